@@ -1,0 +1,13 @@
+"""Where the emulator differs from AWS in a way that matters to Acequia. Each function says what AWS does.
+
+Every fill replaces one function of the emulator in process, so its pinned version is used unchanged, and has a test in
+test_local_aws.py that fails without it.
+"""
+
+from . import cloudformation, dynamodb, event_source, lambda_functions, queue
+
+
+def apply() -> None:
+    """Fills every hole. To be called once, before the server starts."""
+    for module in (cloudformation, dynamodb, event_source, lambda_functions, queue):
+        module.apply()
