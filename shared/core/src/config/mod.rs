@@ -1,0 +1,13 @@
+//! What a tenant asks for: read as it is written ([`RawTenant`]), then validated into a type that cannot hold nonsense ([`Tenant`]).
+//!
+//! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
+
+mod issue;
+mod raw;
+mod sink;
+mod tenant;
+
+pub use issue::{Issue, Issues};
+pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, Trace};
+pub use sink::{EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink};
+pub use tenant::{Tenant, TenantSummary};

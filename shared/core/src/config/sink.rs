@@ -1,0 +1,474 @@
+//! A sink's configuration, validated: one type per kind, each with what its function needs and nothing else.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use super::issue::Findings;
+use super::raw::{Ambiguous, RawHeader, RawSink};
+use crate::egress::Egress;
+use crate::id::{SecretName, SinkId, TenantId};
+use crate::queue::{QueueArn, QueueName, QueueRole};
+use crate::routing::TypeRule;
+use crate::schedule::RetryPolicy;
+use crate::secret::Secret;
+use crate::template::Template;
+
+/// How long a webhook may take to answer: 10 s unless the configuration says otherwise, 1 s to 20 s.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
+
+/// The most steps of a retry schedule, and the longest it may last in all: SQS keeps a message for 14 days.
+const MAX_WAITS: usize = 20;
+const MAX_SCHEDULE: Duration = Duration::from_secs(13 * 86_400);
+
+/// Headers that Acequia sets, or that belong to the connection.
+const OWN_HEADERS: [&str; 9] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "keep-alive",
+    "user-agent",
+];
+const MAX_HEADERS: usize = 20;
+
+/// What kind of place a sink is; each kind has a function and a queue per tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SinkKind {
+    /// An HTTPS endpoint.
+    Webhook,
+    /// A mail through SES.
+    Email,
+    /// An SQS queue.
+    Forward,
+}
+
+impl SinkKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Email, Self::Forward];
+
+    /// The word for it in configurations, queue names and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Email => "email",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+impl fmt::Display for SinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One sink of one tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sink {
+    /// Its id.
+    pub id: SinkId,
+    /// Which types of events it takes.
+    pub types: Vec<TypeRule>,
+    /// Whether deliveries are made; otherwise they are kept in the dead-letter queue.
+    pub enabled: bool,
+    /// When failed attempts are repeated.
+    pub retry: RetryPolicy,
+    /// Whether each delivery is claimed in the ledger before it is made.
+    pub claims: bool,
+    /// Where it delivers, and how.
+    pub target: Target,
+}
+
+impl Sink {
+    /// The kind of the sink.
+    pub fn kind(&self) -> SinkKind {
+        match self.target {
+            Target::Webhook(_) => SinkKind::Webhook,
+            Target::Email(_) => SinkKind::Email,
+            Target::Forward(_) => SinkKind::Forward,
+        }
+    }
+}
+
+/// Where a sink delivers, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// An HTTPS endpoint.
+    Webhook(WebhookSink),
+    /// A mail through SES.
+    Email(Box<EmailSink>),
+    /// An SQS queue.
+    Forward(ForwardSink),
+}
+
+/// An HTTPS endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookSink {
+    /// Where to POST.
+    pub url: Url,
+    /// The signing secrets, the current one first; two while a secret rotates.
+    pub secrets: Vec<SecretName>,
+    /// Headers of the tenant's own.
+    pub headers: Vec<Header>,
+    /// How long to wait for the whole answer.
+    pub timeout: Duration,
+}
+
+/// One custom header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its value.
+    pub value: HeaderValue,
+}
+
+/// Where the value of a header comes from. Neither shows in logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// The configuration.
+    Plain(Secret),
+    /// A secret of the tenant's.
+    Secret(SecretName),
+}
+
+/// A mail through SES.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmailSink {
+    /// The sender, `Name <address>` or an address.
+    pub from: String,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// Gives the recipient's address.
+    pub to: Template,
+    /// Gives the subject.
+    pub subject: Template,
+    /// Gives the plain text.
+    pub text: Template,
+    /// Gives the HTML.
+    pub html: Option<Template>,
+    /// What to do with a mail that may have been sent or not.
+    pub ambiguous: Ambiguous,
+}
+
+/// An SQS queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardSink {
+    /// Which queue.
+    pub target: ForwardTarget,
+}
+
+/// Which queue a forward sink fills.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardTarget {
+    /// The tenant's own `out` queue.
+    Out {
+        /// Whether it is the one that keeps order.
+        fifo: bool,
+    },
+    /// Any other queue.
+    Arn(QueueArn),
+}
+
+/// Says whether `text` is one mail address: a local part and a domain, without spaces, commas or brackets.
+pub fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let plain =
+        |part: &str| part.chars().all(|c| !c.is_control() && !c.is_whitespace() && !"<>,;:\"()[]\\".contains(c));
+    (1..=64).contains(&local.len())
+        && (1..=255).contains(&domain.len())
+        && plain(local)
+        && plain(domain)
+        && !local.contains('@')
+}
+
+/// Says whether `text` is an address, or a name with an address in angle brackets.
+fn is_mailbox(text: &str) -> bool {
+    if text.chars().any(char::is_control) {
+        return false;
+    }
+    match text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        Some((name, address)) => is_address(address) && !name.contains(['<', '>', '@', ',', ';']),
+        None => is_address(text),
+    }
+}
+
+/// Validates one sink at `path`; `None` where something was reported that leaves nothing to go on with.
+pub(super) fn validate_sink(
+    raw: &RawSink,
+    path: &str,
+    tenant: Option<&TenantId>,
+    egress: Egress,
+    findings: &mut Findings,
+) -> Option<Sink> {
+    let field = |name: &str| format!("{path}.{name}");
+    let id = raw.id.parse::<SinkId>().map_err(|error| findings.report(field("id"), error.to_string())).ok();
+    if raw.types.is_empty() {
+        findings.report(field("types"), "there is none: name one at least, or \"*\" for all");
+    }
+    let mut types = Vec::with_capacity(raw.types.len());
+    for (index, text) in raw.types.iter().enumerate() {
+        match text.parse::<TypeRule>() {
+            Ok(rule) => types.push(rule),
+            Err(wants) => findings.report(field(&format!("types[{index}]")), format!("{text:?} is not {wants}")),
+        }
+    }
+    let retry = validate_retry(raw, path, findings);
+    let Some(kind) = SinkKind::ALL.into_iter().find(|kind| kind.as_str() == raw.kind) else {
+        findings.report(field("kind"), format!("{:?} is not webhook, email or forward", raw.kind));
+        return None;
+    };
+    refuse_foreign_fields(raw, kind, path, findings);
+    let target = match kind {
+        SinkKind::Webhook => validate_webhook(raw, path, egress, findings).map(Target::Webhook),
+        SinkKind::Email => validate_email(raw, path, findings).map(|sink| Target::Email(Box::new(sink))),
+        SinkKind::Forward => validate_forward(raw, path, tenant, findings).map(Target::Forward),
+    };
+    // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
+    let claims = kind == SinkKind::Email || raw.strict.unwrap_or(false);
+    Some(Sink { id: id?, types, enabled: raw.enabled.unwrap_or(true), retry, claims, target: target? })
+}
+
+fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &mut Findings) {
+    use SinkKind::{Email, Forward, Webhook};
+    let fields = [
+        ("url", raw.url.is_some(), Webhook),
+        ("secrets", raw.secrets.is_some(), Webhook),
+        ("headers", raw.headers.is_some(), Webhook),
+        ("timeout", raw.timeout.is_some(), Webhook),
+        ("from", raw.from.is_some(), Email),
+        ("to", raw.to.is_some(), Email),
+        ("reply_to", raw.reply_to.is_some(), Email),
+        ("subject", raw.subject.is_some(), Email),
+        ("text", raw.text.is_some(), Email),
+        ("html", raw.html.is_some(), Email),
+        ("ambiguous", raw.ambiguous.is_some(), Email),
+        ("queue", raw.queue.is_some(), Forward),
+    ];
+    for (name, present, owner) in fields {
+        if present && owner != kind {
+            findings
+                .report(format!("{path}.{name}"), format!("this is not a field of {kind} sinks, but of {owner} sinks"));
+        }
+    }
+    if kind == Email && raw.strict == Some(false) {
+        findings.report(format!("{path}.strict"), "mails are always claimed: leave the field out");
+    }
+}
+
+fn validate_retry(raw: &RawSink, path: &str, findings: &mut Findings) -> RetryPolicy {
+    let Some(texts) = &raw.retry else { return RetryPolicy::default() };
+    if texts.len() > MAX_WAITS {
+        findings
+            .report(format!("{path}.retry"), format!("there are {} waits; at most {MAX_WAITS} are taken", texts.len()));
+    }
+    let mut waits = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        match humantime::parse_duration(text) {
+            Ok(wait) if wait >= Duration::from_secs(1) => waits.push(wait),
+            _ => findings.report(
+                format!("{path}.retry[{index}]"),
+                format!("{text:?} is not a duration of a second or more, such as \"5s\", \"5m\" or \"2h\""),
+            ),
+        }
+    }
+    if waits.iter().fold(Duration::ZERO, |sum, wait| sum.saturating_add(*wait)) > MAX_SCHEDULE {
+        findings.report(format!("{path}.retry"), "the waits add up to more than 13 days; SQS keeps a message for 14");
+    }
+    RetryPolicy::new(waits)
+}
+
+/// The text of a field that this kind of sink must have.
+fn required<'a>(
+    value: Option<&'a String>,
+    path: &str,
+    name: &str,
+    kind: SinkKind,
+    findings: &mut Findings,
+) -> Option<&'a str> {
+    if value.is_none() {
+        findings.report(format!("{path}.{name}"), format!("it is missing: a sink of kind {kind} needs it"));
+    }
+    value.map(String::as_str)
+}
+
+fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Findings) -> Option<WebhookSink> {
+    let url = required(raw.url.as_ref(), path, "url", SinkKind::Webhook, findings).and_then(|text| {
+        parse_url(text, egress).map_err(|problem| findings.report(format!("{path}.url"), problem)).ok()
+    });
+    let names = raw.secrets.clone().unwrap_or_default();
+    if !(1..=2).contains(&names.len()) {
+        findings.report(
+            format!("{path}.secrets"),
+            "name one or two signing secrets: the current one, and the one before it while it rotates",
+        );
+    }
+    let mut secrets = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        match name.parse::<SecretName>() {
+            Ok(name) => secrets.push(name),
+            Err(error) => findings.report(format!("{path}.secrets[{index}]"), error.to_string()),
+        }
+    }
+    let headers = validate_headers(raw, path, findings);
+    let timeout = match raw.timeout.as_deref().map(humantime::parse_duration) {
+        None => DEFAULT_TIMEOUT,
+        Some(Ok(timeout)) if TIMEOUTS.contains(&timeout) => timeout,
+        Some(_) => {
+            findings.report(format!("{path}.timeout"), "it must be a duration of 1s to 20s");
+            DEFAULT_TIMEOUT
+        }
+    };
+    Some(WebhookSink { url: url?, secrets, headers, timeout })
+}
+
+fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
+    if text.len() > 2048 {
+        return Err(format!("it has {} bytes; at most 2048 are taken", text.len()));
+    }
+    let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it has a user or a password in it: use a header with a secret instead".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("it has a fragment (#...), which is never sent: leave it out".to_owned());
+    }
+    let address = match url.host() {
+        None => return Err("it is not a URL with a host".to_owned()),
+        Some(Host::Domain(_)) => None,
+        Some(Host::Ipv4(address)) => Some(std::net::IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => Some(std::net::IpAddr::V6(address)),
+    };
+    let loopback = address.is_some_and(|address| address.is_loopback()) || url.host_str() == Some("localhost");
+    match url.scheme() {
+        "https" => {}
+        "http" if egress == Egress::Local && loopback => {}
+        "http" if egress == Egress::Local => return Err("it must be https; http is for loopback only".to_owned()),
+        other => return Err(format!("it must be https, and is {other}")),
+    }
+    if let Some(refusal) = address.and_then(|address| egress.refusal(address)) {
+        return Err(format!("its address may not be called: {refusal}"));
+    }
+    Ok(url)
+}
+
+fn validate_headers(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<Header> {
+    let Some(raw_headers) = &raw.headers else { return Vec::new() };
+    if raw_headers.len() > MAX_HEADERS {
+        findings.report(
+            format!("{path}.headers"),
+            format!("there are {}; at most {MAX_HEADERS} are taken", raw_headers.len()),
+        );
+    }
+    let mut headers: Vec<Header> = Vec::with_capacity(raw_headers.len());
+    for (raw_name, raw_value) in raw_headers {
+        let at = format!("{path}.headers.{raw_name}");
+        let name = raw_name.to_ascii_lowercase();
+        let is_token = (1..=100).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !is_token {
+            findings.report(at, "this is not the name of an HTTP header");
+            continue;
+        }
+        if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("webhook-") {
+            findings.report(at, "this header is set by Acequia and cannot be overridden");
+            continue;
+        }
+        if headers.iter().any(|header| header.name == name) {
+            findings.report(at, "this header stands here twice, in different letters");
+            continue;
+        }
+        let value = match raw_value {
+            // The value itself is never repeated in an error.
+            RawHeader::Plain(value) if value.len() <= 4096 && value.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
+                HeaderValue::Plain(Secret::new(value.clone()))
+            }
+            RawHeader::Plain(_) => {
+                findings.report(at, "its value must be printable ASCII of at most 4096 bytes");
+                continue;
+            }
+            RawHeader::Secret(reference) => match reference.secret.parse::<SecretName>() {
+                Ok(name) => HeaderValue::Secret(name),
+                Err(error) => {
+                    findings.report(format!("{at}.secret"), error.to_string());
+                    continue;
+                }
+            },
+        };
+        headers.push(Header { name, value });
+    }
+    headers
+}
+
+fn validate_email(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<EmailSink> {
+    let mut mailbox = |value: Option<&str>, name: &str| {
+        let value = value?;
+        if !is_mailbox(value) {
+            findings.report(
+                format!("{path}.{name}"),
+                "it must be a mail address, or a name with an address in angle brackets",
+            );
+        }
+        Some(value.to_owned())
+    };
+    let from = mailbox(raw.from.as_deref(), "from");
+    let reply_to = mailbox(raw.reply_to.as_deref(), "reply_to");
+    required(raw.from.as_ref(), path, "from", SinkKind::Email, findings);
+    let mut template = |value: Option<&String>, name: &'static str, html: bool, needed: bool| {
+        let source = if needed { required(value, path, name, SinkKind::Email, findings)? } else { value?.as_str() };
+        Template::compile(name, source, html)
+            .map_err(|found| findings.report_line(format!("{path}.{name}"), found.problem, found.line))
+            .ok()
+    };
+    let to = template(raw.to.as_ref(), "to", false, true);
+    let subject = template(raw.subject.as_ref(), "subject", false, true);
+    let text = template(raw.text.as_ref(), "text", false, true);
+    let html = template(raw.html.as_ref(), "html", true, false);
+    Some(EmailSink {
+        from: from?,
+        reply_to,
+        to: to?,
+        subject: subject?,
+        text: text?,
+        html,
+        ambiguous: raw.ambiguous.unwrap_or_default(),
+    })
+}
+
+fn validate_forward(
+    raw: &RawSink,
+    path: &str,
+    tenant: Option<&TenantId>,
+    findings: &mut Findings,
+) -> Option<ForwardSink> {
+    let at = format!("{path}.queue");
+    let target = match required(raw.queue.as_ref(), path, "queue", SinkKind::Forward, findings)? {
+        "out" => ForwardTarget::Out { fifo: false },
+        "out.fifo" => ForwardTarget::Out { fifo: true },
+        text => match text.parse::<QueueArn>() {
+            Ok(arn) => ForwardTarget::Arn(arn),
+            Err(error) => {
+                findings.report(at, format!("{error}; \"out\" and \"out.fifo\" name the tenant's own queue"));
+                return None;
+            }
+        },
+    };
+    if let ForwardTarget::Arn(arn) = &target
+        && let Ok(name) = arn.name().parse::<QueueName>()
+    {
+        if tenant.is_some_and(|tenant| name.tenant != *tenant) {
+            findings.report(at, "this is a queue of another tenant");
+        } else if name.role != QueueRole::Out || name.dlq {
+            findings.report(at, "this is a queue of Acequia's own, and filling it would make a loop");
+        }
+    }
+    Some(ForwardSink { target })
+}

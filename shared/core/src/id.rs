@@ -1,0 +1,279 @@
+//! The names of things: tenants, sinks, events and deliveries, each a type that cannot hold a malformed value.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A name that breaks the rules of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not a {what}: {wants}")]
+pub struct InvalidName {
+    what: &'static str,
+    value: String,
+    wants: &'static str,
+}
+
+impl InvalidName {
+    fn new(what: &'static str, value: &str, wants: &'static str) -> Self {
+        // A name comes from outside: an error repeats at most 64 characters of it.
+        Self { what, value: value.chars().take(64).collect(), wants }
+    }
+}
+
+/// Says whether `value` is `first` followed by letters of `rest`, within the length bounds (in bytes).
+fn is_slug(value: &str, least: usize, most: usize, rest: fn(u8) -> bool) -> bool {
+    let mut bytes = value.bytes();
+    (least..=most).contains(&value.len()) && bytes.next().is_some_and(|b| b.is_ascii_lowercase()) && bytes.all(rest)
+}
+
+macro_rules! slug {
+    ($(#[$meta:meta])* $name:ident, $what:literal, $least:literal, $most:literal, $rest:expr, $wants:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text of the name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(value: &str) -> Result<Self, InvalidName> {
+                if is_slug(value, $least, $most, $rest) {
+                    Ok(Self(value.to_owned()))
+                } else {
+                    Err(InvalidName::new($what, value, $wants))
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(value: String) -> Result<Self, InvalidName> {
+                value.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+slug!(
+    /// The customer who owns queues and configuration: `[a-z][a-z0-9-]{1,31}`.
+    ///
+    /// It has no underscore, because an underscore separates the parts of a queue's name ([`crate::queue::QueueName`]).
+    TenantId,
+    "tenant id",
+    2,
+    32,
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
+    "2 to 32 characters, a lower-case letter first, then lower-case letters, digits or hyphens"
+);
+
+slug!(
+    /// One sink of a tenant: `[a-z][a-z0-9-]{0,31}`, unique in the tenant's configuration.
+    SinkId,
+    "sink id",
+    1,
+    32,
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
+    "1 to 32 characters, a lower-case letter first, then lower-case letters, digits or hyphens"
+);
+
+slug!(
+    /// One installation of the platform in an account: `[a-z][a-z0-9]{1,9}`, such as `dev` or `prod`.
+    Stage,
+    "stage",
+    2,
+    10,
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit(),
+    "2 to 10 characters, a lower-case letter first, then lower-case letters or digits"
+);
+
+slug!(
+    /// The name of one of a tenant's secrets, `[a-z][a-z0-9-]{0,63}`: the last part of its parameter's path.
+    SecretName,
+    "secret name",
+    1,
+    64,
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
+    "1 to 64 characters, a lower-case letter first, then lower-case letters, digits or hyphens"
+);
+
+/// The identity of an event: its `source` *and* its `id`, the pair that CloudEvents 1.0 calls unique.
+///
+/// Its text is `source|id`. A source is a URI reference, in which `|` cannot stand, so the text reads in one way only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId {
+    source: String,
+    id: String,
+}
+
+impl EventId {
+    /// The longest `source`, in bytes.
+    pub const MAX_SOURCE_BYTES: usize = 512;
+    /// The longest `id`, in bytes. With the source and the tenant it fits `DynamoDB`'s partition key of 2,048 bytes.
+    pub const MAX_ID_BYTES: usize = 512;
+
+    /// Makes an identity of a source (a URI reference of 1 to 512 bytes) and an id (1 to 512 bytes, no control characters).
+    ///
+    /// # Errors
+    /// When either is empty, too long or has characters that it cannot have.
+    pub fn new(source: &str, id: &str) -> Result<Self, InvalidName> {
+        let fits_source = (1..=Self::MAX_SOURCE_BYTES).contains(&source.len())
+            && source.bytes().all(|b| b.is_ascii_graphic() && !br#"|<>"{}\^`"#.contains(&b));
+        if !fits_source {
+            let wants = "a URI reference of 1 to 512 bytes (printable ASCII without spaces or | < > \" { } \\ ^ `)";
+            return Err(InvalidName::new("CloudEvents source", source, wants));
+        }
+        if !(1..=Self::MAX_ID_BYTES).contains(&id.len()) || id.chars().any(char::is_control) {
+            return Err(InvalidName::new("CloudEvents id", id, "1 to 512 bytes without control characters"));
+        }
+        Ok(Self { source: source.to_owned(), id: id.to_owned() })
+    }
+
+    /// The context in which the event happened, a URI reference.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The producer's id of the event, unique within its source.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|{}", self.source, self.id)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let (source, id) =
+            text.split_once('|').ok_or_else(|| InvalidName::new("event id", text, "the form source|id"))?;
+        Self::new(source, id)
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> String {
+        id.to_string()
+    }
+}
+
+/// The identity of one delivery: a stable hash of tenant, sink and event, the same on every attempt, `dlv_` and 32 hex digits.
+///
+/// It is the `webhook-id`, the FIFO deduplication id and the tag of an e-mail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeliveryId(String);
+
+impl DeliveryId {
+    /// Derives the id. Each part goes in with its length before it, so no two triples run together.
+    pub fn derive(tenant: &TenantId, sink: &SinkId, event: &EventId) -> Self {
+        let mut hash = Sha256::new();
+        for part in [tenant.as_str(), sink.as_str(), event.source(), event.id()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(format!("dlv_{}", hex(hash.finalize().iter().take(16))))
+    }
+
+    /// The text of the id: 36 ASCII characters, letters, digits and one underscore.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The first 128 bits of SHA-256 over `bytes`, as 32 hex digits: tells two payloads under one id apart.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes).iter().take(16))
+}
+
+fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+    use fmt::Write as _;
+    bytes.fold(String::with_capacity(32), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_id_has_no_underscore_no_capital_and_two_to_thirty_two_characters() {
+        for good in ["ab", "a-1", "acme", &"a".repeat(32)] {
+            assert_eq!(good.parse::<TenantId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a", "A1", "1a", "a_b", "-a", "a.b", "ä1", &"a".repeat(33)] {
+            assert!(bad.parse::<TenantId>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn an_event_id_reads_back_from_its_text() {
+        let id = EventId::new("https://example.org/a?b=c#d", "x|y z").unwrap();
+        assert_eq!(id.to_string().parse::<EventId>().unwrap(), id);
+    }
+
+    #[test]
+    fn a_source_with_a_space_or_a_bar_is_refused_with_what_is_wanted() {
+        let error = EventId::new("a b", "1").unwrap_err().to_string();
+        assert!(error.contains("URI reference"), "{error}");
+        assert!(EventId::new("a|b", "1").is_err());
+        assert!(EventId::new("", "1").is_err());
+        assert!(EventId::new("/a", "").is_err());
+    }
+
+    #[test]
+    fn delivery_ids_differ_when_any_part_moves_from_one_name_to_the_next() {
+        let id = |t: &str, s: &str, source: &str, e: &str| {
+            DeliveryId::derive(&t.parse().unwrap(), &s.parse().unwrap(), &EventId::new(source, e).unwrap())
+        };
+        let base = id("acme", "crm", "/a", "1");
+        assert_eq!(base, id("acme", "crm", "/a", "1"));
+        assert_ne!(base, id("acmec", "rm", "/a", "1"));
+        assert_ne!(base, id("acme", "crm", "/a1", "1"));
+        assert_ne!(id("acme", "crm", "/a", "11"), id("acme", "crm", "/a1", "1"));
+        assert_eq!(base.as_str().len(), 36);
+    }
+}

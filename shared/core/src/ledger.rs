@@ -1,0 +1,401 @@
+//! What is remembered of events and deliveries, and who may perform a delivery: the protocol of the ledger.
+//!
+//! A record is keyed by tenant, event and sink. A delivery that must not happen twice is *claimed* first: the claim is a
+//! conditional write that only one invocation wins, with a lease that outlives the invocation. It is *settled* by an
+//! unconditional write afterwards.
+//!
+//! Invariants:
+//! - While a lease runs, nobody else performs the delivery; who finds it claimed comes back after the lease.
+//! - A delivery recorded as delivered is not performed again while its record lives.
+//! - A lease that ran out means that an invocation died on the way: nobody knows whether the effect happened.
+//!
+//! Not guaranteed: exactly once. Between the effect and its record a crash leaves the claim to expire.
+//! Records also expire (`expires_at`); the store deletes late, so [`judge`] compares the time itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::SinkKind;
+use crate::id::{EventId, SinkId};
+use crate::outcome::Reason;
+
+/// How long the ledger remembers: longer than SQS can hold a message and its dead-letter queue keep it (14 days each).
+pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// How many of the last attempts a record keeps.
+pub const KEPT_ATTEMPTS: usize = 10;
+
+/// A message that comes back by its schedule may arrive this much early: clocks differ.
+const EARLY: Duration = Duration::from_secs(2);
+
+/// Which delivery: of which event to which sink. The tenant goes beside it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryKey {
+    /// The event.
+    pub event: EventId,
+    /// The sink.
+    pub sink: SinkId,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// An invocation is performing it, until the lease ends.
+    Claimed,
+    /// The sink has it.
+    Delivered,
+    /// It failed and will be tried again.
+    Retry,
+    /// It is in the dead-letter queue.
+    Quarantined,
+}
+
+/// One attempt, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptNote {
+    /// Its number since the delivery was made or redriven, 1-based.
+    pub number: u32,
+    /// When it ended, in milliseconds since 1970.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// The word of the outcome.
+    pub outcome: String,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What happened, in words without personal data.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// The sink's proof.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The sink's own id of what it took, where it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The status it answered with, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// What is remembered of one delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// The event.
+    pub event: EventId,
+    /// The sink.
+    pub sink: SinkId,
+    /// The sink's kind.
+    pub kind: SinkKind,
+    /// Where it stands.
+    pub status: Status,
+    /// The attempts spent since the delivery was made or redriven.
+    pub spent: u32,
+    /// The last attempts, oldest first, at most [`KEPT_ATTEMPTS`].
+    #[serde(default)]
+    pub attempts: Vec<AttemptNote>,
+    /// The digest of the event's bytes.
+    pub digest: String,
+    /// The version of the configuration that it was made with.
+    pub config_version: u64,
+    /// When the event was accepted.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub accepted_at: Timestamp,
+    /// When this record was written.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub updated_at: Timestamp,
+    /// When the record may be forgotten, in seconds since 1970 (as `DynamoDB`'s TTL wants it).
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub expires_at: Timestamp,
+    /// Who holds the claim, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// Until when, while there is one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::millisecond::optional"
+    )]
+    pub lease_until: Option<Timestamp>,
+    /// When the next attempt is due, where one is.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::millisecond::optional"
+    )]
+    pub due_at: Option<Timestamp>,
+    /// Why it is quarantined, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The sink's proof, where it is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+impl DeliveryRecord {
+    /// The key of the record.
+    pub fn key(&self) -> DeliveryKey {
+        DeliveryKey { event: self.event.clone(), sink: self.sink.clone() }
+    }
+
+    /// Adds an attempt to the history, which forgets the oldest.
+    pub fn note(&mut self, attempt: AttemptNote) {
+        self.attempts.push(attempt);
+        let surplus = self.attempts.len().saturating_sub(KEPT_ATTEMPTS);
+        self.attempts.drain(..surplus);
+    }
+
+    /// The record that a delivery starts with, its claim included where `claim` has one.
+    fn begin(request: &ClaimRequest) -> Self {
+        Self {
+            event: request.key.event.clone(),
+            sink: request.key.sink.clone(),
+            kind: request.kind,
+            status: Status::Claimed,
+            spent: 0,
+            attempts: Vec::new(),
+            digest: request.digest.clone(),
+            config_version: request.config_version,
+            accepted_at: request.accepted_at,
+            updated_at: request.now,
+            expires_at: after(request.now, RETENTION),
+            claim: Some(request.token.clone()),
+            lease_until: Some(request.lease_until),
+            due_at: None,
+            reason: None,
+            receipt: None,
+        }
+    }
+}
+
+/// What the routing of one event came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRecord {
+    /// The event.
+    pub event: EventId,
+    /// Its type.
+    pub event_type: String,
+    /// The sinks that take it.
+    pub taken: Vec<SinkId>,
+    /// The sinks that do not.
+    pub filtered: Vec<SinkId>,
+    /// True where no sink takes it.
+    pub unmatched: bool,
+    /// Why the event is quarantined, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The version of the configuration that it was routed with.
+    pub config_version: u64,
+    /// When the event was accepted.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub accepted_at: Timestamp,
+    /// When it was routed.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub updated_at: Timestamp,
+    /// When the record may be forgotten, in seconds since 1970.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub expires_at: Timestamp,
+}
+
+/// One row of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Of an event: where it was routed.
+    Route(RouteRecord),
+    /// Of a delivery: what became of it.
+    Delivery(Box<DeliveryRecord>),
+}
+
+impl Record {
+    /// The event that the row is about.
+    pub fn event(&self) -> &EventId {
+        match self {
+            Self::Route(route) => &route.event,
+            Self::Delivery(delivery) => &delivery.event,
+        }
+    }
+}
+
+/// What an invocation asks for before it performs a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Which delivery.
+    pub key: DeliveryKey,
+    /// The sink's kind.
+    pub kind: SinkKind,
+    /// The digest of the event's bytes.
+    pub digest: String,
+    /// The version of the configuration in use.
+    pub config_version: u64,
+    /// When the event was accepted.
+    pub accepted_at: Timestamp,
+    /// The claimant: unique to this invocation.
+    pub token: String,
+    /// The time of the request.
+    pub now: Timestamp,
+    /// Until when the claim holds: beyond the end of the invocation.
+    pub lease_until: Timestamp,
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The delivery is the claimant's until the lease ends.
+    Claimed {
+        /// The record as it stands now, with the history of earlier attempts.
+        record: Box<DeliveryRecord>,
+        /// True where an earlier claimant died on the way, so that the effect may have happened already.
+        ambiguous: bool,
+    },
+    /// It was delivered before.
+    Done,
+    /// Another invocation has it, for this long.
+    InProgress(Duration),
+    /// It came back before its time, by this much.
+    NotDue(Duration),
+    /// The same identity came with another content.
+    Conflict,
+}
+
+/// Decides on a claim, given what the ledger holds: the whole protocol in one pure function.
+///
+/// A [`Verdict::Claimed`] is what *would* hold: the store makes it true by writing the record on condition that nothing
+/// changed in between ([`DeliveryRecord::claim`] is still what it was), and asks again where something did.
+pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdict {
+    let Some(existing) = existing.filter(|record| record.expires_at > request.now) else {
+        return Verdict::Claimed { record: Box::new(DeliveryRecord::begin(request)), ambiguous: false };
+    };
+    if existing.digest != request.digest {
+        return Verdict::Conflict;
+    }
+    let (spent, ambiguous) = match existing.status {
+        Status::Delivered => return Verdict::Done,
+        Status::Claimed => match remaining(existing.lease_until, request.now) {
+            Some(remaining) => return Verdict::InProgress(remaining),
+            None => (existing.spent, true),
+        },
+        Status::Retry => match remaining(existing.due_at, request.now) {
+            Some(remaining) if remaining > EARLY => return Verdict::NotDue(remaining),
+            _ => (existing.spent, false),
+        },
+        // It left the dead-letter queue again: somebody redrove it, and it starts over with its history kept.
+        Status::Quarantined => (0, false),
+    };
+    let record = DeliveryRecord { spent, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
+    Verdict::Claimed { record: Box::new(record), ambiguous }
+}
+
+/// The time from `now` until `until`, where that lies ahead.
+fn remaining(until: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    let ahead = until?.duration_since(now);
+    Duration::try_from(ahead).ok().filter(|ahead| !ahead.is_zero())
+}
+
+/// A time later by `by`; the end of time where it would lie beyond.
+pub fn after(time: Timestamp, by: Duration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + seconds).unwrap()
+    }
+
+    fn request(now: i64) -> ClaimRequest {
+        ClaimRequest {
+            key: DeliveryKey { event: EventId::new("/a", "1").unwrap(), sink: "crm".parse().unwrap() },
+            kind: SinkKind::Email,
+            digest: "d".to_owned(),
+            config_version: 1,
+            accepted_at: at(0),
+            token: "me".to_owned(),
+            now: at(now),
+            lease_until: at(now + 60),
+        }
+    }
+
+    fn record(status: Status) -> DeliveryRecord {
+        let mut record = DeliveryRecord::begin(&request(0));
+        record.status = status;
+        record.spent = 2;
+        record.due_at = Some(at(300));
+        record
+    }
+
+    fn spent_of(verdict: &Verdict) -> Option<(u32, bool)> {
+        match verdict {
+            Verdict::Claimed { record, ambiguous } => Some((record.spent, *ambiguous)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_first_claim_is_granted_with_nothing_spent() {
+        assert_eq!(spent_of(&judge(None, &request(0))), Some((0, false)));
+    }
+
+    #[test]
+    fn while_the_lease_runs_it_is_in_progress_and_afterwards_ambiguous() {
+        let claimed = record(Status::Claimed);
+        assert_eq!(judge(Some(&claimed), &request(59)), Verdict::InProgress(Duration::from_secs(1)));
+        assert_eq!(spent_of(&judge(Some(&claimed), &request(60))), Some((2, true)));
+    }
+
+    #[test]
+    fn what_was_delivered_is_done() {
+        assert_eq!(judge(Some(&record(Status::Delivered)), &request(10)), Verdict::Done);
+    }
+
+    #[test]
+    fn a_retry_waits_for_its_time_give_or_take_two_seconds() {
+        let retry = record(Status::Retry);
+        assert_eq!(judge(Some(&retry), &request(100)), Verdict::NotDue(Duration::from_secs(200)));
+        assert_eq!(spent_of(&judge(Some(&retry), &request(298))), Some((2, false)));
+    }
+
+    #[test]
+    fn what_was_quarantined_starts_over_with_its_history() {
+        let mut quarantined = record(Status::Quarantined);
+        let note =
+            AttemptNote { number: 1, at: at(1), outcome: "retry".to_owned(), duration_ms: 5, detail: String::new() };
+        quarantined.note(note.clone());
+        let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &request(10)) else {
+            panic!("it was not granted")
+        };
+        assert_eq!((record.spent, record.attempts), (0, vec![note]));
+    }
+
+    #[test]
+    fn another_content_under_the_same_identity_is_a_conflict() {
+        let other = ClaimRequest { digest: "e".to_owned(), ..request(10) };
+        assert_eq!(judge(Some(&record(Status::Delivered)), &other), Verdict::Conflict);
+    }
+
+    #[test]
+    fn an_expired_record_counts_for_nothing_even_if_the_store_still_has_it() {
+        let late = i64::try_from(RETENTION.as_secs()).unwrap() + 1;
+        assert_eq!(spent_of(&judge(Some(&record(Status::Delivered)), &request(late))), Some((0, false)));
+    }
+
+    #[test]
+    fn the_history_keeps_the_last_attempts() {
+        let mut record = record(Status::Retry);
+        for number in 1..=25 {
+            record.note(AttemptNote {
+                number,
+                at: at(0),
+                outcome: "retry".to_owned(),
+                duration_ms: 1,
+                detail: String::new(),
+            });
+        }
+        assert_eq!(record.attempts.len(), KEPT_ATTEMPTS);
+        assert_eq!(record.attempts.last().map(|note| note.number), Some(25));
+    }
+}

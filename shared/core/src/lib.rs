@@ -1,0 +1,23 @@
+//! The language of Acequia and every decision it takes, without I/O, clock, environment or chance of its own.
+//!
+//! Functions, the command line and the simulator all decide by calling this crate; adapters (`acequia-aws`) carry
+//! out what was decided. Whatever needs the outside world is a trait in [`port`].
+//!
+//! Read in this order: [`id`] (the names), [`envelope`] (what an event is), [`config`] (what a tenant asks for),
+//! [`routing`] (which sinks take an event), [`delivery`] (the intent to bring it to one), [`outcome`] (what became of
+//! an attempt, and what happens to the message then), [`ledger`] (what is remembered).
+
+pub mod config;
+pub mod delivery;
+pub mod egress;
+pub mod envelope;
+pub mod id;
+pub mod ledger;
+mod nesting;
+pub mod outcome;
+pub mod port;
+pub mod queue;
+pub mod routing;
+pub mod schedule;
+pub mod secret;
+pub mod template;

@@ -1,0 +1,503 @@
+//! What became of an attempt, and what happens to the message then: the one decision table of the product.
+//!
+//! Code that fails says *what* happened by a [`Cause`]. [`Cause::outcome`] says what that comes to, and
+//! [`Outcome::disposition`] what is done with the message. Nothing else in the project decides either. There are only two
+//! kinds of failure: those that may pass by themselves (retry) and those that never will (quarantine).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::EnvelopeError;
+use crate::schedule::{RetryPolicy, Wait, back_off};
+
+/// Why a message can never succeed as it is; the code stands on it in the dead-letter queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The body is not UTF-8.
+    NotUtf8,
+    /// The body is not JSON.
+    NotJson,
+    /// The event is larger than the limit.
+    TooLarge,
+    /// The event nests deeper than the limit.
+    TooDeep,
+    /// The body is no `CloudEvents` object.
+    NotCloudEvents,
+    /// Another version of `CloudEvents`.
+    SpecVersion,
+    /// A required attribute is missing.
+    MissingAttribute,
+    /// An attribute is not of its form.
+    BadAttribute,
+    /// The body names another tenant than the queue.
+    ForeignTenant,
+    /// A message in a sink's queue that is no delivery of the router's.
+    NotADelivery,
+    /// The tenant has no configuration.
+    UnknownTenant,
+    /// The tenant's configuration has no such sink.
+    UnknownSink,
+    /// The sink, or its endpoint, is disabled.
+    SinkDisabled,
+    /// Matching the event with the tenant's patterns failed.
+    MatchFailed,
+    /// The endpoint answered with a status that a repetition will not change.
+    HttpStatus,
+    /// The endpoint answered 410: it is gone.
+    EndpointGone,
+    /// The endpoint's address is not one that may be called.
+    EgressRefused,
+    /// The template needs a variable that the event does not have.
+    TemplateVariable,
+    /// The template fails on this event.
+    TemplateFailed,
+    /// The sink's service refused the request for good.
+    Rejected,
+    /// A secret that the sink names does not exist.
+    SecretMissing,
+    /// Another event with the same identity and another content was delivered before.
+    PayloadConflict,
+    /// Nobody knows whether it happened, and the tenant wants a person to decide.
+    Ambiguous,
+    /// The last attempt of the schedule failed too.
+    AttemptsExhausted,
+}
+
+impl Reason {
+    /// The code, such as `not-json`: what the attribute `acequia-reason` holds.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "not-utf8",
+            Self::NotJson => "not-json",
+            Self::TooLarge => "too-large",
+            Self::TooDeep => "too-deep",
+            Self::NotCloudEvents => "not-cloud-events",
+            Self::SpecVersion => "spec-version",
+            Self::MissingAttribute => "missing-attribute",
+            Self::BadAttribute => "bad-attribute",
+            Self::ForeignTenant => "foreign-tenant",
+            Self::NotADelivery => "not-a-delivery",
+            Self::UnknownTenant => "unknown-tenant",
+            Self::UnknownSink => "unknown-sink",
+            Self::SinkDisabled => "sink-disabled",
+            Self::MatchFailed => "match-failed",
+            Self::HttpStatus => "http-status",
+            Self::EndpointGone => "endpoint-gone",
+            Self::EgressRefused => "egress-refused",
+            Self::TemplateVariable => "template-variable",
+            Self::TemplateFailed => "template-failed",
+            Self::Rejected => "rejected",
+            Self::SecretMissing => "secret-missing",
+            Self::PayloadConflict => "payload-conflict",
+            Self::Ambiguous => "ambiguous",
+            Self::AttemptsExhausted => "attempts-exhausted",
+        }
+    }
+
+    /// What an operator does about it, in one sentence.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::NotUtf8
+            | Self::NotJson
+            | Self::TooLarge
+            | Self::TooDeep
+            | Self::NotCloudEvents
+            | Self::SpecVersion
+            | Self::MissingAttribute
+            | Self::BadAttribute => "the producer must send a valid event; this one cannot be redriven as it is",
+            Self::ForeignTenant => {
+                "the producer wrote to another tenant's queue: find it and send the event to the right one"
+            }
+            Self::NotADelivery => {
+                "something other than the router wrote to a sink's queue: find it and revoke its permission"
+            }
+            Self::UnknownTenant => "apply the tenant's configuration, then redrive",
+            Self::UnknownSink => "put the sink back into the configuration and redrive, or leave the message to expire",
+            Self::SinkDisabled | Self::EndpointGone => "mend the endpoint, resume the sink, then redrive",
+            Self::MatchFailed => "simplify the patterns or the event, apply, then redrive",
+            Self::HttpStatus | Self::Rejected => "find out from the receiver why it refuses the request, then redrive",
+            Self::EgressRefused => "give the endpoint a public https address, apply, then redrive",
+            Self::TemplateVariable | Self::TemplateFailed => {
+                "mend the template (a default for what may be absent), apply, then redrive"
+            }
+            Self::SecretMissing => "create the secret in the parameter store, then redrive",
+            Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
+            Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
+            Self::AttemptsExhausted => "mend the endpoint, then redrive",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&EnvelopeError> for Reason {
+    fn from(error: &EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::TooLarge { .. } => Self::TooLarge,
+            EnvelopeError::TooDeep => Self::TooDeep,
+            EnvelopeError::NotUtf8 { .. } => Self::NotUtf8,
+            EnvelopeError::NotJson { .. } => Self::NotJson,
+            EnvelopeError::NotCloudEvents(_) => Self::NotCloudEvents,
+            EnvelopeError::SpecVersion => Self::SpecVersion,
+            EnvelopeError::Missing(_) => Self::MissingAttribute,
+            EnvelopeError::Malformed { .. } => Self::BadAttribute,
+            EnvelopeError::ForeignTenant => Self::ForeignTenant,
+        }
+    }
+}
+
+/// What happened, at whatever stage: the left column of the decision table.
+///
+/// The texts are stored and logged: they never hold a secret, an address of a person or a payload.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// Parsing: the body is not an event.
+    #[error("{0}")]
+    Envelope(#[from] EnvelopeError),
+    /// Parsing: a sink's queue holds something that the router did not write.
+    #[error("not a delivery of the router's: {0}")]
+    NotADelivery(&'static str),
+    /// Configuration: the store of tenants does not answer.
+    #[error("the store of tenants does not answer")]
+    TenantsDown,
+    /// Configuration: what is stored cannot be read by this version.
+    #[error("the stored configuration is not valid for this version of Acequia: {0}")]
+    ConfigurationInvalid(String),
+    /// Configuration: there is no such tenant.
+    #[error("the tenant has no configuration")]
+    TenantUnknown,
+    /// Configuration: the tenant has no such sink (any more).
+    #[error("the tenant's configuration has no such sink")]
+    SinkUnknown,
+    /// Configuration: the sink or its endpoint is disabled.
+    #[error("the sink is disabled: {0}")]
+    SinkDisabled(String),
+    /// Routing: the match itself failed.
+    #[error("matching failed: {0}")]
+    MatchFailed(String),
+    /// Routing: the sink's queue did not take the delivery.
+    #[error("a sink's queue did not take the delivery")]
+    QueueDown,
+    /// Claim: the ledger does not answer, so nothing may be done that needs a claim.
+    #[error("the ledger does not answer")]
+    LedgerDown,
+    /// Claim: the delivery was done before.
+    #[error("delivered before")]
+    AlreadyDone,
+    /// Claim: another invocation is doing it.
+    #[error("in progress elsewhere")]
+    InProgress {
+        /// How long its lease still runs.
+        remaining: Duration,
+    },
+    /// Claim: the same identity came with another content.
+    #[error("another content came under the same event id")]
+    PayloadConflict,
+    /// Claim: an earlier attempt died on the way, and the tenant wants a person to decide.
+    #[error("an earlier attempt ended without a record: it may have happened or not")]
+    Ambiguous,
+    /// Schedule: the message came back before its time.
+    #[error("not due yet")]
+    NotDue {
+        /// How long it still has to wait.
+        remaining: Duration,
+    },
+    /// The same delivery stands in this batch a second time; it shares the fate of the first.
+    #[error("the same delivery stands in this batch twice, and the first was not delivered")]
+    Repeated,
+    /// Sink: no answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// Sink: no connection, or it broke.
+    #[error("connection failed: {0}")]
+    Connection(&'static str),
+    /// Sink: it answered with this HTTP status, which is not a success.
+    #[error("the endpoint answered {code}")]
+    Status {
+        /// The status code.
+        code: u16,
+        /// What its Retry-After said.
+        retry_after: Option<Duration>,
+    },
+    /// Sink: the service throttles us or is down.
+    #[error("the service throttles or is unavailable: {0}")]
+    Throttled(String),
+    /// Sink: the service refused the request, and will again.
+    #[error("the service refused the request: {0}")]
+    Rejected(String),
+    /// Sink: the endpoint's address is not one that may be called.
+    #[error("the endpoint's address may not be called: {0}")]
+    EgressRefused(String),
+    /// Sink: the template needs a variable that the event lacks.
+    #[error("the template of {field} needs a variable that the event does not have (line {line})")]
+    TemplateVariable {
+        /// The field of the configuration that holds the template.
+        field: &'static str,
+        /// The line in the template, 1-based.
+        line: usize,
+    },
+    /// Sink: the template fails on this event.
+    #[error("the template of {field} fails: {problem} (line {line})")]
+    TemplateFailed {
+        /// The field of the configuration that holds the template.
+        field: &'static str,
+        /// What kind of failure.
+        problem: String,
+        /// The line in the template, 1-based.
+        line: usize,
+    },
+    /// Sink: a secret does not exist.
+    #[error("the secret {0:?} does not exist in the parameter store")]
+    SecretMissing(String),
+    /// Sink: the store of secrets does not answer.
+    #[error("the store of secrets does not answer")]
+    SecretsDown,
+    /// Too little time was left in the invocation to start.
+    #[error("too little time was left in the invocation")]
+    NoTime,
+    /// A bug: the code panicked on this message.
+    #[error("a bug: the code panicked on this message")]
+    Panic,
+}
+
+/// What one attempt came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The sink has it.
+    Delivered,
+    /// It was delivered before.
+    Duplicate,
+    /// The sink does not want it.
+    Filtered,
+    /// It may succeed later, and not before this time has passed. Spends no attempt.
+    RetryAfter(Duration),
+    /// It may succeed later; the schedule says when.
+    Retry,
+    /// It will never succeed as it is.
+    Quarantine(Reason),
+    /// The sink is switched off: the message is kept, with this reason.
+    Disabled,
+    /// It may have happened or not.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word for it in the ledger, in logs and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Duplicate => "duplicate",
+            Self::Filtered => "filtered",
+            Self::RetryAfter(_) => "retry-after",
+            Self::Retry => "retry",
+            Self::Quarantine(_) => "quarantined",
+            Self::Disabled => "disabled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What happens to the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// It is done with: SQS deletes it.
+    Acknowledge,
+    /// It comes back after this time: its visibility is set, then it is reported as failed.
+    Hide(Duration),
+    /// It goes to the dead-letter queue with this reason, and is acknowledged once it is there.
+    Quarantine(Reason),
+}
+
+impl Cause {
+    /// The decision table: what this cause comes to.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Envelope(error) => Outcome::Quarantine(error.into()),
+            Self::NotADelivery(_) => Outcome::Quarantine(Reason::NotADelivery),
+            Self::TenantUnknown => Outcome::Quarantine(Reason::UnknownTenant),
+            Self::SinkUnknown => Outcome::Quarantine(Reason::UnknownSink),
+            Self::SinkDisabled(_) => Outcome::Disabled,
+            Self::MatchFailed(_) => Outcome::Quarantine(Reason::MatchFailed),
+            Self::AlreadyDone => Outcome::Duplicate,
+            // Never acknowledged: if the other invocation dies, this message is the one that brings the delivery back.
+            Self::InProgress { remaining } | Self::NotDue { remaining } => Outcome::RetryAfter(*remaining),
+            Self::PayloadConflict => Outcome::Quarantine(Reason::PayloadConflict),
+            Self::Ambiguous => Outcome::Quarantine(Reason::Ambiguous),
+            Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
+            // 501 says that the endpoint does not know the method at all; the other 5xx are troubles of the moment.
+            Self::Status { code: 501, .. } => Outcome::Quarantine(Reason::HttpStatus),
+            Self::Status { code: 408 | 429 | 500..=599, .. } => Outcome::Retry,
+            Self::Status { .. } => Outcome::Quarantine(Reason::HttpStatus),
+            Self::Rejected(_) => Outcome::Quarantine(Reason::Rejected),
+            Self::EgressRefused(_) => Outcome::Quarantine(Reason::EgressRefused),
+            Self::TemplateVariable { .. } => Outcome::Quarantine(Reason::TemplateVariable),
+            Self::TemplateFailed { .. } => Outcome::Quarantine(Reason::TemplateFailed),
+            Self::SecretMissing(_) => Outcome::Quarantine(Reason::SecretMissing),
+            Self::TenantsDown
+            | Self::ConfigurationInvalid(_)
+            | Self::QueueDown
+            | Self::LedgerDown
+            | Self::SecretsDown
+            | Self::Timeout(_)
+            | Self::Connection(_)
+            | Self::Throttled(_)
+            | Self::Repeated
+            | Self::NoTime
+            | Self::Panic => Outcome::Retry,
+        }
+    }
+
+    /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
+    pub fn spends_attempt(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+    }
+
+    /// Whether the receiver is overloaded or too slow, so that the next attempt waits longer.
+    fn is_overload(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Status { code: 429, .. })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What happens to a message that this befell.
+    ///
+    /// `attempt` is the number of the attempt just made (1-based), `receives` how often SQS has handed the message out
+    /// (1-based), and `chance` a random number in `[0, 1)` that spreads the waits.
+    pub fn disposition(&self, policy: &RetryPolicy, attempt: u32, receives: u32, chance: f64) -> Disposition {
+        match self.outcome() {
+            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered => Disposition::Acknowledge,
+            Outcome::Quarantine(reason) => Disposition::Quarantine(reason),
+            Outcome::Disabled => Disposition::Quarantine(Reason::SinkDisabled),
+            Outcome::RetryAfter(wait) => Disposition::Hide(wait.max(Duration::from_secs(1))),
+            // What has not started goes back at once: another invocation has the time for it.
+            Outcome::Retry if *self == Self::NoTime => Disposition::Hide(Duration::ZERO),
+            Outcome::Retry | Outcome::Unknown if self.spends_attempt() => {
+                match policy.wait(attempt, self.is_overload(), self.retry_after(), chance) {
+                    Wait::For(wait) => Disposition::Hide(wait),
+                    Wait::Exhausted => Disposition::Quarantine(Reason::AttemptsExhausted),
+                }
+            }
+            Outcome::Retry | Outcome::Unknown => Disposition::Hide(back_off(receives, chance)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16) -> Cause {
+        Cause::Status { code, retry_after: None }
+    }
+
+    /// The decision table, row by row: (cause, outcome, whether an attempt is spent).
+    fn table() -> Vec<(Cause, Outcome, bool)> {
+        let second = Duration::from_secs(1);
+        let quarantine = Outcome::Quarantine;
+        vec![
+            (Cause::Envelope(EnvelopeError::TooDeep), quarantine(Reason::TooDeep), false),
+            (Cause::Envelope(EnvelopeError::ForeignTenant), quarantine(Reason::ForeignTenant), false),
+            (Cause::Envelope(EnvelopeError::SpecVersion), quarantine(Reason::SpecVersion), false),
+            (Cause::NotADelivery("x"), quarantine(Reason::NotADelivery), false),
+            (Cause::TenantsDown, Outcome::Retry, false),
+            (Cause::ConfigurationInvalid(String::new()), Outcome::Retry, false),
+            (Cause::TenantUnknown, quarantine(Reason::UnknownTenant), false),
+            (Cause::SinkUnknown, quarantine(Reason::UnknownSink), false),
+            (Cause::SinkDisabled(String::new()), Outcome::Disabled, false),
+            (Cause::MatchFailed(String::new()), quarantine(Reason::MatchFailed), false),
+            (Cause::QueueDown, Outcome::Retry, false),
+            (Cause::LedgerDown, Outcome::Retry, false),
+            (Cause::AlreadyDone, Outcome::Duplicate, false),
+            (Cause::InProgress { remaining: second }, Outcome::RetryAfter(second), false),
+            (Cause::NotDue { remaining: second }, Outcome::RetryAfter(second), false),
+            (Cause::PayloadConflict, quarantine(Reason::PayloadConflict), false),
+            (Cause::Ambiguous, quarantine(Reason::Ambiguous), false),
+            (Cause::Repeated, Outcome::Retry, false),
+            (Cause::Timeout(second), Outcome::Retry, true),
+            (Cause::Connection("refused"), Outcome::Retry, true),
+            (status(301), quarantine(Reason::HttpStatus), true),
+            (status(302), quarantine(Reason::HttpStatus), true),
+            (status(304), quarantine(Reason::HttpStatus), true),
+            (status(399), quarantine(Reason::HttpStatus), true),
+            (status(400), quarantine(Reason::HttpStatus), true),
+            (status(404), quarantine(Reason::HttpStatus), true),
+            (status(408), Outcome::Retry, true),
+            (status(410), quarantine(Reason::EndpointGone), true),
+            (status(429), Outcome::Retry, true),
+            (status(500), Outcome::Retry, true),
+            (status(501), quarantine(Reason::HttpStatus), true),
+            (status(503), Outcome::Retry, true),
+            (Cause::Throttled(String::new()), Outcome::Retry, false),
+            (Cause::Rejected(String::new()), quarantine(Reason::Rejected), false),
+            (Cause::EgressRefused(String::new()), quarantine(Reason::EgressRefused), false),
+            (Cause::TemplateVariable { field: "text", line: 1 }, quarantine(Reason::TemplateVariable), false),
+            (
+                Cause::TemplateFailed { field: "text", problem: String::new(), line: 1 },
+                quarantine(Reason::TemplateFailed),
+                false,
+            ),
+            (Cause::SecretMissing(String::new()), quarantine(Reason::SecretMissing), false),
+            (Cause::SecretsDown, Outcome::Retry, false),
+            (Cause::NoTime, Outcome::Retry, false),
+            (Cause::Panic, Outcome::Retry, true),
+        ]
+    }
+
+    #[test]
+    fn every_row_of_the_decision_table_holds() {
+        for (cause, outcome, spends) in table() {
+            assert_eq!(cause.outcome(), outcome, "{cause:?}");
+            assert_eq!(cause.spends_attempt(), spends, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_never_acknowledged_unless_it_was_done_before() {
+        let policy = RetryPolicy::default();
+        for (cause, outcome, _) in table() {
+            let acknowledged = cause.disposition(&policy, 1, 1, 0.5) == Disposition::Acknowledge;
+            assert_eq!(acknowledged, outcome == Outcome::Duplicate, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn what_spends_no_attempt_never_exhausts_the_schedule() {
+        let policy = RetryPolicy::default();
+        for (cause, outcome, spends) in table() {
+            if !spends && matches!(outcome, Outcome::Retry | Outcome::RetryAfter(_)) {
+                assert!(matches!(cause.disposition(&policy, 999, 999, 0.5), Disposition::Hide(_)), "{cause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_attempt_after_the_last_wait_is_the_last() {
+        let policy = RetryPolicy::new(vec![Duration::from_secs(5)]);
+        assert!(matches!(status(500).disposition(&policy, 1, 1, 0.5), Disposition::Hide(_)));
+        assert_eq!(status(500).disposition(&policy, 2, 2, 0.5), Disposition::Quarantine(Reason::AttemptsExhausted));
+    }
+
+    #[test]
+    fn the_code_of_a_reason_is_what_it_serialises_to() {
+        for reason in [
+            Reason::NotUtf8,
+            Reason::NotCloudEvents,
+            Reason::SpecVersion,
+            Reason::AttemptsExhausted,
+            Reason::HttpStatus,
+        ] {
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
+//! suite (in `acequia-testkit`).
+//!
+//! Every port takes a [`TenantId`] and answers for that tenant alone.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::Outgoing;
+use crate::id::{EventId, SecretName, SinkId, TenantId};
+use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
+use crate::queue::QueueArn;
+use crate::secret::Secret;
+
+/// A service that did not do what it was asked to, and may do it later.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation}")]
+pub struct Unavailable {
+    /// What was being done, such as "claim deliveries in the ledger".
+    pub operation: &'static str,
+    /// What went wrong.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// Names the operation that failed.
+    pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, source: source.into() }
+    }
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Chance: what spreads retries and makes claims unique.
+pub trait Chance: Send + Sync {
+    /// A number in `[0, 1)`.
+    fn unit(&self) -> f64;
+    /// A text that has not been there before.
+    fn token(&self) -> String;
+}
+
+/// A stored configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTenant {
+    /// Its version: 1, 2, 3 ...
+    pub version: u64,
+    /// The document, as JSON ([`crate::config::RawTenant::to_json`]).
+    pub document: String,
+}
+
+/// A change of a tenant's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The new document, as JSON.
+    pub document: String,
+    /// The version that is current as the author knows it; 0 where there is none.
+    pub expected: u64,
+    /// Who makes the change.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// What changes, in one line without values.
+    pub summary: String,
+}
+
+/// One line of a tenant's audit log. Each carries the hash of the one before it, so that none can be changed or left out unseen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// When.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// From which version.
+    pub from: u64,
+    /// To which version.
+    pub to: u64,
+    /// What changed, in one line.
+    pub summary: String,
+    /// The hash of the row before; empty in the first.
+    pub previous: String,
+    /// The hash of this row: over all of the above.
+    pub hash: String,
+}
+
+impl AuditRow {
+    /// The row of a change that made version `expected + 1`, behind the row whose hash is `previous`.
+    pub fn of(change: &Change, previous: &str) -> Self {
+        let mut row = Self {
+            at: change.at,
+            actor: change.actor.clone(),
+            from: change.expected,
+            to: change.expected.saturating_add(1),
+            summary: change.summary.clone(),
+            previous: previous.to_owned(),
+            hash: String::new(),
+        };
+        row.hash = row.compute_hash();
+        row
+    }
+
+    /// The hash that the row must have.
+    pub fn compute_hash(&self) -> String {
+        let fields = (self.at.as_millisecond(), &self.actor, self.from, self.to, &self.summary, &self.previous);
+        // A tuple of numbers and texts always has a JSON form.
+        crate::id::digest(serde_json::to_string(&fields).unwrap_or_default().as_bytes())
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Somebody else changed it in between.
+    #[error(
+        "the configuration was changed in between: version {current} is current, and {expected} was expected; look at it, then apply again"
+    )]
+    Conflict {
+        /// The version that is current.
+        current: u64,
+        /// The version that the author knew.
+        expected: u64,
+    },
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Where tenants' configurations are kept: immutable versions, a pointer to the current one, and an audit log.
+pub trait TenantStore: Send + Sync {
+    /// The current configuration; `None` for a tenant that has none.
+    fn current(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send;
+    /// One version of the configuration.
+    fn version(
+        &self,
+        tenant: &TenantId,
+        version: u64,
+    ) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send;
+    /// Writes the next version, moves the pointer and adds the audit row, all or nothing; answers the new version.
+    fn publish(&self, tenant: &TenantId, change: Change) -> impl Future<Output = Result<u64, PublishError>> + Send;
+    /// The audit log, oldest first.
+    fn audit(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<AuditRow>, Unavailable>> + Send;
+    /// All tenants with the version that is current, by id.
+    fn list(&self) -> impl Future<Output = Result<Vec<(TenantId, u64)>, Unavailable>> + Send;
+}
+
+/// A page of a walk over a tenant's ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// The rows.
+    pub records: Vec<Record>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// The memory of deliveries ([`crate::ledger`]).
+pub trait Ledger: Send + Sync {
+    /// Claims deliveries; one verdict each, in the order of the requests. The keys must be distinct.
+    ///
+    /// Where a verdict could not be had, that one is an error and its delivery must not be made.
+    fn claim(
+        &self,
+        tenant: &TenantId,
+        requests: &[ClaimRequest],
+    ) -> impl Future<Output = Vec<Result<Verdict, Unavailable>>> + Send;
+    /// Reads records; one answer each, in the order of the keys, which must be distinct.
+    fn read(
+        &self,
+        tenant: &TenantId,
+        keys: &[DeliveryKey],
+    ) -> impl Future<Output = Result<Vec<Option<DeliveryRecord>>, Unavailable>> + Send;
+    /// Writes rows, unconditionally; one answer each, in order. The keys must be distinct.
+    fn write(&self, tenant: &TenantId, records: &[Record])
+    -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+    /// All rows of one event: where it was routed, and each delivery.
+    fn explain(
+        &self,
+        tenant: &TenantId,
+        event: &EventId,
+    ) -> impl Future<Output = Result<Vec<Record>, Unavailable>> + Send;
+    /// One page of all of a tenant's rows, in no order. It reads the whole table: for reports, not for functions.
+    fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
+}
+
+/// That an endpoint is switched off, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// The digest of the endpoint's URL: another URL under the same sink is not meant.
+    pub endpoint: String,
+    /// Why, in words.
+    pub why: String,
+    /// Since when.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub since: Timestamp,
+}
+
+/// What is known of endpoints at run time, apart from their configuration.
+pub trait EndpointStore: Send + Sync {
+    /// Whether the sink's endpoint is switched off.
+    fn disabled(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+    ) -> impl Future<Output = Result<Option<Disabled>, Unavailable>> + Send;
+    /// Switches it off.
+    fn disable(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        disabled: Disabled,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Switches it on again; true where it was off.
+    fn enable(&self, tenant: &TenantId, sink: &SinkId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+}
+
+/// Why a queue did not take a message.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// It may take it later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// It never will: the queue does not exist, may not be filled, or refuses this message.
+    #[error("the queue refuses the message: {0}")]
+    Refused(String),
+}
+
+/// SQS.
+pub trait Queues: Send + Sync {
+    /// Sends messages to one queue; one answer each, in order: SQS's id of the message.
+    fn send(
+        &self,
+        queue: &QueueArn,
+        messages: &[Outgoing],
+    ) -> impl Future<Output = Vec<Result<String, SendError>>> + Send;
+    /// Hides messages that were received from a queue, each by its receipt handle and for its time (at most 12 hours).
+    fn hide(
+        &self,
+        queue: &QueueArn,
+        messages: &[(String, Duration)],
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// Why there is no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// There is none of this name.
+    #[error("the tenant has no secret of the name {0:?}")]
+    Missing(String),
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Where tenants' secrets are kept.
+pub trait Secrets: Send + Sync {
+    /// The value of one of the tenant's secrets.
+    fn secret(&self, tenant: &TenantId, name: &SecretName) -> impl Future<Output = Result<Secret, SecretError>> + Send;
+}

@@ -1,0 +1,259 @@
+//! The names of a tenant's queues: the one place that makes them from a [`TenantId`] and reads a tenant out of them.
+//!
+//! A name is `acequia_<stage>_<tenant>_<queue>`, and its dead-letter queue's is the same with `-dlq` behind it. Neither a
+//! stage nor a tenant can have an underscore, so a name reads in one way only.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::config::SinkKind;
+use crate::id::{Stage, TenantId};
+
+/// What a queue of a tenant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueueRole {
+    /// Where producers put a tenant's events.
+    Intake,
+    /// Where the router puts the deliveries of one kind of sink.
+    Sink(SinkKind),
+    /// The tenant's own queue, which its forward sinks can fill and its own systems read.
+    Out,
+}
+
+impl QueueRole {
+    /// Every role, in the order in which a message passes them.
+    pub const ALL: [Self; 5] = [
+        Self::Intake,
+        Self::Sink(SinkKind::Webhook),
+        Self::Sink(SinkKind::Email),
+        Self::Sink(SinkKind::Forward),
+        Self::Out,
+    ];
+
+    /// The last part of the queue's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Sink(kind) => kind.as_str(),
+            Self::Out => "out",
+        }
+    }
+}
+
+impl fmt::Display for QueueRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is not the name of one of Acequia's queues, or not the ARN of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidQueue {
+    /// Not of the form `acequia_<stage>_<tenant>_<queue>`.
+    #[error("{0:?} is not the name of an Acequia queue: it must read acequia_<stage>_<tenant>_<queue>")]
+    Name(String),
+    /// Not of the form `arn:<partition>:sqs:<region>:<account>:<name>`.
+    #[error("{0:?} is not the ARN of an SQS queue: it must read arn:<partition>:sqs:<region>:<account>:<name>")]
+    Arn(String),
+}
+
+/// The name of one queue of one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueName {
+    /// The installation it belongs to.
+    pub stage: Stage,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What it is for.
+    pub role: QueueRole,
+    /// Whether it is the dead-letter queue behind the one of this role.
+    pub dlq: bool,
+    /// Whether it keeps order (its name then ends in `.fifo`).
+    pub fifo: bool,
+}
+
+impl QueueName {
+    /// The standard queue of a role.
+    pub fn new(stage: &Stage, tenant: &TenantId, role: QueueRole) -> Self {
+        Self { stage: stage.clone(), tenant: tenant.clone(), role, dlq: false, fifo: false }
+    }
+
+    /// The dead-letter queue behind this one (itself, where it is one).
+    #[must_use]
+    pub fn dead_letter(&self) -> Self {
+        Self { dlq: true, ..self.clone() }
+    }
+
+    /// The queue of another role of the same tenant and stage.
+    #[must_use]
+    pub fn sibling(&self, role: QueueRole) -> Self {
+        Self::new(&self.stage, &self.tenant, role)
+    }
+}
+
+impl fmt::Display for QueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dlq = if self.dlq { "-dlq" } else { "" };
+        let fifo = if self.fifo { ".fifo" } else { "" };
+        write!(f, "acequia_{}_{}_{}{dlq}{fifo}", self.stage, self.tenant, self.role)
+    }
+}
+
+impl FromStr for QueueName {
+    type Err = InvalidQueue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQueue> {
+        let invalid = || InvalidQueue::Name(text.chars().take(100).collect());
+        let (rest, fifo) = text.strip_suffix(".fifo").map_or((text, false), |rest| (rest, true));
+        let mut parts = rest.split('_');
+        let (Some("acequia"), Some(stage), Some(tenant), Some(queue), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(invalid());
+        };
+        let (role, dlq) = queue.strip_suffix("-dlq").map_or((queue, false), |role| (role, true));
+        let role = QueueRole::ALL.into_iter().find(|r| r.as_str() == role).ok_or_else(invalid)?;
+        Ok(Self {
+            stage: stage.parse().map_err(|_| invalid())?,
+            tenant: tenant.parse().map_err(|_| invalid())?,
+            role,
+            dlq,
+            fifo,
+        })
+    }
+}
+
+/// The address of any SQS queue, ours or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueArn {
+    partition: String,
+    region: String,
+    account: String,
+    name: String,
+}
+
+impl QueueArn {
+    /// The queue's name, as it stands in the ARN.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The region that the queue is in.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The twelve digits of the account that owns the queue.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The account, region and partition of this queue with another queue's name.
+    #[must_use]
+    pub fn beside(&self, name: &QueueName) -> Self {
+        Self { name: name.to_string(), ..self.clone() }
+    }
+
+    /// Whether the queue keeps order.
+    pub fn is_fifo(&self) -> bool {
+        self.name.ends_with(".fifo")
+    }
+
+    /// The queue's URL. SQS finds the queue by the account and name in it, whatever endpoint the call goes to
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
+    pub fn url(&self) -> String {
+        let suffix = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("https://sqs.{}.{suffix}/{}/{}", self.region, self.account, self.name)
+    }
+}
+
+impl fmt::Display for QueueArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "arn:{}:sqs:{}:{}:{}", self.partition, self.region, self.account, self.name)
+    }
+}
+
+impl FromStr for QueueArn {
+    type Err = InvalidQueue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQueue> {
+        let invalid = || InvalidQueue::Arn(text.chars().take(200).collect());
+        let parts: Vec<&str> = text.split(':').collect();
+        let ["arn", partition, "sqs", region, account, name] = parts.as_slice() else { return Err(invalid()) };
+        let name_fits = (1..=80).contains(&name.len())
+            && name
+                .strip_suffix(".fifo")
+                .unwrap_or(name)
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let region_fits =
+            !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let account_fits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+        if !(["aws", "aws-cn", "aws-us-gov"].contains(partition) && name_fits && region_fits && account_fits) {
+            return Err(invalid());
+        }
+        Ok(Self {
+            partition: (*partition).to_owned(),
+            region: (*region).to_owned(),
+            account: (*account).to_owned(),
+            name: (*name).to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back_to_what_it_was_made_of() {
+        let (stage, tenant) = ("dev".parse().unwrap(), "a-b".parse().unwrap());
+        for role in QueueRole::ALL {
+            for dlq in [false, true] {
+                for fifo in [false, true] {
+                    let name = QueueName { dlq, fifo, ..QueueName::new(&stage, &tenant, role) };
+                    assert_eq!(name.to_string().parse::<QueueName>().unwrap(), name);
+                    assert!(name.to_string().len() <= 80, "SQS allows 80 characters");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_names_stay_within_the_eighty_characters_of_sqs() {
+        let name =
+            QueueName::new(&"a".repeat(10).parse().unwrap(), &"b".repeat(32).parse().unwrap(), QueueRole::Intake);
+        let longest = QueueName { dlq: true, fifo: true, ..name };
+        assert!(longest.to_string().len() <= 80);
+    }
+
+    #[test]
+    fn a_name_of_another_system_is_not_taken_for_a_tenants() {
+        for bad in [
+            "",
+            "acequia_dev_acme",
+            "acequia_dev_acme_crm",
+            "acequia_dev_ac_me_intake",
+            "x_dev_acme_intake",
+            "acequia_dev_a_intake",
+        ] {
+            assert!(bad.parse::<QueueName>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn an_arn_reads_back_and_gives_the_url_of_its_queue() {
+        let text = "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook";
+        let arn: QueueArn = text.parse().unwrap();
+        assert_eq!(arn.to_string(), text);
+        assert_eq!(arn.url(), "https://sqs.eu-west-1.amazonaws.com/123456789012/acequia_dev_acme_webhook");
+        for bad in [
+            "arn:aws:sns:eu-west-1:123456789012:x",
+            "arn:aws:sqs:eu-west-1:12:x",
+            "arn:aws:sqs:eu-west-1:123456789012:",
+            "x",
+        ] {
+            assert!(bad.parse::<QueueArn>().is_err(), "{bad:?} was taken");
+        }
+    }
+}

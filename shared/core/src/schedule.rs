@@ -1,0 +1,144 @@
+//! When a failed attempt is made again: a schedule with jitter, bent by what the receiver asks for.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// After 429 or a timeout the next attempt waits at least this long: the receiver is overloaded, not broken.
+const OVERLOAD_FLOOR: Duration = Duration::from_secs(60);
+
+/// The waits of Standard Webhooks' recommended schedule, about three days in all
+/// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability>).
+const DEFAULT_WAITS_S: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
+/// How long to wait before the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// This long.
+    For(Duration),
+    /// There is no next attempt: the schedule is used up.
+    Exhausted,
+}
+
+/// The waits between the attempts of one sink. With n waits there are at most n + 1 attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    waits: Vec<Duration>,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { waits: DEFAULT_WAITS_S.into_iter().map(Duration::from_secs).collect() }
+    }
+}
+
+impl RetryPolicy {
+    /// A schedule of these waits, in order.
+    pub fn new(waits: Vec<Duration>) -> Self {
+        Self { waits }
+    }
+
+    /// How many attempts a delivery gets, the first one included.
+    pub fn attempts(&self) -> u32 {
+        u32::try_from(self.waits.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// The wait after attempt number `attempt` (1-based) failed.
+    ///
+    /// The wait is the schedule's, spread by ±20 % with `chance` in `[0, 1)`. After an overload it is at least a minute.
+    /// A `retry_after` of the receiver's counts within `[base, 2 x base]`: it can neither hurry us nor park a message for days.
+    pub fn wait(&self, attempt: u32, overload: bool, retry_after: Option<Duration>, chance: f64) -> Wait {
+        let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(base) = self.waits.get(step) else { return Wait::Exhausted };
+        let spread = base.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0));
+        let asked = retry_after.map_or(spread, |asked| asked.clamp(*base, base.saturating_mul(2)));
+        Wait::For(if overload { asked.max(OVERLOAD_FLOOR) } else { asked })
+    }
+}
+
+/// The wait of a message that came back for a reason of ours (a store down, say), by how often SQS has handed it out.
+///
+/// It doubles from 15 s to 15 min, spread by ±20 %, so that the net of `maxReceiveCount` (attempts + 10) lasts for hours.
+pub fn back_off(receives: u32, chance: f64) -> Duration {
+    let doublings = receives.saturating_sub(1).min(6);
+    let base = Duration::from_secs(15).saturating_mul(1 << doublings).min(Duration::from_secs(900));
+    base.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0))
+}
+
+/// Reads a Retry-After header: seconds (also with a fraction) or an HTTP date; `None` for anything else.
+///
+/// `now` is the time at which the answer came. A date in the past asks for no wait.
+pub fn parse_retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let now = std::time::SystemTime::from(now);
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(s: u64) -> Duration {
+        Duration::from_secs(s)
+    }
+
+    #[test]
+    fn a_thousand_retries_of_one_step_spread_over_twenty_per_cent_and_none_comes_earlier() {
+        let policy = RetryPolicy::new(vec![seconds(100)]);
+        let waits: Vec<Duration> = (0..1000)
+            .map(|i| match policy.wait(1, false, None, f64::from(i) / 1000.0) {
+                Wait::For(wait) => wait,
+                Wait::Exhausted => panic!("the schedule has a first wait"),
+            })
+            .collect();
+        assert!(waits.iter().all(|w| (seconds(80)..=seconds(120)).contains(w)));
+        assert!(waits.iter().any(|w| *w < seconds(82)) && waits.iter().any(|w| *w > seconds(118)));
+    }
+
+    #[test]
+    fn an_overload_waits_a_minute_at_least() {
+        let policy = RetryPolicy::new(vec![seconds(5), seconds(300)]);
+        assert_eq!(policy.wait(1, true, None, 0.5), Wait::For(seconds(60)));
+        assert_eq!(policy.wait(2, true, None, 0.5), Wait::For(seconds(300)));
+    }
+
+    #[test]
+    fn retry_after_counts_between_the_base_and_twice_the_base() {
+        let policy = RetryPolicy::new(vec![seconds(100)]);
+        for (asked, waited) in [(1, 100), (150, 150), (100_000, 200)] {
+            assert_eq!(policy.wait(1, false, Some(seconds(asked)), 0.0), Wait::For(seconds(waited)));
+        }
+    }
+
+    #[test]
+    fn the_default_makes_ten_attempts_over_three_days() {
+        let policy = RetryPolicy::default();
+        assert_eq!(policy.attempts(), 10);
+        assert_eq!(policy.wait(9, false, None, 0.5), Wait::For(seconds(86_400)));
+        assert_eq!(policy.wait(10, false, None, 0.5), Wait::Exhausted);
+        assert_eq!(policy.wait(u32::MAX, false, None, 0.5), Wait::Exhausted);
+    }
+
+    #[test]
+    fn retry_after_reads_seconds_fractions_and_dates_and_ignores_nonsense() {
+        let now: jiff::Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        assert_eq!(parse_retry_after("120", now), Some(seconds(120)));
+        assert_eq!(parse_retry_after(" 1.5 ", now), Some(Duration::from_millis(1500)));
+        assert_eq!(parse_retry_after("Sat, 21 Nov 2026 10:01:00 GMT", now), Some(seconds(60)));
+        assert_eq!(parse_retry_after("Sat, 21 Nov 2026 09:00:00 GMT", now), Some(seconds(0)));
+        for nonsense in ["", "soon", "-1", "NaN", "inf", "1e300", "12 s"] {
+            assert_eq!(parse_retry_after(nonsense, now), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn backing_off_doubles_up_to_a_quarter_of_an_hour() {
+        assert_eq!(back_off(1, 0.5), seconds(15));
+        assert_eq!(back_off(2, 0.5), seconds(30));
+        assert_eq!(back_off(50, 0.5), seconds(900));
+    }
+}

@@ -1,0 +1,243 @@
+//! The texts of e-mails: minijinja templates with bounded work, and no silent holes.
+//!
+//! A variable that an event lacks, or holds as null, is an error at the place that prints it, never an empty text. A template
+//! that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
+use serde_json::Value as Json;
+
+use crate::config::TenantSummary;
+use crate::envelope::Envelope;
+use crate::outcome::Cause;
+
+/// The work that one rendering may take, in minijinja's instructions: thousands of times what a mail needs.
+const FUEL: u64 = 100_000;
+
+/// The largest template, in bytes.
+pub const MAX_TEMPLATE_BYTES: usize = 256 * 1024;
+
+/// The largest rendered text, in bytes.
+pub const MAX_RENDERED_BYTES: usize = 1024 * 1024;
+
+/// What a template can name. Anything else is refused when the configuration is applied.
+pub const VARIABLES: [&str; 3] = ["data", "event", "tenant"];
+
+/// A template that cannot be used, found when the configuration is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateProblem {
+    /// What is wrong.
+    pub problem: String,
+    /// Where, as a line of the template (1-based).
+    pub line: usize,
+}
+
+/// One compiled template of a sink's configuration.
+#[derive(Clone)]
+pub struct Template {
+    field: &'static str,
+    source: String,
+    environment: Environment<'static>,
+}
+
+impl std::fmt::Debug for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Template").field("field", &self.field).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        (self.field, &self.source) == (other.field, &other.source)
+    }
+}
+
+impl Template {
+    /// Compiles the template that stands in `field`; what it prints is HTML-escaped where `html` is set.
+    ///
+    /// # Errors
+    /// When it is too large, has a syntax error, or names something that is no variable.
+    pub fn compile(field: &'static str, source: &str, html: bool) -> Result<Self, TemplateProblem> {
+        if source.len() > MAX_TEMPLATE_BYTES {
+            return Err(TemplateProblem {
+                problem: format!("it has {} bytes; at most {MAX_TEMPLATE_BYTES} are taken", source.len()),
+                line: 1,
+            });
+        }
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(50);
+
+        environment.set_auto_escape_callback(move |_| if html { AutoEscape::Html } else { AutoEscape::None });
+        environment.add_template_owned(field, source.to_owned()).map_err(|error| TemplateProblem {
+            problem: format!(
+                "it does not compile: {}",
+                error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
+            ),
+            line: error.line().unwrap_or(1),
+        })?;
+        let template = Self { field, source: source.to_owned(), environment };
+        template.check_variables()?;
+        Ok(template)
+    }
+
+    fn check_variables(&self) -> Result<(), TemplateProblem> {
+        let Ok(compiled) = self.environment.get_template(self.field) else { return Ok(()) };
+        let mut unknown: Vec<String> = compiled
+            .undeclared_variables(false)
+            .into_iter()
+            .filter(|name| !VARIABLES.contains(&name.as_str()) && !self.is_global(name))
+            .collect();
+        unknown.sort();
+        let Some(name) = unknown.first() else { return Ok(()) };
+        let line = self.source.lines().position(|text| text.contains(name.as_str())).map_or(1, |at| at + 1);
+        let problem = format!("there is no variable {name:?}: a template can name {}", VARIABLES.join(", "));
+        Err(TemplateProblem { problem, line })
+    }
+
+    /// Functions such as `range` are globals of the environment, not variables.
+    fn is_global(&self, name: &str) -> bool {
+        self.environment.globals().any(|(known, _)| known == name)
+    }
+
+    /// Renders the template for one event.
+    ///
+    /// # Errors
+    /// [`Cause::TemplateVariable`] when the event lacks a variable, [`Cause::TemplateFailed`] for anything else. Neither
+    /// repeats a value of the event.
+    pub fn render(&self, context: &Context) -> Result<String, Cause> {
+        let failed =
+            |problem: &str, line: usize| Cause::TemplateFailed { field: self.field, problem: problem.to_owned(), line };
+        let compiled = self.environment.get_template(self.field).map_err(|_| failed("it is not there", 1))?;
+        let mut text = Bounded::default();
+        match compiled.render_captured_to(context.0.clone(), &mut text) {
+            Ok(_) => String::from_utf8(text.bytes).map_err(|_| failed("what it renders is not UTF-8", 1)),
+            Err(_) if text.full => Err(failed("what it renders is larger than 1 MiB", 1)),
+            Err(error) => {
+                let line = error.line().unwrap_or(1);
+                Err(match error.kind() {
+                    ErrorKind::UndefinedError => Cause::TemplateVariable { field: self.field, line },
+                    ErrorKind::OutOfFuel => failed("it takes too much work", line),
+                    // The kind only: a detail may quote the event.
+                    kind => failed(&kind.to_string(), line),
+                })
+            }
+        }
+    }
+}
+
+/// A writer that takes at most [`MAX_RENDERED_BYTES`].
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + more.len() > MAX_RENDERED_BYTES {
+            self.full = true;
+            return Err(std::io::Error::other("too large"));
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the templates of one delivery see: `data` (the event's data), `event` (its other attributes) and `tenant` (`id`, `name`).
+#[derive(Debug, Clone)]
+pub struct Context(Value);
+
+impl Context {
+    /// Builds the context of one event.
+    pub fn new(tenant: &TenantSummary, envelope: &Envelope) -> Self {
+        let mut event: Json = serde_json::from_str(&envelope.body).unwrap_or_default();
+        strip_nulls(&mut event);
+        let data = event.as_object_mut().and_then(|attributes| attributes.remove("data")).unwrap_or_default();
+        let data = if data.is_null() { Value::UNDEFINED } else { Value::from(Serde(&data)) };
+        Self(minijinja::context! {
+            data => data,
+            event => Value::from(Serde(&event)),
+            tenant => minijinja::context! { id => tenant.id.as_str(), name => tenant.name.as_str() },
+        })
+    }
+}
+
+/// Takes out members that are null: to a template they are missing, like those that are not there.
+fn strip_nulls(value: &mut Json) {
+    match value {
+        Json::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(strip_nulls);
+        }
+        Json::Array(items) => items.iter_mut().for_each(strip_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(source: &str, data: &str, html: bool) -> Result<String, Cause> {
+        let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme & Co".to_owned() };
+        let body = format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{data}}}"#);
+        let envelope = Envelope::parse(&tenant.id, jiff::Timestamp::UNIX_EPOCH, body.as_bytes()).unwrap();
+        Template::compile("text", source, html).unwrap().render(&Context::new(&tenant, &envelope))
+    }
+
+    #[test]
+    fn data_event_and_tenant_can_be_named() {
+        let text =
+            render("{{ data.name }} {{ event.id }} {{ event.type }} {{ tenant.name }}", r#"{"name":"Ana"}"#, false);
+        assert_eq!(text.unwrap(), "Ana 1 t Acme & Co");
+    }
+
+    #[test]
+    fn html_is_escaped_and_text_is_not() {
+        assert_eq!(render("{{ data.n }}", r#"{"n":"<b>"}"#, true).unwrap(), "&lt;b&gt;");
+        assert_eq!(render("{{ data.n }}", r#"{"n":"<b>"}"#, false).unwrap(), "<b>");
+    }
+
+    #[test]
+    fn a_missing_and_a_null_variable_fail_with_their_line_and_a_default_helps() {
+        for data in ["{}", r#"{"name":null}"#] {
+            let error = render("Dear\n{{ data.name }}", data, false).unwrap_err();
+            assert_eq!(error, Cause::TemplateVariable { field: "text", line: 2 });
+            assert_eq!(render("{{ data.name | default('you') }}", data, false).unwrap(), "you");
+            assert_eq!(render("{% if data.name %}x{% endif %}", data, false).unwrap(), "");
+        }
+        assert!(matches!(render("{{ data.name }}", "null", false), Err(Cause::TemplateVariable { .. })));
+    }
+
+    #[test]
+    fn a_template_that_does_not_compile_or_names_no_variable_is_refused_with_its_line() {
+        let problem = Template::compile("text", "a\nb {{ data. }}", false).unwrap_err();
+        assert_eq!(problem.line, 2);
+        let problem = Template::compile("text", "a\n\n{{ dta.name }}", false).unwrap_err();
+        assert_eq!(problem.line, 3);
+        assert!(problem.problem.contains("\"dta\""), "{}", problem.problem);
+        assert!(Template::compile("text", "{% for i in range(3) %}{{ i }}{% endfor %}", false).is_ok());
+    }
+
+    #[test]
+    fn work_and_size_are_bounded() {
+        let endless = "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}";
+        assert!(matches!(render(endless, "{}", false), Err(Cause::TemplateFailed { .. })));
+        let data = format!(r#"{{"x":"{}"}}"#, "x".repeat(100_000));
+        let large = "{% for a in range(20) %}{{ data.x }}{% endfor %}";
+        let error = render(large, &data, false).unwrap_err();
+        assert!(error.to_string().contains("1 MiB"), "{error}");
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_event() {
+        let error = render("{{ data.name | int }}", r#"{"name":"ana@example.org"}"#, false).unwrap_err();
+        assert!(!error.to_string().contains("ana@"), "{error}");
+    }
+}
