@@ -5,6 +5,20 @@ import os
 import signal
 
 from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+OF_THE_SERVER = (
+    "AUTH",
+    "BIND_HOST",
+    "DOCKER_HOST",
+    "GATEWAY_PORT",
+    "LOG_LEVEL",
+    "MINISTACK_HOST",
+    "MINISTACK_REGION",
+    "S3_DATA_DIR",
+    "S3_PERSIST",
+    "SFTP_ENABLED",
+)
 
 processes: set = set()
 
@@ -27,6 +41,27 @@ def kill_environments() -> None:
         if process.poll() is None:
             with contextlib.suppress(OSError):
                 os.kill(process.pid, signal.SIGKILL)
+
+
+def like_lambda(build):
+    """Gives a function Lambda's logging variables (AWS_LAMBDA_LOG_FORMAT, _LEVEL, _GROUP_NAME), which the emulator leaves
+    out, and none of the server's own.
+    """
+
+    def built(config, *args):
+        environment = build(config, *args)
+        own = (config.get("Environment") or {}).get("Variables") or {}
+        for name in OF_THE_SERVER:
+            if name not in own:
+                environment.pop(name, None)
+        logging = config.get("LoggingConfig") or {}
+        environment["AWS_LAMBDA_LOG_GROUP_NAME"] = logging.get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
+        environment["AWS_LAMBDA_LOG_FORMAT"] = logging.get("LogFormat") or "Text"
+        if logging.get("ApplicationLogLevel"):
+            environment["AWS_LAMBDA_LOG_LEVEL"] = logging["ApplicationLogLevel"]
+        return environment
+
+    return built
 
 
 def without_delay(build):
@@ -52,6 +87,7 @@ def draining_at_once(drain):
 
 def apply() -> None:
     """Fills the holes of this module."""
+    lambda_svc._provided_worker_env = like_lambda(lambda_svc._provided_worker_env)
     worker = lambda_runtime.ProvidedWorker
     worker._spawn = remembering(worker._spawn)
     worker._build_handler_class = without_delay(worker._build_handler_class)
