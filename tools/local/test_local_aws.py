@@ -297,6 +297,28 @@ class DynamoDb(Started):
         self.assertEqual(reasons, ["None", "ConditionalCheckFailed"])
         self.assertIsNone(self.item("audit#1"))
 
+    def test_a_table_of_a_stack_has_its_ttl_recovery_and_encryption(self):
+        properties = {
+            "TableName": "stacked",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "SSESpecification": {"SSEEnabled": True},
+        }
+        template = {"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": properties}}}
+        self.aws.cloudformation.create_stack(StackName="stacked", TemplateBody=json.dumps(template))
+        until(lambda: "stacked" in self.aws.dynamodb.list_tables()["TableNames"], "the table")
+        ttl = until(lambda: self.ttl("stacked").get("AttributeName"), "TTL")
+        self.assertEqual(ttl, "expires_at")
+        backups = self.aws.dynamodb.describe_continuous_backups(TableName="stacked")["ContinuousBackupsDescription"]
+        self.assertEqual(backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"], "ENABLED")
+        self.assertEqual(self.aws.dynamodb.describe_table(TableName="stacked")["Table"]["SSEDescription"]["Status"], "ENABLED")
+
+    def ttl(self, table: str) -> dict:
+        return self.aws.dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+
     def test_a_conditional_put_takes_over_an_expired_lease_only(self):
         item = {"pk": {"S": self.id()}, "sk": {"S": "a"}, "lease": {"N": "10"}}
 

@@ -3,7 +3,7 @@
 from ministack.core import iam_evaluator
 from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import lambda_svc
+from ministack.services import dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 MAPPING_NUMBERS = (
@@ -122,9 +122,30 @@ def coercing(handler: dict, coerce, *checks) -> dict:
     return {**handler, "create": coerced_create, "update": coerced_update}
 
 
+def with_table_settings(create):
+    """AWS applies a table's TTL, point-in-time recovery and encryption when it makes it. The emulator leaves them out."""
+
+    def created(logical_id, props, *rest):
+        name, attributes = create(logical_id, props, *rest)
+        if ttl := props.get("TimeToLiveSpecification"):
+            enabled = boolean(ttl.get("Enabled"))
+            dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": {**ttl, "Enabled": enabled}})
+        if recovery := props.get("PointInTimeRecoverySpecification"):
+            wanted = {"PointInTimeRecoveryEnabled": boolean(recovery.get("PointInTimeRecoveryEnabled"))}
+            dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": wanted})
+        if encryption := props.get("SSESpecification"):
+            wanted = {**encryption, "Enabled": boolean(encryption.get("SSEEnabled"))}
+            dynamodb._tables[name]["SSEDescription"] = dynamodb._sse_description_from_spec(wanted)
+        return name, attributes
+
+    return created
+
+
 def apply() -> None:
     """Fills the holes of this module."""
     handlers = provisioners._RESOURCE_HANDLERS
+    table = handlers["AWS::DynamoDB::Table"]
+    handlers["AWS::DynamoDB::Table"] = {**table, "create": with_table_settings(table["create"])}
     fills = {
         "AWS::Lambda::EventSourceMapping": (
             mapping_properties,
