@@ -1,0 +1,38 @@
+//! What tests need: in-memory ports with fault switches, a clock and chance that obey, builders, and the conformance suites
+//! that the in-memory ports and the real ones both pass.
+//!
+//! Everything in memory is a handle: a clone shares its state, so a test keeps one and gives the code under test another.
+//!
+//! ```
+//! use acequia_core::port::Ledger as _;
+//! use acequia_testkit::{InMemoryLedger, build};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let ledger = InMemoryLedger::new();
+//! ledger.claims.go_down();
+//! let verdicts = ledger.claim(&build::tenant_id("acme"), &[build::claim("1", "crm")]).await;
+//! assert!(verdicts[0].is_err());
+//! # }
+//! ```
+
+pub mod build;
+mod chance;
+mod clock;
+pub mod conformance;
+mod endpoints;
+mod fault;
+mod ledger;
+mod queues;
+mod secrets;
+mod shared;
+mod tenants;
+
+pub use chance::SeededChance;
+pub use clock::FixedClock;
+pub use endpoints::InMemoryEndpoints;
+pub use fault::Faults;
+pub use ledger::InMemoryLedger;
+pub use queues::{Depth, InMemoryQueues};
+pub use secrets::InMemorySecrets;
+pub use tenants::InMemoryTenants;

@@ -1,0 +1,45 @@
+//! Tenants' secrets, in memory.
+
+use std::collections::BTreeMap;
+
+use acequia_core::id::{SecretName, TenantId};
+use acequia_core::port::{SecretError, Secrets};
+use acequia_core::secret::Secret;
+
+use crate::fault::Faults;
+use crate::shared::Shared;
+
+/// Secrets in memory.
+#[derive(Debug, Clone, Default)]
+pub struct InMemorySecrets {
+    rows: Shared<BTreeMap<(TenantId, SecretName), Secret>>,
+    /// Makes reading fail.
+    pub reads: Faults,
+}
+
+impl InMemorySecrets {
+    /// No secrets.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a secret.
+    #[must_use]
+    pub fn with(self, tenant: &TenantId, name: &SecretName, value: impl Into<String>) -> Self {
+        self.put(tenant, name, value);
+        self
+    }
+
+    /// Adds or replaces a secret.
+    pub fn put(&self, tenant: &TenantId, name: &SecretName, value: impl Into<String>) {
+        self.rows.lock().insert((tenant.clone(), name.clone()), Secret::new(value));
+    }
+}
+
+impl Secrets for InMemorySecrets {
+    async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
+        self.reads.call("read a secret")?;
+        let rows = self.rows.lock();
+        rows.get(&(tenant.clone(), name.clone())).cloned().ok_or_else(|| SecretError::Missing(name.to_string()))
+    }
+}

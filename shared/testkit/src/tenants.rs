@@ -1,0 +1,95 @@
+//! The store of tenants, in memory.
+
+use std::collections::BTreeMap;
+
+use acequia_core::id::TenantId;
+use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+
+use crate::fault::Faults;
+use crate::shared::Shared;
+
+#[derive(Debug, Default)]
+struct History {
+    /// Version n stands at index n - 1.
+    documents: Vec<String>,
+    audit: Vec<AuditRow>,
+}
+
+impl History {
+    fn current(&self) -> u64 {
+        self.documents.len() as u64
+    }
+
+    fn version(&self, version: u64) -> Option<StoredTenant> {
+        let index = usize::try_from(version.checked_sub(1)?).ok()?;
+        self.documents.get(index).map(|document| StoredTenant { version, document: document.clone() })
+    }
+}
+
+/// Tenants' configurations in memory.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryTenants {
+    rows: Shared<BTreeMap<TenantId, History>>,
+    /// Makes every reading fail.
+    pub reads: Faults,
+    /// Makes publishing fail.
+    pub writes: Faults,
+}
+
+impl InMemoryTenants {
+    /// No tenants.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a version of a tenant's configuration, whatever is current, and makes it current.
+    ///
+    /// `document` is JSON, and is stored as it is, valid or not.
+    #[must_use]
+    pub fn with(self, tenant: &TenantId, document: impl Into<String>) -> Self {
+        self.put(tenant, document);
+        self
+    }
+
+    /// As [`InMemoryTenants::with`], while the store is in use.
+    pub fn put(&self, tenant: &TenantId, document: impl Into<String>) {
+        self.rows.lock().entry(tenant.clone()).or_default().documents.push(document.into());
+    }
+}
+
+impl TenantStore for InMemoryTenants {
+    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
+        self.reads.call("read the tenant's configuration")?;
+        Ok(self.rows.lock().get(tenant).and_then(|history| history.version(history.current())))
+    }
+
+    async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {
+        self.reads.call("read a version of the tenant's configuration")?;
+        Ok(self.rows.lock().get(tenant).and_then(|history| history.version(version)))
+    }
+
+    async fn publish(&self, tenant: &TenantId, change: Change) -> Result<u64, PublishError> {
+        self.writes.call("publish the tenant's configuration")?;
+        let mut rows = self.rows.lock();
+        let history = rows.entry(tenant.clone()).or_default();
+        let current = history.current();
+        if current != change.expected {
+            return Err(PublishError::Conflict { current, expected: change.expected });
+        }
+        let previous = history.audit.last().map(|row| row.hash.clone()).unwrap_or_default();
+        history.audit.push(AuditRow::of(&change, &previous));
+        history.documents.push(change.document);
+        Ok(history.current())
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {
+        self.reads.call("read the tenant's audit log")?;
+        Ok(self.rows.lock().get(tenant).map(|history| history.audit.clone()).unwrap_or_default())
+    }
+
+    async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
+        self.reads.call("list tenants")?;
+        let rows = self.rows.lock();
+        Ok(rows.iter().filter(|(_, h)| h.current() > 0).map(|(tenant, h)| (tenant.clone(), h.current())).collect())
+    }
+}
