@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::SinkKind;
 use crate::envelope::EnvelopeError;
 use crate::schedule::{RetryPolicy, Wait, back_off};
 
@@ -61,6 +62,8 @@ pub enum Reason {
     PayloadConflict,
     /// Nobody knows whether it happened, and the tenant wants a person to decide.
     Ambiguous,
+    /// The tenant has no queue for this kind of sink.
+    QueueMissing,
     /// The last attempt of the schedule failed too.
     AttemptsExhausted,
 }
@@ -92,6 +95,7 @@ impl Reason {
             Self::SecretMissing => "secret-missing",
             Self::PayloadConflict => "payload-conflict",
             Self::Ambiguous => "ambiguous",
+            Self::QueueMissing => "queue-missing",
             Self::AttemptsExhausted => "attempts-exhausted",
         }
     }
@@ -125,6 +129,7 @@ impl Reason {
             Self::SecretMissing => "create the secret in the parameter store, then redrive",
             Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
             Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
+            Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",
             Self::AttemptsExhausted => "mend the endpoint, then redrive",
         }
     }
@@ -184,6 +189,9 @@ pub enum Cause {
     /// Routing: the sink's queue did not take the delivery.
     #[error("a sink's queue did not take the delivery")]
     QueueDown,
+    /// Routing: the tenant has no queue for this kind of sink, or the queue refuses the delivery for good.
+    #[error("the queue of the tenant's {0} sinks does not exist or refuses deliveries")]
+    QueueRefused(SinkKind),
     /// Claim: the ledger does not answer, so nothing may be done that needs a claim.
     #[error("the ledger does not answer")]
     LedgerDown,
@@ -324,6 +332,7 @@ impl Cause {
             Self::SinkUnknown => Outcome::Quarantine(Reason::UnknownSink),
             Self::SinkDisabled(_) => Outcome::Disabled,
             Self::MatchFailed(_) => Outcome::Quarantine(Reason::MatchFailed),
+            Self::QueueRefused(_) => Outcome::Quarantine(Reason::QueueMissing),
             Self::AlreadyDone => Outcome::Duplicate,
             // Never acknowledged: if the other invocation dies, this message is the one that brings the delivery back.
             Self::InProgress { remaining } | Self::NotDue { remaining } => Outcome::RetryAfter(*remaining),
@@ -417,6 +426,7 @@ mod tests {
             (Cause::SinkDisabled(String::new()), Outcome::Disabled, false),
             (Cause::MatchFailed(String::new()), quarantine(Reason::MatchFailed), false),
             (Cause::QueueDown, Outcome::Retry, false),
+            (Cause::QueueRefused(SinkKind::Email), quarantine(Reason::QueueMissing), false),
             (Cause::LedgerDown, Outcome::Retry, false),
             (Cause::AlreadyDone, Outcome::Duplicate, false),
             (Cause::InProgress { remaining: second }, Outcome::RetryAfter(second), false),

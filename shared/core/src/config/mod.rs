@@ -9,5 +9,7 @@ mod tenant;
 
 pub use issue::{Issue, Issues};
 pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, Trace};
-pub use sink::{EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink};
+pub use sink::{
+    EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,
+};
 pub use tenant::{Tenant, TenantSummary};

@@ -1,0 +1,64 @@
+//! What the ledger keeps of routing: where each event went, and above all that it went nowhere.
+
+use std::collections::BTreeMap;
+
+use acequia_core::config::Trace;
+use acequia_core::ledger::{RETENTION, Record, RouteRecord, after};
+use acequia_core::outcome::Disposition;
+use acequia_core::port::{Clock, Ledger};
+use acequia_lambda::CurrentTenant;
+use acequia_lambda::batch::Decided;
+
+use crate::router::Item;
+
+/// Writes the routing of the events of a batch. A tenant that traces failures only gets those that no sink takes, or that failed.
+///
+/// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues.
+pub(crate) async fn write(
+    ledger: &impl Ledger,
+    clock: &dyn Clock,
+    current: &CurrentTenant,
+    items: &[Item],
+    decided: &[Decided],
+) {
+    let now = clock.now();
+    // One row per event: where an event stands in the batch twice, its rows say the same.
+    let mut rows = BTreeMap::new();
+    for (item, decision) in items.iter().zip(decided) {
+        let Some(envelope) = &item.envelope else { continue };
+        let reason = match decision.disposition {
+            Disposition::Acknowledge => None,
+            Disposition::Quarantine(reason) => Some(reason),
+            // It comes back, and is recorded then.
+            Disposition::Hide(_) => continue,
+        };
+        let routing = item.routing.clone().unwrap_or_default();
+        let unmatched = routing.taken.is_empty() && reason.is_none();
+        if current.tenant.trace == Trace::Failures && !unmatched && reason.is_none() {
+            continue;
+        }
+        let row = RouteRecord {
+            event: envelope.event.clone(),
+            event_type: envelope.kind.clone(),
+            taken: routing.taken,
+            filtered: routing.filtered,
+            unmatched,
+            reason,
+            config_version: current.version,
+            accepted_at: envelope.accepted_at,
+            updated_at: now,
+            expires_at: after(now, RETENTION),
+        };
+        rows.insert(envelope.event.clone(), Record::Route(row));
+    }
+    let rows: Vec<Record> = rows.into_values().collect();
+    if rows.is_empty() {
+        return;
+    }
+    let failures: Vec<_> =
+        ledger.write(&current.tenant.summary.id, &rows).await.into_iter().filter_map(Result::err).collect();
+    if let Some(error) = failures.first() {
+        tracing::error!(tenant.id = %current.tenant.summary.id, records.unwritten = failures.len(), error = ?error,
+            "the routing of events could not be recorded");
+    }
+}

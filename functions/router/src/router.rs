@@ -1,0 +1,174 @@
+//! One batch of a tenant's intake queue, from the messages to the answer.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Delivery, Incoming, Outgoing};
+use acequia_core::envelope::Envelope;
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::outcome::{Cause, Disposition};
+use acequia_core::port::{Chance, Clock, Ledger, Queues, SendError, TenantStore};
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::routing::Routing;
+use acequia_core::schedule::RetryPolicy;
+use acequia_lambda::batch::{Decided, finish, quarantine};
+use acequia_lambda::{CachedTenants, CurrentTenant, UnusableBatch, read_batch};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+
+use crate::record;
+
+/// The router, wired to its ports.
+pub struct Router<T, L, Q> {
+    /// The tenants' configurations.
+    pub tenants: CachedTenants<T>,
+    /// The memory of deliveries.
+    pub ledger: L,
+    /// SQS.
+    pub queues: Q,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+}
+
+/// One event on its way through the router.
+pub(crate) struct Item {
+    message: Incoming,
+    pub(crate) envelope: Option<Envelope>,
+    pub(crate) routing: Option<Routing>,
+    pub(crate) failure: Option<Cause>,
+}
+
+impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
+    /// Handles one batch.
+    ///
+    /// # Errors
+    /// [`UnusableBatch`] where the batch cannot be answered item by item; all of it then comes back.
+    pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, UnusableBatch> {
+        let Some((queue, messages)) = read_batch(event)? else { return Ok(SqsBatchResponse::default()) };
+        let name: QueueName = queue.name().parse()?;
+        Ok(self.run(&queue, &name, messages).await)
+    }
+
+    async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
+        let mut items: Vec<Item> = messages.into_iter().map(|message| parse(&name.tenant, message)).collect();
+        let current = self.tenants.current(&name.tenant).await;
+        match &current {
+            Ok(current) => {
+                for item in &mut items {
+                    route(current, item);
+                }
+                self.dispatch(current, queue, name, &mut items).await;
+            }
+            Err(cause) => {
+                for item in items.iter_mut().filter(|item| item.failure.is_none()) {
+                    item.failure = Some(cause.clone());
+                }
+            }
+        }
+        let mut decided: Vec<Decided> = items.iter().map(|item| self.decide(item)).collect();
+        quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        if let Ok(current) = &current {
+            record::write(&self.ledger, &*self.clock, current, &items, &decided).await;
+        }
+        report(name, &items, &decided);
+        finish(&self.queues, queue, &decided).await
+    }
+
+    /// Writes the deliveries, batched by the queue that they go to. An event fails if one of its deliveries does.
+    async fn dispatch(&self, current: &CurrentTenant, queue: &QueueArn, name: &QueueName, items: &mut [Item]) {
+        let mut by_kind: BTreeMap<SinkKind, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
+        for (index, item) in items.iter().enumerate() {
+            let (Some(envelope), Some(routing)) = (&item.envelope, &item.routing) else { continue };
+            for (kind, sink) in routing.taken.iter().filter_map(|sink| Some((kind_of(current, sink)?, sink))) {
+                let (indexes, messages) = by_kind.entry(kind).or_default();
+                indexes.push(index);
+                messages.push(Delivery::new(sink.clone(), envelope.clone()).to_message());
+            }
+        }
+        let sends = by_kind.into_iter().map(|(kind, (indexes, messages))| async move {
+            let target = queue.beside(&name.sibling(QueueRole::Sink(kind)));
+            (kind, indexes, self.queues.send(&target, &messages).await)
+        });
+        for (kind, indexes, answers) in futures::future::join_all(sends).await {
+            let mut answers = answers.into_iter();
+            for index in indexes {
+                let failure = match answers.next() {
+                    Some(Ok(_)) => continue,
+                    Some(Err(SendError::Refused(problem))) => {
+                        tracing::error!(tenant.id = %name.tenant, sink.kind = %kind, error = problem, "a sink's queue refuses deliveries");
+                        Cause::QueueRefused(kind)
+                    }
+                    Some(Err(SendError::Unavailable(error))) => {
+                        tracing::warn!(tenant.id = %name.tenant, sink.kind = %kind, error = ?error, "a sink's queue does not answer");
+                        Cause::QueueDown
+                    }
+                    None => Cause::QueueDown,
+                };
+                if let Some(item) = items.get_mut(index) {
+                    item.failure = Some(failure);
+                }
+            }
+        }
+    }
+
+    fn decide(&self, item: &Item) -> Decided {
+        let message = item.message.clone();
+        let disposition = item.failure.as_ref().map_or(Disposition::Acknowledge, |cause| {
+            // The router has no schedule of its own: only sinks spend attempts.
+            cause.disposition(&RetryPolicy::default(), message.receives, message.receives, self.chance.unit())
+        });
+        let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
+        Decided { attempts: message.receives, message, disposition, detail }
+    }
+}
+
+fn kind_of(current: &CurrentTenant, sink: &SinkId) -> Option<SinkKind> {
+    current.tenant.sink(sink).map(|sink| sink.kind())
+}
+
+/// Reads one message as an event. Its time of acceptance is the time at which it entered the intake queue.
+fn parse(tenant: &TenantId, message: Incoming) -> Item {
+    // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
+    let parse = AssertUnwindSafe(|| Envelope::parse(tenant, message.sent_at, message.body.as_bytes()));
+    let parsed = std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from));
+    let (envelope, failure) = match parsed {
+        Ok(envelope) => (Some(envelope), None),
+        Err(cause) => (None, Some(cause)),
+    };
+    Item { message, envelope, routing: None, failure }
+}
+
+fn route(current: &CurrentTenant, item: &mut Item) {
+    let Some(envelope) = &item.envelope else { return };
+    let routed = std::panic::catch_unwind(AssertUnwindSafe(|| current.tenant.routes.route(envelope)));
+    match routed.unwrap_or(Err(Cause::Panic)) {
+        Ok(routing) => item.routing = Some(routing),
+        Err(cause) => item.failure = Some(cause),
+    }
+}
+
+fn report(name: &QueueName, items: &[Item], decided: &[Decided]) {
+    let (mut routed, mut unmatched, mut returned, mut quarantined) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for (item, decision) in items.iter().zip(decided) {
+        match decision.disposition {
+            Disposition::Acknowledge if item.routing.as_ref().is_some_and(|routing| routing.taken.is_empty()) => {
+                unmatched += 1
+            }
+            Disposition::Acknowledge => routed += 1,
+            Disposition::Hide(_) => returned += 1,
+            Disposition::Quarantine(_) => quarantined += 1,
+        }
+        if let Some(cause) = &item.failure {
+            let reason = match decision.disposition {
+                Disposition::Quarantine(reason) => reason.as_str(),
+                Disposition::Acknowledge | Disposition::Hide(_) => "",
+            };
+            tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receives = item.message.receives,
+                outcome = cause.outcome().as_str(), reason, detail = decision.detail, "not routed");
+        }
+    }
+    tracing::info!(tenant.id = %name.tenant, batch.size = items.len(), routed, unmatched, returned, quarantined, "batch");
+}

@@ -1,0 +1,107 @@
+//! Settles messages: quarantines, hides and reports them, so that each goes its own way and none is lost.
+//!
+//! Invariants:
+//! - A message is acknowledged only when it is done, or when its copy *is* in the dead-letter queue.
+//! - A message that could not be quarantined or hidden is still reported as failed: SQS brings it back by itself.
+//! - The answer names only messages of the batch, each once.
+
+use std::time::Duration;
+
+use acequia_core::delivery::{Incoming, Outgoing, quarantined};
+use acequia_core::outcome::{Disposition, Reason};
+use acequia_core::port::{Chance, Clock, Queues, SendError};
+use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::schedule::back_off;
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+
+/// The longest that SQS hides a message; longer waits are made of several.
+const LONGEST_HIDE: Duration = Duration::from_secs(12 * 3600 - 60);
+
+/// A message with what was decided about it.
+#[derive(Debug)]
+pub struct Decided {
+    /// The message.
+    pub message: Incoming,
+    /// What is to happen to it.
+    pub disposition: Disposition,
+    /// What was wrong, in words, for the dead-letter queue.
+    pub detail: String,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+/// Moves messages to the dead-letter queue of `queue` where that was decided. One that could not be moved is to come back instead.
+pub async fn quarantine(
+    queues: &impl Queues,
+    clock: &dyn Clock,
+    chance: &dyn Chance,
+    queue: &QueueArn,
+    name: &QueueName,
+    decided: &mut [Decided],
+) {
+    let now = clock.now();
+    let mut moved: Vec<(usize, Reason, Outgoing)> = Vec::new();
+    for (index, item) in decided.iter_mut().enumerate() {
+        let Disposition::Quarantine(reason) = item.disposition else { continue };
+        match quarantined(&item.message, reason, &item.detail, item.attempts, now) {
+            Some(outgoing) => moved.push((index, reason, outgoing)),
+            None => {
+                tracing::warn!(message.id = item.message.message_id, reason = %reason,
+                    "the message leaves no room for the reason: its queue's own redrive will move it");
+                item.disposition = Disposition::Hide(back_off(item.message.receives, chance.unit()));
+            }
+        }
+    }
+    if moved.is_empty() {
+        return;
+    }
+    let outgoing: Vec<Outgoing> = moved.iter().map(|(_, _, outgoing)| outgoing.clone()).collect();
+    let mut answers = queues.send(&queue.beside(&name.dead_letter()), &outgoing).await.into_iter();
+    for (index, reason, _) in moved {
+        let Some(item) = decided.get_mut(index) else { continue };
+        let problem = match answers.next() {
+            Some(Ok(_)) => continue,
+            Some(Err(SendError::Unavailable(error))) => format!("{error:?}"),
+            Some(Err(error @ SendError::Refused(_))) => error.to_string(),
+            None => "it gave no answer".to_owned(),
+        };
+        tracing::error!(message.id = item.message.message_id, reason = %reason, error = problem,
+            "the dead-letter queue did not take a message: it comes back");
+        item.disposition = Disposition::Hide(back_off(item.message.receives, chance.unit()));
+    }
+}
+
+/// Hides what is to come back, and makes the answer to SQS.
+pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided]) -> SqsBatchResponse {
+    let returned: Vec<(&Incoming, Duration)> = decided
+        .iter()
+        .filter_map(|item| match item.disposition {
+            Disposition::Hide(wait) => Some((&item.message, wait.min(LONGEST_HIDE))),
+            Disposition::Acknowledge | Disposition::Quarantine(_) => None,
+        })
+        .collect();
+    if !returned.is_empty() {
+        let hidden: Vec<(String, Duration)> =
+            returned.iter().map(|(message, wait)| (message.receipt_handle.clone(), whole_seconds(*wait))).collect();
+        for ((message, _), answer) in returned.iter().zip(queues.hide(queue, &hidden).await) {
+            if let Err(error) = answer {
+                tracing::warn!(message.id = message.message_id, error = ?error,
+                    "a message could not be hidden: it comes back when its queue's visibility timeout ends");
+            }
+        }
+    }
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = returned.into_iter().map(|(message, _)| failure(message)).collect();
+    response
+}
+
+fn failure(message: &Incoming) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier.clone_from(&message.message_id);
+    failure
+}
+
+/// SQS counts in whole seconds; a wait is never made shorter than it was decided.
+fn whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}

@@ -1,0 +1,109 @@
+//! The environment variables of a function, read once at its start, all bad ones reported together.
+
+use std::collections::BTreeMap;
+
+use acequia_core::id::Stage;
+
+/// What is wrong with the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the function's environment is not complete: {}", .0.join("; "))]
+pub struct InvalidEnvironment(pub Vec<String>);
+
+/// Reads variables and remembers what was wrong with them.
+#[derive(Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Environment {
+    /// The variables of the process.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where functions read their environment")]
+    pub fn of_process() -> Self {
+        Self { variables: std::env::vars().collect(), problems: Vec::new() }
+    }
+
+    /// These variables: for tests.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { variables, problems: Vec::new() }
+    }
+
+    /// A variable that may be left out.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// A variable that must be there; empty, and reported, where it is not.
+    pub fn text(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is missing"));
+            String::new()
+        })
+    }
+
+    /// A variable that must be there and of a form; `None`, and reported, where it is not.
+    pub fn parsed<T>(&mut self, name: &str, wants: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name);
+        let parsed = parse(&text);
+        if parsed.is_none() && !text.is_empty() {
+            self.problems.push(format!("{name} is {text:?}, and must be {wants}"));
+        }
+        parsed
+    }
+
+    /// Ends the reading: the value, where nothing was wrong.
+    ///
+    /// # Errors
+    /// All problems together.
+    pub fn conclude<T>(self, value: Option<T>) -> Result<T, InvalidEnvironment> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => Err(InvalidEnvironment(self.problems)),
+        }
+    }
+}
+
+/// What every function is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// The stage it belongs to.
+    pub stage: Stage,
+    /// The name of the tenants table.
+    pub tenants_table: String,
+    /// The name of the ledger table.
+    pub ledger_table: String,
+}
+
+impl Installation {
+    /// Reads `ACEQUIA_STAGE`, `TENANTS_TABLE` and `LEDGER_TABLE`.
+    pub fn read(environment: &mut Environment) -> Option<Self> {
+        let stage =
+            environment.parsed("ACEQUIA_STAGE", "2 to 10 lower-case letters or digits", |text| text.parse().ok());
+        let tenants_table = environment.text("TENANTS_TABLE");
+        let ledger_table = environment.text("LEDGER_TABLE");
+        Some(Self { stage: stage?, tenants_table, ledger_table })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bad_variables_are_reported_together() {
+        let mut environment = Environment::of(&[("ACEQUIA_STAGE", "Not A Stage"), ("TENANTS_TABLE", "")]);
+        let installation = Installation::read(&mut environment);
+        let error = environment.conclude(installation).unwrap_err();
+        assert_eq!(error.0.len(), 3, "{error}");
+        assert!(error.to_string().contains("ACEQUIA_STAGE is \"Not A Stage\""), "{error}");
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let variables = [("ACEQUIA_STAGE", "dev"), ("TENANTS_TABLE", "t"), ("LEDGER_TABLE", "l")];
+        let mut environment = Environment::of(&variables);
+        let installation = Installation::read(&mut environment);
+        assert_eq!(environment.conclude(installation).unwrap().tenants_table, "t");
+    }
+}

@@ -1,0 +1,27 @@
+//! What every function shares: reading its environment, telemetry, the deadline, and the batch loops.
+//!
+//! A function is a [`Sink`] (or the router) wired to its ports in `main.rs`; everything between SQS's batch and the answer to
+//! it happens here, once: [`SinkLoop`] for sinks, and [`finish`](batch::finish) for whoever settles messages.
+
+pub mod batch;
+mod deadline;
+pub mod environment;
+mod guard;
+mod message;
+mod serve;
+mod sink;
+mod sink_loop;
+mod system;
+mod telemetry;
+mod tenants;
+
+pub use deadline::Deadline;
+pub use environment::Environment;
+pub use guard::unwind;
+pub use message::{UnusableBatch, read_batch};
+pub use serve::serve;
+pub use sink::{Attempted, Job, Sink, each};
+pub use sink_loop::SinkLoop;
+pub use system::{SystemChance, SystemClock};
+pub use telemetry::start_telemetry;
+pub use tenants::{CachedTenants, CurrentTenant};

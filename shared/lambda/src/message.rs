@@ -1,0 +1,111 @@
+//! SQS's batch as Lambda hands it over, read record by record.
+
+use acequia_core::delivery::{Attribute, AttributeValue, Attributes, Incoming};
+use acequia_core::queue::{InvalidQueue, QueueArn};
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
+use jiff::Timestamp;
+
+/// A batch that cannot be answered item by item. The whole invocation fails, and every message comes back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableBatch {
+    /// A record lacks what its answer would need. An empty id in an answer fails the whole batch anyway.
+    #[error(
+        "a record of the batch has no {0}: was the function invoked by something other than an SQS event source mapping?"
+    )]
+    Incomplete(&'static str),
+    /// A record came from something that is not a queue.
+    #[error("a record of the batch names its source wrongly")]
+    Source(#[from] InvalidQueue),
+    /// The records came from more than one queue.
+    #[error("the batch mixes the queues {0} and {1}; an event source mapping reads one")]
+    Mixed(String, String),
+}
+
+/// Reads the records of a batch, all of one queue; `None` for a batch without records.
+///
+/// # Errors
+/// [`UnusableBatch`] where the batch is not one that SQS sends.
+pub fn read_batch(event: SqsEvent) -> Result<Option<(QueueArn, Vec<Incoming>)>, UnusableBatch> {
+    let mut messages = Vec::with_capacity(event.records.len());
+    for record in event.records {
+        messages.push(read_record(record)?);
+    }
+    let Some(queue) = messages.first().map(|first: &Incoming| first.queue.clone()) else { return Ok(None) };
+    if let Some(other) = messages.iter().find(|message| message.queue != queue) {
+        return Err(UnusableBatch::Mixed(queue.to_string(), other.queue.to_string()));
+    }
+    Ok(Some((queue, messages)))
+}
+
+fn read_record(record: SqsMessage) -> Result<Incoming, UnusableBatch> {
+    let present =
+        |value: Option<String>, name| value.filter(|text| !text.is_empty()).ok_or(UnusableBatch::Incomplete(name));
+    let number = |name: &str| record.attributes.get(name).and_then(|text| text.parse::<i64>().ok());
+    let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
+    let sent_at =
+        number("SentTimestamp").and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let attributes: Attributes = record
+        .message_attributes
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, read_attribute(value)?)))
+        .collect();
+    Ok(Incoming {
+        message_id: present(record.message_id, "messageId")?,
+        receipt_handle: present(record.receipt_handle, "receiptHandle")?,
+        // An empty body is a bad event of its own, not a bad batch.
+        body: record.body.unwrap_or_default(),
+        attributes,
+        receives: receives.max(1),
+        sent_at,
+        queue: present(record.event_source_arn, "eventSourceARN")?.parse()?,
+    })
+}
+
+fn read_attribute(attribute: SqsMessageAttribute) -> Option<Attribute> {
+    let value = match (attribute.string_value, attribute.binary_value) {
+        (Some(text), _) => AttributeValue::Text(text),
+        (None, Some(bytes)) => AttributeValue::Binary(bytes.0),
+        (None, None) => return None,
+    };
+    Some(Attribute { data_type: attribute.data_type.unwrap_or_else(|| "String".to_owned()), value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(json: &str) -> SqsEvent {
+        serde_json::from_str(json).unwrap()
+    }
+
+    const RECORD: &str = r#"{"messageId":"m1","receiptHandle":"r1","body":"b","attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1700000000000"},
+        "messageAttributes":{"a":{"stringValue":"x","dataType":"String.custom","stringListValues":[],"binaryListValues":[]}},
+        "eventSourceARN":"arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_intake","eventSource":"aws:sqs","awsRegion":"eu-west-1"}"#;
+
+    #[test]
+    fn a_record_of_sqs_is_read_with_its_counts_and_attributes() {
+        let (queue, messages) = read_batch(event(&format!(r#"{{"Records":[{RECORD}]}}"#))).unwrap().unwrap();
+        assert_eq!(queue.name(), "acequia_dev_acme_intake");
+        assert_eq!((messages[0].receives, messages[0].sent_at.as_millisecond()), (3, 1_700_000_000_000));
+        assert_eq!(messages[0].attributes["a"].data_type, "String.custom");
+    }
+
+    #[test]
+    fn a_record_without_an_id_fails_the_batch_instead_of_answering_with_an_empty_one() {
+        let broken = RECORD.replace("\"m1\"", "\"\"");
+        let error = read_batch(event(&format!(r#"{{"Records":[{broken}]}}"#))).unwrap_err();
+        assert_eq!(error, UnusableBatch::Incomplete("messageId"));
+    }
+
+    #[test]
+    fn a_batch_of_two_queues_is_refused() {
+        let other = RECORD.replace("acme", "bona");
+        let error = read_batch(event(&format!(r#"{{"Records":[{RECORD},{other}]}}"#))).unwrap_err();
+        assert!(matches!(error, UnusableBatch::Mixed(..)));
+    }
+
+    #[test]
+    fn an_empty_batch_is_nothing() {
+        assert_eq!(read_batch(event(r#"{"Records":[]}"#)).unwrap(), None);
+    }
+}

@@ -1,0 +1,32 @@
+//! The connection to the Lambda runtime: one handler, batch after batch.
+
+use std::future::Future;
+use std::time::Duration;
+
+use acequia_core::port::Clock;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+use crate::{Deadline, SystemClock, UnusableBatch};
+
+/// The deadline of an invocation whose runtime does not tell one (some local runtimes): Lambda's own default is 3 s, ours 30 s.
+const UNTOLD: Duration = Duration::from_secs(30);
+
+/// Handles batches until Lambda ends the process.
+///
+/// # Errors
+/// When the runtime's interface is gone.
+pub async fn serve<F, R>(handle: F) -> Result<(), Error>
+where
+    F: Fn(SqsEvent, Deadline) -> R,
+    R: Future<Output = Result<SqsBatchResponse, UnusableBatch>>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
+        handle(event.payload, deadline).await.inspect_err(|error| {
+            tracing::error!(request.id = event.context.request_id, error = %error, "the batch comes back as a whole");
+        })
+    }))
+    .await
+}

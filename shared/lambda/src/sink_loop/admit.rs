@@ -1,0 +1,125 @@
+//! Which deliveries may be attempted now: the claim, or a look at what is known of them.
+
+use acequia_core::config::{Ambiguous, Target};
+use acequia_core::id;
+use acequia_core::ledger::{ClaimRequest, Verdict, judge};
+use acequia_core::outcome::Cause;
+use acequia_core::port::{Ledger, Queues, TenantStore, Unavailable};
+
+use super::{Item, SinkLoop};
+use crate::{CurrentTenant, Deadline, Sink};
+
+impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+    /// Gives each open item its sink and its record, or says why it is not attempted now.
+    pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
+        let token = self.chance.token();
+        let (mut claims, mut lookups) = (Vec::new(), Vec::new());
+        for (index, item) in items.iter_mut().enumerate() {
+            let Some(delivery) = item.open() else { continue };
+            let sink = current.tenant.sink(&delivery.sink).filter(|sink| sink.kind() == S::KIND);
+            let request = ClaimRequest {
+                key: acequia_core::ledger::DeliveryKey {
+                    event: delivery.envelope.event.clone(),
+                    sink: delivery.sink.clone(),
+                },
+                kind: S::KIND,
+                digest: id::digest(delivery.envelope.body.as_bytes()),
+                config_version: current.version,
+                accepted_at: delivery.envelope.accepted_at,
+                token: token.clone(),
+                now: self.clock.now(),
+                lease_until: deadline.lease(),
+            };
+            item.sink = sink.cloned();
+            match &item.sink {
+                Some(sink) if sink.claims && sink.enabled => claims.push((index, request)),
+                _ => lookups.push((index, request)),
+            }
+        }
+        self.claim(current, claims, items).await;
+        self.look_up(current, lookups, items).await;
+    }
+
+    async fn claim(&self, current: &CurrentTenant, claims: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
+        if claims.is_empty() {
+            return;
+        }
+        let (indexes, requests): (Vec<usize>, Vec<ClaimRequest>) = claims.into_iter().unzip();
+        let mut verdicts = self.ledger.claim(&current.tenant.summary.id, &requests).await.into_iter();
+        for index in indexes {
+            let Some(item) = items.get_mut(index) else { continue };
+            match verdicts.next() {
+                Some(Ok(verdict)) => apply(item, verdict),
+                Some(Err(error)) => ledger_down(item, &error),
+                None => item.fail(Cause::LedgerDown),
+            }
+        }
+    }
+
+    /// Deliveries that need no claim are looked up only if they came before: the usual first attempt costs no call.
+    async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
+        let came_before = |item: &Item| {
+            item.message.receives > 1 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
+        };
+        let (known, fresh): (Vec<_>, Vec<_>) =
+            lookups.into_iter().partition(|(index, _)| items.get(*index).is_some_and(came_before));
+        for (index, request) in fresh {
+            if let Some(item) = items.get_mut(index) {
+                apply(item, judge(None, &request));
+            }
+        }
+        if known.is_empty() {
+            return;
+        }
+        let keys: Vec<_> = known.iter().map(|(_, request)| request.key.clone()).collect();
+        match self.ledger.read(&current.tenant.summary.id, &keys).await {
+            Ok(records) => {
+                let mut records = records.into_iter();
+                for (index, request) in known {
+                    let record = records.next().flatten();
+                    if let Some(item) = items.get_mut(index) {
+                        apply(item, judge(record.as_ref(), &request));
+                    }
+                }
+            }
+            Err(error) => {
+                for (index, _) in known {
+                    if let Some(item) = items.get_mut(index) {
+                        ledger_down(item, &error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn ledger_down(item: &mut Item, error: &Unavailable) {
+    tracing::warn!(error = ?error, "the ledger does not answer");
+    item.fail(Cause::LedgerDown);
+}
+
+/// Takes a verdict over into the item.
+fn apply(item: &mut Item, verdict: Verdict) {
+    let cause = match verdict {
+        Verdict::Done => Cause::AlreadyDone,
+        Verdict::InProgress(remaining) => Cause::InProgress { remaining },
+        Verdict::NotDue(remaining) => Cause::NotDue { remaining },
+        Verdict::Conflict => Cause::PayloadConflict,
+        Verdict::Claimed { record, ambiguous } => {
+            let refusal = match &item.sink {
+                None => Some(Cause::SinkUnknown),
+                Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
+                Some(sink) if ambiguous && parks(&sink.target) => Some(Cause::Ambiguous),
+                Some(_) => None,
+            };
+            item.record = Some(record);
+            let Some(refusal) = refusal else { return };
+            refusal
+        }
+    };
+    item.fail(cause);
+}
+
+fn parks(target: &Target) -> bool {
+    matches!(target, Target::Email(email) if email.ambiguous == Ambiguous::Park)
+}

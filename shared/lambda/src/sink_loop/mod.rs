@@ -1,0 +1,186 @@
+//! The loop of every sink function: from SQS's batch to the answer, with the claim before and the record after each effect.
+//!
+//! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
+//! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
+//! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
+//! 4. *deliver*: the sink attempts those that are admitted.
+//! 5. *settle*: messages are quarantined, the ledger is written, messages are hidden, SQS is answered.
+//!
+//! Invariants:
+//! - Nothing is attempted for a delivery that needs a claim and did not get it.
+//! - A message is acknowledged only if it was delivered, or lies in the dead-letter queue.
+//! - What befalls one message changes nothing for its neighbours.
+//!
+//! Not guaranteed: that the record is written after the effect. Then the message is acknowledged all the same
+//! (`delivered_unrecorded` in the logs): to repeat a sure effect would be worse than to forget it.
+
+mod admit;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use acequia_core::config::Sink as SinkConfig;
+use acequia_core::delivery::{Delivery, Incoming};
+use acequia_core::id::TenantId;
+use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::outcome::Cause;
+use acequia_core::port::{Chance, Clock, Ledger, Queues, TenantStore};
+use acequia_core::queue::{QueueArn, QueueName};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+
+use crate::batch::{finish, quarantine};
+use crate::{Attempted, CachedTenants, CurrentTenant, Deadline, Job, Sink, UnusableBatch, read_batch, unwind};
+
+/// The loop of one sink function, wired to its ports.
+pub struct SinkLoop<T, L, Q, S> {
+    /// The tenants' configurations.
+    pub tenants: CachedTenants<T>,
+    /// The memory of deliveries.
+    pub ledger: L,
+    /// SQS.
+    pub queues: Q,
+    /// What delivers.
+    pub sink: S,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+}
+
+/// One message on its way through the loop.
+struct Item {
+    message: Incoming,
+    delivery: Option<Delivery>,
+    sink: Option<Arc<SinkConfig>>,
+    /// The ledger's record, from the time that the delivery is admitted.
+    record: Option<Box<DeliveryRecord>>,
+    /// What came of it, from the time that this is known.
+    attempted: Option<Attempted>,
+    /// The earlier item of the batch that holds the same delivery.
+    follows: Option<usize>,
+}
+
+impl Item {
+    fn of(message: Incoming) -> Self {
+        Self { message, delivery: None, sink: None, record: None, attempted: None, follows: None }
+    }
+
+    /// The item with its delivery, while nothing is known of what came of it.
+    fn open(&self) -> Option<&Delivery> {
+        if self.attempted.is_none() && self.follows.is_none() { self.delivery.as_ref() } else { None }
+    }
+
+    fn fail(&mut self, cause: Cause) {
+        self.attempted = Some(Attempted::not_begun(cause));
+    }
+
+    fn key(&self) -> Option<DeliveryKey> {
+        let delivery = self.delivery.as_ref()?;
+        Some(DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() })
+    }
+}
+
+impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+    /// Handles one batch.
+    ///
+    /// # Errors
+    /// [`UnusableBatch`] where the batch cannot be answered item by item; all of it then comes back.
+    pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse, UnusableBatch> {
+        let Some((queue, messages)) = read_batch(event)? else { return Ok(SqsBatchResponse::default()) };
+        let name: QueueName = queue.name().parse()?;
+        Ok(self.run(&queue, &name, messages, deadline).await)
+    }
+
+    async fn run(
+        &self,
+        queue: &QueueArn,
+        name: &QueueName,
+        messages: Vec<Incoming>,
+        deadline: Deadline,
+    ) -> SqsBatchResponse {
+        let mut items: Vec<Item> = messages.into_iter().map(Item::of).collect();
+        read(&name.tenant, &mut items);
+        fold(&mut items);
+        let current = match self.tenants.current(&name.tenant).await {
+            Ok(current) => {
+                self.admit(&current, deadline, &mut items).await;
+                self.deliver(&current, deadline, &mut items).await;
+                Some(current)
+            }
+            Err(cause) => {
+                fail_all(&mut items, &cause);
+                None
+            }
+        };
+        let mut decided = self.decide(&items);
+        quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        settle::share_fate(&items, &mut decided);
+        self.record(name, current.as_deref(), &items, &decided).await;
+        settle::report::<S>(name, &*self.clock, &items, &decided);
+        finish(&self.queues, queue, &decided).await
+    }
+
+    async fn deliver(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
+        let mut indexes = Vec::new();
+        let mut jobs = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            if let (Some(delivery), Some(sink), Some(record)) = (item.open(), &item.sink, &item.record) {
+                indexes.push(index);
+                jobs.push(Job {
+                    delivery: delivery.clone(),
+                    sink: Arc::clone(sink),
+                    attempt: record.spent.saturating_add(1),
+                });
+            }
+        }
+        if jobs.is_empty() {
+            return;
+        }
+        let mut answers = match unwind(self.sink.deliver(current, &jobs, deadline)).await {
+            Ok(answers) => answers.into_iter(),
+            Err(panic) => jobs.iter().map(|_| Attempted::not_begun(panic.clone())).collect::<Vec<_>>().into_iter(),
+        };
+        for index in indexes {
+            if let Some(item) = items.get_mut(index) {
+                // A sink that answers too little has a bug, and what it left out may or may not have happened.
+                item.attempted = Some(answers.next().unwrap_or_else(|| Attempted::not_begun(Cause::Panic)));
+            }
+        }
+    }
+}
+
+/// Reads each message as a delivery of `tenant`.
+fn read(tenant: &TenantId, items: &mut [Item]) {
+    for item in items {
+        // Reading is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
+        let read =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Delivery::from_message(tenant, &item.message)));
+        match read.unwrap_or(Err(Cause::Panic)) {
+            Ok(delivery) => item.delivery = Some(delivery),
+            Err(cause) => item.fail(cause),
+        }
+    }
+}
+
+/// Marks deliveries that stand in the batch already. The same identity with another content is refused.
+fn fold(items: &mut [Item]) {
+    let mut first: HashMap<DeliveryKey, (usize, String)> = HashMap::new();
+    for (index, item) in items.iter_mut().enumerate() {
+        let (Some(key), Some(delivery)) = (item.key(), item.open()) else { continue };
+        let body = delivery.envelope.body.clone();
+        match first.get(&key) {
+            None => {
+                first.insert(key, (index, body));
+            }
+            Some((earlier, same)) if *same == body => item.follows = Some(*earlier),
+            Some(_) => item.fail(Cause::PayloadConflict),
+        }
+    }
+}
+
+fn fail_all(items: &mut [Item], cause: &Cause) {
+    for item in items.iter_mut().filter(|item| item.attempted.is_none() && item.follows.is_none()) {
+        item.fail(cause.clone());
+    }
+}

@@ -1,0 +1,169 @@
+//! What becomes of the messages, and what is remembered.
+
+use acequia_core::config::Trace;
+use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
+use acequia_core::outcome::{Cause, Disposition};
+use acequia_core::port::{Clock, Ledger, Queues, TenantStore};
+use acequia_core::queue::QueueName;
+use acequia_core::schedule::{RetryPolicy, back_off};
+use jiff::Timestamp;
+
+use super::{Item, SinkLoop};
+use crate::batch::Decided;
+use crate::{CurrentTenant, Sink};
+
+impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+    /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
+    pub(super) fn decide(&self, items: &[Item]) -> Vec<Decided> {
+        let default = RetryPolicy::default();
+        let decide = |item: &Item| {
+            let message = item.message.clone();
+            let spent = item.record.as_ref().map_or(0, |record| record.spent);
+            let (disposition, detail, attempts) = match item.attempted.as_ref().map(|attempted| &attempted.result) {
+                Some(Ok(_)) => (Disposition::Acknowledge, String::new(), spent.saturating_add(1)),
+                Some(Err(cause)) => {
+                    let policy = item.sink.as_ref().map_or(&default, |sink| &sink.retry);
+                    let attempt = spent.saturating_add(1);
+                    let disposition = cause.disposition(policy, attempt, message.receives, self.chance.unit());
+                    (disposition, cause.to_string(), spent.saturating_add(u32::from(cause.spends_attempt())))
+                }
+                None => (Disposition::Hide(back_off(message.receives, self.chance.unit())), String::new(), spent),
+            };
+            Decided { message, disposition, detail, attempts }
+        };
+        items.iter().map(decide).collect()
+    }
+
+    /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well.
+    pub(super) async fn record(
+        &self,
+        name: &QueueName,
+        current: Option<&CurrentTenant>,
+        items: &[Item],
+        decided: &[Decided],
+    ) {
+        let Some(current) = current else { return };
+        let now = self.clock.now();
+        let mut delivered = 0;
+        let mut records = Vec::new();
+        for (item, decided) in items.iter().zip(decided) {
+            let Some(record) = settled(item, decided, now) else { continue };
+            let claimed = item.sink.as_ref().is_some_and(|sink| sink.claims);
+            let went_well = record.status == Status::Delivered && record.spent == 1 && record.attempts.len() == 1;
+            if current.tenant.trace == Trace::Failures && went_well && !claimed {
+                continue;
+            }
+            delivered += usize::from(record.status == Status::Delivered);
+            records.push(Record::Delivery(Box::new(record)));
+        }
+        if records.is_empty() {
+            return;
+        }
+        let failures: Vec<_> =
+            self.ledger.write(&name.tenant, &records).await.into_iter().filter_map(Result::err).collect();
+        if let Some(error) = failures.first() {
+            tracing::error!(tenant.id = %name.tenant, sink.kind = %S::KIND, delivered_unrecorded = failures.len().min(delivered),
+                records.unwritten = failures.len(), error = ?error, "the ledger could not be written after the effect");
+        }
+    }
+}
+
+/// The record of an item as it stands now; `None` for what was not admitted, or left no trace.
+fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRecord> {
+    let mut record = (**item.record.as_ref()?).clone();
+    let attempted = item.attempted.as_ref()?;
+    let spends = attempted.result.as_ref().err().is_none_or(Cause::spends_attempt);
+    let quarantined = matches!(decided.disposition, Disposition::Quarantine(_));
+    if spends || quarantined {
+        record.note(AttemptNote {
+            number: record.spent.saturating_add(1),
+            at: now,
+            outcome: match (&attempted.result, quarantined) {
+                (Ok(_), _) => "delivered".to_owned(),
+                (Err(_), true) => "quarantined".to_owned(),
+                (Err(cause), false) => cause.outcome().as_str().to_owned(),
+            },
+            duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
+            detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
+        });
+    } else if !item.sink.as_ref().is_some_and(|sink| sink.claims) {
+        // Nothing was attempted and nothing is claimed: the record says what it said before.
+        return None;
+    }
+    record.spent = decided.attempts;
+    record.updated_at = now;
+    (record.claim, record.lease_until) = (None, None);
+    match decided.disposition {
+        Disposition::Acknowledge => {
+            record.status = Status::Delivered;
+            record.receipt = attempted.result.as_ref().ok().cloned();
+        }
+        Disposition::Hide(wait) => {
+            record.status = Status::Retry;
+            record.due_at = Some(after(now, wait));
+        }
+        Disposition::Quarantine(reason) => {
+            record.status = Status::Quarantined;
+            record.reason = Some(reason);
+        }
+    }
+    Some(record)
+}
+
+/// Gives each message that repeats another one of the batch the fate of that one.
+pub(super) fn share_fate(items: &[Item], decided: &mut [Decided]) {
+    for (index, item) in items.iter().enumerate() {
+        let Some(first) = item.follows else { continue };
+        let fate = match decided.get(first).map(|first| first.disposition) {
+            // One copy in the dead-letter queue is enough, and it is there.
+            Some(Disposition::Acknowledge | Disposition::Quarantine(_)) => Disposition::Acknowledge,
+            Some(hide @ Disposition::Hide(_)) => hide,
+            None => continue,
+        };
+        if let Some(follower) = decided.get_mut(index) {
+            follower.disposition = fate;
+        }
+    }
+}
+
+/// Logs one line per batch, and one per message that failed.
+pub(super) fn report<S: Sink>(name: &QueueName, clock: &dyn Clock, items: &[Item], decided: &[Decided]) {
+    let (mut delivered, mut duplicates, mut returned, mut quarantined) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for (item, decision) in items.iter().zip(decided) {
+        let done = item.attempted.as_ref().is_some_and(|attempted| attempted.result.is_ok());
+        match decision.disposition {
+            Disposition::Acknowledge if done => delivered += 1,
+            Disposition::Acknowledge => duplicates += 1,
+            Disposition::Hide(_) => returned += 1,
+            Disposition::Quarantine(_) => quarantined += 1,
+        }
+        if let Some(Err(cause)) = item.attempted.as_ref().map(|attempted| &attempted.result)
+            && *cause != Cause::AlreadyDone
+        {
+            report_failure::<S>(name, clock, item, decision, cause);
+        }
+    }
+    tracing::info!(tenant.id = %name.tenant, sink.kind = %S::KIND, batch.size = items.len(), delivered, duplicates, returned,
+        quarantined, "batch");
+}
+
+fn report_failure<S: Sink>(name: &QueueName, clock: &dyn Clock, item: &Item, decision: &Decided, cause: &Cause) {
+    let delivery = item.delivery.as_ref();
+    let text = |value: Option<&str>| value.unwrap_or("").to_owned();
+    let age = delivery.map(|delivery| clock.now().duration_since(delivery.envelope.accepted_at).as_millis());
+    let duration = item.attempted.as_ref().map(|attempted| attempted.duration.as_millis());
+    let (outcome, wait, reason) = match decision.disposition {
+        Disposition::Acknowledge => ("acknowledged", None, None),
+        Disposition::Hide(wait) => (cause.outcome().as_str(), Some(wait), None),
+        Disposition::Quarantine(reason) => ("quarantined", None, Some(reason)),
+    };
+    tracing::warn!(tenant.id = %name.tenant, sink.kind = %S::KIND,
+        sink.id = text(delivery.map(|delivery| delivery.sink.as_str())),
+        delivery.id = text(delivery.map(|delivery| delivery.id.as_str())),
+        message.id = item.message.message_id, message.receives = item.message.receives,
+        attempt.number = decision.attempts, outcome, reason = text(reason.map(acequia_core::outcome::Reason::as_str)),
+        wait_ms = wait.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        age_ms = u64::try_from(age.unwrap_or_default()).unwrap_or_default(),
+        duration_ms = u64::try_from(duration.unwrap_or_default()).unwrap_or_default(),
+        detail = decision.detail, "not delivered");
+}
