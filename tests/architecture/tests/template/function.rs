@@ -1,0 +1,192 @@
+//! Rules of functions: roles, permissions, logs, traces and alarms.
+
+use serde_json::Value;
+
+use crate::document::{Resource, Template, alternatives, reference, target, text};
+
+const FUNCTION: &str = "AWS::Serverless::Function";
+const ROLE: &str = "AWS::IAM::Role";
+
+/// Actions that know no resource, so that `*` is all there is. X-Ray: "does not support resource-level permissions" for
+/// these (Service Authorization Reference).
+const WITHOUT_RESOURCE: &[&str] = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+
+/// A property of the function, or else what Globals says for all of them.
+fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {
+    let own = function.property(path);
+    if !own.is_null() {
+        return own;
+    }
+    template.body.pointer(&format!("/Globals/Function/{path}")).unwrap_or(&Value::Null)
+}
+
+fn role<'a>(template: &'a Template, function: &Resource<'a>) -> Option<Resource<'a>> {
+    let name = target(function.property("Role"))?;
+    template.resource(name).filter(|resource| resource.kind == ROLE)
+}
+
+/// Every statement of a role's own policies that allows something.
+fn allowances<'a>(role: &Resource<'a>) -> Vec<&'a Value> {
+    let policies = alternatives(role.property("Policies"));
+    let statements = policies.into_iter().filter_map(|policy| policy.pointer("/PolicyDocument/Statement"));
+    statements.flat_map(alternatives).filter(|statement| statement["Effect"] == "Allow").collect()
+}
+
+fn actions(statement: &Value) -> Vec<&str> {
+    alternatives(&statement["Action"]).into_iter().filter_map(Value::as_str).collect()
+}
+
+pub(crate) fn function_has_a_role_of_its_own(template: &Template) -> Vec<String> {
+    let functions = template.of_kind(FUNCTION);
+    let mut found = Vec::new();
+    for function in &functions {
+        match role(template, function) {
+            None => found.push(template.says(function.name, "Role is !GetAtt of a role of this template")),
+            Some(own) => {
+                let users = functions.iter().filter(|other| target(other.property("Role")) == Some(own.name)).count();
+                if users > 1 {
+                    found.push(
+                        template
+                            .says(function.name, &format!("shares {}; each function has a role of its own", own.name)),
+                    );
+                }
+            }
+        }
+    }
+    found
+}
+
+pub(crate) fn policy_names_its_actions(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for role in template.of_kind(ROLE) {
+        if !role.property("ManagedPolicyArns").is_null() {
+            found.push(template.says(role.name, "has no managed policies; its own say what it may do"));
+        }
+        for statement in allowances(&role) {
+            let wild = actions(statement).into_iter().filter(|action| action.contains('*'));
+            found
+                .extend(wild.map(|action| template.says(role.name, &format!("names its actions instead of {action}"))));
+            if !statement["NotAction"].is_null() || !statement["NotResource"].is_null() {
+                found.push(template.says(role.name, "says what is allowed, not what is not"));
+            }
+        }
+    }
+    found
+}
+
+pub(crate) fn policy_names_its_resources(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for role in template.of_kind(ROLE) {
+        for statement in allowances(&role) {
+            let everything = alternatives(&statement["Resource"]).iter().any(|value| text(value) == Some("*"));
+            let named = actions(statement).into_iter().filter(|action| !WITHOUT_RESOURCE.contains(action));
+            if everything {
+                found.extend(
+                    named.map(|action| template.says(role.name, &format!("names the resources of {action}, not *"))),
+                );
+            }
+        }
+    }
+    found
+}
+
+pub(crate) fn policy_stays_in_its_stage(template: &Template) -> Vec<String> {
+    let services = ["arn:${AWS::Partition}:sqs:", "arn:${AWS::Partition}:ssm:", "arn:${AWS::Partition}:dynamodb:"];
+    let mut found = Vec::new();
+    for role in template.of_kind(ROLE) {
+        for resource in allowances(&role).into_iter().flat_map(|statement| alternatives(&statement["Resource"])) {
+            let Some(arn) = text(resource) else { continue };
+            if services.iter().any(|service| arn.starts_with(service)) && !arn.contains("${Stage}") {
+                found.push(template.says(role.name, &format!("has ${{Stage}} in {arn}")));
+            }
+        }
+    }
+    found
+}
+
+fn log_group<'a>(template: &'a Template, function: &Resource<'a>) -> Option<Resource<'a>> {
+    target(function.property("LoggingConfig/LogGroup")).and_then(|name| template.resource(name))
+}
+
+pub(crate) fn function_keeps_its_logs_for_a_set_time(template: &Template) -> Vec<String> {
+    let functions = template.of_kind(FUNCTION);
+    let endless = functions.iter().filter(|function| {
+        log_group(template, function).is_none_or(|group| group.property("RetentionInDays").is_null())
+    });
+    endless
+        .map(|function| template.says(function.name, "LoggingConfig.LogGroup is a log group with RetentionInDays"))
+        .collect()
+}
+
+pub(crate) fn function_logs_to_its_own_group_only(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for function in template.of_kind(FUNCTION) {
+        let group = log_group(template, &function).map(|group| group.name);
+        let statements = role(template, &function).map(|role| allowances(&role)).unwrap_or_default();
+        let logging = statements
+            .into_iter()
+            .filter(|statement| actions(statement).iter().any(|action| action.starts_with("logs:")));
+        for resource in logging.flat_map(|statement| alternatives(&statement["Resource"])) {
+            if group.is_none() || target(resource) != group {
+                found.push(template.says(function.name, "its role logs to the function's own group only"));
+            }
+        }
+    }
+    found
+}
+
+pub(crate) fn function_logs_json(template: &Template) -> Vec<String> {
+    let functions = template.of_kind(FUNCTION);
+    let plain = functions.iter().filter(|function| {
+        setting(template, function, "LoggingConfig/LogFormat") != "JSON"
+            && template.body.pointer("/Globals/Function/LoggingConfig/LogFormat").is_none_or(|format| format != "JSON")
+    });
+    plain.map(|function| template.says(function.name, "LoggingConfig.LogFormat is JSON")).collect()
+}
+
+pub(crate) fn function_is_traced(template: &Template) -> Vec<String> {
+    let functions = template.of_kind(FUNCTION);
+    let dark = functions.iter().filter(|function| setting(template, function, "Tracing") != "Active");
+    dark.map(|function| template.says(function.name, "Tracing is Active")).collect()
+}
+
+pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Template) -> Vec<String> {
+    let parameters = template.of_kind("AWS::SSM::Parameter");
+    let mut found = Vec::new();
+    for function in template.of_kind(FUNCTION) {
+        let name =
+            text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-')).map_or("", |(_, name)| name);
+        let path = format!("/acequia/${{Stage}}/function/{name}");
+        let published = parameters.iter().any(|parameter| {
+            text(parameter.property("Name")) == Some(&path)
+                && reference(parameter.property("Value")) == Some(&format!("{}.Alias", function.name))
+        });
+        if !published {
+            found.push(
+                template.says(function.name, &format!("the SSM parameter {path} holds !Ref {}.Alias", function.name)),
+            );
+        }
+        if setting(template, &function, "AutoPublishAlias").is_null() {
+            found.push(template.says(function.name, "AutoPublishAlias is set"));
+        }
+    }
+    found
+}
+
+pub(crate) fn function_has_alarms_on_errors_and_throttles(template: &Template) -> Vec<String> {
+    let alarms = template.of_kind("AWS::CloudWatch::Alarm");
+    let mut found = Vec::new();
+    for function in template.of_kind(FUNCTION) {
+        for metric in ["Errors", "Throttles"] {
+            let watched = alarms.iter().any(|alarm| {
+                let dimensions = alternatives(alarm.property("Dimensions"));
+                alarm.property("MetricName") == metric
+                    && dimensions.iter().any(|value| target(&value["Value"]) == Some(function.name))
+            });
+            if !watched {
+                found.push(template.says(function.name, &format!("an alarm watches {metric}")));
+            }
+        }
+    }
+    found
+}

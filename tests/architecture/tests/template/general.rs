@@ -1,0 +1,70 @@
+//! Rules of parameters, tables and alarms, whatever they are for.
+
+use serde_json::Value;
+
+use crate::document::{Template, alternatives};
+
+pub(crate) fn parameter_is_described(template: &Template) -> Vec<String> {
+    let parameters = template.parameters();
+    let silent =
+        parameters.iter().filter(|(_, parameter)| parameter["Description"].as_str().is_none_or(|text| text.len() < 10));
+    silent.map(|(name, _)| template.says(name, "the parameter has a Description")).collect()
+}
+
+pub(crate) fn parameter_is_bounded(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, parameter) in template.parameters() {
+        let has = |key: &str| !parameter[key].is_null();
+        let bounded = has("AllowedValues")
+            || match parameter["Type"].as_str() {
+                Some("Number") => has("MinValue") && has("MaxValue"),
+                _ => has("AllowedPattern") && has("ConstraintDescription"),
+            };
+        if !bounded {
+            let wanted = "the parameter has AllowedValues, or MinValue and MaxValue, or AllowedPattern and ConstraintDescription";
+            found.push(template.says(&name, wanted));
+        }
+    }
+    found
+}
+
+pub(crate) fn table_is_encrypted_recoverable_and_kept(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for table in template.of_kind("AWS::DynamoDB::Table") {
+        let truths = ["SSESpecification/SSEEnabled", "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"];
+        for path in truths {
+            if table.property(path) != &Value::Bool(true) {
+                found.push(template.says(table.name, &format!("{} is true", path.replace('/', "."))));
+            }
+        }
+        if table.property("BillingMode") != "PAY_PER_REQUEST" {
+            found.push(template.says(table.name, "BillingMode is PAY_PER_REQUEST"));
+        }
+        if !table.body["DeletionPolicy"].as_str().is_some_and(|policy| policy.starts_with("Retain")) {
+            found.push(template.says(table.name, "DeletionPolicy is Retain or RetainExceptOnCreate"));
+        }
+        if table.body["UpdateReplacePolicy"] != "Retain" {
+            found.push(template.says(table.name, "UpdateReplacePolicy is Retain"));
+        }
+        if !alternatives(table.property("DeletionProtectionEnabled")).contains(&&Value::Bool(true)) {
+            found.push(template.says(table.name, "DeletionProtectionEnabled is true, but for the local stage"));
+        }
+    }
+    found
+}
+
+pub(crate) fn alarm_tells_somebody_what_it_means(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for alarm in template.of_kind("AWS::CloudWatch::Alarm") {
+        if alternatives(alarm.property("AlarmActions")).is_empty() {
+            found.push(template.says(alarm.name, "AlarmActions names a topic"));
+        }
+        if alarm.property("AlarmDescription").is_null() {
+            found.push(template.says(alarm.name, "has an AlarmDescription"));
+        }
+        if alarm.property("TreatMissingData").is_null() {
+            found.push(template.says(alarm.name, "says how to TreatMissingData"));
+        }
+    }
+    found
+}

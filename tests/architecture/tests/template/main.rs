@@ -1,0 +1,171 @@
+//! What the templates must say, one rule a test; broken.rs shows that each rule can fail.
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read a template fails; JSON's index gives null"
+)]
+
+mod broken;
+mod document;
+mod function;
+mod general;
+mod queue;
+
+use std::fs;
+use std::path::Path;
+
+use document::Template;
+
+fn read(file: &str) -> Template {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+    Template::parse(file, &text)
+}
+
+fn platform() -> Template {
+    read("template.yaml")
+}
+
+fn tenant() -> Template {
+    read("infra/tenant.yaml")
+}
+
+/// Fails with everything that breaks the rule, in both templates.
+fn holds(rule: fn(&Template) -> Vec<String>) {
+    let found: Vec<String> = [platform(), tenant()].iter().flat_map(rule).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn the_templates_are_read_as_they_are_meant() {
+    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 4);
+    assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), 4);
+    assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 10);
+}
+
+#[test]
+fn every_mapping_reports_batch_item_failures() {
+    holds(queue::mapping_reports_batch_item_failures);
+}
+
+#[test]
+fn every_mapping_takes_its_concurrency_from_a_parameter() {
+    holds(queue::mapping_takes_its_concurrency_from_a_parameter);
+}
+
+#[test]
+fn every_queue_has_a_dead_letter_queue_of_its_own() {
+    holds(queue::queue_has_a_dead_letter_queue_of_its_own);
+}
+
+#[test]
+fn dead_letters_are_kept_longer_than_their_queue_keeps_messages() {
+    holds(queue::dead_letters_are_kept_longer_than_their_queue_keeps_messages);
+}
+
+#[test]
+fn every_queue_is_encrypted() {
+    holds(queue::queue_is_encrypted);
+}
+
+#[test]
+fn every_queue_is_named_for_its_stage_and_tenant() {
+    holds(queue::queue_is_named_for_its_stage_and_tenant);
+}
+
+#[test]
+fn every_queue_hides_messages_for_six_timeouts_and_the_window() {
+    let found = queue::queue_hides_messages_long_enough(&tenant(), &platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_queue_refuses_plain_http() {
+    holds(queue::queue_refuses_plain_http);
+}
+
+#[test]
+fn everything_of_a_tenant_is_tagged_with_the_tenant() {
+    let found = queue::tenant_tags_everything(&tenant());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_dead_letter_queue_has_an_alarm_on_its_depth() {
+    holds(queue::dead_letter_queue_has_an_alarm_on_its_depth);
+}
+
+#[test]
+fn every_queue_has_an_alarm_on_its_oldest_message() {
+    holds(queue::queue_has_an_alarm_on_its_oldest_message);
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own() {
+    holds(function::function_has_a_role_of_its_own);
+}
+
+#[test]
+fn every_policy_names_its_actions() {
+    holds(function::policy_names_its_actions);
+}
+
+#[test]
+fn every_policy_names_its_resources_where_they_can_be_named() {
+    holds(function::policy_names_its_resources);
+}
+
+#[test]
+fn every_policy_stays_in_its_stage() {
+    holds(function::policy_stays_in_its_stage);
+}
+
+#[test]
+fn every_function_keeps_its_logs_for_a_set_time() {
+    holds(function::function_keeps_its_logs_for_a_set_time);
+}
+
+#[test]
+fn every_function_logs_to_its_own_group_only() {
+    holds(function::function_logs_to_its_own_group_only);
+}
+
+#[test]
+fn every_function_logs_json() {
+    holds(function::function_logs_json);
+}
+
+#[test]
+fn every_function_is_traced() {
+    holds(function::function_is_traced);
+}
+
+#[test]
+fn every_function_is_called_by_an_alias_that_tenants_can_find() {
+    holds(function::function_is_called_by_an_alias_that_tenants_can_find);
+}
+
+#[test]
+fn every_function_has_alarms_on_errors_and_throttles() {
+    holds(function::function_has_alarms_on_errors_and_throttles);
+}
+
+#[test]
+fn every_parameter_is_described() {
+    holds(general::parameter_is_described);
+}
+
+#[test]
+fn every_parameter_is_bounded() {
+    holds(general::parameter_is_bounded);
+}
+
+#[test]
+fn every_table_is_encrypted_recoverable_and_kept() {
+    holds(general::table_is_encrypted_recoverable_and_kept);
+}
+
+#[test]
+fn every_alarm_tells_somebody_what_it_means() {
+    holds(general::alarm_tells_somebody_what_it_means);
+}

@@ -1,0 +1,185 @@
+//! Rules of queues and of the mappings that feed functions from them.
+
+use serde_json::Value;
+
+use crate::document::{Resource, Template, alternatives, reference, references, tag, target, text};
+
+const QUEUE: &str = "AWS::SQS::Queue";
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+const DEFAULT_RETENTION: i64 = 345_600;
+
+/// The dead-letter queue of a queue.
+fn dead_letter_queue<'a>(queue: &Resource<'a>) -> Option<&'a str> {
+    target(queue.property("RedrivePolicy/deadLetterTargetArn"))
+}
+
+fn dead_letter_queues(template: &Template) -> Vec<&str> {
+    template.of_kind(QUEUE).iter().filter_map(dead_letter_queue).collect()
+}
+
+/// The queues that are worked on, so all that are nobody's dead-letter queue.
+fn sources(template: &Template) -> Vec<Resource<'_>> {
+    let dead = dead_letter_queues(template);
+    template.of_kind(QUEUE).into_iter().filter(|queue| !dead.contains(&queue.name)).collect()
+}
+
+pub(crate) fn mapping_reports_batch_item_failures(template: &Template) -> Vec<String> {
+    let wanted = Value::from("ReportBatchItemFailures");
+    let silent = template.of_kind(MAPPING).into_iter().filter(|mapping| {
+        !mapping.property("FunctionResponseTypes").as_array().is_some_and(|types| types.contains(&wanted))
+    });
+    silent.map(|mapping| template.says(mapping.name, "FunctionResponseTypes has ReportBatchItemFailures")).collect()
+}
+
+pub(crate) fn mapping_takes_its_concurrency_from_a_parameter(template: &Template) -> Vec<String> {
+    let parameters = template.parameters();
+    let fixed = template.of_kind(MAPPING).into_iter().filter(|mapping| {
+        let limit = reference(mapping.property("ScalingConfig/MaximumConcurrency"));
+        !limit.is_some_and(|name| parameters.contains_key(name))
+    });
+    fixed.map(|mapping| template.says(mapping.name, "ScalingConfig.MaximumConcurrency is a parameter")).collect()
+}
+
+pub(crate) fn queue_has_a_dead_letter_queue_of_its_own(template: &Template) -> Vec<String> {
+    let dead = dead_letter_queues(template);
+    let mut found = Vec::new();
+    for queue in sources(template) {
+        match dead_letter_queue(&queue) {
+            Some(name) if template.resource(name).is_none() => {
+                found.push(template.says(queue.name, &format!("its dead-letter queue {name} is a resource here")));
+            }
+            Some(name) if dead.iter().filter(|other| **other == name).count() > 1 => {
+                found.push(
+                    template.says(queue.name, &format!("shares {name}; each queue has a dead-letter queue of its own")),
+                );
+            }
+            Some(_) => {}
+            None => found.push(template.says(queue.name, "RedrivePolicy names a dead-letter queue")),
+        }
+    }
+    found
+}
+
+pub(crate) fn dead_letters_are_kept_longer_than_their_queue_keeps_messages(template: &Template) -> Vec<String> {
+    let kept = |queue: &Resource<'_>| queue.property("MessageRetentionPeriod").as_i64().unwrap_or(DEFAULT_RETENTION);
+    let mut found = Vec::new();
+    for queue in sources(template) {
+        let dead = dead_letter_queue(&queue).and_then(|name| template.resource(name));
+        if let Some(dead) = dead.filter(|dead| kept(dead) <= kept(&queue)) {
+            let wanted = format!("MessageRetentionPeriod is more than the {} s of {}", kept(&queue), queue.name);
+            found.push(template.says(dead.name, &wanted));
+        }
+    }
+    found
+}
+
+pub(crate) fn queue_is_encrypted(template: &Template) -> Vec<String> {
+    let open = template.of_kind(QUEUE).into_iter().filter(|queue| {
+        queue.property("SqsManagedSseEnabled") != &Value::Bool(true) && queue.property("KmsMasterKeyId").is_null()
+    });
+    open.map(|queue| template.says(queue.name, "SqsManagedSseEnabled is true, or KmsMasterKeyId is set")).collect()
+}
+
+pub(crate) fn queue_is_named_for_its_stage_and_tenant(template: &Template) -> Vec<String> {
+    let start = "acequia_${Stage}_${TenantId}_";
+    let mut found = Vec::new();
+    for queue in template.of_kind(QUEUE) {
+        let names = alternatives(queue.property("QueueName"));
+        if names.is_empty() || !names.iter().all(|name| text(name).is_some_and(|name| name.starts_with(start))) {
+            found.push(template.says(queue.name, &format!("QueueName starts with {start}")));
+        }
+    }
+    for queue in sources(template) {
+        let Some(dead) = dead_letter_queue(&queue).and_then(|name| template.resource(name)) else { continue };
+        let wanted: Vec<String> = alternatives(queue.property("QueueName"))
+            .into_iter()
+            .filter_map(text)
+            .map(|name| match name.strip_suffix(".fifo") {
+                Some(name) => format!("{name}-dlq.fifo"),
+                None => format!("{name}-dlq"),
+            })
+            .collect();
+        let has: Vec<&str> = alternatives(dead.property("QueueName")).into_iter().filter_map(text).collect();
+        if has != wanted {
+            found.push(template.says(dead.name, &format!("QueueName is {}", wanted.join(" or "))));
+        }
+    }
+    found
+}
+
+/// The function that a mapping feeds, by the parameter that holds its alias: `.../function/<name>`.
+pub(crate) fn consumer<'a>(mapping: &Resource<'a>) -> Option<&'a str> {
+    text(mapping.property("FunctionName"))?.rsplit_once("/function/")?.1.strip_suffix("}}")
+}
+
+/// Hidden messages must not come back while a function may still work on them: six time-outs and the batch window.
+pub(crate) fn queue_hides_messages_long_enough(template: &Template, platform: &Template) -> Vec<String> {
+    let common = platform.body.pointer("/Globals/Function/Timeout").and_then(Value::as_i64);
+    let mut found = Vec::new();
+    for mapping in template.of_kind(MAPPING) {
+        let Some(queue) = target(mapping.property("EventSourceArn")).and_then(|name| template.resource(name)) else {
+            found.push(template.says(mapping.name, "EventSourceArn is a queue of this template"));
+            continue;
+        };
+        let function = platform.of_kind("AWS::Serverless::Function").into_iter().find(|function| {
+            let name = text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-'));
+            name.map(|(_, name)| name) == consumer(&mapping)
+        });
+        let Some(function) = function else {
+            found.push(
+                template.says(mapping.name, &format!("FunctionName is the alias of a function of {}", platform.file)),
+            );
+            continue;
+        };
+        let timeout = function.property("Timeout").as_i64().or(common).unwrap_or_default();
+        let window = template.largest(mapping.property("MaximumBatchingWindowInSeconds")).unwrap_or_default();
+        let wanted = 6 * timeout + window;
+        if queue.property("VisibilityTimeout").as_i64().is_none_or(|hidden| hidden < wanted) {
+            let wanted = format!("VisibilityTimeout is {wanted} or more (6 x {timeout} s and a window of {window} s)");
+            found.push(template.says(queue.name, &wanted));
+        }
+    }
+    found
+}
+
+pub(crate) fn queue_refuses_plain_http(template: &Template) -> Vec<String> {
+    let mut covered = Vec::new();
+    for policy in template.of_kind("AWS::SQS::QueuePolicy") {
+        let statements = alternatives(policy.property("PolicyDocument/Statement"));
+        let refuses = statements.iter().any(|statement| {
+            statement["Effect"] == "Deny"
+                && statement.pointer("/Condition/Bool/aws:SecureTransport").is_some_and(|value| value == "false")
+        });
+        if refuses {
+            covered.extend(references(policy.property("Queues")));
+        }
+    }
+    let open = template.of_kind(QUEUE).into_iter().filter(|queue| !covered.iter().any(|name| name == queue.name));
+    open.map(|queue| template.says(queue.name, "a QueuePolicy denies what comes without aws:SecureTransport")).collect()
+}
+
+pub(crate) fn tenant_tags_everything(template: &Template) -> Vec<String> {
+    // A queue policy takes no tags.
+    let taggable = template.resources().into_iter().filter(|resource| resource.kind != "AWS::SQS::QueuePolicy");
+    let bare = taggable.filter(|resource| tag(resource, "tenant").and_then(reference) != Some("TenantId"));
+    bare.map(|resource| template.says(resource.name, "Tags has tenant with !Ref TenantId")).collect()
+}
+
+fn alarm_on(template: &Template, queue: &str, metric: &str) -> bool {
+    template.of_kind("AWS::CloudWatch::Alarm").iter().any(|alarm| {
+        let watched = alternatives(alarm.property("Dimensions"));
+        alarm.property("MetricName") == metric && watched.iter().any(|value| target(&value["Value"]) == Some(queue))
+    })
+}
+
+pub(crate) fn dead_letter_queue_has_an_alarm_on_its_depth(template: &Template) -> Vec<String> {
+    let metric = "ApproximateNumberOfMessagesVisible";
+    let unwatched = dead_letter_queues(template).into_iter().filter(|name| !alarm_on(template, name, metric));
+    unwatched.map(|name| template.says(name, &format!("an alarm watches {metric}"))).collect()
+}
+
+pub(crate) fn queue_has_an_alarm_on_its_oldest_message(template: &Template) -> Vec<String> {
+    let metric = "ApproximateAgeOfOldestMessage";
+    let unwatched = sources(template).into_iter().filter(|queue| !alarm_on(template, queue.name, metric));
+    unwatched.map(|queue| template.says(queue.name, &format!("an alarm watches {metric}"))).collect()
+}
