@@ -1,1 +1,123 @@
 //! One suite per port, which the in-memory port and the real one both pass.
+//!
+//! Each case is a plain function over the port; [`suite!`](crate::suite) makes the tests of an implementation out of all of
+//! them. A case uses tenants of its own, so cases can share a table and run at the same time.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a case of a suite is a test: it fails by panicking"
+)]
+
+pub mod claims;
+pub mod endpoints;
+pub mod ledger;
+pub mod queues;
+pub mod secrets;
+pub mod tenants;
+
+/// Makes one test of each case of a suite: `suite!(ledger, InMemoryLedger::new())`.
+///
+/// The second part is an expression that gives the implementation, and may await. The crate needs tokio for its tests.
+#[macro_export]
+macro_rules! suite {
+    (ledger, $port:expr) => {
+        $crate::cases!(
+            ledger,
+            $port,
+            [
+                unconditional_writes_of_more_than_one_batch_are_read_back,
+                a_write_replaces_the_whole_record,
+                an_event_is_explained_by_its_route_and_each_of_its_deliveries,
+                the_pages_hold_every_row_of_the_tenant_once,
+                no_tenant_sees_the_rows_of_another,
+                nothing_asked_is_nothing_answered,
+            ]
+        );
+        $crate::cases!(
+            claims,
+            $port,
+            [
+                a_claim_is_granted_once_and_then_in_progress,
+                a_lease_that_ran_out_is_taken_over_and_is_ambiguous,
+                what_was_delivered_is_done_and_what_is_not_due_waits,
+                another_content_under_the_same_identity_is_a_conflict,
+                a_redriven_delivery_starts_over_and_keeps_its_history,
+                sixty_claims_at_once_get_a_verdict_each_in_their_order,
+                of_two_claimants_at_once_exactly_one_wins,
+                of_two_claimants_of_a_lease_that_ran_out_exactly_one_wins,
+                of_two_claimants_of_a_settled_record_exactly_one_wins,
+                an_expired_record_counts_for_nothing,
+                a_claim_is_the_tenants_own,
+            ]
+        );
+    };
+    (tenants, $port:expr) => {
+        $crate::cases!(
+            tenants,
+            $port,
+            [
+                a_tenant_without_configuration_has_nothing,
+                every_version_stays_readable_and_the_last_is_current,
+                a_change_of_an_old_version_is_a_conflict_and_writes_nothing,
+                of_many_publishers_at_once_exactly_one_wins,
+                the_audit_log_is_linked_from_the_first_row_to_the_last,
+                no_tenant_sees_the_configuration_of_another,
+                the_list_has_every_tenant_with_its_version,
+            ]
+        );
+    };
+    (queues, $port:expr) => {
+        $crate::cases!(
+            queues,
+            $port,
+            [
+                more_than_ten_messages_arrive_with_their_attributes,
+                messages_of_more_than_a_mebibyte_together_arrive,
+                a_message_that_is_too_large_is_refused_and_its_neighbours_arrive,
+                a_queue_that_does_not_exist_refuses_every_message,
+                a_fifo_queue_drops_a_repeated_deduplication_id,
+                more_than_ten_messages_are_hidden_and_shown_again,
+                a_handle_that_is_not_valid_fails_alone,
+                a_message_arrives_in_its_tenants_queue_alone,
+            ]
+        );
+    };
+    (secrets, $port:expr) => {
+        $crate::cases!(
+            secrets,
+            $port,
+            [
+                a_secret_is_read_by_its_name,
+                a_secret_that_does_not_exist_is_missing,
+                the_secret_of_another_tenant_is_missing,
+            ]
+        );
+    };
+    (endpoints, $port:expr) => {
+        $crate::cases!(
+            endpoints,
+            $port,
+            [
+                an_endpoint_is_on_until_it_is_disabled,
+                an_endpoint_that_is_enabled_again_is_on,
+                the_endpoint_of_another_tenant_stays_on,
+            ]
+        );
+    };
+}
+
+/// The tests of some cases of a suite; see [`suite!`](crate::suite).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! cases {
+    ($suite:ident, $port:expr, [$($case:ident),+ $(,)?]) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::$suite::$case(&$port).await;
+            }
+        )+
+    };
+}

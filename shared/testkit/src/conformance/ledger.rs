@@ -1,0 +1,134 @@
+//! The other half of the ledger's suite: what is written is read, explained and paged, by its tenant alone.
+
+use std::collections::BTreeSet;
+
+use acequia_core::id::TenantId;
+use acequia_core::ledger::{AttemptNote, DeliveryKey, DeliveryRecord, Receipt, Record, RouteRecord, Status};
+use acequia_core::outcome::Reason;
+use acequia_core::port::Ledger;
+
+use crate::build::{at, claim, delivery_key, event_id, record, sink_id, start, tenant_id};
+
+fn route(event: &str) -> Record {
+    Record::Route(RouteRecord {
+        event: event_id(event),
+        event_type: "action.signed".to_owned(),
+        taken: vec![sink_id("crm"), sink_id("mail")],
+        filtered: vec![sink_id("analytics")],
+        unmatched: false,
+        reason: None,
+        config_version: 3,
+        accepted_at: start(),
+        updated_at: at(1),
+        expires_at: at(1_000_000),
+    })
+}
+
+/// A record with something in every field.
+fn full(event: &str, sink: &str) -> DeliveryRecord {
+    let mut full = record(event, sink, Status::Delivered);
+    full.claim = Some("me".to_owned());
+    full.lease_until = Some(at(60));
+    full.due_at = Some(at(70));
+    full.reason = Some(Reason::HttpStatus);
+    full.receipt = Some(Receipt { id: Some("r-1".to_owned()), status: Some(204) });
+    full.spent = 2;
+    for number in 1..=2 {
+        full.note(AttemptNote {
+            number,
+            at: at(u64::from(number)),
+            outcome: "retry".to_owned(),
+            duration_ms: 1_234,
+            detail: "übel: 500".to_owned(),
+        });
+    }
+    full
+}
+
+fn delivery(record: DeliveryRecord) -> Record {
+    Record::Delivery(Box::new(record))
+}
+
+async fn write(ledger: &impl Ledger, tenant: &TenantId, records: &[Record]) {
+    let answers = ledger.write(tenant, records).await;
+    assert_eq!(answers.len(), records.len());
+    for answer in answers {
+        answer.unwrap();
+    }
+}
+
+/// Sixty records go in and come out unchanged and in order, and a key without a record answers none.
+pub async fn unconditional_writes_of_more_than_one_batch_are_read_back(ledger: &impl Ledger) {
+    let tenant = tenant_id("write-many");
+    let records: Vec<DeliveryRecord> = (0..60).map(|n| full(&format!("e {n}"), "crm")).collect();
+    write(ledger, &tenant, &records.iter().cloned().map(delivery).collect::<Vec<_>>()).await;
+    let mut keys: Vec<DeliveryKey> = records.iter().map(DeliveryRecord::key).collect();
+    keys.insert(30, delivery_key("unknown", "crm"));
+    let mut read = ledger.read(&tenant, &keys).await.unwrap();
+    assert_eq!(read.remove(30), None);
+    assert_eq!(read.into_iter().flatten().collect::<Vec<_>>(), records);
+}
+
+/// Nothing of the record before shines through, and a claim does not stand in the way.
+pub async fn a_write_replaces_the_whole_record(ledger: &impl Ledger) {
+    let tenant = tenant_id("write-over");
+    write(ledger, &tenant, &[delivery(full("1", "crm"))]).await;
+    let plain = record("1", "crm", Status::Retry);
+    write(ledger, &tenant, &[delivery(plain.clone())]).await;
+    assert_eq!(ledger.read(&tenant, &[plain.key()]).await.unwrap(), [Some(plain)]);
+}
+
+/// The rows of one event and no others, not even of one whose id begins alike.
+pub async fn an_event_is_explained_by_its_route_and_each_of_its_deliveries(ledger: &impl Ledger) {
+    let tenant = tenant_id("explain");
+    let rows = [route("1"), delivery(full("1", "crm")), delivery(record("1", "mail", Status::Retry))];
+    write(ledger, &tenant, &rows).await;
+    write(ledger, &tenant, &[route("11"), delivery(full("11", "crm"))]).await;
+    let found = ledger.explain(&tenant, &event_id("1")).await.unwrap();
+    assert_eq!(found.len(), 3);
+    assert!(rows.iter().all(|row| found.contains(row)), "{found:?}");
+    assert_eq!(ledger.explain(&tenant, &event_id("nothing")).await.unwrap(), []);
+}
+
+/// Walking from page to page meets each of sixty rows once.
+pub async fn the_pages_hold_every_row_of_the_tenant_once(ledger: &impl Ledger) {
+    let (tenant, other) = (tenant_id("page"), tenant_id("page-b"));
+    let rows: Vec<Record> =
+        (0..30).flat_map(|n| [route(&n.to_string()), delivery(full(&n.to_string(), "crm"))]).collect();
+    write(ledger, &tenant, &rows).await;
+    write(ledger, &other, &rows[..5]).await;
+    let (mut seen, mut count, mut from) = (BTreeSet::new(), 0, None);
+    loop {
+        let page = ledger.page(&tenant, from).await.unwrap();
+        count += page.records.len();
+        seen.extend(page.records.iter().map(|row| (row.event().to_string(), matches!(row, Record::Route(_)))));
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!((seen.len(), count), (60, 60));
+}
+
+/// Two tenants with the same event: each reads its own record, and one without has none.
+pub async fn no_tenant_sees_the_rows_of_another(ledger: &impl Ledger) {
+    let (one, two, none) = (tenant_id("iso"), tenant_id("iso-b"), tenant_id("iso-c"));
+    write(ledger, &one, &[route("1"), delivery(full("1", "crm"))]).await;
+    write(ledger, &two, &[delivery(record("1", "crm", Status::Retry))]).await;
+    let key = [claim("1", "crm").key];
+    let status = |read: Vec<Option<DeliveryRecord>>| read.into_iter().next().flatten().map(|record| record.status);
+    assert_eq!(status(ledger.read(&one, &key).await.unwrap()), Some(Status::Delivered));
+    assert_eq!(status(ledger.read(&two, &key).await.unwrap()), Some(Status::Retry));
+    assert_eq!(status(ledger.read(&none, &key).await.unwrap()), None);
+    assert_eq!(ledger.explain(&two, &event_id("1")).await.unwrap().len(), 1);
+    assert_eq!(ledger.explain(&none, &event_id("1")).await.unwrap().len(), 0);
+    assert_eq!(ledger.page(&none, None).await.unwrap().records, []);
+}
+
+/// Empty lists make no call that a service would refuse.
+pub async fn nothing_asked_is_nothing_answered(ledger: &impl Ledger) {
+    let tenant = tenant_id("nothing");
+    assert!(ledger.claim(&tenant, &[]).await.is_empty());
+    assert!(ledger.read(&tenant, &[]).await.unwrap().is_empty());
+    assert!(ledger.write(&tenant, &[]).await.is_empty());
+}

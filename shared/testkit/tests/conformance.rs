@@ -1,0 +1,21 @@
+//! The in-memory ports pass the suites that the real ones pass.
+
+mod ledger {
+    acequia_testkit::suite!(ledger, acequia_testkit::InMemoryLedger::new());
+}
+
+mod tenants {
+    acequia_testkit::suite!(tenants, acequia_testkit::InMemoryTenants::new());
+}
+
+mod queues {
+    acequia_testkit::suite!(queues, acequia_testkit::InMemoryQueues::default());
+}
+
+mod secrets {
+    acequia_testkit::suite!(secrets, acequia_testkit::InMemorySecrets::new());
+}
+
+mod endpoints {
+    acequia_testkit::suite!(endpoints, acequia_testkit::InMemoryEndpoints::new());
+}
