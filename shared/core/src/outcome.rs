@@ -56,8 +56,8 @@ pub enum Reason {
     TemplateFailed,
     /// The sink's service refused the request for good.
     Rejected,
-    /// A secret that the sink names does not exist.
-    SecretMissing,
+    /// A secret that the sink names does not exist, or cannot be used.
+    SecretUnusable,
     /// Another event with the same identity and another content was delivered before.
     PayloadConflict,
     /// Nobody knows whether it happened, and the tenant wants a person to decide.
@@ -92,7 +92,7 @@ impl Reason {
             Self::TemplateVariable => "template-variable",
             Self::TemplateFailed => "template-failed",
             Self::Rejected => "rejected",
-            Self::SecretMissing => "secret-missing",
+            Self::SecretUnusable => "secret-unusable",
             Self::PayloadConflict => "payload-conflict",
             Self::Ambiguous => "ambiguous",
             Self::QueueMissing => "queue-missing",
@@ -126,7 +126,7 @@ impl Reason {
             Self::TemplateVariable | Self::TemplateFailed => {
                 "mend the template (a default for what may be absent), apply, then redrive"
             }
-            Self::SecretMissing => "create the secret in the parameter store, then redrive",
+            Self::SecretUnusable => "put the secret into the parameter store (acequia secret put), then redrive",
             Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
             Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
             Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",
@@ -263,6 +263,9 @@ pub enum Cause {
     /// Sink: a secret does not exist.
     #[error("the secret {0:?} does not exist in the parameter store")]
     SecretMissing(String),
+    /// Sink: a signing secret is not one.
+    #[error("the secret {0:?} is no signing secret: it must read whsec_ and the base64 of 24 to 64 bytes")]
+    SecretMalformed(String),
     /// Sink: the store of secrets does not answer.
     #[error("the store of secrets does not answer")]
     SecretsDown,
@@ -347,7 +350,7 @@ impl Cause {
             Self::EgressRefused(_) => Outcome::Quarantine(Reason::EgressRefused),
             Self::TemplateVariable { .. } => Outcome::Quarantine(Reason::TemplateVariable),
             Self::TemplateFailed { .. } => Outcome::Quarantine(Reason::TemplateFailed),
-            Self::SecretMissing(_) => Outcome::Quarantine(Reason::SecretMissing),
+            Self::SecretMissing(_) | Self::SecretMalformed(_) => Outcome::Quarantine(Reason::SecretUnusable),
             Self::TenantsDown
             | Self::ConfigurationInvalid(_)
             | Self::QueueDown
@@ -457,7 +460,8 @@ mod tests {
                 quarantine(Reason::TemplateFailed),
                 false,
             ),
-            (Cause::SecretMissing(String::new()), quarantine(Reason::SecretMissing), false),
+            (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
+            (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretsDown, Outcome::Retry, false),
             (Cause::NoTime, Outcome::Retry, false),
             (Cause::Panic, Outcome::Retry, true),

@@ -20,7 +20,7 @@ pub use environment::Environment;
 pub use guard::unwind;
 pub use message::{UnusableBatch, read_batch};
 pub use serve::serve;
-pub use sink::{Attempted, Job, Sink, each};
+pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
 pub use system::{SystemChance, SystemClock};
 pub use telemetry::start_telemetry;

@@ -24,8 +24,9 @@ where
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
-        handle(event.payload, deadline).await.inspect_err(|error| {
+        handle(event.payload, deadline).await.map_err(|error| {
             tracing::error!(request.id = event.context.request_id, error = %error, "the batch comes back as a whole");
+            Error::from(error)
         })
     }))
     .await

@@ -10,8 +10,24 @@ use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use futures::StreamExt;
+use futures::future::BoxFuture;
+
+use acequia_core::queue::{QueueArn, QueueName};
 
 use crate::{CurrentTenant, Deadline, unwind};
+
+/// What all jobs of one invocation have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// The tenant, as its current configuration has it.
+    pub current: &'a CurrentTenant,
+    /// The queue that the deliveries came from.
+    pub queue: &'a QueueArn,
+    /// The same, read.
+    pub name: &'a QueueName,
+    /// When the invocation ends.
+    pub deadline: Deadline,
+}
 
 /// One delivery that is to be attempted now.
 #[derive(Debug, Clone)]
@@ -49,44 +65,38 @@ pub trait Sink: Send + Sync {
     ///
     /// The loop survives a panic in here, but then every job counts as panicked: use [`each`] to keep one job's panic, or its
     /// slowness, to itself.
-    fn deliver(
-        &self,
-        tenant: &CurrentTenant,
-        jobs: &[Job],
-        deadline: Deadline,
-    ) -> impl Future<Output = Vec<Attempted>> + Send;
+    fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> impl Future<Output = Vec<Attempted>> + Send;
 }
 
-/// Attempts jobs independently of each other, at most `concurrency` at a time.
+/// One attempt that [`each`] is to make: the longest it may take, and the work.
+pub type Work<'a> = (Duration, BoxFuture<'a, Result<Receipt, Cause>>);
+
+/// Makes attempts independently of each other, at most `concurrency` at a time; one answer each, in order.
 ///
-/// A job begins only if the invocation has `budget(job)` left, gets no more time than that, and keeps a panic to itself.
-pub async fn each<'a, F, R>(
-    jobs: &'a [Job],
+/// An attempt begins only if the invocation has its time left, gets no more than that, and keeps a panic to itself.
+pub async fn each(clock: &dyn Clock, deadline: Deadline, concurrency: usize, work: Vec<Work<'_>>) -> Vec<Attempted> {
+    let mut attempts = Vec::with_capacity(work.len());
+    for (allowed, work) in work {
+        attempts.push(one(clock, deadline, allowed, work));
+    }
+    futures::stream::iter(attempts).buffered(concurrency.max(1)).collect().await
+}
+
+async fn one(
     clock: &dyn Clock,
     deadline: Deadline,
-    concurrency: usize,
-    budget: impl Fn(&Job) -> Duration,
-    attempt: F,
-) -> Vec<Attempted>
-where
-    F: Fn(&'a Job) -> R,
-    R: Future<Output = Result<Receipt, Cause>>,
-{
-    let attempts = jobs.iter().map(|job| {
-        let (allowed, work) = (budget(job), attempt(job));
-        async move {
-            if deadline.for_effects(clock) < allowed {
-                return Attempted::not_begun(Cause::NoTime);
-            }
-            let begun = clock.now();
-            let result = match tokio::time::timeout(allowed, unwind(work)).await {
-                Ok(Ok(result)) => result,
-                Ok(Err(panic)) => Err(panic),
-                Err(_) => Err(Cause::Timeout(allowed)),
-            };
-            let duration = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
-            Attempted { result, duration }
-        }
-    });
-    futures::stream::iter(attempts).buffered(concurrency.max(1)).collect().await
+    allowed: Duration,
+    work: BoxFuture<'_, Result<Receipt, Cause>>,
+) -> Attempted {
+    if deadline.for_effects(clock) < allowed {
+        return Attempted::not_begun(Cause::NoTime);
+    }
+    let begun = clock.now();
+    let result = match tokio::time::timeout(allowed, unwind(work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(panic),
+        Err(_) => Err(Cause::Timeout(allowed)),
+    };
+    let duration = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
+    Attempted { result, duration }
 }

@@ -30,7 +30,7 @@ use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{finish, quarantine};
-use crate::{Attempted, CachedTenants, CurrentTenant, Deadline, Job, Sink, UnusableBatch, read_batch, unwind};
+use crate::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, UnusableBatch, read_batch, unwind};
 
 /// The loop of one sink function, wired to its ports.
 pub struct SinkLoop<T, L, Q, S> {
@@ -105,7 +105,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         let current = match self.tenants.current(&name.tenant).await {
             Ok(current) => {
                 self.admit(&current, deadline, &mut items).await;
-                self.deliver(&current, deadline, &mut items).await;
+                self.deliver(Batch { current: &current, queue, name, deadline }, &mut items).await;
                 Some(current)
             }
             Err(cause) => {
@@ -121,7 +121,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         finish(&self.queues, queue, &decided).await
     }
 
-    async fn deliver(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
+    async fn deliver(&self, batch: Batch<'_>, items: &mut [Item]) {
         let mut indexes = Vec::new();
         let mut jobs = Vec::new();
         for (index, item) in items.iter().enumerate() {
@@ -137,7 +137,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         if jobs.is_empty() {
             return;
         }
-        let mut answers = match unwind(self.sink.deliver(current, &jobs, deadline)).await {
+        let mut answers = match unwind(self.sink.deliver(batch, &jobs)).await {
             Ok(answers) => answers.into_iter(),
             Err(panic) => jobs.iter().map(|_| Attempted::not_begun(panic.clone())).collect::<Vec<_>>().into_iter(),
         };

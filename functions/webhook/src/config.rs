@@ -1,0 +1,50 @@
+//! What the webhook function is told by its environment.
+
+use acequia_core::egress::Egress;
+use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment};
+
+/// The webhook function's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it is installed.
+    pub installation: Installation,
+    /// Which endpoints may be called.
+    pub egress: Egress,
+}
+
+impl Config {
+    /// Reads the environment; `WEBHOOK_EGRESS` is `public`, or `local` in the local environment alone.
+    ///
+    /// # Errors
+    /// All bad variables together.
+    pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
+        let installation = Installation::read(&mut environment);
+        let is_local = installation.as_ref().is_some_and(|installation| installation.stage.as_str() == "local");
+        let egress = environment.parsed("WEBHOOK_EGRESS", "public, or local in the stage local", |text| match text {
+            "public" => Some(Egress::Public),
+            "local" if is_local => Some(Egress::Local),
+            _ => None,
+        });
+        let config = installation.zip(egress).map(|(installation, egress)| Self { installation, egress });
+        environment.conclude(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(stage: &str, egress: &str) -> Result<Config, InvalidEnvironment> {
+        let variables =
+            [("ACEQUIA_STAGE", stage), ("TENANTS_TABLE", "t"), ("LEDGER_TABLE", "l"), ("WEBHOOK_EGRESS", egress)];
+        Config::from_env(Environment::of(&variables))
+    }
+
+    #[test]
+    fn local_endpoints_are_for_the_local_stage_alone() {
+        assert_eq!(read("local", "local").unwrap().egress, Egress::Local);
+        assert_eq!(read("prod", "public").unwrap().egress, Egress::Public);
+        assert!(read("prod", "local").is_err());
+        assert!(read("prod", "any").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! The HTTP client, and the check of addresses when it connects.
+//!
+//! Invariants:
+//! - A connection is made only to an address that [`Egress`] allows. A name is resolved here, and the client connects to the
+//!   very addresses that passed; it does not resolve again (no DNS rebinding).
+//! - An address written into the URL never meets the resolver, so [`check_literal`] looks at it before each request.
+//! - No proxy is taken from the environment, and no redirect is followed: either would connect somewhere unchecked.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use acequia_core::egress::Egress;
+use acequia_core::outcome::Cause;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A frozen function's idle connections are dead when it thaws: they are not kept for long.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a name's addresses may not be called.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{refusal}")]
+pub struct Refused {
+    /// Which kind of address it is.
+    pub refusal: &'static str,
+}
+
+/// Resolves names, and lets through only the addresses that may be called.
+#[derive(Debug, Clone, Copy)]
+struct CheckedResolver(Egress);
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let egress = self.0;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            Ok(Box::new(allowed(egress, found)?.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The addresses that may be called.
+fn allowed(egress: Egress, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
+    let refusal = found.iter().find_map(|address| egress.refusal(address.ip()));
+    let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| egress.refusal(address.ip()).is_none()).collect();
+    match refusal {
+        Some(refusal) if allowed.is_empty() => Err(Refused { refusal }),
+        _ => Ok(allowed),
+    }
+}
+
+/// Builds the one client of the function.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+pub fn client(egress: Egress) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .https_only(egress == Egress::Public)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .dns_resolver(CheckedResolver(egress))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .user_agent(concat!("Acequia/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// Checks a URL as far as it can be checked without resolving: its scheme, and an address written into it.
+///
+/// # Errors
+/// [`Cause::EgressRefused`].
+pub fn check_literal(egress: Egress, url: &Url) -> Result<(), Cause> {
+    if egress == Egress::Public && url.scheme() != "https" {
+        return Err(Cause::EgressRefused("it is not https".to_owned()));
+    }
+    let host = url.host_str().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>().ok().and_then(|address| egress.refusal(address)) {
+        Some(refusal) => Err(Cause::EgressRefused(refusal.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// The refusal behind a client's error, where there is one.
+pub fn refusal_of(error: &reqwest::Error) -> Option<Refused> {
+    let mut source: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = source {
+        if let Some(refused) = error.downcast_ref::<Refused>() {
+            return Some(refused.clone());
+        }
+        source = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 443)).collect()
+    }
+
+    #[test]
+    fn a_name_that_resolves_to_private_addresses_alone_is_refused() {
+        assert!(allowed(Egress::Public, addresses(&["10.0.0.1", "::1"])).is_err());
+    }
+
+    #[test]
+    fn of_a_name_with_both_only_the_public_addresses_are_called() {
+        let public = addresses(&["8.8.8.8"]);
+        assert_eq!(allowed(Egress::Public, addresses(&["127.0.0.1", "8.8.8.8"])).unwrap(), public);
+    }
+
+    #[test]
+    fn an_address_in_the_url_is_checked_though_it_is_never_resolved() {
+        for url in [
+            "https://169.254.169.254/latest",
+            "https://[::ffff:10.0.0.1]/",
+            "https://2130706433/",
+            "http://example.org/",
+        ] {
+            assert!(check_literal(Egress::Public, &url.parse().unwrap()).is_err(), "{url}");
+        }
+        assert!(check_literal(Egress::Public, &"https://example.org/".parse().unwrap()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_means_this_machine_is_refused_when_the_connection_is_made() {
+        let error = client(Egress::Public).unwrap().get("https://localhost:1/").send().await.unwrap_err();
+        assert_eq!(refusal_of(&error), Some(Refused { refusal: "loopback" }));
+    }
+}

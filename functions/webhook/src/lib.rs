@@ -1,0 +1,14 @@
+//! Delivers to HTTPS endpoints, signed by Standard Webhooks 1.0
+//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
+//!
+//! One POST per attempt with the event's own bytes. Only 2xx is success, no redirect is followed, the answer is read to 64 KiB
+//! and no further, and addresses are checked when the connection is made.
+
+pub mod classify;
+pub mod config;
+pub mod egress;
+pub mod request;
+pub mod signing;
+pub mod sink;
+
+pub use sink::WebhookSink;
