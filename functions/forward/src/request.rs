@@ -1,0 +1,84 @@
+//! The message of one delivery, and the queue that it goes to.
+
+use acequia_core::config::{ForwardTarget, Target};
+use acequia_core::delivery::{Attribute, Attributes, Delivery, Outgoing};
+use acequia_core::id;
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_lambda::{Batch, Job};
+
+/// The longest group id of a FIFO queue, in characters.
+const MAX_GROUP: usize = 128;
+
+/// The queue that a job goes to; `None` for a job of another kind.
+pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
+    match &job.sink.target {
+        Target::Forward(forward) => Some(match &forward.target {
+            ForwardTarget::Out { fifo } => {
+                let name = QueueName { fifo: *fifo, ..batch.name.sibling(QueueRole::Out) };
+                batch.queue.beside(&name)
+            }
+            ForwardTarget::Arn(arn) => arn.clone(),
+        }),
+        Target::Webhook(_) | Target::Email(_) => None,
+    }
+}
+
+/// The message of a delivery, with what a FIFO queue needs where `fifo` is set.
+pub fn message(delivery: &Delivery, fifo: bool) -> Outgoing {
+    let envelope = &delivery.envelope;
+    let attributes: Attributes = [
+        ("acequia-delivery-id", delivery.id.as_str()),
+        ("acequia-tenant", envelope.tenant.as_str()),
+        ("acequia-event-type", envelope.kind.as_str()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), Attribute::text(value)))
+    .collect();
+    Outgoing {
+        body: envelope.body.clone(),
+        attributes,
+        group: fifo.then(|| group(delivery)),
+        deduplication: fifo.then(|| delivery.id.as_str().to_owned()),
+    }
+}
+
+/// In a FIFO queue, events of one partition key keep their order; without one those of one subject, or else of one source.
+fn group(delivery: &Delivery) -> String {
+    let envelope = &delivery.envelope;
+    let key = envelope.partition_key.as_deref().or(envelope.subject.as_deref()).unwrap_or(envelope.event.source());
+    // SQS takes letters, digits and punctuation; any other key is replaced by its digest, which groups just the same.
+    if key.len() <= MAX_GROUP && key.bytes().all(|b| b.is_ascii_graphic()) {
+        key.to_owned()
+    } else {
+        id::digest(key.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use acequia_core::envelope::Envelope;
+
+    use super::*;
+
+    fn delivery(extra: &str) -> Delivery {
+        let body = format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"t"{extra}}}"#);
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        Delivery::new("s".parse().unwrap(), Envelope::parse(&"acme".parse().unwrap(), at, body.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn order_is_kept_by_partition_key_then_subject_then_source() {
+        let group = |extra| message(&delivery(extra), true).group.unwrap();
+        assert_eq!(group(r#","partitionkey":"p","subject":"s""#), "p");
+        assert_eq!(group(r#","subject":"s""#), "s");
+        assert_eq!(group(""), "/a");
+        assert_eq!(group(r#","subject":"with space""#).len(), 32);
+    }
+
+    #[test]
+    fn a_standard_queue_gets_neither_group_nor_deduplication_id() {
+        let message = message(&delivery(""), false);
+        assert_eq!((message.group, message.deduplication), (None, None));
+        assert_eq!(message.attributes["acequia-delivery-id"], Attribute::text(delivery("").id.as_str()));
+    }
+}

@@ -1,0 +1,61 @@
+//! Attempts forward deliveries, batched by the queue that they go to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::Outgoing;
+use acequia_core::outcome::Cause;
+use acequia_core::port::{Clock, Queues};
+use acequia_core::queue::QueueArn;
+use acequia_lambda::{Attempted, Batch, Job, Sink};
+
+use crate::{classify, request};
+
+/// What sending a batch may take: the SDK's own attempts and time-outs end before.
+const BUDGET: Duration = Duration::from_secs(15);
+
+/// The forward sink, wired to its ports.
+pub struct ForwardSink<Q> {
+    /// SQS.
+    pub queues: Q,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl<Q: Queues> Sink for ForwardSink<Q> {
+    const KIND: SinkKind = SinkKind::Forward;
+
+    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+        let mut attempts: Vec<Attempted> = jobs.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
+        for (queue, (indexes, messages)) in by_queue(&batch, jobs) {
+            if batch.deadline.for_effects(&*self.clock) < BUDGET {
+                continue;
+            }
+            let begun = self.clock.now();
+            let mut answers = self.queues.send(&queue, &messages).await.into_iter();
+            let duration = Duration::try_from(self.clock.now().duration_since(begun)).unwrap_or_default();
+            for index in indexes {
+                let result = answers.next().map_or(Err(Cause::QueueDown), classify::answer);
+                if let Some(attempt) = attempts.get_mut(index) {
+                    *attempt = Attempted { result, duration };
+                }
+            }
+        }
+        attempts
+    }
+}
+
+/// The messages by the queue that they go to, each with the number of its job.
+fn by_queue(batch: &Batch<'_>, jobs: &[Job]) -> BTreeMap<QueueArn, (Vec<usize>, Vec<Outgoing>)> {
+    let mut by_queue: BTreeMap<QueueArn, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
+    for (index, job) in jobs.iter().enumerate() {
+        let Some(queue) = request::target(batch, job) else { continue };
+        let message = request::message(&job.delivery, queue.is_fifo());
+        let (indexes, messages) = by_queue.entry(queue).or_default();
+        indexes.push(index);
+        messages.push(message);
+    }
+    by_queue
+}
