@@ -21,6 +21,7 @@ mod chance;
 mod clock;
 pub mod conformance;
 mod endpoints;
+pub mod event;
 mod fault;
 mod ledger;
 mod queues;

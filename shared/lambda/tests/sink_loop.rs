@@ -1,0 +1,353 @@
+//! The loop of all sinks, over the in-memory ports and a sink that does as it is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{DETAIL, Incoming, REASON};
+use acequia_core::ledger::{Receipt, Status, after};
+use acequia_core::outcome::Cause;
+use acequia_core::port::Ledger as _;
+use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Work, each};
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use futures::FutureExt as _;
+
+/// What the sink is told to do, by event id; it delivers what it is told nothing about.
+type Orders = Arc<Mutex<BTreeMap<String, Order>>>;
+
+#[derive(Clone)]
+enum Order {
+    Fail(Cause),
+    Panic,
+    Hang,
+}
+
+struct ObedientSink {
+    orders: Orders,
+    /// (event id, attempt number) of each effect or failure, in order.
+    attempts: Arc<Mutex<Vec<(String, u32)>>>,
+    clock: FixedClock,
+}
+
+impl Sink for ObedientSink {
+    const KIND: SinkKind = SinkKind::Webhook;
+
+    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+        let mut work: Vec<Work<'_>> = Vec::new();
+        for job in jobs {
+            work.push((BUDGET, self.attempt(job).boxed()));
+        }
+        each(&self.clock, batch.deadline, 10, work).await
+    }
+}
+
+impl ObedientSink {
+    async fn attempt(&self, job: &Job) -> Result<Receipt, Cause> {
+        let id = job.delivery.envelope.event.id().to_owned();
+        self.attempts.lock().unwrap().push((id.clone(), job.attempt));
+        let order = self.orders.lock().unwrap().get(&id).cloned();
+        match order {
+            None => Ok(Receipt { id: None, status: Some(200) }),
+            Some(Order::Fail(cause)) => Err(cause),
+            Some(Order::Panic) => panic!("a bug on this message"),
+            Some(Order::Hang) => futures::future::pending().await,
+        }
+    }
+}
+
+struct World {
+    clock: FixedClock,
+    tenants: InMemoryTenants,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    orders: Orders,
+    attempts: Arc<Mutex<Vec<(String, u32)>>>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, ObedientSink>,
+}
+
+/// The longest an attempt of this sink may take: long for what answers at once, short for a test of what never does.
+const BUDGET: Duration = Duration::from_millis(200);
+
+const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
+
+fn document(extra: &str) -> String {
+    format!(
+        r#"{{"tenant":"acme","name":"Acme","sinks":[{{"id":"crm","kind":"webhook","types":["*"],
+        "url":"https://crm.example.org/","secrets":["crm"],"retry":["10s","20s"]{extra}}}]}}"#
+    )
+}
+
+fn world(extra: &str) -> World {
+    let clock = FixedClock::at(build::start());
+    let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document(extra));
+    let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let (orders, attempts) = (Orders::default(), Arc::default());
+    let sink = ObedientSink { orders: Arc::clone(&orders), attempts: Arc::clone(&attempts), clock: clock.clone() };
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        sink,
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+    };
+    World { clock, tenants, ledger, queues, orders, attempts, sink_loop }
+}
+
+impl World {
+    fn order(&self, event: &str, order: Order) {
+        self.orders.lock().unwrap().insert(event.to_owned(), order);
+    }
+
+    fn obey_no_more(&self) {
+        self.orders.lock().unwrap().clear();
+    }
+
+    fn attempts(&self) -> Vec<(String, u32)> {
+        self.attempts.lock().unwrap().clone()
+    }
+
+    /// Handles a batch; answers the ids of the messages that come back.
+    async fn handle(&self, messages: &[Incoming]) -> Vec<String> {
+        let event = serde_json::from_value(lambda_event(messages)).unwrap();
+        let deadline = Deadline::at(after(acequia_core::port::Clock::now(&self.clock), Duration::from_secs(60)));
+        let response = self.sink_loop.handle(event, deadline).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    fn dead_letters(&self) -> Vec<Incoming> {
+        self.queues.messages(&build::dead_letter_queue("acme", QUEUE))
+    }
+
+    fn status(&self, event: &str) -> Option<Status> {
+        self.ledger.record(&build::tenant_id("acme"), &build::delivery_key(event, "crm")).map(|record| record.status)
+    }
+}
+
+fn queue() -> QueueArn {
+    build::queue("acme", QUEUE)
+}
+
+fn message(id: &str, event: &str) -> Incoming {
+    build::incoming_delivery(&queue(), id, "crm", &build::envelope("acme", event, "action.signed", "{}"))
+}
+
+fn again(mut message: Incoming, receives: u32) -> Incoming {
+    message.receives = receives;
+    message
+}
+
+fn fail_with(status: u16) -> Order {
+    Order::Fail(Cause::Status { code: status, retry_after: None })
+}
+
+#[tokio::test]
+async fn what_is_delivered_is_acknowledged_and_recorded() {
+    let world = world("");
+    assert!(world.handle(&[message("m1", "1"), message("m2", "2")]).await.is_empty());
+    assert_eq!(world.status("1"), Some(Status::Delivered));
+    assert_eq!(world.attempts().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_a_panic_and_a_bad_body_touch_no_neighbour() {
+    let world = world("");
+    world.order("2", fail_with(503));
+    world.order("3", Order::Panic);
+    let bad = build::incoming(&queue(), "m4", "not json");
+    let failed =
+        world.handle(&[message("m1", "1"), message("m2", "2"), message("m3", "3"), bad, message("m5", "5")]).await;
+    assert_eq!(failed, ["m2", "m3"]);
+    assert_eq!((world.status("1"), world.status("5")), (Some(Status::Delivered), Some(Status::Delivered)));
+    assert_eq!(world.dead_letters().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_delivery_is_cut_off_and_its_neighbours_are_acknowledged() {
+    let world = world("");
+    world.order("1", Order::Hang);
+    assert_eq!(world.handle(&[message("m1", "1"), message("m2", "2")]).await, ["m1"]);
+    assert_eq!(world.status("2"), Some(Status::Delivered));
+}
+
+#[tokio::test]
+async fn attempts_are_counted_by_us_until_the_schedule_is_used_up() {
+    let world = world("");
+    world.order("1", fail_with(500));
+    assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+    world.clock.advance(Duration::from_secs(15));
+    // Receives that were not ours to count do not count: this is attempt 2, though SQS has handed it out seven times.
+    assert_eq!(world.handle(&[again(message("m1", "1"), 7)]).await, ["m1"]);
+    world.clock.advance(Duration::from_secs(30));
+    assert!(world.handle(&[again(message("m1", "1"), 8)]).await.is_empty());
+    assert_eq!(world.attempts().iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    let dead = world.dead_letters();
+    assert_eq!(dead[0].attributes[REASON].as_text(), Some("attempts-exhausted"));
+    assert_eq!(world.status("1"), Some(Status::Quarantined));
+}
+
+#[tokio::test]
+async fn a_message_that_comes_before_its_time_waits_and_spends_nothing() {
+    let world = world("");
+    world.order("1", fail_with(500));
+    world.handle(&[message("m1", "1")]).await;
+    world.clock.advance(Duration::from_secs(2));
+    assert_eq!(world.handle(&[again(message("m1", "1"), 2)]).await, ["m1"]);
+    assert_eq!(world.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_redriven_starts_over_with_its_history_kept() {
+    let world = world("");
+    world.order("1", fail_with(404));
+    world.handle(&[message("m1", "1")]).await;
+    assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("http-status"));
+    world.obey_no_more();
+    assert!(world.handle(&[again(message("m9", "1"), 2)]).await.is_empty());
+    let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "crm")).unwrap();
+    assert_eq!((record.status, record.attempts.len(), record.spent), (Status::Delivered, 2, 1));
+}
+
+#[tokio::test]
+async fn the_same_delivery_twice_in_one_batch_is_one_effect_and_shares_its_fate() {
+    let world = world("");
+    assert!(world.handle(&[message("m1", "1"), message("m2", "1")]).await.is_empty());
+    assert_eq!(world.attempts().len(), 1);
+    world.order("2", fail_with(503));
+    assert_eq!(world.handle(&[message("m3", "2"), message("m4", "2")]).await, ["m3", "m4"]);
+    world.order("3", fail_with(404));
+    assert!(world.handle(&[message("m5", "3"), message("m6", "3")]).await.is_empty());
+    assert_eq!(world.dead_letters().len(), 1, "one copy of the two is enough");
+}
+
+#[tokio::test]
+async fn with_claims_the_same_key_in_sequence_is_one_effect() {
+    let world = world(r#","strict":true"#);
+    assert!(world.handle(&[message("m1", "1")]).await.is_empty());
+    assert!(world.handle(&[message("m2", "1")]).await.is_empty());
+    assert_eq!(world.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn with_claims_a_failed_first_attempt_lets_the_next_one_run() {
+    let world = world(r#","strict":true"#);
+    world.order("1", fail_with(500));
+    assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+    world.obey_no_more();
+    world.clock.advance(Duration::from_secs(15));
+    assert!(world.handle(&[again(message("m1", "1"), 2)]).await.is_empty());
+    assert_eq!(world.attempts(), [("1".to_owned(), 1), ("1".to_owned(), 2)]);
+}
+
+#[tokio::test]
+async fn a_delivery_in_progress_elsewhere_comes_back_after_the_lease_and_is_never_acknowledged() {
+    let world = world(r#","strict":true"#);
+    let mut claim = build::claim("1", "crm");
+    claim.digest = acequia_core::id::digest(message("m1", "1").body.as_bytes());
+    world.ledger.claim(&build::tenant_id("acme"), &[claim]).await;
+    assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+    assert!(world.attempts().is_empty());
+    world.clock.advance(Duration::from_secs(61));
+    assert!(world.handle(&[again(message("m1", "1"), 2)]).await.is_empty());
+    assert_eq!(world.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn another_payload_under_the_same_id_is_quarantined() {
+    let world = world(r#","strict":true"#);
+    world.handle(&[message("m1", "1")]).await;
+    let other = build::envelope("acme", "1", "action.signed", r#"{"other":true}"#);
+    let other = build::incoming_delivery(&queue(), "m2", "crm", &other);
+    assert!(world.handle(&[other.clone(), message("m3", "2")]).await.is_empty());
+    assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("payload-conflict"));
+    // The same within one batch.
+    assert!(world.handle(&[message("m4", "1"), other]).await.is_empty());
+    assert_eq!(world.dead_letters().len(), 2);
+}
+
+#[tokio::test]
+async fn with_the_ledger_down_nothing_that_needs_a_claim_is_attempted_and_no_attempt_is_spent() {
+    let world = world(r#","strict":true"#);
+    world.ledger.claims.go_down();
+    assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+    world.ledger.claims.mend();
+    assert!(world.handle(&[again(message("m1", "1"), 2)]).await.is_empty());
+    assert_eq!(world.attempts(), [("1".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn with_the_store_of_tenants_down_all_comes_back_and_bad_bodies_are_quarantined_all_the_same() {
+    let world = world("");
+    world.tenants.reads.go_down();
+    let bad = build::incoming(&queue(), "m2", "{");
+    assert_eq!(world.handle(&[message("m1", "1"), bad]).await, ["m1"]);
+    assert!(world.attempts().is_empty());
+    world.tenants.reads.mend();
+    assert!(world.handle(&[again(message("m1", "1"), 2)]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_delivery_that_could_not_be_recorded_is_acknowledged_all_the_same() {
+    let world = world("");
+    world.ledger.writes.go_down();
+    assert!(world.handle(&[message("m1", "1")]).await.is_empty());
+    assert_eq!(world.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn with_the_dead_letter_queue_down_a_message_comes_back_instead_of_being_lost() {
+    let world = world("");
+    world.queues.sends.go_down();
+    let bad = build::incoming(&queue(), "m1", "{");
+    assert_eq!(world.handle(&[bad]).await, ["m1"]);
+}
+
+#[tokio::test]
+async fn an_unknown_tenant_an_unknown_sink_and_a_disabled_sink_are_quarantined_with_their_reasons() {
+    let world = world(r#","enabled":false"#);
+    let unknown_sink = build::incoming_delivery(&queue(), "m1", "other", &build::envelope("acme", "1", "t", "{}"));
+    assert!(world.handle(&[unknown_sink, message("m2", "2")]).await.is_empty());
+    let stranger = build::queue("bona", QUEUE);
+    let foreign = build::incoming_delivery(&stranger, "m3", "crm", &build::envelope("bona", "3", "t", "{}"));
+    assert!(world.handle(&[foreign]).await.is_empty());
+    let reasons: Vec<_> =
+        world.dead_letters().iter().map(|m| m.attributes[REASON].as_text().unwrap().to_owned()).collect();
+    assert_eq!(reasons, ["unknown-sink", "sink-disabled"]);
+    let foreign = world.queues.messages(&build::dead_letter_queue("bona", QUEUE));
+    assert_eq!(foreign[0].attributes[REASON].as_text(), Some("unknown-tenant"));
+    assert!(world.attempts().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_names_another_tenant_is_quarantined() {
+    let world = world("");
+    let mut liar = message("m1", "1");
+    liar.body = liar.body.replace("\"data\":{}", "\"tenant\":\"bona\"");
+    assert!(world.handle(&[liar]).await.is_empty());
+    assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("foreign-tenant"));
+    assert!(world.dead_letters()[0].attributes[DETAIL].as_text().unwrap().contains("another tenant"));
+}
+
+#[tokio::test]
+async fn with_too_little_time_left_nothing_is_begun_and_the_claim_is_given_back() {
+    let world = world(r#","strict":true"#);
+    let event = serde_json::from_value(lambda_event(&[message("m1", "1")])).unwrap();
+    let soon = Deadline::at(after(build::start(), Duration::from_secs(3)));
+    let response = world.sink_loop.handle(event, soon).await.unwrap();
+    assert_eq!(response.batch_item_failures.len(), 1);
+    assert!(world.attempts().is_empty());
+    assert!(world.handle(&[again(message("m1", "1"), 2)]).await.is_empty());
+    assert_eq!(world.attempts(), [("1".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_traces_failures_only_pays_no_write_for_what_goes_well() {
+    let world = world("");
+    world.tenants.put(&build::tenant_id("acme"), document("").replace("\"name\"", "\"trace\":\"failures\",\"name\""));
+    world.order("2", fail_with(503));
+    assert_eq!(world.handle(&[message("m1", "1"), message("m2", "2")]).await, ["m2"]);
+    assert_eq!((world.status("1"), world.status("2")), (None, Some(Status::Retry)));
+}

@@ -1,0 +1,46 @@
+//! The JSON with which Lambda's event source mapping hands a batch of SQS messages to a function.
+
+use std::time::Duration;
+
+use acequia_core::delivery::{AttributeValue, Incoming};
+use acequia_core::queue::QueueArn;
+use serde_json::{Map, Value, json};
+
+use crate::InMemoryQueues;
+
+/// The event of a batch (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>).
+/// Binary attributes are left out.
+pub fn lambda_event(messages: &[Incoming]) -> Value {
+    json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// Receives what is visible in a queue (at most ten messages, hidden for two minutes) as the event of a batch.
+pub fn receive_event(queues: &InMemoryQueues, queue: &QueueArn) -> Value {
+    lambda_event(&queues.receive(queue, 10, Duration::from_secs(120)))
+}
+
+fn record(message: &Incoming) -> Value {
+    let attributes: Map<String, Value> = message
+        .attributes
+        .iter()
+        .filter_map(|(name, attribute)| match &attribute.value {
+            AttributeValue::Text(text) => {
+                Some((name.clone(), json!({ "stringValue": text, "dataType": attribute.data_type })))
+            }
+            AttributeValue::Binary(_) => None,
+        })
+        .collect();
+    json!({
+        "messageId": message.message_id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": message.receives.to_string(),
+            "SentTimestamp": message.sent_at.as_millisecond().to_string(),
+        },
+        "messageAttributes": attributes,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": message.queue.to_string(),
+        "awsRegion": message.queue.region(),
+    })
+}
