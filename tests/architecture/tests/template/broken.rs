@@ -181,6 +181,24 @@ fn a_short_visibility_is_found() {
 }
 
 #[test]
+fn a_consumer_that_may_not_consume_or_quarantine_is_found() {
+    let tenant = Template::parse("tenant.yaml", TENANT);
+    let arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:acequia_${Stage}_*_one";
+    let statements = format!(
+        "              - {{ Effect: Allow, Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes, \
+         sqs:ChangeMessageVisibility], Resource: !Sub \"{arn}\" }}\n              - {{ Effect: Allow, Action: \
+         sqs:SendMessage, Resource: !Sub \"{arn}-dlq\" }}\n  TwoRole:"
+    );
+    let whole = PLATFORM.replacen("  TwoRole:", &statements, 1);
+    let check = |text: &str| queue::consumer_may_work_on_its_queue(&tenant, &Template::parse("broken.yaml", text));
+    assert_eq!(check(&whole), Vec::<String>::new());
+    let wanted = format!("broken.yaml: One: its role allows sqs:SendMessage on {arn}-dlq");
+    assert_eq!(check(&whole.replace("*_one-dlq", "*_two-dlq")), [wanted]);
+    assert_eq!(check(&whole.replace("sqs:DeleteMessage, ", "")).len(), 1);
+    assert_eq!(check(PLATFORM).len(), 5);
+}
+
+#[test]
 fn a_queue_that_takes_plain_http_is_found() {
     let rule = queue::queue_refuses_plain_http;
     tenant_fails(rule, "!If [More, !Ref Dlq, !Ref AWS::NoValue]", "!Ref Queue", "Dlq");

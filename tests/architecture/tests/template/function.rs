@@ -36,6 +36,25 @@ fn actions(statement: &Value) -> Vec<&str> {
     alternatives(&statement["Action"]).into_iter().filter_map(Value::as_str).collect()
 }
 
+/// The function that is called `acequia-<stage>-<name>`.
+pub(crate) fn named<'a>(template: &'a Template, name: &str) -> Option<Resource<'a>> {
+    let functions = template.of_kind(FUNCTION).into_iter();
+    let mut found = functions.filter(|function| {
+        text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-')).map(|(_, name)| name)
+            == Some(name)
+    });
+    found.next()
+}
+
+/// Whether the function's role allows the action on exactly this ARN (or pattern of ARNs).
+pub(crate) fn may(template: &Template, function: &Resource<'_>, action: &str, arn: &str) -> bool {
+    let statements = role(template, function).map(|role| allowances(&role)).unwrap_or_default();
+    statements.into_iter().any(|statement| {
+        actions(statement).contains(&action)
+            && alternatives(&statement["Resource"]).into_iter().any(|resource| text(resource) == Some(arn))
+    })
+}
+
 pub(crate) fn function_has_a_role_of_its_own(template: &Template) -> Vec<String> {
     let functions = template.of_kind(FUNCTION);
     let mut found = Vec::new();

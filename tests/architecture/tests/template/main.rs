@@ -80,6 +80,12 @@ fn every_queue_hides_messages_for_six_timeouts_and_the_window() {
 }
 
 #[test]
+fn every_consumer_may_work_on_its_queue_and_quarantine() {
+    let found = queue::consumer_may_work_on_its_queue(&tenant(), &platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
 fn every_queue_refuses_plain_http() {
     holds(queue::queue_refuses_plain_http);
 }

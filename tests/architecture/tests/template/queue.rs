@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::document::{Resource, Template, alternatives, reference, references, tag, target, text};
+use crate::function;
 
 const QUEUE: &str = "AWS::SQS::Queue";
 const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
@@ -121,10 +122,7 @@ pub(crate) fn queue_hides_messages_long_enough(template: &Template, platform: &T
             found.push(template.says(mapping.name, "EventSourceArn is a queue of this template"));
             continue;
         };
-        let function = platform.of_kind("AWS::Serverless::Function").into_iter().find(|function| {
-            let name = text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-'));
-            name.map(|(_, name)| name) == consumer(&mapping)
-        });
+        let function = consumer(&mapping).and_then(|name| function::named(platform, name));
         let Some(function) = function else {
             found.push(
                 template.says(mapping.name, &format!("FunctionName is the alias of a function of {}", platform.file)),
@@ -137,6 +135,30 @@ pub(crate) fn queue_hides_messages_long_enough(template: &Template, platform: &T
         if queue.property("VisibilityTimeout").as_i64().is_none_or(|hidden| hidden < wanted) {
             let wanted = format!("VisibilityTimeout is {wanted} or more (6 x {timeout} s and a window of {window} s)");
             found.push(template.says(queue.name, &wanted));
+        }
+    }
+    found
+}
+
+/// The two templates must agree: the function that a queue feeds may consume it for every tenant, and quarantine.
+pub(crate) fn consumer_may_work_on_its_queue(template: &Template, platform: &Template) -> Vec<String> {
+    let consume = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"];
+    let mut found = Vec::new();
+    for mapping in template.of_kind(MAPPING) {
+        let queue = target(mapping.property("EventSourceArn")).and_then(|name| template.resource(name));
+        let name =
+            queue.and_then(|queue| text(queue.property("QueueName"))?.strip_prefix("acequia_${Stage}_${TenantId}_"));
+        let function = consumer(&mapping).and_then(|name| function::named(platform, name));
+        let (Some(name), Some(function)) = (name, function) else {
+            found.push(template.says(mapping.name, "maps a queue of the tenant to a function of the platform"));
+            continue;
+        };
+        let arn =
+            format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:acequia_${{Stage}}_*_{name}");
+        let dead = format!("{arn}-dlq");
+        let wanted = consume.into_iter().map(|action| (action, &arn)).chain([("sqs:SendMessage", &dead)]);
+        for (action, arn) in wanted.filter(|(action, arn)| !function::may(platform, &function, action, arn)) {
+            found.push(platform.says(function.name, &format!("its role allows {action} on {arn}")));
         }
     }
     found
