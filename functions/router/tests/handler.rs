@@ -1,0 +1,153 @@
+//! The router over the in-memory ports: events as Lambda hands them over, answers as SQS takes them.
+
+use std::sync::Arc;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Incoming, REASON, SINK};
+use acequia_core::ledger::Record;
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_lambda::CachedTenants;
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use router::Router;
+
+const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme","sinks":[
+    {"id":"crm","kind":"webhook","types":["action.*"],"url":"https://crm.example.org/","secrets":["crm"]},
+    {"id":"analytics","kind":"forward","types":["*"],"pattern":{"data":{"country":["FR"]}},"queue":"out"}]}"#;
+
+struct World {
+    tenants: InMemoryTenants,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues>,
+}
+
+fn world() -> World {
+    let clock = FixedClock::at(build::start());
+    let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), DOCUMENT);
+    let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let router = Router {
+        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        clock: Arc::new(clock),
+        chance: Arc::new(SeededChance::new(1)),
+    };
+    World { tenants, ledger, queues, router }
+}
+
+impl World {
+    async fn handle(&self, event: serde_json::Value) -> Vec<String> {
+        let response = self.router.handle(serde_json::from_value(event).unwrap()).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+}
+
+fn fixture(name: &str) -> serde_json::Value {
+    let path = format!("{}/../../tests/fixtures/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A queue of acme's in the stage that the fixtures come from.
+fn local(role: QueueRole, dlq: bool) -> QueueArn {
+    let name = QueueName { dlq, ..QueueName::new(&"local".parse().unwrap(), &build::tenant_id("acme"), role) };
+    format!("arn:aws:sqs:eu-west-1:000000000000:{name}").parse().unwrap()
+}
+
+fn message(id: &str, event: &str, kind: &str, data: &str) -> Incoming {
+    build::incoming(&build::queue("acme", QueueRole::Intake), id, build::body(event, kind, data))
+}
+
+fn webhooks(world: &World) -> Vec<Incoming> {
+    world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)))
+}
+
+#[tokio::test]
+async fn an_event_becomes_one_delivery_per_matching_sink_with_its_bytes_unchanged() {
+    let world = world();
+    let event = fixture("intake");
+    assert!(world.handle(event.clone()).await.is_empty());
+    for (kind, sink) in [(SinkKind::Webhook, "crm"), (SinkKind::Forward, "analytics")] {
+        let sent = world.queues.messages(&local(QueueRole::Sink(kind), false));
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].attributes[SINK].as_text(), Some(sink));
+        assert_eq!(Some(sent[0].body.as_str()), event["Records"][0]["body"].as_str());
+    }
+}
+
+#[tokio::test]
+async fn every_bad_body_is_quarantined_with_its_reason_and_its_neighbours_are_routed() {
+    let world = world();
+    assert!(world.handle(fixture("intake-bad-bodies")).await.is_empty());
+    assert_eq!(world.queues.messages(&local(QueueRole::Sink(SinkKind::Webhook), false)).len(), 2);
+    let dead = world.queues.messages(&local(QueueRole::Intake, true));
+    assert_eq!(dead.len(), 9);
+    for message in dead {
+        assert_eq!(message.attributes[REASON], message.attributes["expected-reason"], "{}", message.body);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_no_sink_takes_is_recorded_as_unmatched() {
+    let world = world();
+    assert!(
+        world.handle(lambda_event(&[message("m1", "1", "newsletter.opened", r#"{"country":"DE"}"#)])).await.is_empty()
+    );
+    let records = world.ledger.records(&build::tenant_id("acme"));
+    let [Record::Route(route)] = records.as_slice() else { panic!("one routing record was expected: {records:?}") };
+    assert!(route.unmatched);
+    assert_eq!(route.filtered.len(), 2);
+}
+
+#[tokio::test]
+async fn an_event_whose_delivery_one_queue_does_not_take_comes_back_and_its_neighbour_does_not() {
+    let world = world();
+    world.queues.sends.fail_entry(1);
+    let events = [message("m1", "1", "action.signed", "{}"), message("m2", "2", "action.signed", "{}")];
+    assert_eq!(world.handle(lambda_event(&events)).await, ["m2"]);
+    assert_eq!(webhooks(&world).len(), 1);
+    // It comes back, and nothing is lost.
+    assert!(world.handle(lambda_event(&events[1..])).await.is_empty());
+    assert_eq!(webhooks(&world).len(), 2);
+}
+
+#[tokio::test]
+async fn with_the_store_of_tenants_down_events_come_back() {
+    let world = world();
+    world.tenants.reads.go_down();
+    assert_eq!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await, ["m1"]);
+    world.tenants.reads.mend();
+    assert!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_stored_configuration_that_this_version_cannot_read_delays_events_and_loses_none() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), r#"{"tenant":"acme","name":"Acme","from_the_future":1}"#);
+    assert_eq!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await, ["m1"]);
+}
+
+#[tokio::test]
+async fn with_the_ledger_down_events_are_routed_all_the_same() {
+    let world = world();
+    world.ledger.writes.go_down();
+    assert!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await.is_empty());
+    assert_eq!(webhooks(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn the_events_of_a_tenant_without_configuration_are_quarantined() {
+    let world = world();
+    let event = build::incoming(&build::queue("nobody", QueueRole::Intake), "m1", build::body("1", "t", "{}"));
+    assert!(world.handle(lambda_event(&[event])).await.is_empty());
+    let dead = world.queues.messages(&build::dead_letter_queue("nobody", QueueRole::Intake));
+    assert_eq!(dead[0].attributes[REASON].as_text(), Some("unknown-tenant"));
+}
+
+#[tokio::test]
+async fn a_tenant_that_traces_failures_only_keeps_no_record_of_what_was_routed() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace("\"name\"", "\"trace\":\"failures\",\"name\""));
+    world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}"), message("m2", "2", "x", "{}")])).await;
+    assert_eq!(world.ledger.records(&build::tenant_id("acme")).len(), 1, "the unmatched one alone");
+}
