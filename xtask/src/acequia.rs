@@ -1,0 +1,50 @@
+//! The operator's command, as the demo uses it: every reading by `--output json`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value as Json;
+
+use crate::{emulator, process};
+
+/// The command, set up for one local AWS.
+#[derive(Debug, Clone)]
+pub(crate) struct Acequia {
+    program: PathBuf,
+    endpoint: String,
+}
+
+impl Acequia {
+    /// The program for the local AWS at `endpoint`.
+    pub(crate) fn new(program: PathBuf, endpoint: &str) -> Self {
+        Self { program, endpoint: endpoint.to_owned() }
+    }
+
+    /// Runs it and gives its output.
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut command = process::command(&self.program);
+        command.args(arguments).env_clear().envs(emulator::variables(&self.endpoint));
+        process::output(&mut command, &format!("acequia {}", arguments.join(" ")), input)
+    }
+
+    /// Runs it with `--output json` and reads the output.
+    pub(crate) fn read(&self, arguments: &[&str]) -> Result<Json> {
+        let text = self.run(&[&["--output", "json"], arguments].concat(), "")?;
+        serde_json::from_str(&text).with_context(|| format!("acequia {} did not print JSON", arguments.join(" ")))
+    }
+
+    /// Applies a tenant's file.
+    pub(crate) fn apply(&self, file: &Path) -> Result<()> {
+        self.run(&["tenant", "apply", &file.to_string_lossy(), "--yes"], "").map(drop)
+    }
+
+    /// Writes a tenant's secret.
+    pub(crate) fn put_secret(&self, tenant: &str, name: &str, value: &str) -> Result<()> {
+        self.run(&["secret", "put", tenant, name, "--value-stdin"], value).map(drop)
+    }
+
+    /// Sends events, one per line.
+    pub(crate) fn send(&self, tenant: &str, lines: &str) -> Result<()> {
+        self.run(&["send", tenant, "--file", "-"], lines).map(drop)
+    }
+}

@@ -1,0 +1,160 @@
+//! What the demo measures, where it reads it, and the form in which `--json` writes it.
+//!
+//! What arrived is counted at the far end (the receiver, the mails that SES took, the tenant's queue), what was filtered,
+//! waits or failed is what the operator's command says. So the sums in the proof have two independent sides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::tenant::{Far, STACKS, Sink};
+use crate::local::Local;
+use crate::receiver::{self, EndpointStats};
+
+/// `acequia tally T`: what the ledger says.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Tally {
+    /// Events that were routed.
+    pub(super) routed: u64,
+    /// Those that no sink takes.
+    pub(super) unmatched: u64,
+    /// By sink.
+    pub(super) sinks: Vec<SinkTally>,
+}
+
+/// What the ledger says of one sink.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+pub(super) struct SinkTally {
+    pub(super) sink: String,
+    pub(super) delivered: u64,
+    pub(super) filtered: u64,
+    pub(super) retrying: u64,
+    pub(super) quarantined: u64,
+    pub(super) p50_ms: Option<u64>,
+    pub(super) p95_ms: Option<u64>,
+    pub(super) p99_ms: Option<u64>,
+}
+
+impl Tally {
+    /// Reads it; with `since` only events accepted from that time on (milliseconds since 1970).
+    pub(super) fn read(local: &Local, tenant: &str, since: Option<&str>) -> Result<Self> {
+        let mut arguments = vec!["tally", tenant];
+        if let Some(since) = since {
+            arguments.extend(["--since", since]);
+        }
+        serde_json::from_value(local.acequia.read(&arguments)?).context("acequia tally printed another form")
+    }
+
+    /// One sink's.
+    pub(super) fn sink(&self, id: &str) -> SinkTally {
+        self.sinks.iter().find(|tally| tally.sink == id).cloned().unwrap_or_default()
+    }
+}
+
+/// What arrived at the far end of one sink.
+#[derive(Debug, Clone, Copy, Default, Serialize, PartialEq, Eq)]
+pub(super) struct Arrived {
+    /// Different events.
+    pub(super) distinct: u64,
+    /// Further copies of them.
+    pub(super) duplicates: u64,
+    /// Requests with a bad signature.
+    pub(super) bad_signatures: u64,
+    /// All requests, where the far end is an endpoint.
+    pub(super) requests: u64,
+}
+
+/// Counts what arrived at all sinks, by the endpoint's name.
+pub(super) fn arrived(local: &Local, sinks: &[Sink]) -> Result<BTreeMap<String, Arrived>> {
+    let stats = local.receiver.stats()?;
+    let mails = mails(local)?;
+    sinks
+        .iter()
+        .map(|sink| {
+            let arrived = match sink.far {
+                Far::Webhook => of_endpoint(stats.get(&sink.endpoint())),
+                Far::Email => distinct(mails.iter().filter(|mail| mail.0.contains(sink.tenant)).map(|mail| &mail.1)),
+                Far::Queue => distinct(queue_bodies(local, sink.tenant)?.iter()),
+            };
+            Ok((sink.endpoint(), arrived))
+        })
+        .collect()
+}
+
+fn of_endpoint(stats: Option<&EndpointStats>) -> Arrived {
+    stats.map_or_else(Arrived::default, |stats| Arrived {
+        distinct: stats.accepted,
+        duplicates: stats.duplicates,
+        bad_signatures: stats.bad_signatures,
+        requests: stats.requests,
+    })
+}
+
+fn distinct<'a>(items: impl Iterator<Item = &'a String>) -> Arrived {
+    let mut seen = BTreeSet::new();
+    let mut arrived = Arrived::default();
+    for item in items {
+        if seen.insert(item) {
+            arrived.distinct += 1;
+        } else {
+            arrived.duplicates += 1;
+        }
+    }
+    arrived
+}
+
+/// A member of an object, as JSON text.
+fn text(object: &Json, name: &str) -> String {
+    object.get(name).map(Json::to_string).unwrap_or_default()
+}
+
+/// The sender and recipient of every mail that SES took. Each event of the demo has a recipient of its own.
+fn mails(local: &Local) -> Result<Vec<(String, String)>> {
+    let answer: Json = receiver::get(&format!("{}/_ministack/ses/messages", local.aws.address))?;
+    let accounts = answer.get("messages").and_then(Json::as_object).context("the list of mails has another form")?;
+    let mails = accounts.values().filter_map(Json::as_array).flatten();
+    Ok(mails.map(|mail| (text(mail, "Source"), text(mail, "To"))).collect())
+}
+
+/// The bodies of the messages in a tenant's queue `out`.
+fn queue_bodies(local: &Local, tenant: &str) -> Result<Vec<String>> {
+    let url =
+        format!("{0}/_ministack/sqs/messages?QueueUrl={0}/000000000000/acequia_local_{tenant}_out", local.aws.address);
+    let answer: Json = receiver::get(&url)?;
+    let accounts = answer.get("messages").and_then(Json::as_object).context("the list of messages has another form")?;
+    let messages = accounts.values().filter_map(Json::as_object).flat_map(|regions| regions.values());
+    let messages = messages.filter_map(Json::as_object).flat_map(|queues| queues.values());
+    Ok(messages.filter_map(Json::as_array).flatten().map(|message| text(message, "Body")).collect())
+}
+
+/// `acequia status T`: one queue with its dead-letter queue.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Queue {
+    #[serde(rename = "queue")]
+    pub(super) name: String,
+    pub(super) visible: u64,
+    pub(super) in_flight: u64,
+    pub(super) delayed: u64,
+    pub(super) dlq: u64,
+}
+
+impl Queue {
+    /// Messages that are not done with.
+    pub(super) fn waiting(&self) -> u64 {
+        self.visible + self.in_flight + self.delayed
+    }
+}
+
+/// What waits and what failed, of all tenants by queue.
+pub(super) fn queues(local: &Local) -> Result<BTreeMap<(&'static str, String), Queue>> {
+    let mut all = BTreeMap::new();
+    for stack in STACKS {
+        let answer = local.acequia.read(&["status", stack.tenant])?;
+        let queues: Vec<Queue> = serde_json::from_value(answer.get("queues").cloned().unwrap_or_default())
+            .context("acequia status printed another form")?;
+        all.extend(queues.into_iter().map(|queue| ((stack.tenant, queue.name.clone()), queue)));
+    }
+    Ok(all)
+}

@@ -1,0 +1,143 @@
+//! `cargo xtask demo`: three tenants on a local AWS, the endpoint of one of them broken, and what comes of it.
+//!
+//! 1. *Healthy*: all endpoints answer; a third of the events. The measure for what follows.
+//! 2. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace.
+//! 3. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
+
+mod event;
+mod figures;
+mod phase;
+mod proof;
+mod tenant;
+mod view;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::local::Local;
+use crate::report::{self, Step};
+use crate::{build, emulator, host, setup};
+use phase::Phase;
+use tenant::{BROKEN, SINKS, STACKS};
+use view::View;
+
+/// How long redriven messages may take.
+const MENDED_WITHIN: Duration = Duration::from_mins(1);
+
+/// Options of the demo.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Events to send to each tenant while one endpoint is broken.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    events: u32,
+    /// Events per second and tenant.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rate: u32,
+    /// Port of the local AWS (a free one where it is not given).
+    #[arg(long)]
+    port: Option<u16>,
+    /// Leave everything running in the end, and print commands to play with.
+    #[arg(long)]
+    keep: bool,
+    /// Write the figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Runs the demo; answers whether the proof holds.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let whole = Step::begin("demo");
+    setup::ensure()?;
+    let built = build::build()?;
+    let local = Local::up(&built, &STACKS, options.port, options.keep)?;
+    report::step("configure the tenants", || tenant::configure(&local))?;
+
+    let mut view = View::new();
+    let healthy_count = usize::try_from(options.events.div_ceil(3).max(20))?;
+    let healthy = Phase::run(&local, &mut view, "healthy", healthy_count, options.rate)?;
+    local.receiver.switch(&broken_endpoint()?, "503")?;
+    let broken = Phase::run(&local, &mut view, "broken", usize::try_from(options.events)?, options.rate)?;
+
+    let account = proof::Account::take(&local, &[&healthy, &broken])?;
+    println!("\n{}", account.table());
+    local.receiver.switch(&broken_endpoint()?, "200")?;
+    let redrive = mend(&local, &mut view)?;
+    let verdict = proof::judge(&local, &account, &healthy, &broken, &redrive)?;
+    println!("\n{}", verdict.text());
+    let seconds = whole.end();
+    if let Some(file) = &options.json {
+        let text = serde_json::to_string_pretty(&verdict.json(&account, seconds, &built.zip_bytes))?;
+        fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if options.keep {
+        keep(local, &built.acequia.to_string_lossy());
+    }
+    Ok(verdict.holds())
+}
+
+fn broken_endpoint() -> Result<String> {
+    let sink = SINKS.iter().find(|sink| sink.tenant == BROKEN).context("no sink is to be broken")?;
+    Ok(sink.endpoint())
+}
+
+/// What redriving came to.
+#[derive(Debug, Clone, Copy)]
+struct Redrive {
+    before: u64,
+    after: u64,
+}
+
+/// Redrives what failed, and shows the count go to zero.
+fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
+    let depth = || -> Result<(u64, u64)> {
+        let queues = figures::queues(local)?;
+        let queue = queues.get(&(BROKEN, "webhook".to_owned())).cloned().unwrap_or_default();
+        Ok((queue.dlq, queue.waiting()))
+    };
+    let (before, _) = depth()?;
+    view.line(&format!("{BROKEN}'s endpoint is mended; acequia dlq redrive {BROKEN} --queue webhook --yes"));
+    view.line(&format!("{BROKEN}: {before} in the dead-letter queue"));
+    local.acequia.run(&["dlq", "redrive", BROKEN, "--queue", "webhook", "--yes"], "")?;
+    let start = host::now();
+    let mut shown = (before, 0);
+    loop {
+        let (dlq, waiting) = depth()?;
+        if (dlq, waiting) != shown {
+            view.line(&format!("{BROKEN}: {dlq} in the dead-letter queue, {waiting} on the way"));
+            shown = (dlq, waiting);
+        }
+        if dlq + waiting == 0 {
+            return Ok(Redrive { before, after: 0 });
+        }
+        if start.elapsed() > MENDED_WITHIN {
+            return Ok(Redrive { before, after: dlq + waiting });
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn keep(local: Local, acequia: &str) {
+    println!("\nIt stays up. To play with it, in a shell:\n");
+    for (name, value) in emulator::variables(&local.aws.address) {
+        if name.starts_with("AWS_") || name.starts_with("ACEQUIA_") {
+            println!("    export {name}={value}");
+        }
+    }
+    println!("    alias acequia={acequia}\n");
+    println!("    acequia status");
+    println!("    acequia tally acme");
+    println!("    acequia explain acme '/demo/acme|broken-1'");
+    println!("    acequia dlq list acme");
+    println!("    curl -s {}/_receiver/stats", local.receiver_address());
+    println!("    curl -s {}/_ministack/ses/messages", local.aws.address);
+    let [aws, receiver] = local.leave();
+    println!("\nTo end it:\n\n    kill {aws} {receiver}");
+}
+
+/// Says that something did not come in time.
+fn late<T>(what: &str, within: Duration) -> Result<T> {
+    bail!("{what}: not within {} s; the logs are below .local/log", within.as_secs())
+}

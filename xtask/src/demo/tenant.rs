@@ -1,0 +1,133 @@
+//! The demo's tenants: their stacks, their sinks with what each must take, and their configurations made local.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use super::event::Event;
+use crate::deploy::TenantStack;
+use crate::host;
+use crate::local::Local;
+
+/// The tenants and their stacks' parameters.
+pub(crate) const STACKS: [TenantStack; 3] = [
+    TenantStack { tenant: "acme", parameters: &["Webhook=enabled", "Email=enabled"] },
+    TenantStack { tenant: "bona", parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=standard"] },
+    TenantStack { tenant: "cedar", parameters: &["Webhook=enabled"] },
+];
+
+/// The tenant whose endpoint breaks.
+pub(super) const BROKEN: &str = "cedar";
+
+/// Secrets that the configurations name beside those that sign.
+const OTHER_SECRETS: [(&str, &str, &str); 1] = [("acme", "crm-token", "Bearer demo-token")];
+
+/// Where a sink delivers, which is where the demo counts what arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Far {
+    /// The receiver.
+    Webhook,
+    /// The mails that SES took.
+    Email,
+    /// The tenant's queue `out`.
+    Queue,
+}
+
+/// One sink of the demo.
+#[derive(Debug)]
+pub(super) struct Sink {
+    pub(super) tenant: &'static str,
+    pub(super) id: &'static str,
+    pub(super) far: Far,
+    /// Whether it may deliver an event twice that was sent twice.
+    pub(super) may_repeat: bool,
+    /// What its configuration says, once more and independent of Acequia: which events it must take.
+    pub(super) takes: fn(&Event) -> bool,
+}
+
+impl Sink {
+    /// The name of its endpoint at the receiver.
+    pub(super) fn endpoint(&self) -> String {
+        format!("{}-{}", self.tenant, self.id)
+    }
+}
+
+/// All sinks of examples/tenants.
+pub(super) static SINKS: [Sink; 5] = [
+    Sink {
+        tenant: "acme",
+        id: "crm",
+        far: Far::Webhook,
+        may_repeat: true,
+        takes: |event| event.kind.starts_with("action.") || event.kind == "supporter.updated",
+    },
+    Sink {
+        tenant: "acme",
+        id: "thanks",
+        far: Far::Email,
+        may_repeat: false,
+        takes: |event| event.kind == "action.signed",
+    },
+    Sink {
+        tenant: "bona",
+        id: "analytics",
+        far: Far::Queue,
+        may_repeat: false,
+        takes: |event| event.kind.starts_with("action."),
+    },
+    Sink {
+        tenant: "bona",
+        id: "partner",
+        far: Far::Webhook,
+        may_repeat: true,
+        takes: |event| event.kind == "action.signed" && ["FR", "DE"].contains(&event.country),
+    },
+    Sink {
+        tenant: "cedar",
+        id: "hook",
+        far: Far::Webhook,
+        may_repeat: true,
+        takes: |event| event.kind.starts_with("action."),
+    },
+];
+
+/// Makes the endpoints, writes the secrets, and applies the examples with the receiver's addresses in them.
+pub(super) fn configure(local: &Local) -> Result<()> {
+    for (tenant, name, value) in OTHER_SECRETS {
+        local.acequia.put_secret(tenant, name, value)?;
+    }
+    for stack in STACKS {
+        let file = derive(local, stack.tenant)?;
+        local.acequia.apply(&file)?;
+    }
+    Ok(())
+}
+
+fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
+    let example = host::path(&format!("examples/tenants/{tenant}.toml"));
+    let text = fs::read_to_string(&example).with_context(|| format!("cannot read {}", example.display()))?;
+    let mut document: toml::Table = text.parse().with_context(|| format!("{} is not TOML", example.display()))?;
+    let sinks = document.get_mut("sinks").and_then(toml::Value::as_array_mut).context("an example without sinks")?;
+    for sink in sinks.iter_mut().filter_map(toml::Value::as_table_mut) {
+        let text = |name: &str| sink.get(name).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        if text("kind") != "webhook" {
+            continue;
+        }
+        let endpoint = format!("{tenant}-{}", text("id"));
+        let secret = local.receiver.define(&endpoint)?;
+        let names = sink.get("secrets").and_then(toml::Value::as_array).context("a webhook without secrets")?;
+        for name in names.iter().filter_map(toml::Value::as_str) {
+            local.acequia.put_secret(tenant, name, &secret)?;
+        }
+        sink.insert("url".to_owned(), local.receiver.url(&endpoint).into());
+        if tenant == BROKEN {
+            // Nobody wants to watch the days of the default schedule.
+            sink.insert("retry".to_owned(), toml::Value::Array(vec!["1s".into(), "2s".into()]));
+        }
+    }
+    let file = host::scratch(&format!("tenants/{tenant}.toml"));
+    fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;
+    fs::write(&file, document.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}

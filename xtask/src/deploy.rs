@@ -1,0 +1,63 @@
+//! The stacks: the real `sam deploy` of template.yaml and, for each tenant, of infra/tenant.yaml.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::setup::Tools;
+use crate::{emulator, host, process, report};
+
+/// A tenant's stack: its id and the parameters beside `Stage` and `TenantId`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TenantStack {
+    /// The tenant.
+    pub(crate) tenant: &'static str,
+    /// `Name=value` each.
+    pub(crate) parameters: &'static [&'static str],
+}
+
+/// Deploys the platform from a template that points to built code.
+pub(crate) fn deploy_platform(endpoint: &str, template: &Path) -> Result<()> {
+    report::step("sam deploy: the platform", || {
+        // What the template may not say twice: samconfig.toml has the parameters of the environment `local`.
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        if architecture != "x86_64" {
+            bail!("the local environment of samconfig.toml is for x86_64; this machine is {architecture}");
+        }
+        let mut command = sam_deploy(endpoint, "local");
+        command.arg("--template-file").arg(template);
+        process::run_logged(&mut command, "sam deploy of the platform", &host::scratch("log/deploy-platform.log"))
+    })
+}
+
+/// Deploys tenants' stacks, all at once.
+pub(crate) fn deploy_tenants(endpoint: &str, stacks: &[TenantStack]) -> Result<()> {
+    let names: Vec<&str> = stacks.iter().map(|stack| stack.tenant).collect();
+    report::step(&format!("sam deploy: the tenants {}", names.join(", ")), || {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                stacks.iter().map(|stack| scope.spawn(move || deploy_tenant(endpoint, stack))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| bail!("a deployment panicked")))
+        })
+    })
+}
+
+fn deploy_tenant(endpoint: &str, stack: &TenantStack) -> Result<()> {
+    let tenant = stack.tenant;
+    let mut command = sam_deploy(endpoint, "local-tenant");
+    command
+        .args(["--stack-name", &format!("acequia-local-{tenant}")])
+        .args(["--tags", &format!("tenant={tenant} stage=local")])
+        .args(["--parameter-overrides", "Stage=local", &format!("TenantId={tenant}")])
+        .args(stack.parameters);
+    let log = host::scratch(&format!("log/deploy-{tenant}.log"));
+    process::run_logged(&mut command, &format!("sam deploy of the tenant {tenant}"), &log)
+}
+
+fn sam_deploy(endpoint: &str, environment: &str) -> Command {
+    let mut command = process::command(Tools::Sam.program("sam"));
+    command.args(["deploy", "--config-env", environment]).current_dir(host::root());
+    command.env_clear().envs(emulator::variables(endpoint));
+    command
+}

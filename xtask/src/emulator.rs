@@ -1,0 +1,96 @@
+//! The local AWS and the receiver of webhooks: starts them on loopback and waits until they answer.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process::{self, Running};
+use crate::setup::Tools;
+use crate::{host, report};
+
+/// The region that the local environments of samconfig.toml are in.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// A server beside us, with its address.
+pub(crate) struct Server {
+    /// Its process.
+    pub(crate) running: Running,
+    /// Its address, `http://127.0.0.1:<port>`.
+    pub(crate) address: String,
+}
+
+/// Starts the local AWS on `port`, or on a free one. With `lasting` it can outlive us.
+///
+/// # Errors
+/// One clear line where the port is in use.
+pub(crate) fn start(port: Option<u16>, lasting: bool) -> Result<Server> {
+    report::step("start the local AWS", || {
+        let port = free_port(port)?;
+        let mut command = new_command(&Tools::Local.program("python"), lasting);
+        command.arg(host::path("tools/local/local_aws.py")).args(["--port", &port.to_string()]);
+        if lasting {
+            command.arg("--keep-running");
+        }
+        let (running, line) = start_and_read(&mut command, "local-aws")?;
+        match line.trim().strip_prefix("ready ") {
+            Some(address) => Ok(Server { running, address: address.to_owned() }),
+            None => bail!("the local AWS said {line:?} instead of where it is"),
+        }
+    })
+}
+
+/// Starts the receiver on a free port. With `lasting` it can outlive us.
+pub(crate) fn start_receiver(program: &Path, lasting: bool) -> Result<Server> {
+    let (running, line) = start_and_read(&mut new_command(program, lasting), "receiver")?;
+    let said: serde_json::Value = serde_json::from_str(&line).context("the receiver did not say where it is")?;
+    let address =
+        said.get("address").and_then(serde_json::Value::as_str).context("the receiver did not say where it is")?;
+    Ok(Server { running, address: address.to_owned() })
+}
+
+fn new_command(program: &Path, lasting: bool) -> Command {
+    if lasting { process::lasting_command(program) } else { process::command(program) }
+}
+
+/// Starts a server and reads the line that it prints when it is ready; what it says else goes to a log.
+fn start_and_read(command: &mut Command, name: &str) -> Result<(Running, String)> {
+    let log = host::scratch(&format!("log/{name}.log"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::create(&log)?);
+    let mut running = Running::start(command).with_context(|| format!("cannot start {name}"))?;
+    let mut line = String::new();
+    BufReader::new(running.stdout()?).read_line(&mut line).with_context(|| format!("cannot read what {name} says"))?;
+    if line.is_empty() {
+        bail!("{name} did not start; the end of {}:\n{}", log.display(), process::tail(&log, 20));
+    }
+    Ok((running, line))
+}
+
+fn free_port(wanted: Option<u16>) -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0))).with_context(|| match wanted {
+        Some(port) => format!("port {port} is in use: stop what listens there, or pass another --port"),
+        None => "no port of loopback is free".to_owned(),
+    })?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// The variables with which the SDK, SAM CLI and `acequia` reach the local AWS as its administrator.
+pub(crate) fn variables(endpoint: &str) -> Vec<(&'static str, String)> {
+    let mut variables = host::kept_variables();
+    variables.extend([
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+        // No credentials or settings of the developer's own, and no search for an instance's.
+        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("ACEQUIA_STAGE", "local".to_owned()),
+        ("SAM_CLI_TELEMETRY", "0".to_owned()),
+    ]);
+    variables
+}

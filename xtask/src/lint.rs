@@ -1,0 +1,47 @@
+//! `cargo xtask lint`: formatting, code and templates.
+
+use anyhow::Result;
+
+use crate::process;
+use crate::setup::{self, Tools};
+use crate::test::plan::{self, Plan};
+
+/// Runs every check, also after a failure; answers whether all passed.
+pub(crate) fn run() -> Result<bool> {
+    setup::ensure()?;
+    let mut plan = Plan::default();
+    checks(&mut plan)?;
+    println!("{}", plan.summary());
+    Ok(plan.passed())
+}
+
+/// The checks, which are also the first steps of `cargo xtask test`.
+pub(crate) fn checks(plan: &mut Plan) -> Result<()> {
+    plan.check("cargo fmt", plan::cargo(&["fmt", "--all", "--check"]))?;
+    plan.check(
+        "cargo clippy",
+        plan::cargo(&[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+    let mut sam = plan::at_root(process::command(Tools::Sam.program("sam")));
+    sam.args(["validate", "--lint"]).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", crate::emulator::REGION);
+    plan.check("sam validate --lint", sam)?;
+    let mut cfn_lint = plan::at_root(process::command(Tools::Sam.program("cfn-lint")));
+    cfn_lint.args(["template.yaml", "infra/*.yaml"]);
+    plan.check("cfn-lint", cfn_lint)?;
+    if process::output(&mut plan::cargo(&["deny", "--version"]), "cargo deny", "").is_ok() {
+        plan.check("cargo deny", plan::cargo(&["deny", "--workspace", "check"]))?;
+    } else {
+        println!("==> cargo deny (not installed: left out)");
+    }
+    Ok(())
+}

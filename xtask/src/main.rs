@@ -1,0 +1,74 @@
+//! The project's own tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask lint`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
+
+mod acequia;
+mod build;
+mod demo;
+mod deploy;
+mod emulator;
+mod host;
+mod lint;
+mod local;
+mod process;
+mod receiver;
+mod report;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Acequia's tasks. Each sets up by itself what it needs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs three tenants on a local AWS, one of them with a broken endpoint, and proves what comes of it.
+    Demo(demo::Options),
+    /// Runs all checks and tests, the end-to-end ones included.
+    Test(test::Options),
+    /// Checks formatting, code and templates.
+    Lint,
+    #[command(hide = true)]
+    Guard {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        program: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.task {
+        Task::Guard { program } => process::guard(&program).map(|()| true),
+        task => run(task),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a task; answers whether what it checks holds.
+fn run(task: Task) -> anyhow::Result<bool> {
+    ctrlc::set_handler(|| {
+        eprintln!("\nstopping");
+        process::end_all();
+        std::process::exit(130);
+    })?;
+    match task {
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => test::run(options),
+        Task::Lint => lint::run(),
+        Task::Guard { .. } => Ok(true),
+    }
+}

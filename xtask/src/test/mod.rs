@@ -1,0 +1,96 @@
+//! `cargo xtask test`: everything that can be checked without an AWS account.
+//!
+//! The functions are built once for release (they are what is deployed), and everything once for the tests: one
+//! `cargo test` run with the local AWS up, so that no feature set is compiled twice. `--fast` leaves out what needs the
+//! local AWS.
+
+pub(crate) mod plan;
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use crate::deploy::TenantStack;
+use crate::local::Local;
+use crate::process;
+use crate::report::Step;
+use crate::setup::{self, Tools};
+use crate::{build, emulator, host, lint};
+use plan::Plan;
+
+/// Options of the tests.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Options {
+    /// Leave out what needs the local AWS: the end-to-end tests and the adapters' conformance.
+    #[arg(long)]
+    fast: bool,
+}
+
+/// The tenants of the end-to-end tests: one with a sink of each kind, and one for what must stay apart.
+const TENANTS: [TenantStack; 3] = [
+    TenantStack {
+        tenant: "alder",
+        parameters: &[
+            "Webhook=enabled",
+            "Email=enabled",
+            "Forward=enabled",
+            "OutQueue=standard",
+            "BatchWindow=0",
+            "BatchSize=10",
+        ],
+    },
+    TenantStack {
+        tenant: "birch",
+        parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=fifo", "BatchWindow=0", "BatchSize=10"],
+    },
+    TenantStack { tenant: "unknown", parameters: &["Webhook=enabled", "BatchWindow=0", "BatchSize=10"] },
+];
+
+/// Runs it all; answers whether all passed.
+pub(crate) fn run(options: Options) -> Result<bool> {
+    let whole = Step::begin(if options.fast { "test --fast" } else { "test" });
+    setup::ensure()?;
+    let mut plan = Plan::default();
+    let done = steps(&mut plan, options);
+    if let Err(error) = &done {
+        plan.broke(error);
+    }
+    whole.end();
+    println!("{}", plan.summary());
+    Ok(plan.passed())
+}
+
+fn steps(plan: &mut Plan, options: Options) -> Result<()> {
+    lint::checks(plan)?;
+    let mut doc = plan::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
+    plan.check("cargo doc", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    if options.fast {
+        return plan.cargo_test(plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]));
+    }
+    let mut python = plan::at_root(process::command(Tools::Local.program("python")));
+    python.args(["-m", "unittest", "discover", "--start-directory", "tools/local", "--pattern", "test_*.py"]);
+    plan.unittest("tests of tools/local", python)?;
+    let built = build::build()?;
+    let local = Local::up(&built, &TENANTS, None, false)?;
+    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+    tests.args(["--features", "acequia-aws/emulator,e2e/emulator"]);
+    plan.cargo_test(with_environment(tests, &local, &built)?)
+}
+
+/// Tells the tests where the environment is.
+fn with_environment(mut command: Command, local: &Local, built: &build::Built) -> Result<Command> {
+    let file = host::scratch("test-environment.json");
+    let environment = json!({
+        "endpoint": local.aws.address,
+        "region": emulator::REGION,
+        "stage": "local",
+        "receiver": local.receiver_address(),
+        "acequia": built.acequia,
+        "root": host::root(),
+    });
+    fs::write(&file, environment.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+    command.env("ACEQUIA_TEST_ENVIRONMENT", file).env("ACEQUIA_TEST_ENDPOINT", &local.aws.address);
+    Ok(command)
+}
