@@ -273,6 +273,8 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     }
     let (spent, ambiguous) = match existing.status {
         Status::Delivered => return Verdict::Done,
+        // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
+        Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => (existing.spent, false),
         Status::Claimed => match remaining(existing.lease_until, request.now) {
             Some(remaining) => return Verdict::InProgress(remaining),
             None => (existing.spent, true),
@@ -342,9 +344,15 @@ mod tests {
 
     #[test]
     fn while_the_lease_runs_it_is_in_progress_and_afterwards_ambiguous() {
-        let claimed = record(Status::Claimed);
+        let claimed = DeliveryRecord { claim: Some("another".to_owned()), ..record(Status::Claimed) };
         assert_eq!(judge(Some(&claimed), &request(59)), Verdict::InProgress(Duration::from_secs(1)));
         assert_eq!(spent_of(&judge(Some(&claimed), &request(60))), Some((2, true)));
+    }
+
+    #[test]
+    fn a_claimant_that_asks_again_has_its_claim_still() {
+        let mine = record(Status::Claimed);
+        assert_eq!(spent_of(&judge(Some(&mine), &request(1))), Some((2, false)));
     }
 
     #[test]

@@ -45,6 +45,14 @@ pub async fn a_claim_is_granted_once_and_then_in_progress(ledger: &impl Ledger) 
     assert_eq!((stored.status, stored.claim.as_deref()), (Status::Claimed, Some("me")));
 }
 
+/// A call whose answer was lost is repeated, and must not stand in its own way.
+pub async fn a_claimant_that_asks_again_has_its_claim_still(ledger: &impl Ledger) {
+    let tenant = tenant_id("claim-again");
+    for _ in 0..2 {
+        assert!(!granted(&claim_one(ledger, &tenant, claim("1", "mail")).await).1);
+    }
+}
+
 /// Who claims after the lease gets it, and knows that the effect may have happened.
 pub async fn a_lease_that_ran_out_is_taken_over_and_is_ambiguous(ledger: &impl Ledger) {
     let tenant = tenant_id("claim-lease");
@@ -53,7 +61,8 @@ pub async fn a_lease_that_ran_out_is_taken_over_and_is_ambiguous(ledger: &impl L
     assert!(granted(&taken).1);
     let stored = ledger.read(&tenant, &[claim("1", "mail").key]).await.unwrap().remove(0).unwrap();
     assert_eq!((stored.claim.as_deref(), stored.lease_until), (Some("you"), Some(at(120))));
-    assert!(matches!(claim_one(ledger, &tenant, later(61, claim("1", "mail"))).await, Verdict::InProgress(_)));
+    let late = claim_one(ledger, &tenant, later(61, claim("1", "mail"))).await;
+    assert!(matches!(late, Verdict::InProgress(_)), "{late:?}");
 }
 
 /// A record of a delivery that was made, or that waits for its time, grants nothing.

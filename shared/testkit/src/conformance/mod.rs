@@ -40,6 +40,7 @@ macro_rules! suite {
             $port,
             [
                 a_claim_is_granted_once_and_then_in_progress,
+                a_claimant_that_asks_again_has_its_claim_still,
                 a_lease_that_ran_out_is_taken_over_and_is_ambiguous,
                 what_was_delivered_is_done_and_what_is_not_due_waits,
                 another_content_under_the_same_identity_is_a_conflict,
