@@ -17,6 +17,7 @@ mod nesting;
 pub mod outcome;
 pub mod port;
 pub mod queue;
+mod reason;
 pub mod routing;
 pub mod schedule;
 pub mod secret;

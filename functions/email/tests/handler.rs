@@ -1,0 +1,176 @@
+//! The email function over the in-memory ports and a mailer that remembers.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{DETAIL, Incoming, REASON};
+use acequia_core::ledger::{Status, after};
+use acequia_core::port::Clock as _;
+use acequia_core::queue::{QueueName, QueueRole};
+use acequia_lambda::{CachedTenants, Deadline, SinkLoop};
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use email::EmailSink;
+use email::mailer::{Mail, MailError, Mailer};
+
+const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Email);
+
+/// Takes mails, and answers the next of the errors that it was given, if there is one.
+#[derive(Clone, Default)]
+struct RememberingMailer {
+    sent: Arc<Mutex<Vec<Mail>>>,
+    errors: Arc<Mutex<Vec<MailError>>>,
+}
+
+impl Mailer for RememberingMailer {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        let error = self.errors.lock().unwrap().pop();
+        match error {
+            // What was not answered may have been sent all the same.
+            Some(MailError::NoAnswer) => self.sent.lock().unwrap().push(mail.clone()),
+            Some(error) => return Err(error),
+            None => {
+                self.sent.lock().unwrap().push(mail.clone());
+                return Ok("ses-id".to_owned());
+            }
+        }
+        Err(MailError::NoAnswer)
+    }
+}
+
+struct World {
+    clock: FixedClock,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    mailer: RememberingMailer,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, EmailSink<RememberingMailer>>,
+}
+
+fn world(extra: &str) -> World {
+    let document = format!(
+        r#"{{"tenant":"acme","name":"Acme","sinks":[{{"id":"thanks","kind":"email","types":["*"],"from":"Acme <hello@acme.example>",
+        "to":"{{{{ data.email }}}}","subject":"Thank you","text":"Dear {{{{ data.first_name }}}}","retry":["10s"]{extra}}}]}}"#
+    );
+    let clock = FixedClock::at(build::start());
+    let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
+    let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let mailer = RememberingMailer::default();
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        sink: EmailSink { mailer: mailer.clone(), clock: Arc::new(clock.clone()) },
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+    };
+    World { clock, ledger, queues, mailer, sink_loop }
+}
+
+impl World {
+    async fn handle(&self, event: serde_json::Value) -> Vec<String> {
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_secs(60)));
+        let response = self.sink_loop.handle(serde_json::from_value(event).unwrap(), deadline).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    fn sent(&self) -> Vec<Mail> {
+        self.mailer.sent.lock().unwrap().clone()
+    }
+
+    fn fail_with(&self, error: MailError) {
+        self.mailer.errors.lock().unwrap().push(error);
+    }
+
+    fn status(&self) -> Status {
+        self.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap().status
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let dead = self.queues.messages(&build::dead_letter_queue("acme", QUEUE));
+        dead.iter().map(|message| message.attributes[REASON].as_text().unwrap().to_owned()).collect()
+    }
+}
+
+fn message(id: &str, receives: u32) -> Incoming {
+    let envelope = build::envelope("acme", "1", "action.signed", r#"{"email":"ana@example.org","first_name":"Ana"}"#);
+    Incoming { receives, ..build::incoming_delivery(&build::queue("acme", QUEUE), id, "thanks", &envelope) }
+}
+
+#[tokio::test]
+async fn of_the_fixture_the_complete_mail_is_sent_and_the_one_with_a_hole_is_quarantined() {
+    let world = world("");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/events/email.json");
+    let fixture = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(world.handle(fixture).await.is_empty());
+    let sent = world.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!((sent[0].to.as_str(), sent[0].text.as_str()), ("ana@example.org", "Dear Ana"));
+    let stage = "local".parse().unwrap();
+    let dlq = QueueName::new(&stage, &build::tenant_id("acme"), QUEUE).dead_letter();
+    let arn = format!("arn:aws:sqs:eu-west-1:000000000000:{dlq}").parse().unwrap();
+    let dead = world.queues.messages(&arn);
+    assert_eq!(dead[0].attributes[REASON].as_text(), Some("template-variable"));
+    assert!(dead[0].attributes[DETAIL].as_text().unwrap().contains("text"), "the field is named");
+}
+
+#[tokio::test]
+async fn two_equal_messages_make_one_mail_in_one_batch_and_in_two() {
+    let world = world("");
+    assert!(world.handle(lambda_event(&[message("m1", 1), message("m2", 1)])).await.is_empty());
+    assert!(world.handle(lambda_event(&[message("m3", 1)])).await.is_empty());
+    assert_eq!(world.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn two_concurrent_batches_make_one_mail() {
+    let world = world("");
+    let events = (lambda_event(&[message("m1", 1)]), lambda_event(&[message("m2", 1)]));
+    let (first, second) = tokio::join!(world.handle(events.0), world.handle(events.1));
+    assert_eq!(world.sent().len(), 1);
+    // One was acknowledged; the other too if it came after the record, or else it comes back.
+    assert!(first.len() + second.len() <= 1, "{first:?} {second:?}");
+}
+
+#[tokio::test]
+async fn a_throttled_mail_waits_and_spends_no_attempt() {
+    let world = world("");
+    world.fail_with(MailError::Throttled("TooManyRequestsException".to_owned()));
+    assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
+    world.clock.advance(Duration::from_secs(60));
+    assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
+    let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
+    assert_eq!((world.sent().len(), record.spent), (1, 1));
+}
+
+#[tokio::test]
+async fn a_refused_mail_is_quarantined_at_once() {
+    let world = world("");
+    world.fail_with(MailError::Refused("MessageRejected".to_owned()));
+    assert!(world.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
+    assert_eq!((world.reasons(), world.status()), (vec!["rejected".to_owned()], Status::Quarantined));
+}
+
+#[tokio::test]
+async fn a_mail_without_an_answer_is_sent_again_or_parked_as_the_tenant_wants() {
+    let resend = world("");
+    resend.fail_with(MailError::NoAnswer);
+    assert_eq!(resend.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
+    resend.clock.advance(Duration::from_secs(75));
+    assert!(resend.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
+    assert_eq!(resend.sent().len(), 2);
+
+    let park = world(r#","ambiguous":"park""#);
+    park.fail_with(MailError::NoAnswer);
+    assert!(park.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
+    assert_eq!((park.sent().len(), park.reasons()), (1, vec!["ambiguous".to_owned()]));
+}
+
+#[tokio::test]
+async fn with_the_ledger_down_no_mail_is_sent() {
+    let world = world("");
+    world.ledger.claims.go_down();
+    assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
+    assert!(world.sent().is_empty());
+}

@@ -1,0 +1,98 @@
+//! The forward function over the in-memory ports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::Incoming;
+use acequia_core::ledger::after;
+use acequia_core::port::Clock as _;
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_lambda::{CachedTenants, Deadline, SinkLoop};
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use forward::ForwardSink;
+
+const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Forward);
+const ELSEWHERE: &str = "arn:aws:sqs:us-east-1:123456789012:analytics";
+
+struct World {
+    clock: FixedClock,
+    queues: InMemoryQueues,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, ForwardSink<InMemoryQueues>>,
+}
+
+fn world(target: &str) -> World {
+    let document = format!(
+        r#"{{"tenant":"acme","name":"Acme","sinks":[{{"id":"analytics","kind":"forward","types":["*"],"queue":"{target}"}}]}}"#
+    );
+    let clock = FixedClock::at(build::start());
+    let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
+    let queues = InMemoryQueues::new(clock.clone());
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+        ledger: InMemoryLedger::new(),
+        queues: queues.clone(),
+        sink: ForwardSink { queues: queues.clone(), clock: Arc::new(clock.clone()) },
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+    };
+    World { clock, queues, sink_loop }
+}
+
+impl World {
+    async fn handle(&self, messages: &[Incoming]) -> Vec<String> {
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_secs(60)));
+        let event = serde_json::from_value(lambda_event(messages)).unwrap();
+        let response = self.sink_loop.handle(event, deadline).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+}
+
+fn message(event: &str) -> Incoming {
+    let envelope = build::envelope("acme", event, "action.signed", "{}");
+    build::incoming_delivery(&build::queue("acme", QUEUE), event, "analytics", &envelope)
+}
+
+fn out(fifo: bool) -> QueueArn {
+    build::named_queue(&QueueName {
+        fifo,
+        ..QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Out)
+    })
+}
+
+#[tokio::test]
+async fn the_tenants_own_queue_gets_the_events_bytes_with_the_delivery_id() {
+    let world = world("out");
+    assert!(world.handle(&[message("1"), message("2")]).await.is_empty());
+    let got = world.queues.messages(&out(false));
+    assert_eq!(got.len(), 2);
+    assert_eq!(got[0].body, build::body("1", "action.signed", "{}"));
+    assert!(got[0].attributes["acequia-delivery-id"].as_text().unwrap().starts_with("dlv_"));
+}
+
+#[tokio::test]
+async fn any_other_queue_can_be_named_by_its_arn_and_fifo_queues_keep_their_kind() {
+    let elsewhere = world(ELSEWHERE);
+    assert!(elsewhere.handle(&[message("1")]).await.is_empty());
+    assert_eq!(elsewhere.queues.messages(&ELSEWHERE.parse().unwrap()).len(), 1);
+    let fifo = world("out.fifo");
+    assert!(fifo.handle(&[message("1")]).await.is_empty());
+    assert_eq!(fifo.queues.messages(&out(true)).len(), 1);
+}
+
+#[tokio::test]
+async fn of_a_batch_only_the_entries_that_the_queue_did_not_take_come_back() {
+    let world = world("out");
+    world.queues.sends.fail_entry(1);
+    assert_eq!(world.handle(&[message("1"), message("2"), message("3")]).await, ["2"]);
+    assert_eq!(world.queues.messages(&out(false)).len(), 2);
+}
+
+#[tokio::test]
+async fn more_than_ten_messages_all_arrive() {
+    let world = world("out");
+    let messages: Vec<Incoming> = (0..25).map(|n| message(&format!("e{n}"))).collect();
+    assert!(world.handle(&messages).await.is_empty());
+    assert_eq!(world.queues.messages(&out(false)).len(), 25);
+}

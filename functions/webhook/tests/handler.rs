@@ -1,0 +1,261 @@
+//! The webhook function against a real receiver that checks each signature with the public library of Standard Webhooks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Incoming, REASON};
+use acequia_core::egress::Egress;
+use acequia_core::id::DeliveryId;
+use acequia_core::ledger::{DeliveryRecord, after};
+use acequia_core::port::Clock as _;
+use acequia_core::queue::QueueRole;
+use acequia_lambda::{CachedTenants, Deadline, SinkLoop};
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, SeededChance,
+    build,
+};
+use receiver::{Endpoint, Endpoints, Mode, Request};
+use webhook::WebhookSink;
+
+const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
+
+struct World {
+    receiver: Arc<Endpoints>,
+    url: String,
+    clock: FixedClock,
+    tenants: InMemoryTenants,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    secrets: InMemorySecrets,
+    sink_loop:
+        SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, WebhookSink<InMemoryEndpoints, InMemorySecrets>>,
+}
+
+/// A receiver with the endpoint `crm`, and the function configured for it. The clock stands at the present, because signatures
+/// are checked against it.
+async fn world(egress: Egress, extra: &str) -> World {
+    let (old, new) = (receiver::new_secret(), receiver::new_secret());
+    let endpoints = Arc::new(Endpoints::default());
+    endpoints.lock().insert("crm".to_owned(), Endpoint::new(vec![old.clone()], true).unwrap());
+    let listener = receiver::bind(0).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(receiver::serve(listener, Arc::clone(&endpoints)));
+
+    let tenant = build::tenant_id("acme");
+    let now = acequia_lambda::SystemClock.now();
+    let clock = FixedClock::at(jiff::Timestamp::from_second(now.as_second()).unwrap());
+    let tenants = InMemoryTenants::new().with(&tenant, document(&url, extra));
+    let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let secrets = InMemorySecrets::new()
+        .with(&tenant, &build::secret_name("crm"), old)
+        .with(&tenant, &build::secret_name("crm-next"), new)
+        .with(&tenant, &build::secret_name("crm-auth"), "Bearer t0ken");
+    let sink = WebhookSink {
+        endpoints: InMemoryEndpoints::new(),
+        secrets: secrets.clone(),
+        client: webhook::egress::client(egress).unwrap(),
+        egress,
+        clock: Arc::new(clock.clone()),
+    };
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        sink,
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+    };
+    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, sink_loop }
+}
+
+fn document(url: &str, extra: &str) -> String {
+    format!(
+        r#"{{"tenant":"acme","name":"Acme","sinks":[{{"id":"crm","kind":"webhook","types":["*"],"url":"{url}/crm",
+        "secrets":["crm"],"timeout":"1s","retry":["10s"]{extra}}}]}}"#
+    )
+}
+
+impl World {
+    fn switch(&self, mode: &str) {
+        self.receiver.lock().get_mut("crm").unwrap().switch(mode.parse::<Mode>().unwrap());
+    }
+
+    /// Delivers events; answers the ids of the messages that come back.
+    async fn deliver(&self, events: &[&str], receives: u32) -> Vec<String> {
+        let event = serde_json::from_value(lambda_event(&self.messages(events, receives))).unwrap();
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_secs(60)));
+        let response = self.sink_loop.handle(event, deadline).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    fn messages(&self, events: &[&str], receives: u32) -> Vec<Incoming> {
+        let message = |id: &&str| {
+            let envelope = build::envelope("acme", id, "action.signed", r#"{ "z": 1.10, "a": "é" }"#);
+            Incoming { receives, ..build::incoming_delivery(&build::queue("acme", QUEUE), id, "crm", &envelope) }
+        };
+        events.iter().map(message).collect()
+    }
+
+    fn requests(&self) -> Vec<Request> {
+        self.receiver.lock()["crm"].requests(None).into_iter().cloned().collect()
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let dead = self.queues.messages(&build::dead_letter_queue("acme", QUEUE));
+        dead.iter().map(|message| message.attributes[REASON].as_text().unwrap().to_owned()).collect()
+    }
+
+    fn record(&self, event: &str) -> DeliveryRecord {
+        self.ledger.record(&build::tenant_id("acme"), &build::delivery_key(event, "crm")).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_receiver_gets_the_events_bytes_signed_under_the_delivery_id() {
+    let world = world(Egress::Local, "").await;
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    let requests = world.requests();
+    let id = DeliveryId::derive(&build::tenant_id("acme"), &build::sink_id("crm"), &build::event_id("1"));
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].verified, "the public library refuses the signature");
+    assert_eq!(requests[0].headers["webhook-id"], id.as_str());
+    assert_eq!(requests[0].headers["content-type"], "application/cloudevents+json; charset=utf-8");
+    assert_eq!(requests[0].body, build::body("1", "action.signed", r#"{ "z": 1.10, "a": "é" }"#));
+}
+
+#[tokio::test]
+async fn every_attempt_has_the_same_id() {
+    let world = world(Egress::Local, "").await;
+    world.switch("503");
+    assert_eq!(world.deliver(&["1"], 1).await, ["1"]);
+    world.switch("204");
+    world.clock.advance(Duration::from_secs(13));
+    assert!(world.deliver(&["1"], 2).await.is_empty());
+    let ids: Vec<String> = world.requests().iter().map(|request| request.headers["webhook-id"].clone()).collect();
+    assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
+    assert_eq!(world.record("1").spent, 2);
+}
+
+#[tokio::test]
+async fn while_a_secret_rotates_receivers_of_either_secret_accept() {
+    let world = world(Egress::Local, "").await;
+    let rotating = document(&world.url, "").replace(r#""secrets":["crm"]"#, r#""secrets":["crm-next","crm"]"#);
+    world.tenants.put(&build::tenant_id("acme"), rotating);
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    let requests = world.requests();
+    assert!(requests[0].verified);
+    assert_eq!(requests[0].headers["webhook-signature"].split(' ').count(), 2);
+}
+
+#[tokio::test]
+async fn only_2xx_is_success() {
+    for (mode, comes_back, reason) in [
+        ("204", false, None),
+        ("299", false, None),
+        ("304", false, Some("http-status")),
+        ("399", false, Some("http-status")),
+        ("400", false, Some("http-status")),
+        ("501", false, Some("http-status")),
+        ("408", true, None),
+        ("429", true, None),
+        ("500", true, None),
+        ("close", true, None),
+    ] {
+        let world = world(Egress::Local, "").await;
+        world.switch(mode);
+        assert_eq!(!world.deliver(&["1"], 1).await.is_empty(), comes_back, "{mode}");
+        assert_eq!(world.reasons(), reason.into_iter().collect::<Vec<_>>(), "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_makes_no_second_request() {
+    let world = world(Egress::Local, "").await;
+    world.switch(&format!("302 location={}/crm", world.url));
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    assert_eq!(world.requests().len(), 1);
+    assert_eq!(world.reasons(), ["http-status"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_called_no_more_until_its_url_changes() {
+    let world = world(Egress::Local, "").await;
+    world.switch("410");
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    assert!(world.deliver(&["2"], 1).await.is_empty());
+    assert_eq!(world.requests().len(), 1, "the second was not sent");
+    assert_eq!(world.reasons(), ["endpoint-gone", "sink-disabled"]);
+    world.switch("200");
+    world.tenants.put(&build::tenant_id("acme"), document(&world.url, "").replace("/crm\"", "/crm?v=2\""));
+    world.clock.advance(Duration::from_secs(6));
+    assert!(world.deliver(&["3"], 1).await.is_empty());
+    assert_eq!(world.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_silent_endpoint_costs_its_timeout_and_its_neighbours_nothing() {
+    let world = world(Egress::Local, "").await;
+    world.switch("hang");
+    assert_eq!(world.deliver(&["1", "2"], 1).await, ["1", "2"]);
+    let record = world.record("1");
+    assert!(record.attempts[0].detail.contains("no answer within 1000 ms"), "{}", record.attempts[0].detail);
+}
+
+#[tokio::test]
+async fn retry_after_is_kept_to() {
+    let world = world(Egress::Local, "").await;
+    world.switch("503 retry-after=15");
+    world.deliver(&["1"], 1).await;
+    let wait = world.record("1").due_at.unwrap().duration_since(world.clock.now());
+    assert_eq!(wait.as_secs(), 15);
+}
+
+#[tokio::test]
+async fn custom_headers_are_sent_and_their_values_stay_out_of_the_ledger() {
+    let extra =
+        r#","headers":{"x-team":"r3d","authorization":{"secret":"crm-auth"},"content-type":"application/json"}"#;
+    let world = world(Egress::Local, extra).await;
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    let headers = &world.requests()[0].headers;
+    assert_eq!((headers["x-team"].as_str(), headers["authorization"].as_str()), ("r3d", "Bearer t0ken"));
+    assert_eq!(headers["content-type"], "application/json");
+    let ledger = format!("{:?}", world.ledger.records(&build::tenant_id("acme")));
+    assert!(!ledger.contains("t0ken") && !ledger.contains("r3d"));
+}
+
+#[tokio::test]
+async fn an_address_that_may_not_be_called_is_not_called() {
+    let world = world(Egress::Public, "").await;
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    let by_name = document("https://localhost:1", "");
+    world.tenants.put(&build::tenant_id("acme"), by_name);
+    world.clock.advance(Duration::from_secs(6));
+    assert!(world.deliver(&["2"], 1).await.is_empty());
+    assert_eq!(world.reasons(), ["egress-refused", "egress-refused"]);
+    assert!(world.requests().is_empty());
+}
+
+#[tokio::test]
+async fn with_the_store_of_secrets_down_deliveries_come_back_and_spend_nothing() {
+    let world = world(Egress::Local, "").await;
+    world.secrets.reads.go_down();
+    assert_eq!(world.deliver(&["1"], 1).await, ["1"]);
+    world.secrets.reads.mend();
+    assert!(world.deliver(&["1"], 2).await.is_empty());
+    assert_eq!(world.record("1").spent, 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_does_not_exist_or_is_none_is_named_in_the_dead_letter_queue() {
+    let world = world(Egress::Local, "").await;
+    world.secrets.put(&build::tenant_id("acme"), &build::secret_name("crm"), "no signing secret");
+    assert!(world.deliver(&["1"], 1).await.is_empty());
+    let missing = document(&world.url, "").replace(r#""secrets":["crm"]"#, r#""secrets":["nowhere"]"#);
+    world.tenants.put(&build::tenant_id("acme"), missing);
+    world.clock.advance(Duration::from_secs(6));
+    assert!(world.deliver(&["2"], 1).await.is_empty());
+    assert_eq!(world.reasons(), ["secret-unusable", "secret-unusable"]);
+    assert!(world.requests().is_empty());
+}

@@ -1,0 +1,168 @@
+//! Why a message is in a dead-letter queue, as a code that stands on it, and what an operator does about it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::EnvelopeError;
+
+/// Why a message can never succeed as it is; the code stands on it in the dead-letter queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The body is not UTF-8.
+    NotUtf8,
+    /// The body is not JSON.
+    NotJson,
+    /// The event is larger than the limit.
+    TooLarge,
+    /// The event nests deeper than the limit.
+    TooDeep,
+    /// The body is no `CloudEvents` object.
+    NotCloudEvents,
+    /// Another version of `CloudEvents`.
+    SpecVersion,
+    /// A required attribute is missing.
+    MissingAttribute,
+    /// An attribute is not of its form.
+    BadAttribute,
+    /// The body names another tenant than the queue.
+    ForeignTenant,
+    /// A message in a sink's queue that is no delivery of the router's.
+    NotADelivery,
+    /// The tenant has no configuration.
+    UnknownTenant,
+    /// The tenant's configuration has no such sink.
+    UnknownSink,
+    /// The sink, or its endpoint, is disabled.
+    SinkDisabled,
+    /// Matching the event with the tenant's patterns failed.
+    MatchFailed,
+    /// The endpoint answered with a status that a repetition will not change.
+    HttpStatus,
+    /// The endpoint answered 410: it is gone.
+    EndpointGone,
+    /// The endpoint's address is not one that may be called.
+    EgressRefused,
+    /// The template needs a variable that the event does not have.
+    TemplateVariable,
+    /// The template fails on this event.
+    TemplateFailed,
+    /// The sink's service refused the request for good.
+    Rejected,
+    /// A secret that the sink names does not exist, or cannot be used.
+    SecretUnusable,
+    /// Another event with the same identity and another content was delivered before.
+    PayloadConflict,
+    /// Nobody knows whether it happened, and the tenant wants a person to decide.
+    Ambiguous,
+    /// The tenant has no queue for this kind of sink.
+    QueueMissing,
+    /// The last attempt of the schedule failed too.
+    AttemptsExhausted,
+}
+
+impl Reason {
+    /// The code, such as `not-json`: what the attribute `acequia-reason` holds.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "not-utf8",
+            Self::NotJson => "not-json",
+            Self::TooLarge => "too-large",
+            Self::TooDeep => "too-deep",
+            Self::NotCloudEvents => "not-cloud-events",
+            Self::SpecVersion => "spec-version",
+            Self::MissingAttribute => "missing-attribute",
+            Self::BadAttribute => "bad-attribute",
+            Self::ForeignTenant => "foreign-tenant",
+            Self::NotADelivery => "not-a-delivery",
+            Self::UnknownTenant => "unknown-tenant",
+            Self::UnknownSink => "unknown-sink",
+            Self::SinkDisabled => "sink-disabled",
+            Self::MatchFailed => "match-failed",
+            Self::HttpStatus => "http-status",
+            Self::EndpointGone => "endpoint-gone",
+            Self::EgressRefused => "egress-refused",
+            Self::TemplateVariable => "template-variable",
+            Self::TemplateFailed => "template-failed",
+            Self::Rejected => "rejected",
+            Self::SecretUnusable => "secret-unusable",
+            Self::PayloadConflict => "payload-conflict",
+            Self::Ambiguous => "ambiguous",
+            Self::QueueMissing => "queue-missing",
+            Self::AttemptsExhausted => "attempts-exhausted",
+        }
+    }
+
+    /// What an operator does about it, in one sentence.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::NotUtf8
+            | Self::NotJson
+            | Self::TooLarge
+            | Self::TooDeep
+            | Self::NotCloudEvents
+            | Self::SpecVersion
+            | Self::MissingAttribute
+            | Self::BadAttribute => "the producer must send a valid event; this one cannot be redriven as it is",
+            Self::ForeignTenant => {
+                "the producer wrote to another tenant's queue: find it and send the event to the right one"
+            }
+            Self::NotADelivery => {
+                "something other than the router wrote to a sink's queue: find it and revoke its permission"
+            }
+            Self::UnknownTenant => "apply the tenant's configuration, then redrive",
+            Self::UnknownSink => "put the sink back into the configuration and redrive, or leave the message to expire",
+            Self::SinkDisabled | Self::EndpointGone => "mend the endpoint, resume the sink, then redrive",
+            Self::MatchFailed => "simplify the patterns or the event, apply, then redrive",
+            Self::HttpStatus | Self::Rejected => "find out from the receiver why it refuses the request, then redrive",
+            Self::EgressRefused => "give the endpoint a public https address, apply, then redrive",
+            Self::TemplateVariable | Self::TemplateFailed => {
+                "mend the template (a default for what may be absent), apply, then redrive"
+            }
+            Self::SecretUnusable => "put the secret into the parameter store (acequia secret put), then redrive",
+            Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
+            Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
+            Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",
+            Self::AttemptsExhausted => "mend the endpoint, then redrive",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&EnvelopeError> for Reason {
+    fn from(error: &EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::TooLarge { .. } => Self::TooLarge,
+            EnvelopeError::TooDeep => Self::TooDeep,
+            EnvelopeError::NotUtf8 { .. } => Self::NotUtf8,
+            EnvelopeError::NotJson { .. } => Self::NotJson,
+            EnvelopeError::NotCloudEvents(_) => Self::NotCloudEvents,
+            EnvelopeError::SpecVersion => Self::SpecVersion,
+            EnvelopeError::Missing(_) => Self::MissingAttribute,
+            EnvelopeError::Malformed { .. } => Self::BadAttribute,
+            EnvelopeError::ForeignTenant => Self::ForeignTenant,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_a_reason_is_what_it_serialises_to() {
+        for reason in [
+            Reason::NotUtf8,
+            Reason::NotCloudEvents,
+            Reason::SpecVersion,
+            Reason::AttemptsExhausted,
+            Reason::HttpStatus,
+        ] {
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()));
+        }
+    }
+}
