@@ -90,17 +90,21 @@ pub async fn an_event_is_explained_by_its_route_and_each_of_its_deliveries(ledge
     assert_eq!(ledger.explain(&tenant, &event_id("nothing")).await.unwrap(), []);
 }
 
-/// Walking from page to page meets each of sixty rows once.
+/// Walking from page to page meets each of sixty rows once. Together they are larger than a page of 1 MB, which is `DynamoDB`'s.
 pub async fn the_pages_hold_every_row_of_the_tenant_once(ledger: &impl Ledger) {
     let (tenant, other) = (tenant_id("page"), tenant_id("page-b"));
-    let rows: Vec<Record> =
-        (0..30).flat_map(|n| [route(&n.to_string()), delivery(full(&n.to_string(), "crm"))]).collect();
+    let large = |event: &str| {
+        let mut large = full(event, "crm");
+        large.attempts[0].detail = "x".repeat(40_000);
+        delivery(large)
+    };
+    let rows: Vec<Record> = (0..30).flat_map(|n| [route(&n.to_string()), large(&n.to_string())]).collect();
     write(ledger, &tenant, &rows).await;
     write(ledger, &other, &rows[..5]).await;
-    let (mut seen, mut count, mut from) = (BTreeSet::new(), 0, None);
+    let (mut seen, mut count, mut pages, mut from) = (BTreeSet::new(), 0, 0, None);
     loop {
         let page = ledger.page(&tenant, from).await.unwrap();
-        count += page.records.len();
+        (count, pages) = (count + page.records.len(), pages + 1);
         seen.extend(page.records.iter().map(|row| (row.event().to_string(), matches!(row, Record::Route(_)))));
         from = page.next;
         if from.is_none() {
@@ -108,6 +112,7 @@ pub async fn the_pages_hold_every_row_of_the_tenant_once(ledger: &impl Ledger) {
         }
     }
     assert_eq!((seen.len(), count), (60, 60));
+    assert!(pages > 1, "{pages}");
 }
 
 /// Two tenants with the same event: each reads its own record, and one without has none.

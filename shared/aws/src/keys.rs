@@ -1,0 +1,112 @@
+//! Every key and name of a tenant's rows and parameters: the one place that builds them, from a [`TenantId`].
+//!
+//! A ledger row's partition key begins with `<tenant>#`, so that a role limited by `dynamodb:LeadingKeys` to it sees one tenant only.
+//! No tenant id has `#` in it, so no key of one tenant is one of another.
+
+use std::collections::HashMap;
+
+use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
+use acequia_core::ledger::Record;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+/// The partition key's attribute.
+pub(crate) const PK: &str = "pk";
+/// The sort key's attribute.
+pub(crate) const SK: &str = "sk";
+/// The sort key of an event's route; no sink id begins with `@`.
+pub(crate) const ROUTE: &str = "@route";
+/// The sort key of the row that points at a tenant's current version.
+pub(crate) const CURRENT: &str = "current";
+/// What the sort keys of audit rows begin with.
+pub(crate) const AUDIT: &str = "audit#";
+
+/// The attributes of a delivery's record that tell any two of its states apart: a claim has a token of its own, and settling
+/// it changes the status or takes the token away.
+pub(crate) const STATE: [&str; 3] = ["claim", "status", "updated_at"];
+
+/// An item of a table.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A text as an attribute.
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A key as `DynamoDB` wants it.
+pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    [(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk))].into()
+}
+
+/// What the partition keys of a tenant's ledger rows begin with.
+pub(crate) fn ledger_prefix(tenant: &TenantId) -> String {
+    format!("{tenant}#")
+}
+
+/// The partition key of the rows of one event.
+pub(crate) fn event(tenant: &TenantId, event: &EventId) -> String {
+    format!("{}{event}", ledger_prefix(tenant))
+}
+
+/// The partition key of the rows of a tenant's endpoints; an event id has a `|` in it, so it is none of an event.
+pub(crate) fn endpoints(tenant: &TenantId) -> String {
+    format!("{}@endpoint", ledger_prefix(tenant))
+}
+
+/// The sort key of a row of the ledger.
+pub(crate) fn row(record: &Record) -> &str {
+    match record {
+        Record::Route(_) => ROUTE,
+        Record::Delivery(delivery) => delivery.sink.as_str(),
+    }
+}
+
+/// The key of a delivery's record.
+pub(crate) fn delivery(tenant: &TenantId, id: &EventId, sink: &SinkId) -> Item {
+    key(event(tenant, id), sink.as_str())
+}
+
+/// The sort key of a version of a tenant's configuration, padded so that versions sort as numbers do.
+pub(crate) fn version(version: u64) -> String {
+    format!("config#{version:020}")
+}
+
+/// The sort key of an audit row: its time in milliseconds, and the version it made, which no two rows share.
+pub(crate) fn audit(at: Timestamp, to: u64) -> String {
+    format!("{AUDIT}{:015}#{to:020}", at.as_millisecond())
+}
+
+/// The path of a secret in the parameter store.
+pub(crate) fn secret(stage: &Stage, tenant: &TenantId, name: &SecretName) -> String {
+    format!("/acequia/{stage}/tenant/{tenant}/{name}")
+}
+
+/// The text of an item's attribute.
+pub(crate) fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_of_one_tenant_begins_like_those_of_another() {
+        let (short, long): (TenantId, TenantId) = ("ab".parse().unwrap(), "ab-c".parse().unwrap());
+        let id = EventId::new("/a", "1").unwrap();
+        assert!(!event(&long, &id).starts_with(&ledger_prefix(&short)));
+        assert_eq!(event(&short, &id), "ab#/a|1");
+        assert_eq!(endpoints(&short), "ab#@endpoint");
+    }
+
+    #[test]
+    fn versions_sort_as_numbers() {
+        assert!(version(9) < version(10));
+    }
+
+    #[test]
+    fn a_secret_lies_below_its_stage_and_tenant() {
+        let path = secret(&"dev".parse().unwrap(), &"acme".parse().unwrap(), &"crm".parse().unwrap());
+        assert_eq!(path, "/acequia/dev/tenant/acme/crm");
+    }
+}

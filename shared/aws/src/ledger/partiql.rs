@@ -1,0 +1,151 @@
+//! Claims in batches: 25 `PartiQL` statements in one call, with a verdict each.
+//!
+//! `BatchExecuteStatement` is no transaction: a statement whose condition fails leaves the others alone, and costs what a write
+//! costs. A key that stands in a batch twice fails the whole call, so the port asks for distinct keys.
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html>
+
+use acequia_core::id::TenantId;
+use acequia_core::port::Unavailable;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementErrorCodeEnum, BatchStatementRequest, BatchStatementResponse,
+};
+
+use super::claim::{ClaimWrite, ClaimWriter, OPERATION};
+use super::rows::item_of;
+use crate::error::{EntryError, ItemError, SharedError};
+use crate::keys::{self, Item, PK, SK};
+
+/// Attributes of a record that may be absent: taking a record over removes those that the new one does not have.
+const OPTIONAL: [&str; 5] = ["claim", "lease_until", "due_at", "reason", "receipt"];
+
+/// The default way to write claims.
+#[derive(Debug, Clone)]
+pub struct PartiqlClaims {
+    client: Client,
+    table: String,
+}
+
+impl PartiqlClaims {
+    /// Claims in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    fn statement(&self, tenant: &TenantId, write: &ClaimWrite) -> Result<BatchStatementRequest, ItemError> {
+        let item = item_of(tenant, &write.record)?;
+        let (statement, parameters) = match &write.over {
+            None => insert(&self.table, item),
+            Some(over) => replace(&self.table, item, &item_of(tenant, over)?),
+        };
+        let request = BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters));
+        request.build().map_err(|_| ItemError::Attribute("statement"))
+    }
+}
+
+impl ClaimWriter for PartiqlClaims {
+    async fn write(&self, tenant: &TenantId, writes: &[ClaimWrite]) -> Vec<Result<bool, Unavailable>> {
+        let mut request = self.client.batch_execute_statement();
+        for write in writes {
+            match self.statement(tenant, write) {
+                Ok(statement) => request = request.statements(statement),
+                Err(error) => return every(writes, &SharedError::new(error)),
+            }
+        }
+        match request.send().await {
+            Err(error) => every(writes, &SharedError::new(error)),
+            Ok(answer) => {
+                let mut responses = answer.responses.unwrap_or_default().into_iter();
+                writes.iter().map(|_| verdict(responses.next())).collect()
+            }
+        }
+    }
+}
+
+fn every(writes: &[ClaimWrite], error: &SharedError) -> Vec<Result<bool, Unavailable>> {
+    writes.iter().map(|_| Err(error.unavailable(OPERATION))).collect()
+}
+
+/// What the service says of one statement. The answers stand in the order of the statements.
+fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable> {
+    let missing = || Unavailable::new(OPERATION, EntryError::new("Missing", "the answer has no entry for it"));
+    let Some(error) = response.ok_or_else(missing)?.error else { return Ok(true) };
+    match error.code {
+        Some(BatchStatementErrorCodeEnum::DuplicateItem | BatchStatementErrorCodeEnum::ConditionalCheckFailed) => {
+            Ok(false)
+        }
+        code => {
+            let code = code.map_or_else(|| "Unknown".to_owned(), |code| code.as_str().to_owned());
+            Err(Unavailable::new(OPERATION, EntryError::new(code, error.message.unwrap_or_default())))
+        }
+    }
+}
+
+/// An INSERT, which fails where the key is taken.
+fn insert(table: &str, item: Item) -> (String, Vec<AttributeValue>) {
+    let (names, values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
+    let fields = names.iter().map(|name| format!("'{name}': ?")).collect::<Vec<_>>().join(", ");
+    (format!("INSERT INTO \"{table}\" VALUE {{{fields}}}"), values)
+}
+
+/// An UPDATE to `item`, on the condition that the record is still `over`: same claim (or none), status and time of writing.
+///
+/// The three together tell any two states of a record apart: a claim has a token of its own, and settling a claim changes the
+/// status or takes the token away.
+fn replace(table: &str, item: Item, over: &Item) -> (String, Vec<AttributeValue>) {
+    let (mut changes, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let removed: Vec<&str> = OPTIONAL.into_iter().filter(|name| !item.contains_key(*name)).collect();
+    let mut key = Vec::with_capacity(2);
+    for (name, value) in item {
+        if name == PK || name == SK {
+            key.push((name, value));
+        } else {
+            changes.push(format!("SET \"{name}\" = ?"));
+            values.push(value);
+        }
+    }
+    changes.extend(removed.iter().map(|name| format!("REMOVE \"{name}\"")));
+    for (name, value) in key {
+        conditions.push(format!("\"{name}\" = ?"));
+        values.push(value);
+    }
+    for name in keys::STATE {
+        match over.get(name) {
+            Some(value) => {
+                conditions.push(format!("\"{name}\" = ?"));
+                values.push(value.clone());
+            }
+            None => conditions.push(format!("\"{name}\" IS MISSING")),
+        }
+    }
+    (format!("UPDATE \"{table}\" {} WHERE {}", changes.join(" "), conditions.join(" AND ")), values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(pairs: &[(&str, &str)]) -> Item {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), keys::text(*value))).collect()
+    }
+
+    #[test]
+    fn an_insert_has_a_parameter_for_each_attribute() {
+        let (statement, parameters) = insert("acequia-dev-ledger", item(&[("pk", "a'b")]));
+        assert_eq!(statement, "INSERT INTO \"acequia-dev-ledger\" VALUE {'pk': ?}");
+        assert_eq!(parameters, [keys::text("a'b")]);
+    }
+
+    #[test]
+    fn an_update_names_its_key_and_the_state_that_must_still_hold() {
+        let new = item(&[("pk", "p"), ("claim", "new")]);
+        let old = item(&[("pk", "p"), ("status", "retry"), ("updated_at", "1")]);
+        let (statement, parameters) = replace("t", new, &old);
+        assert_eq!(
+            statement,
+            "UPDATE \"t\" SET \"claim\" = ? REMOVE \"lease_until\" REMOVE \"due_at\" REMOVE \"reason\" REMOVE \"receipt\" \
+             WHERE \"pk\" = ? AND \"claim\" IS MISSING AND \"status\" = ? AND \"updated_at\" = ?"
+        );
+        assert_eq!(parameters, ["new", "p", "retry", "1"].map(keys::text));
+    }
+}

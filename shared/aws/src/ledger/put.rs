@@ -1,0 +1,66 @@
+//! Claims one by one: conditional `PutItem` calls side by side. The second implementation, for where `PartiQL` is not to be used.
+
+use acequia_core::id::TenantId;
+use acequia_core::port::Unavailable;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use futures::StreamExt as _;
+
+use super::claim::{ClaimWrite, ClaimWriter, OPERATION};
+use super::rows::item_of;
+use crate::keys::{self, PK};
+
+/// How many calls of one batch run at once.
+const CALLS: usize = 10;
+
+/// Claims by parallel conditional writes.
+#[derive(Debug, Clone)]
+pub struct PutClaims {
+    client: Client,
+    table: String,
+}
+
+impl PutClaims {
+    /// Claims in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    async fn put(&self, tenant: &TenantId, write: &ClaimWrite) -> Result<bool, Unavailable> {
+        let item = item_of(tenant, &write.record).map_err(|error| Unavailable::new(OPERATION, error))?;
+        let mut request = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let mut conditions = Vec::new();
+        match &write.over {
+            None => {
+                conditions.push("attribute_not_exists(#pk)".to_owned());
+                request = request.expression_attribute_names("#pk", PK);
+            }
+            Some(over) => {
+                let over = item_of(tenant, over).map_err(|error| Unavailable::new(OPERATION, error))?;
+                for name in keys::STATE {
+                    request = request.expression_attribute_names(format!("#{name}"), name);
+                    if let Some(value) = over.get(name) {
+                        request = request.expression_attribute_values(format!(":{name}"), value.clone());
+                        conditions.push(format!("#{name} = :{name}"));
+                    } else {
+                        conditions.push(format!("attribute_not_exists(#{name})"));
+                    }
+                }
+            }
+        }
+        match request.condition_expression(conditions.join(" AND ")).send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new(OPERATION, error)),
+        }
+    }
+}
+
+impl ClaimWriter for PutClaims {
+    async fn write(&self, tenant: &TenantId, writes: &[ClaimWrite]) -> Vec<Result<bool, Unavailable>> {
+        let calls: Vec<_> = writes.iter().map(|write| self.put(tenant, write)).collect();
+        futures::stream::iter(calls).buffered(CALLS).collect().await
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading and writing the ledger's rows, in batches whose left-overs are sent again.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use acequia_core::id::{EventId, TenantId};
+use acequia_core::ledger::{DeliveryKey, DeliveryRecord, Record, RouteRecord};
+use acequia_core::port::{Page, Unavailable};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
+use futures::StreamExt as _;
+
+use super::claim::BATCH;
+use crate::error::{EntryError, ItemError, SharedError};
+use crate::keys::{self, Item, ROUTE, text, text_of};
+
+/// `BatchGetItem` takes a hundred keys.
+const READ_BATCH: usize = 100;
+/// How many batches run at once.
+const CALLS: usize = 4;
+/// Left-overs mean that the table throttles: they are sent again after 50, 100, 200, 400 ms, then given up.
+const TRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+const READ: &str = "read records of the ledger";
+const WRITE: &str = "write records to the ledger";
+const EXPLAIN: &str = "read an event's rows of the ledger";
+const PAGE: &str = "read a page of the ledger";
+
+/// A key as a value to look up by.
+type KeyPair = (String, String);
+
+/// The table, without claims.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    client: Client,
+    table: String,
+}
+
+impl Rows {
+    pub(super) fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Reads records consistently, in the order of the keys.
+    pub(super) async fn read(
+        &self,
+        tenant: &TenantId,
+        wanted: &[DeliveryKey],
+    ) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
+        let mut found: HashMap<KeyPair, DeliveryRecord> = HashMap::with_capacity(wanted.len());
+        for batch in wanted.chunks(READ_BATCH) {
+            let mut open = batch.iter().map(|key| keys::delivery(tenant, &key.event, &key.sink)).collect::<Vec<_>>();
+            for attempt in 0..TRIES {
+                pause(attempt).await;
+                let (items, rest) = self.get(open).await?;
+                for item in items {
+                    let pair = pair_of(&item).ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?;
+                    let record =
+                        serde_dynamo::from_item(item).map_err(|e| Unavailable::new(READ, ItemError::Unreadable(e)))?;
+                    found.insert(pair, record);
+                }
+                open = rest;
+                if open.is_empty() {
+                    break;
+                }
+            }
+            if !open.is_empty() {
+                return Err(Unavailable::new(READ, left_over()));
+            }
+        }
+        let pair = |key: &DeliveryKey| (keys::event(tenant, &key.event), key.sink.to_string());
+        Ok(wanted.iter().map(|key| found.remove(&pair(key))).collect())
+    }
+
+    async fn get(&self, open: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), Unavailable> {
+        let asked = KeysAndAttributes::builder().set_keys(Some(open)).consistent_read(true).build();
+        let asked = asked.map_err(|error| Unavailable::new(READ, error))?;
+        let answer = self.client.batch_get_item().request_items(&self.table, asked).send().await;
+        let answer = answer.map_err(|error| Unavailable::new(READ, error))?;
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        let rest = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+        Ok((items, rest.map(|rest| rest.keys).unwrap_or_default()))
+    }
+
+    /// Writes rows unconditionally.
+    pub(super) async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {
+        let calls: Vec<_> = records.chunks(BATCH).map(|batch| self.write_batch(tenant, batch)).collect();
+        let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
+        answers.into_iter().flatten().collect()
+    }
+
+    async fn write_batch(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {
+        let mut open: Vec<WriteRequest> = Vec::with_capacity(records.len());
+        let failed = |error: SharedError| records.iter().map(|_| Err(error.unavailable(WRITE))).collect();
+        for record in records {
+            match put_of(tenant, record) {
+                Ok(request) => open.push(request),
+                Err(error) => return failed(SharedError::new(error)),
+            }
+        }
+        let mut error: Option<SharedError> = None;
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            // A copy, because a call that fails leaves all of it unwritten.
+            match self.client.batch_write_item().request_items(&self.table, open.clone()).send().await {
+                Err(failure) => {
+                    error = Some(SharedError::new(failure));
+                    break;
+                }
+                Ok(answer) => {
+                    open = answer.unprocessed_items.and_then(|mut t| t.remove(&self.table)).unwrap_or_default();
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
+        let error = error.unwrap_or_else(|| SharedError::new(left_over()));
+        let open: Vec<KeyPair> =
+            open.iter().filter_map(|request| pair_of(request.put_request.as_ref()?.item())).collect();
+        let verdict = |record: &Record| {
+            let pair = (keys::event(tenant, record.event()), keys::row(record).to_owned());
+            if open.contains(&pair) { Err(error.unavailable(WRITE)) } else { Ok(()) }
+        };
+        records.iter().map(verdict).collect()
+    }
+
+    /// All rows of one event.
+    pub(super) async fn explain(&self, tenant: &TenantId, event: &EventId) -> Result<Vec<Record>, Unavailable> {
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let query = query
+            .key_condition_expression("pk = :event")
+            .expression_attribute_values(":event", text(keys::event(tenant, event)));
+        let mut items = query.into_paginator().items().send();
+        let mut records = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| Unavailable::new(EXPLAIN, error))?;
+            records.extend(record_of(item).map_err(|error| Unavailable::new(EXPLAIN, error))?);
+        }
+        Ok(records)
+    }
+
+    /// One page of the table, of which only the tenant's rows are kept: a page may be empty and not the last.
+    pub(super) async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {
+        let start = match from.as_deref().map(serde_json::from_str::<KeyPair>) {
+            None => None,
+            Some(Ok((pk, sk))) => Some(keys::key(pk, sk)),
+            Some(Err(_)) => return Err(Unavailable::new(PAGE, ItemError::Mark)),
+        };
+        let scan = self.client.scan().table_name(&self.table).set_exclusive_start_key(start);
+        let scan = scan
+            .filter_expression("begins_with(pk, :tenant)")
+            .expression_attribute_values(":tenant", text(keys::ledger_prefix(tenant)));
+        let answer = scan.send().await.map_err(|error| Unavailable::new(PAGE, error))?;
+        let mut records = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            records.extend(record_of(item).map_err(|error| Unavailable::new(PAGE, error))?);
+        }
+        let next = answer.last_evaluated_key.as_ref().and_then(pair_of);
+        Ok(Page { records, next: next.and_then(|pair| serde_json::to_string(&pair).ok()) })
+    }
+}
+
+fn left_over() -> EntryError {
+    EntryError::new("Unprocessed", "the table throttles: the service left it out again and again")
+}
+
+async fn pause(attempt: u32) {
+    if let Some(doublings) = attempt.checked_sub(1) {
+        tokio::time::sleep(FIRST_WAIT.saturating_mul(1 << doublings)).await;
+    }
+}
+
+fn pair_of(item: &Item) -> Option<KeyPair> {
+    Some((text_of(item, keys::PK)?.to_owned(), text_of(item, keys::SK)?.to_owned()))
+}
+
+/// The item of a delivery's record.
+pub(super) fn item_of(tenant: &TenantId, record: &DeliveryRecord) -> Result<Item, ItemError> {
+    let mut item: Item = serde_dynamo::to_item(record).map_err(ItemError::Unreadable)?;
+    item.extend(keys::delivery(tenant, &record.event, &record.sink));
+    Ok(item)
+}
+
+fn put_of(tenant: &TenantId, record: &Record) -> Result<WriteRequest, ItemError> {
+    let item = match record {
+        Record::Delivery(delivery) => item_of(tenant, delivery)?,
+        Record::Route(route) => {
+            let mut item: Item = serde_dynamo::to_item(route).map_err(ItemError::Unreadable)?;
+            item.extend(keys::key(keys::event(tenant, &route.event), ROUTE));
+            item
+        }
+    };
+    let put = PutRequest::builder().set_item(Some(item)).build().map_err(|_| ItemError::Keyless)?;
+    Ok(WriteRequest::builder().put_request(put).build())
+}
+
+/// Reads a row; `None` for one that is neither a route nor a delivery, such as an endpoint's.
+fn record_of(item: Item) -> Result<Option<Record>, ItemError> {
+    let (pk, sk) = pair_of(&item).ok_or(ItemError::Keyless)?;
+    if !pk.contains('|') {
+        return Ok(None);
+    }
+    if sk == ROUTE {
+        let route: RouteRecord = serde_dynamo::from_item(item).map_err(ItemError::Unreadable)?;
+        return Ok(Some(Record::Route(route)));
+    }
+    let delivery: DeliveryRecord = serde_dynamo::from_item(item).map_err(ItemError::Unreadable)?;
+    Ok(Some(Record::Delivery(Box::new(delivery))))
+}

@@ -1,0 +1,160 @@
+//! What an operator does with queues and functions may not: find them, see how deep they are, look into dead-letter queues.
+
+use std::time::Duration;
+
+use acequia_core::delivery::Incoming;
+use acequia_core::id::{Stage, TenantId};
+use acequia_core::port::Unavailable;
+use acequia_core::queue::{QueueArn, QueueName};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System, QueueAttributeName as Attribute,
+};
+use jiff::Timestamp;
+
+use crate::error::{EntryError, SharedError};
+use crate::queues::from_sdk;
+
+const FIND: &str = "find the queues";
+const MEASURE: &str = "measure a queue";
+const RECEIVE: &str = "receive messages";
+const DELETE: &str = "delete messages";
+
+/// How many messages a queue holds, as SQS estimates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Messages that can be received.
+    pub visible: u64,
+    /// Messages that were received and are hidden.
+    pub in_flight: u64,
+    /// Messages that were sent with a delay and are not visible yet.
+    pub delayed: u64,
+}
+
+/// The queues of a stage, as an operator sees them.
+#[derive(Debug, Clone)]
+pub struct OperatorQueues {
+    client: Client,
+}
+
+impl OperatorQueues {
+    /// The queues that this client reaches.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// All queues of the stage, or of one tenant in it, dead-letter queues included, by name.
+    ///
+    /// # Errors
+    /// When SQS does not answer.
+    pub async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
+        let prefix = tenant.map_or_else(|| format!("acequia_{stage}_"), |tenant| format!("acequia_{stage}_{tenant}_"));
+        let mut urls =
+            self.client.list_queues().queue_name_prefix(prefix).max_results(1000).into_paginator().items().send();
+        let mut names = Vec::new();
+        while let Some(url) = urls.next().await {
+            let url = url.map_err(|error| Unavailable::new(FIND, error))?;
+            let name = url.rsplit('/').next().and_then(|name| name.parse::<QueueName>().ok());
+            names
+                .extend(name.filter(|name| name.stage == *stage && tenant.is_none_or(|tenant| name.tenant == *tenant)));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The address of a queue; `None` where there is no such queue.
+    ///
+    /// # Errors
+    /// When SQS does not answer.
+    pub async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        let url = match self.client.get_queue_url().queue_name(name.to_string()).send().await {
+            Ok(answer) => answer.queue_url.unwrap_or_default(),
+            Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Unavailable::new(FIND, error)),
+        };
+        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
+        let answer = request.send().await.map_err(|error| Unavailable::new(FIND, error))?;
+        let arn = answer.attributes.and_then(|mut attributes| attributes.remove(&Attribute::QueueArn));
+        let arn = arn.ok_or_else(|| Unavailable::new(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
+        arn.parse().map(Some).map_err(|error| Unavailable::new(FIND, error))
+    }
+
+    /// How many messages a queue holds.
+    ///
+    /// # Errors
+    /// When SQS does not answer.
+    pub async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {
+        let names = [
+            Attribute::ApproximateNumberOfMessages,
+            Attribute::ApproximateNumberOfMessagesNotVisible,
+            Attribute::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(queue.url());
+        let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
+        let attributes = answer.map_err(|error| Unavailable::new(MEASURE, error))?.attributes.unwrap_or_default();
+        let [visible, in_flight, delayed] =
+            names.map(|name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default());
+        Ok(Depth { visible, in_flight, delayed })
+    }
+
+    /// Receives up to ten messages and hides them for `visibility` (whole seconds). Empty where none came at once.
+    ///
+    /// # Errors
+    /// When SQS does not answer.
+    pub async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Incoming>, Unavailable> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(queue.url())
+            .max_number_of_messages(10)
+            // A short wait makes SQS ask all of its servers, not a sample of them.
+            .wait_time_seconds(1)
+            .visibility_timeout(i32::try_from(visibility.as_secs()).unwrap_or(i32::MAX))
+            .message_attribute_names("All")
+            .message_system_attribute_names(System::ApproximateReceiveCount)
+            .message_system_attribute_names(System::SentTimestamp)
+            .message_system_attribute_names(System::MessageGroupId)
+            .message_system_attribute_names(System::MessageDeduplicationId);
+        let answer = request.send().await.map_err(|error| Unavailable::new(RECEIVE, error))?;
+        Ok(answer.messages.unwrap_or_default().iter().filter_map(|message| incoming(queue, message)).collect())
+    }
+
+    /// Deletes messages, at most ten, by their receipt handles; one answer each.
+    pub async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        let mut request = self.client.delete_message_batch().queue_url(queue.url());
+        let failed = |error: SharedError| handles.iter().map(|_| Err(error.unavailable(DELETE))).collect();
+        for (index, handle) in handles.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build();
+            match entry {
+                Ok(entry) => request = request.entries(entry),
+                Err(error) => return failed(SharedError::new(error)),
+            }
+        }
+        match request.send().await {
+            Err(error) => failed(SharedError::new(error)),
+            Ok(answer) => {
+                let deleted = |index: usize| answer.successful().iter().any(|entry| entry.id == index.to_string());
+                let error = || Unavailable::new(DELETE, EntryError::new("Failed", "SQS did not delete the message"));
+                (0..handles.len()).map(|index| if deleted(index) { Ok(()) } else { Err(error()) }).collect()
+            }
+        }
+    }
+}
+
+fn incoming(queue: &QueueArn, message: &Message) -> Option<Incoming> {
+    let system = |name: System| message.attributes.as_ref().and_then(|attributes| attributes.get(&name));
+    let receives = system(System::ApproximateReceiveCount).and_then(|text| text.parse().ok()).unwrap_or(1);
+    let sent_at = system(System::SentTimestamp).and_then(|text| text.parse().ok());
+    Some(Incoming {
+        message_id: message.message_id.clone()?,
+        receipt_handle: message.receipt_handle.clone()?,
+        body: message.body.clone()?,
+        attributes: from_sdk(message.message_attributes.iter().flatten()),
+        receives,
+        sent_at: sent_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::UNIX_EPOCH),
+        queue: queue.clone(),
+    })
+}

@@ -1,0 +1,187 @@
+//! Tenants' configurations in `DynamoDB`: immutable versions, a pointer to the current one, and the audit log.
+//!
+//! All rows of a tenant share the partition key (its id). A change is one transaction of three writes, each on a condition:
+//! the version is new, the pointer still stands where the author saw it, the audit row is new. So of two authors one wins, and
+//! no version, pointer or audit row is ever there without the others.
+
+use acequia_core::id::TenantId;
+use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+
+use crate::error::{EntryError, ItemError};
+use crate::keys::{self, Item, text, text_of};
+
+/// How often a transaction is tried that lost to another one without a change of the pointer.
+const TRIES: usize = 4;
+
+const READ: &str = "read the tenant's configuration";
+const PUBLISH: &str = "publish the tenant's configuration";
+const AUDIT: &str = "read the tenant's audit log";
+const LIST: &str = "list tenants";
+
+/// The tenants table.
+#[derive(Debug, Clone)]
+pub struct DynamoTenants {
+    client: Client,
+    table: String,
+}
+
+/// What the pointer row holds.
+#[derive(Default)]
+struct Pointer {
+    version: u64,
+    /// The hash of the last audit row.
+    audit: String,
+}
+
+impl DynamoTenants {
+    /// The store in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    async fn get(&self, tenant: &TenantId, sk: &str) -> Result<Option<Item>, Unavailable> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(keys::key(tenant.as_str(), sk)));
+        let answer = request.consistent_read(true).send().await.map_err(|error| Unavailable::new(READ, error))?;
+        Ok(answer.item)
+    }
+
+    async fn pointer(&self, tenant: &TenantId) -> Result<Option<Pointer>, Unavailable> {
+        let Some(item) = self.get(tenant, keys::CURRENT).await? else { return Ok(None) };
+        let version = number_of(&item, "version").map_err(|error| Unavailable::new(READ, error))?;
+        Ok(Some(Pointer { version, audit: text_of(&item, "audit_hash").unwrap_or_default().to_owned() }))
+    }
+
+    async fn transact(
+        &self,
+        tenant: &TenantId,
+        change: &Change,
+        pointer: &Pointer,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let row = AuditRow::of(change, &pointer.audit);
+        let mut version = keys::key(tenant.as_str(), keys::version(row.to));
+        version.insert("document".to_owned(), text(&change.document));
+        version.insert("version".to_owned(), number(row.to));
+        let mut current = keys::key(tenant.as_str(), keys::CURRENT);
+        current.insert("version".to_owned(), number(row.to));
+        current.insert("audit_hash".to_owned(), text(&row.hash));
+        let mut audit: Item = serde_dynamo::to_item(&row).map_err(SdkError::construction_failure)?;
+        audit.extend(keys::key(tenant.as_str(), keys::audit(row.at, row.to)));
+        let new = || Put::builder().table_name(&self.table).condition_expression("attribute_not_exists(pk)");
+        let unmoved = if change.expected == 0 {
+            new()
+        } else {
+            Put::builder()
+                .table_name(&self.table)
+                .condition_expression("#version = :expected AND audit_hash = :hash")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":expected", number(change.expected))
+                .expression_attribute_values(":hash", text(&pointer.audit))
+        };
+        let puts = [new().set_item(Some(version)), unmoved.set_item(Some(current)), new().set_item(Some(audit))];
+        let mut request = self.client.transact_write_items();
+        for put in puts {
+            let put = put.build().map_err(SdkError::construction_failure)?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        request.send().await.map(|_| ())
+    }
+}
+
+impl TenantStore for DynamoTenants {
+    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
+        let Some(pointer) = self.pointer(tenant).await? else { return Ok(None) };
+        match self.version(tenant, pointer.version).await? {
+            Some(stored) => Ok(Some(stored)),
+            // Both were written in one transaction, so the version must be there.
+            None => Err(Unavailable::new(READ, ItemError::Attribute("current version"))),
+        }
+    }
+
+    async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {
+        let Some(item) = self.get(tenant, &keys::version(version)).await? else { return Ok(None) };
+        let document = text_of(&item, "document")
+            .ok_or_else(|| Unavailable::new(READ, ItemError::Attribute("document")))?
+            .to_owned();
+        Ok(Some(StoredTenant { version, document }))
+    }
+
+    async fn publish(&self, tenant: &TenantId, change: Change) -> Result<u64, PublishError> {
+        let mut last: Option<Unavailable> = None;
+        for _ in 0..TRIES {
+            let pointer = self.pointer(tenant).await?.unwrap_or_default();
+            if pointer.version != change.expected {
+                return Err(PublishError::Conflict { current: pointer.version, expected: change.expected });
+            }
+            match self.transact(tenant, &change, &pointer).await {
+                Ok(()) => return Ok(change.expected.saturating_add(1)),
+                // Another transaction was there first, or still is: the pointer says which.
+                Err(error) if error.as_service_error().is_some_and(was_contested) => {
+                    last = Some(Unavailable::new(PUBLISH, error));
+                }
+                Err(error) => return Err(Unavailable::new(PUBLISH, error).into()),
+            }
+        }
+        let never = || Unavailable::new(PUBLISH, EntryError::new("TransactionConflict", "others write all the time"));
+        Err(last.unwrap_or_else(never).into())
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :tenant AND begins_with(sk, :audit)")
+            .expression_attribute_values(":tenant", text(tenant.as_str()))
+            .expression_attribute_values(":audit", text(keys::AUDIT))
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows: Vec<AuditRow> = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Unavailable::new(AUDIT, error))?;
+            rows.push(serde_dynamo::from_item(item).map_err(|e| Unavailable::new(AUDIT, ItemError::Unreadable(e)))?);
+        }
+        // A clock may go back between two changes; versions never do.
+        rows.sort_by_key(|row| row.to);
+        Ok(rows)
+    }
+
+    async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("sk = :current")
+            .expression_attribute_values(":current", text(keys::CURRENT))
+            .into_paginator()
+            .items()
+            .send();
+        let mut tenants = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Unavailable::new(LIST, error))?;
+            let version = number_of(&item, "version").map_err(|error| Unavailable::new(LIST, error))?;
+            let tenant = text_of(&item, keys::PK).and_then(|text| text.parse::<TenantId>().ok());
+            tenants.push((tenant.ok_or_else(|| Unavailable::new(LIST, ItemError::Keyless))?, version));
+        }
+        tenants.sort();
+        Ok(tenants)
+    }
+}
+
+fn was_contested(error: &TransactWriteItemsError) -> bool {
+    error.is_transaction_canceled_exception() || error.is_transaction_in_progress_exception()
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn number_of(item: &Item, name: &'static str) -> Result<u64, ItemError> {
+    let number = item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok());
+    number.ok_or(ItemError::Attribute(name))
+}

@@ -1,0 +1,154 @@
+//! The local AWS as the tests see it: each call makes tables, queues and stages of its own, so tests never meet.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test builds on fails by panicking")]
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use acequia_aws::operator::OperatorQueues;
+use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, PutClaims, SqsQueues, SsmSecrets};
+use acequia_core::delivery::{Incoming, Outgoing};
+use acequia_core::id::{SecretName, Stage, TenantId};
+use acequia_core::port::{Queues, SecretError, Secrets, SendError, Unavailable};
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::secret::Secret;
+use acequia_testkit::conformance::queues::QueuesInTest;
+use acequia_testkit::conformance::secrets::SecretsInTest;
+use acequia_testkit::{FixedClock, build};
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_sqs::config::Credentials;
+use aws_sdk_sqs::types::QueueAttributeName;
+
+/// A local AWS with a name that nothing else on it has.
+pub(crate) struct World {
+    pub(crate) clients: Clients,
+    stage: Stage,
+}
+
+impl World {
+    /// Connects to the local AWS.
+    pub(crate) async fn load() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test has no configuration to read it in")]
+        let endpoint = std::env::var("ACEQUIA_TEST_ENDPOINT").expect(
+            "ACEQUIA_TEST_ENDPOINT is not set: these tests need a local AWS, \
+             such as tools/local/local_aws.py --port 4566, and its address, http://127.0.0.1:4566",
+        );
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(endpoint)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .load()
+            .await;
+        // A new hasher's key is random, which is all that a name needs.
+        let random = RandomState::new().hash_one(0);
+        let stage = format!("t{:09x}", random & 0x000f_ffff_ffff).parse().unwrap();
+        Self { clients: Clients::new(&config), stage }
+    }
+
+    async fn table(&self, kind: &str) -> String {
+        let name = format!("acequia-{}-{kind}", self.stage);
+        let mut request =
+            self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        for (attribute, role) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+            let definition =
+                AttributeDefinition::builder().attribute_name(attribute).attribute_type(ScalarAttributeType::S);
+            let element = KeySchemaElement::builder().attribute_name(attribute).key_type(role);
+            request = request.attribute_definitions(definition.build().unwrap()).key_schema(element.build().unwrap());
+        }
+        request.send().await.unwrap();
+        name
+    }
+
+    pub(crate) async fn ledger(&self) -> DynamoLedger {
+        DynamoLedger::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
+    pub(crate) async fn ledger_of_puts(&self) -> DynamoLedger<PutClaims> {
+        let (client, table) = (self.clients.dynamodb.clone(), self.table("ledger").await);
+        DynamoLedger::with_writer(client.clone(), table.clone(), PutClaims::new(client, table))
+    }
+
+    pub(crate) async fn tenants(&self) -> DynamoTenants {
+        DynamoTenants::new(self.clients.dynamodb.clone(), self.table("tenants").await)
+    }
+
+    pub(crate) async fn endpoints(&self) -> DynamoEndpoints {
+        DynamoEndpoints::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
+    pub(crate) fn secrets(self) -> (RealSecrets, FixedClock) {
+        let clock = FixedClock::default();
+        let make = || SsmSecrets::new(self.clients.ssm.clone(), self.stage.clone(), clock.clone());
+        (RealSecrets { used: make(), other: make() }, clock.clone())
+    }
+
+    pub(crate) fn queues(self) -> RealQueues {
+        RealQueues {
+            used: SqsQueues::new(self.clients.sqs.clone()),
+            operator: OperatorQueues::new(self.clients.sqs.clone()),
+            world: self,
+        }
+    }
+}
+
+/// The parameter store, and a second handle that shares no memory with the first.
+pub(crate) struct RealSecrets {
+    used: SsmSecrets<FixedClock>,
+    other: SsmSecrets<FixedClock>,
+}
+
+impl RealSecrets {
+    pub(crate) async fn change_behind_its_back(&self, tenant: &TenantId, name: &SecretName, value: &str) {
+        self.other.put(tenant, name, &Secret::new(value)).await.unwrap();
+    }
+}
+
+impl Secrets for RealSecrets {
+    async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
+        self.used.secret(tenant, name).await
+    }
+}
+
+impl SecretsInTest for RealSecrets {
+    async fn put(&self, tenant: &TenantId, name: &SecretName, value: &str) {
+        self.used.put(tenant, name, &Secret::new(value)).await.unwrap();
+    }
+}
+
+/// SQS, and what a test needs beside the port.
+pub(crate) struct RealQueues {
+    used: SqsQueues,
+    operator: OperatorQueues,
+    world: World,
+}
+
+impl Queues for RealQueues {
+    async fn send(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Result<String, SendError>> {
+        self.used.send(queue, messages).await
+    }
+
+    async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
+        self.used.hide(queue, messages).await
+    }
+}
+
+impl QueuesInTest for RealQueues {
+    async fn make(&self, name: &QueueName) -> QueueArn {
+        let name = QueueName { stage: self.world.stage.clone(), ..name.clone() };
+        let mut request = self.world.clients.sqs.create_queue().queue_name(name.to_string());
+        if name.fifo {
+            request = request.attributes(QueueAttributeName::FifoQueue, "true");
+        }
+        request.send().await.unwrap();
+        self.operator.locate(&name).await.unwrap().unwrap()
+    }
+
+    fn missing(&self) -> QueueArn {
+        let name = QueueName::new(&self.world.stage, &build::tenant_id("missing"), QueueRole::Out);
+        build::named_queue(&name)
+    }
+
+    async fn receive(&self, queue: &QueueArn) -> Vec<Incoming> {
+        self.operator.receive(queue, Duration::from_mins(5)).await.unwrap()
+    }
+}
