@@ -1,2 +1,32 @@
-//! .
-fn main() {}
+//! The forward function's process: reads its environment, wires the sink to AWS, and serves.
+
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_lambda::{CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, serve, start_telemetry};
+use forward::{ForwardSink, config::Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    start_telemetry(&environment);
+    let config = Config::from_env(environment)?;
+    let aws = acequia_aws::clients::load_config(None).await;
+    let (clients, installation) = (Clients::new(&aws), config.installation);
+    let clock = Arc::new(SystemClock);
+    let sink = ForwardSink { queues: SqsQueues::new(clients.sqs.clone()), clock: clock.clone() };
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(
+            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
+            clock.clone(),
+        ),
+        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
+        queues: SqsQueues::new(clients.sqs),
+        sink,
+        clock,
+        chance: Arc::new(SystemChance),
+    };
+    serve(|event, deadline| sink_loop.handle(event, deadline)).await
+}

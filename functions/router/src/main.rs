@@ -1,2 +1,30 @@
-//! .
-fn main() {}
+//! The router's process: reads its environment, wires the router to AWS, and serves.
+
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, serve, start_telemetry};
+use router::{Router, config::Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    start_telemetry(&environment);
+    let config = Config::from_env(environment)?;
+    let aws = acequia_aws::clients::load_config(None).await;
+    let (clients, installation) = (Clients::new(&aws), config.installation);
+    let clock = Arc::new(SystemClock);
+    let router = Router {
+        tenants: CachedTenants::new(
+            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
+            clock.clone(),
+        ),
+        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
+        queues: SqsQueues::new(clients.sqs),
+        clock,
+        chance: Arc::new(SystemChance),
+    };
+    serve(|event, _deadline| router.handle(event)).await
+}

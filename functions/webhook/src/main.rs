@@ -1,2 +1,38 @@
-//! .
-fn main() {}
+//! The webhook function's process: reads its environment, wires the sink to AWS, and serves.
+
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets};
+use acequia_lambda::{CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, serve, start_telemetry};
+use webhook::{WebhookSink, config::Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    start_telemetry(&environment);
+    let config = Config::from_env(environment)?;
+    let aws = acequia_aws::clients::load_config(None).await;
+    let (clients, installation) = (Clients::new(&aws), config.installation);
+    let clock = Arc::new(SystemClock);
+    let sink = WebhookSink {
+        endpoints: DynamoEndpoints::new(clients.dynamodb.clone(), installation.ledger_table.clone()),
+        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        client: webhook::egress::client(config.egress)?,
+        egress: config.egress,
+        clock: clock.clone(),
+    };
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(
+            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
+            clock.clone(),
+        ),
+        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
+        queues: SqsQueues::new(clients.sqs),
+        sink,
+        clock,
+        chance: Arc::new(SystemChance),
+    };
+    serve(|event, deadline| sink_loop.handle(event, deadline)).await
+}
