@@ -51,3 +51,8 @@ pub(crate) fn scratch(relative: &str) -> PathBuf {
 pub(crate) fn target() -> PathBuf {
     variable("CARGO_TARGET_DIR").map_or_else(|| path("target"), |folder| root().join(folder))
 }
+
+/// The file of the running program.
+pub(crate) fn own_program() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?)
+}

@@ -88,6 +88,7 @@ fn with_environment(mut command: Command, local: &Local, built: &build::Built) -
         "stage": "local",
         "receiver": local.receiver_address(),
         "acequia": built.acequia,
+        "xtask": host::own_program()?,
         "root": host::root(),
     });
     fs::write(&file, environment.to_string()).with_context(|| format!("cannot write {}", file.display()))?;

@@ -1,0 +1,27 @@
+//! HTTP to servers on loopback.
+
+use serde_json::Value as Json;
+use ureq::Agent;
+use ureq::http::Request;
+
+/// Sends a request; answers the status and the body.
+pub fn send(request: Request<Vec<u8>>) -> (u16, String) {
+    let agent: Agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+    let mut response = agent.run(request).unwrap();
+    let body = response.body_mut().with_config().limit(256 * 1024 * 1024).read_to_string().unwrap();
+    (response.status().as_u16(), body)
+}
+
+/// Reads JSON.
+pub fn get(url: &str) -> Json {
+    let (status, body) = send(Request::get(url).body(Vec::new()).unwrap());
+    assert_eq!(status, 200, "{url}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// Puts a body; reads JSON.
+pub fn put(url: &str, body: impl Into<Vec<u8>>) -> Json {
+    let (status, body) = send(Request::put(url).body(body.into()).unwrap());
+    assert_eq!(status, 200, "{url}: {body}");
+    serde_json::from_str(&body).unwrap()
+}

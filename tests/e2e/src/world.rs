@@ -1,0 +1,181 @@
+//! The environment with the tests' tenants configured: what a test sends through it, and what it sees come out.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Value as Json, json};
+
+use crate::aws::{ACCOUNT, Aws};
+use crate::environment::Environment;
+use crate::http;
+
+/// Texts that must appear in no log.
+pub const SECRET_HEADER: &str = "Bearer header-secret-5f1c";
+
+/// The environment, ready to be used.
+pub struct World {
+    /// Where it is.
+    pub environment: Environment,
+    /// Its AWS, as the administrator.
+    pub aws: Aws,
+    /// All signing secrets that were given out.
+    pub secrets: Vec<String>,
+}
+
+/// The one environment of this run; the first test to ask configures the tenants.
+pub fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(World::prepare)
+}
+
+/// What a run of `acequia` came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it printed beside.
+    pub stderr: String,
+}
+
+impl World {
+    fn prepare() -> Self {
+        let environment = Environment::read();
+        let aws = Aws::administrator(&environment.endpoint, &environment.region);
+        let mut world = Self { environment, aws, secrets: Vec::new() };
+        for tenant in ["alder", "birch"] {
+            let file = world.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
+            let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &world.environment.receiver);
+            let endpoints: Vec<String> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"')?.rsplit('/').next())
+                .map(str::to_owned)
+                .collect();
+            for endpoint in endpoints {
+                let url = world.receiver(&format!("endpoints/{endpoint}"));
+                let made = http::put(&url, json!({"record": true}).to_string());
+                let secret = made["secrets"][0].as_str().unwrap().to_owned();
+                world.put_secret(tenant, &endpoint, &secret);
+                world.secrets.push(secret);
+            }
+            world.put_secret(tenant, "token", SECRET_HEADER);
+            let applied = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+            std::fs::write(applied.path(), text).unwrap();
+            world.acequia(&["tenant", "apply", applied.path().to_str().unwrap(), "--yes"], "");
+        }
+        world
+    }
+
+    fn put_secret(&self, tenant: &str, name: &str, value: &str) {
+        self.acequia(&["secret", "put", tenant, name, "--value-stdin"], value);
+    }
+
+    fn receiver(&self, path: &str) -> String {
+        format!("{}/_receiver/{path}", self.environment.receiver)
+    }
+
+    /// Runs `acequia`, whatever comes of it.
+    pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        use std::io::Write as _;
+        use std::process::Stdio;
+        let mut child = Command::new(&self.environment.acequia)
+            .args(arguments)
+            .env_clear()
+            .envs([
+                ("AWS_ENDPOINT_URL", self.environment.endpoint.as_str()),
+                ("AWS_REGION", &self.environment.region),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("ACEQUIA_STAGE", &self.environment.stage),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may end without reading.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Runs `acequia`, which must succeed; answers its output.
+    pub fn acequia(&self, arguments: &[&str], input: &str) -> String {
+        let ran = self.run(arguments, input);
+        assert_eq!(ran.code, 0, "acequia {arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Runs `acequia --output json`, which must succeed.
+    pub fn read(&self, arguments: &[&str]) -> Json {
+        serde_json::from_str(&self.acequia(&[&["--output", "json"], arguments].concat(), "")).unwrap()
+    }
+
+    /// The URL of a tenant's queue.
+    pub fn queue_url(&self, tenant: &str, queue: &str) -> String {
+        format!("{}/{ACCOUNT}/acequia_{}_{tenant}_{queue}", self.environment.endpoint, self.environment.stage)
+    }
+
+    /// Puts bodies into a tenant's intake queue, all in one batch.
+    pub fn send(&self, tenant: &str, bodies: &[&str]) {
+        let entry = |(index, body): (usize, &&str)| json!({"Id": index.to_string(), "MessageBody": body});
+        let entries: Vec<Json> = bodies.iter().enumerate().map(entry).collect();
+        let call = json!({"QueueUrl": self.queue_url(tenant, "intake"), "Entries": entries});
+        let answer = self.aws.json("sqs", "AmazonSQS.SendMessageBatch", &call).unwrap();
+        assert!(answer["Failed"].as_array().is_none_or(Vec::is_empty), "{answer}");
+    }
+
+    /// Puts a message with attributes into any queue of a tenant.
+    pub fn put(&self, tenant: &str, queue: &str, body: &str, attributes: &[(&str, &str, &str)]) {
+        let attributes: serde_json::Map<String, Json> = attributes
+            .iter()
+            .map(|(name, kind, value)| ((*name).to_owned(), json!({"DataType": kind, "StringValue": value})))
+            .collect();
+        let call =
+            json!({"QueueUrl": self.queue_url(tenant, queue), "MessageBody": body, "MessageAttributes": attributes});
+        self.aws.json("sqs", "AmazonSQS.SendMessage", &call).unwrap();
+    }
+
+    /// What lies in a queue, without taking it.
+    pub fn peek(&self, tenant: &str, queue: &str) -> Vec<Json> {
+        let url =
+            format!("{}/_ministack/sqs/messages?QueueUrl={}", self.environment.endpoint, self.queue_url(tenant, queue));
+        let answer = http::get(&url);
+        let regions = answer["messages"].as_object().unwrap().values().filter_map(Json::as_object);
+        let queues = regions.flat_map(serde_json::Map::values).filter_map(Json::as_object);
+        queues.flat_map(serde_json::Map::values).filter_map(Json::as_array).flatten().cloned().collect()
+    }
+
+    /// The message with this body in a dead-letter queue; answers its reason.
+    pub fn quarantined(&self, tenant: &str, queue: &str, body: &str) -> Option<String> {
+        let found = self.peek(tenant, &format!("{queue}-dlq")).into_iter().find(|message| message["Body"] == body)?;
+        Some(found["MessageAttributes"]["acequia-reason"]["StringValue"].as_str().unwrap_or("(none)").to_owned())
+    }
+
+    /// The requests that came to an endpoint and hold a text in their body.
+    pub fn requests(&self, endpoint: &str, holding: &str) -> Vec<Json> {
+        let all = http::get(&self.receiver(&format!("requests?endpoint={endpoint}")));
+        let all = all.as_array().cloned().unwrap_or_default();
+        all.into_iter().filter(|request| request["body"].as_str().unwrap_or_default().contains(holding)).collect()
+    }
+
+    /// Lets an endpoint answer differently.
+    pub fn switch(&self, endpoint: &str, mode: &str) {
+        http::put(&self.receiver(&format!("endpoints/{endpoint}/mode")), mode);
+    }
+
+    /// The mails to an address.
+    pub fn mails(&self, to: &str) -> Vec<Json> {
+        let answer = http::get(&format!("{}/_ministack/ses/messages", self.environment.endpoint));
+        let accounts = answer["messages"].as_object().unwrap().values().filter_map(Json::as_array);
+        let is_to = |mail: &&Json| mail["To"].as_array().is_some_and(|all| all.iter().any(|one| one == to));
+        accounts.flatten().filter(is_to).cloned().collect()
+    }
+}
+
+/// An event of a type, with an id of the test's own and some data.
+pub fn event(kind: &str, id: &str, data: &Json) -> String {
+    json!({"specversion": "1.0", "id": id, "source": "/e2e", "type": kind, "data": data}).to_string()
+}

@@ -1,0 +1,53 @@
+//! The operator's command against the deployed stacks.
+
+use e2e::world;
+
+/// What is wrong with a configuration is said with the field's path, and nothing is written.
+#[test]
+fn a_wrong_configuration_is_refused_with_the_fields_path_and_nothing_is_written() {
+    let world = world();
+    let valid = std::fs::read_to_string(world.environment.root.join("examples/tenants/acme.toml")).unwrap();
+    let rows = [
+        ("kind = \"webhook\"", "kind = \"webhook\"\ncolour = \"red\"", "colour"),
+        ("https://crm.acme.example", "http://crm.acme.example", "url"),
+        ("https://crm.acme.example/hooks/acequia", "https://10.0.0.1/", "url"),
+        ("id = \"thanks\"", "id = \"crm\"", "id"),
+        ("{{ data.first_name }}!", "{{ data.first_name !", "subject"),
+        (
+            "types = [\"action.signed\"]",
+            "types = [\"action.signed\"]\npattern = { data = { country = \"FR\" } }",
+            "pattern",
+        ),
+    ];
+    for (from, to, path) in rows {
+        assert!(valid.contains(from), "{from}");
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(file.path(), valid.replacen(from, to, 1)).unwrap();
+        let ran = world.run(&["tenant", "apply", file.path().to_str().unwrap(), "--yes"], "");
+        assert_ne!(ran.code, 0, "{to} was applied");
+        let said = ran.stdout + &ran.stderr;
+        assert!(said.contains(path), "{to}: {said}");
+    }
+    let listed = world.read(&["tenant", "list"]).to_string();
+    assert!(!listed.contains("acme"), "nothing was written: {listed}");
+}
+
+#[test]
+fn the_examples_are_valid() {
+    let world = world();
+    for tenant in ["acme", "bona", "cedar"] {
+        let file = world.environment.root.join(format!("examples/tenants/{tenant}.toml"));
+        world.acequia(&["tenant", "validate", file.to_str().unwrap()], "");
+    }
+}
+
+#[test]
+fn status_and_tally_account_for_a_tenant() {
+    let world = world();
+    let status = world.read(&["status", "alder"]).to_string();
+    for queue in ["intake", "webhook", "email", "forward", "out"] {
+        assert!(status.contains(queue), "{queue}: {status}");
+    }
+    let tally = world.read(&["tally", "alder"]);
+    assert!(tally["sinks"].as_array().is_some_and(|sinks| !sinks.is_empty()), "{tally}");
+}

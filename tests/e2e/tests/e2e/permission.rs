@@ -1,0 +1,94 @@
+//! Least privilege: each function's role as deployed, with a call that it needs and calls that it must not have.
+
+use e2e::aws::{ACCOUNT, Aws};
+use e2e::world;
+use serde_json::{Value as Json, json};
+
+fn role(function: &str) -> Aws {
+    world().aws.role_of(&format!("acequia-{}-{function}", world().environment.stage))
+}
+
+fn send(role: &Aws, tenant: &str, queue: &str) -> Result<Json, e2e::aws::Refusal> {
+    let url = world().queue_url(tenant, queue);
+    role.json("sqs", "AmazonSQS.SendMessage", &json!({"QueueUrl": url, "MessageBody": "from a test of permissions"}))
+}
+
+fn read_tenants(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    let key = json!({"pk": {"S": "alder"}, "sk": {"S": "current"}});
+    role.json("dynamodb", "DynamoDB_20120810.GetItem", &json!({"TableName": "acequia-local-tenants", "Key": key}))
+}
+
+fn read_secret(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    let name = "/acequia/local/tenant/alder/plain";
+    role.json("ssm", "AmazonSSM.GetParameter", &json!({"Name": name, "WithDecryption": true}))
+}
+
+fn mail(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    let text = json!({"Data": "x"});
+    let mail = json!({
+        "FromEmailAddress": "hello@alder.example",
+        "Destination": {"ToAddresses": ["permission@example.org"]},
+        "Content": {"Simple": {"Subject": text, "Body": {"Text": text}}},
+        "ConfigurationSetName": "acequia-local",
+    });
+    role.rest("ses", "POST", "/v2/email/outbound-emails", &mail)
+}
+
+fn write_tenants(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    let item = json!({"pk": {"S": "alder"}, "sk": {"S": "smuggled"}});
+    role.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": "acequia-local-tenants", "Item": item}))
+}
+
+fn assert_denied(what: &str, answer: Result<Json, e2e::aws::Refusal>) {
+    let refusal = answer.expect_err(&format!("{what} was allowed"));
+    assert!(refusal.is_denied(), "{what}: refused for another reason: {refusal:?}");
+}
+
+#[test]
+fn the_router_may_read_tenants_and_fill_sinks_queues_and_nothing_else() {
+    let role = role("router");
+    read_tenants(&role).unwrap();
+    assert_denied("sending to the tenant's own queue", send(&role, "alder", "out"));
+    assert_denied("reading a secret", read_secret(&role));
+    assert_denied("changing a tenant", write_tenants(&role));
+    assert_denied("sending a mail", mail(&role));
+}
+
+#[test]
+fn the_webhook_function_may_read_secrets_and_cannot_send_events_or_mails() {
+    let role = role("webhook");
+    read_secret(&role).unwrap();
+    assert_denied("sending an event", send(&role, "alder", "intake"));
+    assert_denied("sending a mail", mail(&role));
+    assert_denied("changing a tenant", write_tenants(&role));
+}
+
+#[test]
+fn the_forward_function_may_fill_tenants_queues_and_cannot_read_secrets() {
+    let role = role("forward");
+    send(&role, "alder", "out").unwrap();
+    assert_denied("reading a secret", read_secret(&role));
+    assert_denied("sending an event", send(&role, "alder", "intake"));
+    assert_denied("sending a mail", mail(&role));
+    assert_denied("changing a tenant", write_tenants(&role));
+}
+
+#[test]
+fn the_email_function_may_send_mails_and_cannot_read_secrets() {
+    let role = role("email");
+    read_tenants(&role).unwrap();
+    assert_denied("reading a secret", read_secret(&role));
+    assert_denied("sending an event", send(&role, "alder", "intake"));
+    assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
+    assert_denied("changing a tenant", write_tenants(&role));
+}
+
+#[test]
+fn no_function_may_take_messages_of_another_functions_queue() {
+    for (function, queue) in [("router", "webhook"), ("webhook", "email"), ("forward", "intake"), ("email", "forward")]
+    {
+        let url = world().queue_url("alder", queue);
+        let taken = role(function).json("sqs", "AmazonSQS.ReceiveMessage", &json!({"QueueUrl": url}));
+        assert_denied(&format!("{function} receiving from {queue} of account {ACCOUNT}"), taken);
+    }
+}
