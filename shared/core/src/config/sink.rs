@@ -20,8 +20,8 @@ use crate::template::Template;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
 
-/// The most steps of a retry schedule, and the longest it may last in all: SQS keeps a message for 14 days.
-const MAX_WAITS: usize = 20;
+/// The most waits of a retry schedule (a tenant's stack allows 20 attempts), and the longest it may last in all: SQS keeps a message for 14 days.
+const MAX_WAITS: usize = 19;
 const MAX_SCHEDULE: Duration = Duration::from_secs(13 * 86_400);
 
 /// Headers that Acequia sets, or that belong to the connection.
