@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -38,6 +39,8 @@ impl Unavailable {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// Ends after this time. It bounds how long something else may take; nothing waits by it for another's work.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// Chance: what spreads retries and makes claims unique.

@@ -1,6 +1,7 @@
 //! What a sink is to the loop: something that takes deliveries and says of each what came of it.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 
 use acequia_core::queue::{QueueArn, QueueName};
 
@@ -92,10 +93,10 @@ async fn one(
         return Attempted::not_begun(Cause::NoTime);
     }
     let begun = clock.now();
-    let result = match tokio::time::timeout(allowed, unwind(work)).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panic),
-        Err(_) => Err(Cause::Timeout(allowed)),
+    let result = match select(pin!(unwind(work)), clock.sleep(allowed)).await {
+        Either::Left((Ok(result), _)) => result,
+        Either::Left((Err(panic), _)) => Err(panic),
+        Either::Right(((), _)) => Err(Cause::Timeout(allowed)),
     };
     let duration = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
     Attempted { result, duration }

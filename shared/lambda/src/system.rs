@@ -1,5 +1,9 @@
 //! The real clock and the real chance: the only place where functions look at either.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
 use acequia_core::port::{Chance, Clock};
 use jiff::Timestamp;
 
@@ -11,6 +15,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes as a port")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(time))
     }
 }
 
