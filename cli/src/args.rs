@@ -1,0 +1,265 @@
+//! The command line: every command with its arguments and help text.
+
+use std::path::PathBuf;
+
+use acequia_core::config::SinkKind;
+use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
+use acequia_core::queue::QueueRole;
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+
+use crate::output::Format;
+
+const EXITS: &str = "\
+Exit codes:
+  0  done
+  1  failed, or done in part: the output says what
+  2  the command line is wrong
+  3  a tenant's file or an event is not valid
+  4  not found: tenant, sink, event, queue or file
+  5  conflict: changed by somebody else in between, or there already
+  6  AWS cannot be reached, or refuses
+
+Region and credentials come from the environment as for the AWS CLI. AWS_ENDPOINT_URL leads to a local AWS.";
+
+const GLOBAL: &str = "Options of every command";
+
+/// The operator's command of Acequia: tenants, secrets, events, and what became of them.
+#[derive(Debug, Parser)]
+#[command(name = "acequia", version, after_help = EXITS, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Stage (environment) of the platform
+    #[arg(long, global = true, help_heading = GLOBAL, env = "ACEQUIA_STAGE", default_value = "dev", hide_env_values = true)]
+    pub(crate) stage: Stage,
+    /// Form of the output: for people, or one JSON object for scripts
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, default_value = "text")]
+    pub(crate) output: Format,
+    /// AWS region; by default the environment's
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub(crate) region: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tenants' configurations
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Tenants' secrets
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Send events to a tenant's intake queue
+    Send(SendArgs),
+    /// Tell what became of an event: where it was routed, and each delivery
+    Explain(ExplainArgs),
+    /// Dead-letter queues
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// Show how deep the queues are
+    Status {
+        /// Only this tenant
+        tenant: Option<TenantId>,
+    },
+    /// Count a tenant's deliveries, sink by sink. It reads the whole ledger: for reports, not for monitoring
+    Tally {
+        /// The tenant's id
+        tenant: TenantId,
+        /// Only events accepted from this time on: RFC 3339, or milliseconds since 1970
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
+        since: Option<Timestamp>,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Check tenants' files; no call to AWS is made
+    Validate {
+        /// TOML files, one per tenant
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Write a tenant's file as the next version of its configuration
+    Apply(ApplyArgs),
+    /// Show a tenant's configuration. Values of headers are hidden
+    Show {
+        /// The tenant's id
+        tenant: TenantId,
+        /// This version; by default the current one
+        #[arg(long)]
+        version: Option<u64>,
+    },
+    /// List tenants
+    List,
+    /// Show who changed a tenant's configuration, and check that no row of the log was changed or left out
+    History {
+        /// The tenant's id
+        tenant: TenantId,
+    },
+    /// Switch an endpoint on again that was disabled because it answered 410
+    Resume {
+        /// The tenant's id
+        tenant: TenantId,
+        /// The sink's id, as in the configuration
+        sink: SinkId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The tenant's TOML file
+    pub(crate) file: PathBuf,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Who makes the change, for the audit log; by default the name of the user
+    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Write a secret to the parameter store. Its value never stands on the command line
+    Put(PutArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// The secret's name, as in the configuration
+    pub(crate) name: SecretName,
+    #[command(flatten)]
+    pub(crate) value: ValueArgs,
+    /// Let --generate replace a secret that exists: what was signed with it cannot be checked any more
+    #[arg(long, requires = "generate")]
+    pub(crate) overwrite: bool,
+}
+
+/// Where a secret's value comes from: one of the two.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ValueArgs {
+    /// Make a new signing secret (whsec_...) and print it, this once
+    #[arg(long)]
+    pub(crate) generate: bool,
+    /// Read the value from stdin; one line end at its end is taken off
+    #[arg(long)]
+    pub(crate) value_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// One event as JSON, or one per line (NDJSON); - or nothing is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) source: Option<PathBuf>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub(crate) file: Option<PathBuf>,
+    /// Send without checking: each line as it is
+    #[arg(long)]
+    pub(crate) no_validate: bool,
+    /// At most so many events a second, such as 100/s
+    #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+    pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// The event, as SOURCE|ID (quote it: | is the shell's)
+    #[arg(value_name = "EVENT", required_unless_present_all = ["source", "id"], conflicts_with_all = ["source", "id"])]
+    pub(crate) event: Option<EventId>,
+    /// The event's source, in place of EVENT
+    #[arg(long, requires = "id")]
+    pub(crate) source: Option<String>,
+    /// The event's id, in place of EVENT
+    #[arg(long, requires = "source")]
+    pub(crate) id: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// Show messages and why they are there. Looking hides them for a moment
+    List {
+        /// The tenant's id
+        tenant: TenantId,
+        #[command(flatten)]
+        filter: DlqFilter,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Move messages back to the queues that they came from
+    Redrive {
+        /// The tenant's id
+        tenant: TenantId,
+        #[command(flatten)]
+        filter: DlqFilter,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// At most so many messages a second, such as 10/s
+        #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+        rate: Option<u32>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqFilter {
+    /// Only the dead-letter queue behind this queue: intake, webhook, email, forward or out
+    #[arg(long, value_parser = parse_role)]
+    pub(crate) queue: Option<QueueRole>,
+    /// Only messages with this reason, such as attempts-exhausted
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+fn parse_role(text: &str) -> Result<QueueRole, String> {
+    let names = [QueueRole::Intake, QueueRole::Out].into_iter().chain(SinkKind::ALL.map(QueueRole::Sink));
+    let mut names = names.filter(|role| role.as_str() == text);
+    names.next().ok_or_else(|| "it must be intake, webhook, email, forward or out".to_owned())
+}
+
+fn parse_rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse::<u32>().ok().filter(|rate| *rate > 0);
+    number.ok_or_else(|| "it must be a number of 1 or more, with or without /s behind it".to_owned())
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let millis = text.parse::<i64>().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    millis
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| "it must be a time such as 2026-01-31T12:00:00Z, or milliseconds since 1970".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn rates_and_times_are_read_in_both_their_forms() {
+        assert_eq!((parse_rate("100/s"), parse_rate("5")), (Ok(100), Ok(5)));
+        assert!(parse_rate("0").is_err() && parse_rate("fast").is_err());
+        assert_eq!(parse_time("1767225600000"), parse_time("2026-01-01T00:00:00Z"));
+        assert!(parse_time("yesterday").is_err());
+    }
+}

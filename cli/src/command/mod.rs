@@ -1,0 +1,42 @@
+//! The commands, one module each. A command reads and writes through ports and gives a report; printing is not its business.
+
+mod dlq;
+mod explain;
+mod pace;
+mod secret;
+mod send;
+mod status;
+mod tally;
+mod tenant;
+
+use clap::CommandFactory as _;
+
+use crate::args::{Arguments, Command, DlqCommand, SecretCommand};
+use crate::context::{Context, egress};
+use crate::exit::Failure;
+use crate::output::Report;
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
+    let context = || Context::load(&arguments.stage, arguments.region.as_ref());
+    match &arguments.command {
+        Command::Tenant(command) => tenant::run(command, egress(&arguments.stage), context).await,
+        Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await, put).await,
+        Command::Send(send) => send::run(&context().await, send).await,
+        Command::Explain(explain) => explain::run(&context().await, explain).await,
+        Command::Dlq(DlqCommand::List { tenant, filter, limit }) => {
+            dlq::list::run(&context().await, tenant, filter, *limit).await
+        }
+        Command::Dlq(DlqCommand::Redrive { tenant, filter, yes, rate }) => {
+            dlq::redrive::run(&context().await, tenant, filter, *yes, *rate).await
+        }
+        Command::Status { tenant } => status::run(&context().await, tenant.as_ref()).await,
+        Command::Tally { tenant, since } => tally::run(&context().await, tenant, *since).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "acequia", &mut script);
+            let script = String::from_utf8_lossy(&script).into_owned();
+            Ok(Report::new(&script, script.clone()))
+        }
+    }
+}

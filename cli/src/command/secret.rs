@@ -1,0 +1,110 @@
+//! `acequia secret put`: writes a secret. Its value comes from stdin or is made here; it never stands on a command line.
+
+use std::io::Read as _;
+
+use acequia_core::port::{SecretError, Secrets as _};
+use acequia_core::secret::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::args::PutArgs;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Report;
+
+/// The parameter store takes 4 KB in a standard parameter.
+const MAX_BYTES: usize = 4096;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    tenant: &'a str,
+    name: &'a str,
+    /// The new secret where one was made: it is shown this once.
+    generated: Option<&'a str>,
+}
+
+pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report, Failure> {
+    let PutArgs { tenant, name, .. } = arguments;
+    let secrets = context.secrets();
+    let value = if arguments.value.generate {
+        if !arguments.overwrite {
+            match secrets.secret(tenant, name).await {
+                Err(SecretError::Missing(_)) => {}
+                Err(SecretError::Unavailable(error)) => return Err(error.into()),
+                Ok(_) => {
+                    return Err(Failure::Conflict(format!(
+                        "{tenant} has a secret {name} already. To rotate it, make one of another name and list both in the \
+                         sink's `secrets`; --overwrite replaces it at once"
+                    )));
+                }
+            }
+        }
+        generate()
+    } else {
+        read_value()?
+    };
+    secrets.put(tenant, name, &value).await?;
+    let generated = arguments.value.generate.then(|| value.expose());
+    let text = match generated {
+        Some(secret) => {
+            format!("{secret}\n\nThis is secret {name} of {tenant}, shown this once: give it to the receiver.")
+        }
+        None => format!("Secret {name} of {tenant} is written. Functions use it within a minute."),
+    };
+    Ok(Report::new(&Written { tenant: tenant.as_str(), name: name.as_str(), generated }, text))
+}
+
+/// A signing secret of Standard Webhooks: `whsec_` and 32 random bytes in base64
+/// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme>).
+fn generate() -> Secret {
+    Secret::new(format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 32]>())))
+}
+
+fn read_value() -> Result<Secret, Failure> {
+    let mut text = String::new();
+    // One byte more than is taken, so that a longer value is noticed and not cut.
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(3);
+    let read = std::io::stdin().lock().take(most).read_to_string(&mut text);
+    read.map_err(|error| Failure::Invalid(format!("the value on stdin cannot be read as UTF-8 text: {error}")))?;
+    check(&Secret::new(text))
+}
+
+fn check(text: &Secret) -> Result<Secret, Failure> {
+    let line = text.expose();
+    let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+    let problem = if line.is_empty() {
+        "stdin is empty".to_owned()
+    } else if line.len() > MAX_BYTES {
+        format!("the value is longer than {MAX_BYTES} bytes")
+    } else if line.chars().any(char::is_control) {
+        "the value has a line end or another control character in it".to_owned()
+    } else {
+        return Ok(Secret::new(line));
+    };
+    Err(Failure::Invalid(format!("{problem}: pass the secret's value, and nothing else, on stdin")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_secret_is_a_signing_secret_and_no_two_are_alike() {
+        let (one, two) = (generate(), generate());
+        assert!(one.expose().starts_with("whsec_") && one != two);
+        let bytes = STANDARD.decode(one.expose().trim_start_matches("whsec_")).unwrap();
+        assert_eq!(bytes.len(), 32);
+    }
+
+    #[test]
+    fn one_line_end_is_taken_off_and_what_cannot_be_a_value_is_refused_unseen() {
+        for taken in ["s3cret", "s3cret\n", "s3cret\r\n"] {
+            assert_eq!(check(&Secret::new(taken)).unwrap().expose(), "s3cret");
+        }
+        for refused in ["", "\n", "a\nb", &"x".repeat(5_000)] {
+            let failure = check(&Secret::new(refused)).unwrap_err().to_string();
+            assert!(failure.contains("stdin") && !failure.contains("xxx"), "{failure}");
+        }
+    }
+}

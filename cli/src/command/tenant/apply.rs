@@ -1,0 +1,142 @@
+//! `acequia tenant apply`: writes a file as the next version, after showing what changes.
+
+use acequia_core::config::RawTenant;
+use acequia_core::egress::Egress;
+use acequia_core::port::{Change, Clock as _, TenantStore};
+use serde::Serialize;
+
+use crate::args::ApplyArgs;
+use crate::change;
+use crate::context::{Context, SystemClock, confirm};
+use crate::exit::Failure;
+use crate::output::{Report, note};
+use crate::tenant_file::{self, TenantFile};
+
+/// The longest summary in the audit log, in characters.
+const SUMMARY: usize = 500;
+
+#[derive(Serialize)]
+struct Applied {
+    tenant: String,
+    version: u64,
+    changed: Vec<String>,
+}
+
+/// What is to be done with a file.
+struct Plan {
+    /// The version that is current; 0 where there is none.
+    current: u64,
+    changes: Vec<change::Change>,
+}
+
+pub(super) async fn run(
+    context: impl AsyncFnOnce() -> Context,
+    arguments: &ApplyArgs,
+    egress: Egress,
+) -> Result<Report, Failure> {
+    let file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Invalid(format!("the configuration is not valid; nothing was written\n{}", lines.join("\n")))
+    })?;
+    let context = context().await;
+    let tenants = context.tenants();
+    let plan = plan(&tenants, &file).await?;
+    let tenant = file.tenant.summary.id.to_string();
+    let mut applied =
+        Applied { tenant, version: plan.current, changed: plan.changes.iter().map(ToString::to_string).collect() };
+    let text = describe(&applied);
+    if plan.changes.is_empty() || arguments.dry_run {
+        let end = if plan.changes.is_empty() { "" } else { "\nDry run: nothing was written." };
+        return Ok(Report::new(&applied, format!("{text}{end}")));
+    }
+    if !arguments.yes {
+        note(&text);
+    }
+    let question = format!("Write this as version {} in stage {}?", plan.current + 1, context.stage);
+    let _confirmed = confirm(&question, arguments.yes)?;
+    applied.version = publish(&tenants, &file, &plan, actor(arguments)).await?;
+    let text = if arguments.yes { format!("{text}\n") } else { String::new() };
+    Ok(Report::new(&applied, format!("{text}{}: version {} is current.", applied.tenant, applied.version)))
+}
+
+async fn plan(tenants: &impl TenantStore, file: &TenantFile) -> Result<Plan, Failure> {
+    let Some(stored) = tenants.current(&file.tenant.summary.id).await? else {
+        return Ok(Plan { current: 0, changes: change::between(None, &file.raw) });
+    };
+    // What an earlier release stored and this one cannot read is replaced as a whole.
+    let old = RawTenant::from_json(&stored.document).ok();
+    Ok(Plan { current: stored.version, changes: change::between(old.as_ref(), &file.raw) })
+}
+
+async fn publish(tenants: &impl TenantStore, file: &TenantFile, plan: &Plan, actor: String) -> Result<u64, Failure> {
+    let paths: Vec<&str> = plan.changes.iter().map(|change| change.path.as_str()).collect();
+    let change = Change {
+        document: file.raw.to_json(),
+        expected: plan.current,
+        actor,
+        at: SystemClock.now(),
+        summary: paths.join(", ").chars().take(SUMMARY).collect(),
+    };
+    Ok(tenants.publish(&file.tenant.summary.id, change).await?)
+}
+
+fn describe(applied: &Applied) -> String {
+    let Applied { tenant, version, changed } = applied;
+    match (version, changed.is_empty()) {
+        (_, true) => format!("{tenant}: the same as version {version}, which is current. Nothing was written."),
+        (0, false) => format!("{tenant} is new:\n  {}", changed.join("\n  ")),
+        (_, false) => format!("{tenant}, against version {version}:\n  {}", changed.join("\n  ")),
+    }
+}
+
+fn actor(arguments: &ApplyArgs) -> String {
+    #[expect(clippy::disallowed_methods, reason = "the user's name is nobody's configuration")]
+    let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
+    arguments.actor.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use acequia_testkit::InMemoryTenants;
+
+    use super::*;
+
+    fn file(url: &str) -> TenantFile {
+        let text = format!(
+            "tenant = \"acme\"\nname = \"Acme\"\n[[sinks]]\nid = \"crm\"\nkind = \"webhook\"\ntypes = [\"*\"]\n\
+             url = \"{url}\"\nsecrets = [\"crm\"]\n"
+        );
+        tenant_file::parse("acme.toml", &text, Egress::Public).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_becomes_the_next_version_and_the_same_file_changes_nothing() {
+        let tenants = InMemoryTenants::new();
+        let (one, two) = (file("https://a.example/"), file("https://b.example/"));
+        for (file, version, count) in [(&one, 1, 7), (&two, 2, 1)] {
+            let plan = plan(&tenants, file).await.unwrap();
+            assert_eq!(plan.changes.len(), count, "{:?}", plan.changes);
+            assert_eq!(publish(&tenants, file, &plan, "ana".to_owned()).await.unwrap(), version);
+        }
+        let again = plan(&tenants, &two).await.unwrap();
+        assert_eq!((again.current, again.changes.len()), (2, 0));
+        assert_eq!(tenants.audit(&two.tenant.summary.id).await.unwrap()[1].summary, "sinks.crm.url");
+    }
+
+    #[tokio::test]
+    async fn a_change_in_between_is_a_conflict_that_says_what_to_do() {
+        let tenants = InMemoryTenants::new();
+        let (one, two) = (file("https://a.example/"), file("https://b.example/"));
+        let early = plan(&tenants, &one).await.unwrap();
+        publish(&tenants, &two, &plan(&tenants, &two).await.unwrap(), "ben".to_owned()).await.unwrap();
+        let failure = publish(&tenants, &one, &early, "ana".to_owned()).await.unwrap_err();
+        assert!(matches!(&failure, Failure::Conflict(text) if text.contains("apply again")), "{failure:?}");
+    }
+
+    #[test]
+    fn the_json_for_scripts_has_tenant_version_and_changes() {
+        let applied = Applied { tenant: "acme".to_owned(), version: 2, changed: vec!["name: x".to_owned()] };
+        let json: serde_json::Value = serde_json::from_str(Report::new(&applied, "").json()).unwrap();
+        assert_eq!(json, serde_json::json!({"tenant": "acme", "version": 2, "changed": ["name: x"]}));
+    }
+}

@@ -1,0 +1,30 @@
+//! `acequia tenant`: configurations.
+
+mod apply;
+mod history;
+mod resume;
+mod show;
+mod validate;
+
+use acequia_core::egress::Egress;
+
+use crate::args::TenantCommand;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Report;
+
+/// Runs one of them. AWS is asked for only where it is needed.
+pub(super) async fn run(
+    command: &TenantCommand,
+    egress: Egress,
+    context: impl AsyncFnOnce() -> Context,
+) -> Result<Report, Failure> {
+    match command {
+        TenantCommand::Validate { files } => Ok(validate::run(files, egress)),
+        TenantCommand::Apply(arguments) => apply::run(context, arguments, egress).await,
+        TenantCommand::Show { tenant, version } => show::one(&context().await, tenant, *version).await,
+        TenantCommand::List => show::list(&context().await).await,
+        TenantCommand::History { tenant } => history::run(&context().await, tenant).await,
+        TenantCommand::Resume { tenant, sink } => resume::run(&context().await, tenant, sink).await,
+    }
+}

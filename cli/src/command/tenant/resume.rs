@@ -1,0 +1,31 @@
+//! `acequia tenant resume`: switches an endpoint on again that answered 410.
+
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::port::EndpointStore as _;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::Report;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    tenant: &'a TenantId,
+    sink: &'a SinkId,
+    resumed: bool,
+}
+
+pub(super) async fn run(context: &Context, tenant: &TenantId, sink: &SinkId) -> Result<Report, Failure> {
+    let (_, raw) = context.configuration(tenant).await?;
+    if !raw.sinks.iter().any(|known| known.id == sink.as_str()) {
+        let known: Vec<&str> = raw.sinks.iter().map(|sink| sink.id.as_str()).collect();
+        return Err(Failure::NotFound(format!("tenant {tenant} has no sink {sink}; it has {}", known.join(", "))));
+    }
+    let resumed = context.endpoints().enable(tenant, sink).await?;
+    let text = if resumed {
+        format!("{tenant}: {sink} is on again. `acequia dlq redrive {tenant}` brings back what it missed.")
+    } else {
+        format!("{tenant}: {sink} was not disabled.")
+    };
+    Ok(Report::new(&Answer { tenant, sink, resumed }, text))
+}

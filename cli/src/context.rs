@@ -1,0 +1,148 @@
+//! What commands that call AWS share: the clients, the stage, and the names that follow from it.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::pin::Pin;
+use std::time::Duration;
+
+use acequia_aws::operator::OperatorQueues;
+use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients};
+use acequia_core::config::RawTenant;
+use acequia_core::egress::Egress;
+use acequia_core::id::{Stage, TenantId};
+use acequia_core::port::{Clock, StoredTenant, TenantStore as _};
+use acequia_core::queue::{QueueArn, QueueName};
+use jiff::Timestamp;
+
+use crate::exit::Failure;
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else takes as a port")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// One stage on AWS.
+pub(crate) struct Context {
+    pub(crate) stage: Stage,
+    clients: Clients,
+}
+
+impl Context {
+    pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Self {
+        let config = clients::load_config(region.cloned()).await;
+        Self { stage: stage.clone(), clients: Clients::new(&config) }
+    }
+
+    pub(crate) fn tenants(&self) -> DynamoTenants {
+        DynamoTenants::new(self.clients.dynamodb.clone(), format!("acequia-{}-tenants", self.stage))
+    }
+
+    pub(crate) fn ledger(&self) -> DynamoLedger {
+        DynamoLedger::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn endpoints(&self) -> DynamoEndpoints {
+        DynamoEndpoints::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn queues(&self) -> SqsQueues {
+        SqsQueues::new(self.clients.sqs.clone())
+    }
+
+    pub(crate) fn operator(&self) -> OperatorQueues {
+        OperatorQueues::new(self.clients.sqs.clone())
+    }
+
+    pub(crate) fn secrets(&self) -> SsmSecrets<SystemClock> {
+        SsmSecrets::new(self.clients.ssm.clone(), self.stage.clone(), SystemClock)
+    }
+
+    /// The tenant's current configuration, which must be there.
+    pub(crate) async fn configuration(&self, tenant: &TenantId) -> Result<(StoredTenant, RawTenant), Failure> {
+        let stored = self.tenants().current(tenant).await?.ok_or_else(|| self.no_configuration(tenant))?;
+        let raw = RawTenant::from_json(&stored.document).map_err(|issues| {
+            Failure::Failed(format!("version {} of {tenant} cannot be read: {issues}", stored.version))
+        })?;
+        Ok((stored, raw))
+    }
+
+    pub(crate) fn no_configuration(&self, tenant: &TenantId) -> Failure {
+        Failure::NotFound(format!(
+            "tenant {tenant} has no configuration in stage {}; `acequia tenant apply FILE` writes one, `acequia tenant list` shows all",
+            self.stage
+        ))
+    }
+
+    /// The address of a queue, which must be there.
+    pub(crate) async fn locate(&self, name: &QueueName) -> Result<QueueArn, Failure> {
+        self.operator().locate(name).await?.ok_or_else(|| {
+            Failure::NotFound(format!(
+                "there is no queue {name}; is the stack of tenant {} deployed in stage {}?",
+                name.tenant, self.stage
+            ))
+        })
+    }
+
+    /// The queues of a tenant, of which there must be some, with their addresses.
+    pub(crate) async fn queues_of(&self, tenant: &TenantId) -> Result<Vec<(QueueName, QueueArn)>, Failure> {
+        let queues = self.find_queues(Some(tenant)).await?;
+        if queues.is_empty() {
+            let stage = &self.stage;
+            return Err(Failure::NotFound(format!(
+                "tenant {tenant} has no queues in stage {stage}: is its stack deployed?"
+            )));
+        }
+        Ok(queues)
+    }
+
+    /// The queues of one tenant, or of all, with their addresses.
+    pub(crate) async fn find_queues(&self, tenant: Option<&TenantId>) -> Result<Vec<(QueueName, QueueArn)>, Failure> {
+        let names = self.operator().find(&self.stage, tenant).await?;
+        let Some(first) = names.first() else { return Ok(Vec::new()) };
+        let arn = self.locate(first).await?;
+        Ok(names.into_iter().map(|name| (name.clone(), arn.beside(&name))).collect())
+    }
+}
+
+/// What endpoints a stage allows: those of the machine itself only in the local environment.
+pub(crate) fn egress(stage: &Stage) -> Egress {
+    if stage.as_str() == "local" { Egress::Local } else { Egress::Public }
+}
+
+/// That somebody agreed to a change: only [`confirm`] makes one.
+#[derive(Debug)]
+pub(crate) struct Confirmed(());
+
+/// Asks, unless `--yes` was given.
+///
+/// # Errors
+/// Where nobody can be asked, or the answer is no.
+pub(crate) fn confirm(question: &str, yes: bool) -> Result<Confirmed, Failure> {
+    if yes {
+        return Ok(Confirmed(()));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!("{question} Nobody can be asked here: pass --yes to say so.")));
+    }
+    let mut stderr = std::io::stderr().lock();
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    match asked.and_then(|()| std::io::stdin().read_line(&mut answer)) {
+        Ok(_) if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) => Ok(Confirmed(())),
+        _ => Err(Failure::Failed("not confirmed: nothing was changed".to_owned())),
+    }
+}
+
+/// A time as people and scripts read it.
+pub(crate) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}

@@ -1,0 +1,190 @@
+//! A tenant's TOML file: read, validated, and each problem with the file and line where it stands.
+
+use std::fmt;
+use std::path::Path;
+
+use acequia_core::config::{Issue, RawTenant, Tenant};
+use acequia_core::egress::Egress;
+use serde::Serialize;
+use serde_json::Value as Json;
+use toml_edit::{Item, TableLike, Value};
+
+use crate::position::{line_at, line_of};
+
+/// The largest document that fits a `DynamoDB` item of 400 KB with its keys.
+const MAX_BYTES: usize = 380 * 1024;
+
+/// One problem of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Mistake {
+    pub(crate) file: String,
+    pub(crate) line: Option<usize>,
+    pub(crate) path: String,
+    pub(crate) problem: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, " {}:", self.path)?;
+        }
+        write!(f, " {}", self.problem)
+    }
+}
+
+/// A file that holds a valid configuration.
+#[derive(Debug)]
+pub(crate) struct TenantFile {
+    pub(crate) raw: RawTenant,
+    pub(crate) tenant: Tenant,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// All its problems.
+pub(crate) fn read(path: &Path, egress: Egress) -> Result<TenantFile, Vec<Mistake>> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let problem = format!("the file cannot be read: {error}");
+        vec![Mistake { file: file.clone(), line: None, path: String::new(), problem }]
+    })?;
+    parse(&file, &text, egress)
+}
+
+/// Reads the text of a file.
+pub(crate) fn parse(file: &str, text: &str, egress: Egress) -> Result<TenantFile, Vec<Mistake>> {
+    let problem = |line: Option<usize>, path: &str, problem: String| Mistake {
+        file: file.to_owned(),
+        line,
+        path: path.to_owned(),
+        problem,
+    };
+    let document = toml_edit::Document::parse(text).map_err(|error| {
+        let line = error.span().map(|span| line_at(text, span.start));
+        let said = error.message().trim().replace('\n', ", ");
+        vec![problem(line, "", format!("not valid TOML: {said}"))]
+    })?;
+    let locate = |issue: &Issue| {
+        let line = line_of(text, document.as_item(), &issue.path, issue.line_in_value);
+        problem(line.or(Some(1)), &issue.path, issue.problem.clone())
+    };
+    let raw = RawTenant::from_value(table_to_json(document.as_table()))
+        .map_err(|issues| issues.0.iter().map(locate).collect::<Vec<_>>())?;
+    let tenant = Tenant::validate(&raw, egress).map_err(|issues| issues.0.iter().map(locate).collect::<Vec<_>>())?;
+    let bytes = raw.to_json().len();
+    if bytes > MAX_BYTES {
+        return Err(vec![problem(
+            None,
+            "",
+            format!(
+                "the configuration has {bytes} bytes as JSON; at most {MAX_BYTES} are taken: shorten the templates"
+            ),
+        )]);
+    }
+    Ok(TenantFile { raw, tenant })
+}
+
+fn table_to_json(table: &dyn TableLike) -> Json {
+    Json::Object(table.iter().map(|(key, item)| (key.to_owned(), item_to_json(item))).collect())
+}
+
+fn item_to_json(item: &Item) -> Json {
+    match item {
+        Item::None => Json::Null,
+        Item::Value(value) => value_to_json(value),
+        Item::Table(table) => table_to_json(table),
+        Item::ArrayOfTables(tables) => tables.iter().map(|table| table_to_json(table)).collect(),
+    }
+}
+
+fn value_to_json(value: &Value) -> Json {
+    match value {
+        Value::String(text) => Json::from(text.value().as_str()),
+        Value::Integer(number) => Json::from(*number.value()),
+        // What JSON has no number for (nan, inf) becomes null, which no field takes.
+        Value::Float(number) => Json::from(*number.value()),
+        Value::Boolean(flag) => Json::from(*flag.value()),
+        // JSON has no times: as in events, they are texts.
+        Value::Datetime(time) => Json::from(time.value().to_string()),
+        Value::Array(array) => array.iter().map(value_to_json).collect(),
+        Value::InlineTable(table) => table_to_json(table),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "\
+tenant = \"acme\"
+name = \"Acme\"
+
+[[sinks]]
+id = \"crm\"
+kind = \"webhook\"
+types = [\"action.*\"]
+url = \"https://crm.example.org/\"
+secrets = [\"crm\"]
+
+[[sinks]]
+id = \"mail\"
+kind = \"email\"
+types = [\"action.signed\"]
+from = \"a@acme.example\"
+to = \"{{ data.email }}\"
+subject = \"Thanks\"
+text = \"\"\"
+Dear {{ data.name }},
+thank you
+\"\"\"
+";
+
+    fn problems(text: &str) -> Vec<String> {
+        let found = parse("acme.toml", text, Egress::Public).map(|_| ()).unwrap_err();
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_valid_file_is_read() {
+        let file = parse("acme.toml", VALID, Egress::Public).unwrap();
+        assert_eq!((file.tenant.sinks.len(), file.raw.name.as_str()), (2, "Acme"));
+    }
+
+    /// Each row: what is replaced, by what, and how the first problem begins and what it says.
+    #[test]
+    fn each_problem_names_its_file_line_and_field() {
+        for (from, to, begins, says) in [
+            ("https://crm", "http://crm", "acme.toml:8: sinks[0].url: ", "must be https, and is http"),
+            ("Acme\"\n", "Acme\"\ncolour = 1\n", "acme.toml:3: colour: ", "unknown field"),
+            ("id = \"crm\"", "id = \"crm\"\ncolour = 1", "acme.toml:6: sinks[0].colour: ", "unknown field"),
+            ("id = \"mail\"", "id = \"crm\"", "acme.toml:12: sinks[1].id: ", "unique"),
+            ("from = \"a@acme.example\"\n", "", "acme.toml:11: sinks[1].from: ", "missing"),
+            ("thank you", "thank {{ you }}", "acme.toml:20: sinks[1].text: ", "no variable"),
+            ("thank you", "thank {{ you", "acme.toml:20: sinks[1].text: ", "does not compile"),
+            ("name = \"Acme\"", "name = Acme", "acme.toml:2: ", "not valid TOML"),
+            ("name = \"Acme\"", "tenant = \"acme\"", "acme.toml:2: ", "duplicate key"),
+            ("types = [\"action.*\"]", "types = 7", "acme.toml:7: sinks[0].types: ", "invalid type"),
+        ] {
+            let found = problems(&VALID.replacen(from, to, 1));
+            let first = found.first().unwrap();
+            assert!(first.starts_with(begins) && first.contains(says), "{to}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn all_problems_are_found_together() {
+        let broken = VALID.replace("https://crm", "http://crm").replace("id = \"mail\"", "id = \"Mail\"");
+        assert_eq!(problems(&broken).len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_one_problem() {
+        let found = read(Path::new("/nowhere/acme.toml"), Egress::Public).unwrap_err();
+        assert!(found[0].to_string().starts_with("/nowhere/acme.toml: the file cannot be read"), "{}", found[0]);
+    }
+}
