@@ -43,8 +43,10 @@ impl Acequia {
         self.run(&["secret", "put", tenant, name, "--value-stdin"], value).map(drop)
     }
 
-    /// Sends events, one per line.
-    pub(crate) fn send(&self, tenant: &str, lines: &str) -> Result<()> {
-        self.run(&["send", tenant, "--file", "-"], lines).map(drop)
+    /// Sends lines at a steady pace, also those that are no events.
+    pub(crate) fn send(&self, tenant: &str, lines: &[String], per_second: u32) -> Result<()> {
+        let rate = format!("{per_second}/s");
+        let input = lines.join("\n") + "\n";
+        self.run(&["send", tenant, "--file", "-", "--no-validate", "--rate", &rate], &input).map(drop)
     }
 }

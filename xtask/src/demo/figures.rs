@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::tenant::{Far, STACKS, Sink};
+use super::tenant::{Far, Sink};
 use crate::local::Local;
 use crate::receiver::{self, EndpointStats};
 
@@ -17,7 +17,7 @@ use crate::receiver::{self, EndpointStats};
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Tally {
     /// Events that were routed.
-    pub(super) routed: u64,
+    pub(super) events: u64,
     /// Those that no sink takes.
     pub(super) unmatched: u64,
     /// By sink.
@@ -31,6 +31,7 @@ pub(super) struct SinkTally {
     pub(super) delivered: u64,
     pub(super) filtered: u64,
     pub(super) retrying: u64,
+    pub(super) in_progress: u64,
     pub(super) quarantined: u64,
     pub(super) p50_ms: Option<u64>,
     pub(super) p95_ms: Option<u64>,
@@ -129,15 +130,28 @@ fn queue_bodies(local: &Local, tenant: &str) -> Result<Vec<String>> {
     Ok(messages.filter_map(Json::as_array).flatten().map(|message| text(message, "Body")).collect())
 }
 
-/// `acequia status T`: one queue with its dead-letter queue.
+/// `acequia status`.
+#[derive(Debug, Deserialize)]
+struct Status {
+    tenants: Vec<TenantStatus>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TenantStatus {
+    tenant: String,
+    queues: Vec<Queue>,
+}
+
+/// What `acequia status` says of one queue and its dead-letter queue.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Queue {
     #[serde(rename = "queue")]
     pub(super) name: String,
-    pub(super) visible: u64,
-    pub(super) in_flight: u64,
-    pub(super) delayed: u64,
-    pub(super) dlq: u64,
+    visible: u64,
+    in_flight: u64,
+    delayed: u64,
+    dlq_visible: u64,
+    dlq_in_flight: u64,
 }
 
 impl Queue {
@@ -145,16 +159,20 @@ impl Queue {
     pub(super) fn waiting(&self) -> u64 {
         self.visible + self.in_flight + self.delayed
     }
+
+    /// Messages in its dead-letter queue.
+    pub(super) fn dead(&self) -> u64 {
+        self.dlq_visible + self.dlq_in_flight
+    }
 }
 
-/// What waits and what failed, of all tenants by queue.
-pub(super) fn queues(local: &Local) -> Result<BTreeMap<(&'static str, String), Queue>> {
-    let mut all = BTreeMap::new();
-    for stack in STACKS {
-        let answer = local.acequia.read(&["status", stack.tenant])?;
-        let queues: Vec<Queue> = serde_json::from_value(answer.get("queues").cloned().unwrap_or_default())
-            .context("acequia status printed another form")?;
-        all.extend(queues.into_iter().map(|queue| ((stack.tenant, queue.name.clone()), queue)));
-    }
-    Ok(all)
+/// What waits and what failed, by tenant and queue.
+pub(super) fn queues(local: &Local) -> Result<BTreeMap<(String, String), Queue>> {
+    let status: Status =
+        serde_json::from_value(local.acequia.read(&["status"])?).context("acequia status printed another form")?;
+    let of_tenant = |status: TenantStatus| {
+        let tenant = status.tenant;
+        status.queues.into_iter().map(move |queue| ((tenant.clone(), queue.name.clone()), queue))
+    };
+    Ok(status.tenants.into_iter().flat_map(of_tenant).collect())
 }

@@ -94,8 +94,8 @@ struct Redrive {
 fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     let depth = || -> Result<(u64, u64)> {
         let queues = figures::queues(local)?;
-        let queue = queues.get(&(BROKEN, "webhook".to_owned())).cloned().unwrap_or_default();
-        Ok((queue.dlq, queue.waiting()))
+        let queue = queues.get(&(BROKEN.to_owned(), "webhook".to_owned())).cloned().unwrap_or_default();
+        Ok((queue.dead(), queue.waiting()))
     };
     let (before, _) = depth()?;
     view.line(&format!("{BROKEN}'s endpoint is mended; acequia dlq redrive {BROKEN} --queue webhook --yes"));

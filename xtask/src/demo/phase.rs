@@ -2,7 +2,6 @@
 //! settled.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -15,9 +14,6 @@ use super::{figures, late};
 use crate::host;
 use crate::local::Local;
 
-/// Events are sent in portions of this time, by one run of the operator's command each.
-const TICK: Duration = Duration::from_millis(500);
-const TICKS_PER_SECOND: u32 = 2;
 /// How often the view is drawn. Reading the ledger costs the same two cores that deliver.
 const DRAW_EVERY: Duration = Duration::from_secs(2);
 /// How long the last events may take.
@@ -39,23 +35,20 @@ impl Phase {
         let since = host::since_epoch().as_millis().to_string();
         let sent: BTreeMap<&'static str, Batch> =
             STACKS.iter().map(|stack| (stack.tenant, event::make(stack.tenant, name, count))).collect();
-        let progress: BTreeMap<&'static str, AtomicU64> =
-            STACKS.iter().map(|stack| (stack.tenant, AtomicU64::new(0))).collect();
         std::thread::scope(|scope| {
             let senders: Vec<_> = sent
                 .iter()
-                .zip(progress.values())
-                .map(|((tenant, batch), progress)| scope.spawn(move || send(local, tenant, batch, rate, progress)))
+                .map(|(tenant, batch)| scope.spawn(move || local.acequia.send(tenant, &batch.lines, rate)))
                 .collect();
             while !senders.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                draw(local, view, &since, &progress)?;
+                draw(local, view, &since)?;
                 std::thread::sleep(DRAW_EVERY);
             }
             senders.into_iter().try_for_each(|sender| sender.join().unwrap_or_else(|_| bail!("sending panicked")))
         })?;
         let start = host::now();
         loop {
-            let tallies = draw(local, view, &since, &progress)?;
+            let tallies = draw(local, view, &since)?;
             let waiting: u64 = figures::queues(local)?.values().filter(|q| q.name != "out").map(Queue::waiting).sum();
             if waiting == 0 && is_settled(&sent, &tallies) {
                 return Ok(Self { sent, tallies });
@@ -73,34 +66,15 @@ impl Phase {
     }
 }
 
-/// Sends one tenant's lines at the pace.
-fn send(local: &Local, tenant: &str, batch: &Batch, rate: u32, progress: &AtomicU64) -> Result<()> {
-    let start = host::now();
-    let portion = usize::try_from(rate)?.div_ceil(usize::try_from(TICKS_PER_SECOND)?).max(1);
-    for (index, lines) in batch.lines.chunks(portion).enumerate() {
-        let due = TICK * u32::try_from(index)?;
-        std::thread::sleep(due.saturating_sub(start.elapsed()));
-        local.acequia.send(tenant, &(lines.join("\n") + "\n"))?;
-        progress.fetch_add(u64::try_from(lines.len())?, Ordering::Relaxed);
-    }
-    Ok(())
-}
-
 /// Reads the ledger and shows it.
-fn draw(
-    local: &Local,
-    view: &mut View,
-    since: &str,
-    progress: &BTreeMap<&'static str, AtomicU64>,
-) -> Result<BTreeMap<&'static str, Tally>> {
+fn draw(local: &Local, view: &mut View, since: &str) -> Result<BTreeMap<&'static str, Tally>> {
     let mut tallies = BTreeMap::new();
     for stack in STACKS {
         tallies.insert(stack.tenant, Tally::read(local, stack.tenant, Some(since))?);
     }
-    let rows = SINKS.iter().map(|sink| Row {
-        tenant: sink.tenant,
-        accepted: progress.get(sink.tenant).map_or(0, |sent| sent.load(Ordering::Relaxed)),
-        tally: tallies.get(sink.tenant).map(|tally| tally.sink(sink.id)).unwrap_or_default(),
+    let rows = SINKS.iter().filter_map(|sink| {
+        let tally = tallies.get(sink.tenant)?;
+        Some(Row { tenant: sink.tenant, sink: sink.id, accepted: tally.events, tally: tally.sink(sink.id) })
     });
     view.draw(&rows.collect::<Vec<_>>());
     Ok(tallies)

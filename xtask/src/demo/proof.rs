@@ -65,7 +65,7 @@ impl Account {
         let arrived = figures::arrived(local, &SINKS)?;
         let queues = figures::queues(local)?;
         let of_queue =
-            |tenant: &'static str, name: &str| queues.get(&(tenant, name.to_owned())).cloned().unwrap_or_default();
+            |tenant: &str, name: &str| queues.get(&(tenant.to_owned(), name.to_owned())).cloned().unwrap_or_default();
         let mut unmatched = BTreeMap::new();
         let mut tallies = BTreeMap::new();
         for stack in STACKS {
@@ -88,8 +88,8 @@ impl Account {
                 sent_twice: batches.iter().map(|batch| batch.repeated).sum(),
                 delivered: arrived.distinct,
                 filtered: tally.filtered,
-                quarantined: tally.quarantined + intake.dlq,
-                waiting: tally.retrying + intake.waiting(),
+                quarantined: tally.quarantined + intake.dead(),
+                waiting: tally.retrying + tally.in_progress + intake.waiting(),
                 expected: events().filter(|event| (sink.takes)(event)).count() as u64,
                 duplicates_received: arrived.duplicates,
                 bad_signatures: arrived.bad_signatures,
@@ -171,7 +171,7 @@ pub(super) fn judge(
             redrive.before, redrive.after
         ),
     });
-    let routed = |phase: &Phase| phase.tallies.values().map(|tally| tally.routed).sum::<u64>();
+    let routed = |phase: &Phase| phase.tallies.values().map(|tally| tally.events).sum::<u64>();
     let unmatched: u64 = account.unmatched.values().sum();
     checks.push(Check {
         holds: unmatched > 0,

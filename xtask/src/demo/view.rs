@@ -8,7 +8,8 @@ use crate::report;
 /// One line of the view.
 pub(super) struct Row {
     pub(super) tenant: &'static str,
-    /// Lines that were sent to the tenant.
+    pub(super) sink: &'static str,
+    /// Events of the tenant that were routed.
     pub(super) accepted: u64,
     pub(super) tally: SinkTally,
 }
@@ -72,11 +73,11 @@ fn render(row: &Row) -> String {
     format!(
         "{:<7} {:<10} {:>8} {:>9} {:>8} {:>8} {:>7}   {:>7} {:>7} {:>7}",
         row.tenant,
-        tally.sink,
+        row.sink,
         row.accepted,
         tally.delivered,
         tally.filtered,
-        tally.retrying,
+        tally.retrying + tally.in_progress,
         tally.quarantined,
         report::or_dash(tally.p50_ms),
         report::or_dash(tally.p95_ms),
