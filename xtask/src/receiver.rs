@@ -45,14 +45,14 @@ impl Receiver {
     pub(crate) fn define(&self, endpoint: &str) -> Result<String> {
         let url = self.url(&format!("_receiver/endpoints/{endpoint}"));
         let answer: Json =
-            ureq::put(&url).send_json(json!({})).context("cannot make an endpoint")?.body_mut().read_json()?;
+            agent().put(&url).send_json(json!({})).context("cannot make an endpoint")?.body_mut().read_json()?;
         answer.pointer("/secrets/0").and_then(Json::as_str).map(str::to_owned).context("the receiver gave no secret")
     }
 
     /// Lets an endpoint answer differently from now on.
     pub(crate) fn switch(&self, endpoint: &str, mode: &str) -> Result<()> {
         let url = self.url(&format!("_receiver/endpoints/{endpoint}/mode"));
-        ureq::put(&url).send(mode).map(drop).with_context(|| format!("cannot switch {endpoint} to {mode}"))
+        agent().put(&url).send(mode).map(drop).with_context(|| format!("cannot switch {endpoint} to {mode}"))
     }
 
     /// What has come to each endpoint.
@@ -62,8 +62,13 @@ impl Receiver {
     }
 }
 
+/// A client for loopback: without the proxy that the environment may name.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().proxy(None).build().into()
+}
+
 /// Reads JSON from a server on loopback.
 pub(crate) fn get<T: serde::de::DeserializeOwned>(url: &str) -> Result<T> {
-    let mut answer = ureq::get(url).call().with_context(|| format!("cannot read {url}"))?;
+    let mut answer = agent().get(url).call().with_context(|| format!("cannot read {url}"))?;
     answer.body_mut().with_config().limit(256 * 1024 * 1024).read_json().with_context(|| format!("cannot read {url}"))
 }
