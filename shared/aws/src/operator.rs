@@ -124,6 +124,9 @@ impl OperatorQueues {
 
     /// Deletes messages, at most ten, by their receipt handles; one answer each.
     pub async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        if handles.is_empty() {
+            return Vec::new();
+        }
         let mut request = self.client.delete_message_batch().queue_url(queue.url());
         let failed = |error: SharedError| handles.iter().map(|_| Err(error.unavailable(DELETE))).collect();
         for (index, handle) in handles.iter().enumerate() {

@@ -31,11 +31,15 @@ mod endpoints {
 
 /// What the suites cannot ask of every implementation.
 mod adapters {
+    use acequia_aws::operator::Depth;
     use acequia_aws::{DynamoLedger, PartiqlClaims};
+    use acequia_core::delivery::Outgoing;
     use acequia_core::id::SecretName;
     use acequia_core::ledger::{Record, Status};
-    use acequia_core::port::{Ledger as _, Secrets as _};
+    use acequia_core::port::{Ledger as _, Queues as _, Secrets as _};
+    use acequia_core::queue::{QueueName, QueueRole};
     use acequia_testkit::build;
+    use acequia_testkit::conformance::queues::QueuesInTest as _;
     use acequia_testkit::conformance::secrets::SecretsInTest as _;
 
     use super::World;
@@ -50,6 +54,29 @@ mod adapters {
         assert_eq!(secrets.secret(&tenant, &name).await.unwrap().expose(), "old");
         clock.advance(std::time::Duration::from_mins(1));
         assert_eq!(secrets.secret(&tenant, &name).await.unwrap().expose(), "new");
+    }
+
+    #[tokio::test]
+    async fn an_operator_finds_measures_and_empties_a_tenants_queues_and_no_others() {
+        let queues = World::load().await.queues();
+        let name = |tenant: &str| QueueName::new(&queues.world.stage, &build::tenant_id(tenant), QueueRole::Intake);
+        let ours = queues.make(&name("op").dead_letter()).await;
+        for other in [name("op"), name("op-b")] {
+            queues.make(&other).await;
+        }
+        let operator = &queues.operator;
+        let found = operator.find(&queues.world.stage, Some(&build::tenant_id("op"))).await.unwrap();
+        assert_eq!(found, [name("op"), name("op").dead_letter()]);
+        assert_eq!(operator.find(&queues.world.stage, None).await.unwrap().len(), 3);
+        assert_eq!(operator.locate(&name("nobody")).await.unwrap(), None);
+        let message = Outgoing { body: "x".to_owned(), ..Outgoing::default() };
+        assert!(queues.send(&ours, &vec![message; 3]).await.iter().all(Result::is_ok));
+        let received = queues.receive(&ours).await;
+        assert_eq!(operator.depth(&ours).await.unwrap(), Depth { visible: 0, in_flight: 3, delayed: 0 });
+        let handles: Vec<String> = received.into_iter().map(|message| message.receipt_handle).collect();
+        assert!(operator.delete(&ours, &handles).await.iter().all(Result::is_ok));
+        assert!(operator.delete(&ours, &[]).await.is_empty());
+        assert_eq!(operator.depth(&ours).await.unwrap(), Depth::default());
     }
 
     #[tokio::test]

@@ -115,17 +115,28 @@ fn report(listed: &Listed) -> Report {
             or_dash(message.sink.as_deref()),
             message.reason.clone(),
             or_dash(message.attempts),
-            message.age_s.to_string(),
+            age(message.age_s),
             message.detail.clone(),
         ]
     };
-    let header = ["QUEUE", "EVENT", "SINK", "REASON", "ATTEMPTS", "AGE (S)", "DETAIL"];
+    let header = ["QUEUE", "EVENT", "SINK", "REASON", "ATTEMPTS", "AGE", "DETAIL"];
     let text = format!(
         "{}\n\n{} messages. Looking hid them for a moment (at most 30 s); none was deleted.",
         table(header, listed.messages.iter().map(row)),
         listed.count
     );
     Report::new(listed, text)
+}
+
+/// A time in its two largest units, such as `3d 4h`.
+fn age(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, ..) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +157,11 @@ mod tests {
         let described = describe(&build::tenant_id("acme"), &name, message, build::at(100));
         let report = report(&Listed { messages: vec![described], count: 1 });
         serde_json::from_str(report.json()).unwrap()
+    }
+
+    #[test]
+    fn an_age_shows_its_two_largest_units() {
+        assert_eq!([59, 61, 3_660, 90_000].map(age), ["59s", "1m 1s", "1h 1m", "1d 1h"]);
     }
 
     #[test]

@@ -69,13 +69,18 @@ async fn plan(tenants: &impl TenantStore, file: &TenantFile) -> Result<Plan, Fai
 }
 
 async fn publish(tenants: &impl TenantStore, file: &TenantFile, plan: &Plan, actor: String) -> Result<u64, Failure> {
-    let paths: Vec<&str> = plan.changes.iter().map(|change| change.path.as_str()).collect();
+    let summary = if plan.current == 0 {
+        let sinks: Vec<&str> = file.tenant.sinks.iter().map(|sink| sink.id.as_str()).collect();
+        format!("new, with sinks {}", sinks.join(", "))
+    } else {
+        plan.changes.iter().map(|change| change.path.as_str()).collect::<Vec<_>>().join(", ")
+    };
     let change = Change {
         document: file.raw.to_json(),
         expected: plan.current,
         actor,
         at: SystemClock.now(),
-        summary: paths.join(", ").chars().take(SUMMARY).collect(),
+        summary: summary.chars().take(SUMMARY).collect(),
     };
     Ok(tenants.publish(&file.tenant.summary.id, change).await?)
 }
@@ -120,7 +125,8 @@ mod tests {
         }
         let again = plan(&tenants, &two).await.unwrap();
         assert_eq!((again.current, again.changes.len()), (2, 0));
-        assert_eq!(tenants.audit(&two.tenant.summary.id).await.unwrap()[1].summary, "sinks.crm.url");
+        let audit = tenants.audit(&two.tenant.summary.id).await.unwrap();
+        assert_eq!([&*audit[0].summary, &*audit[1].summary], ["new, with sinks crm", "sinks.crm.url"]);
     }
 
     #[tokio::test]

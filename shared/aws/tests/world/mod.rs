@@ -22,7 +22,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 /// A local AWS with a name that nothing else on it has.
 pub(crate) struct World {
     pub(crate) clients: Clients,
-    stage: Stage,
+    pub(crate) stage: Stage,
 }
 
 impl World {
@@ -118,8 +118,8 @@ impl SecretsInTest for RealSecrets {
 /// SQS, and what a test needs beside the port.
 pub(crate) struct RealQueues {
     used: SqsQueues,
-    operator: OperatorQueues,
-    world: World,
+    pub(crate) operator: OperatorQueues,
+    pub(crate) world: World,
 }
 
 impl Queues for RealQueues {
