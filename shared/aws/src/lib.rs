@@ -16,7 +16,7 @@ mod tenants;
 
 pub use clients::Clients;
 pub use endpoints::DynamoEndpoints;
-pub use ledger::{ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
+pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
 pub use queues::SqsQueues;
 pub use secrets::SsmSecrets;
 pub use tenants::DynamoTenants;

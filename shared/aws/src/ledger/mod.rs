@@ -12,7 +12,7 @@ use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Ve
 use acequia_core::port::{Ledger, Page, Unavailable};
 use aws_sdk_dynamodb::Client;
 
-pub use claim::ClaimWriter;
+pub use claim::{ClaimWrite, ClaimWriter};
 pub use partiql::PartiqlClaims;
 pub use put::PutClaims;
 

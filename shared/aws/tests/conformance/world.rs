@@ -45,7 +45,7 @@ impl World {
         Self { clients: Clients::new(&config), stage }
     }
 
-    async fn table(&self, kind: &str) -> String {
+    pub(crate) async fn table(&self, kind: &str) -> String {
         let name = format!("acequia-{}-{kind}", self.stage);
         let mut request =
             self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);

@@ -1,0 +1,32 @@
+//! The real adapters pass the suites that the in-memory ports pass: on a local AWS, whose address is in `ACEQUIA_TEST_ENDPOINT`.
+#![cfg(feature = "emulator")]
+
+mod adapters;
+mod claim;
+mod world;
+
+use world::World;
+
+mod ledger_in_batches {
+    acequia_testkit::suite!(ledger, crate::World::load().await.ledger().await);
+}
+
+mod ledger_put_by_put {
+    acequia_testkit::suite!(ledger, crate::World::load().await.ledger_of_puts().await);
+}
+
+mod tenants {
+    acequia_testkit::suite!(tenants, crate::World::load().await.tenants().await);
+}
+
+mod queues {
+    acequia_testkit::suite!(queues, crate::World::load().await.queues());
+}
+
+mod secrets {
+    acequia_testkit::suite!(secrets, crate::World::load().await.secrets().0);
+}
+
+mod endpoints {
+    acequia_testkit::suite!(endpoints, crate::World::load().await.endpoints().await);
+}
