@@ -16,7 +16,7 @@ pub fn lambda_event(messages: &[Incoming]) -> Value {
 
 /// Receives what is visible in a queue (at most ten messages, hidden for two minutes) as the event of a batch.
 pub fn receive_event(queues: &InMemoryQueues, queue: &QueueArn) -> Value {
-    lambda_event(&queues.receive(queue, 10, Duration::from_secs(120)))
+    lambda_event(&queues.receive(queue, 10, Duration::from_mins(2)))
 }
 
 fn record(message: &Incoming) -> Value {
