@@ -16,9 +16,6 @@ use super::rows::item_of;
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, Item, PK, SK};
 
-/// Attributes of a record that may be absent: taking a record over removes those that the new one does not have.
-const OPTIONAL: [&str; 5] = ["claim", "lease_until", "due_at", "reason", "receipt"];
-
 /// The default way to write claims.
 #[derive(Debug, Clone)]
 pub struct PartiqlClaims {
@@ -94,7 +91,9 @@ fn insert(table: &str, item: Item) -> (String, Vec<AttributeValue>) {
 /// status or takes the token away.
 fn replace(table: &str, item: Item, over: &Item) -> (String, Vec<AttributeValue>) {
     let (mut changes, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    let removed: Vec<&str> = OPTIONAL.into_iter().filter(|name| !item.contains_key(*name)).collect();
+    // What the old record has and the new one does not, such as the time at which a retry was due.
+    let mut removed: Vec<&String> = over.keys().filter(|name| !item.contains_key(*name)).collect();
+    removed.sort();
     let mut key = Vec::with_capacity(2);
     for (name, value) in item {
         if name == PK || name == SK {
@@ -139,11 +138,11 @@ mod tests {
     #[test]
     fn an_update_names_its_key_and_the_state_that_must_still_hold() {
         let new = item(&[("pk", "p"), ("claim", "new")]);
-        let old = item(&[("pk", "p"), ("status", "retry"), ("updated_at", "1")]);
+        let old = item(&[("pk", "p"), ("status", "retry"), ("updated_at", "1"), ("due_at", "2")]);
         let (statement, parameters) = replace("t", new, &old);
         assert_eq!(
             statement,
-            "UPDATE \"t\" SET \"claim\" = ? REMOVE \"lease_until\" REMOVE \"due_at\" REMOVE \"reason\" REMOVE \"receipt\" \
+            "UPDATE \"t\" SET \"claim\" = ? REMOVE \"due_at\" REMOVE \"status\" REMOVE \"updated_at\" \
              WHERE \"pk\" = ? AND \"claim\" IS MISSING AND \"status\" = ? AND \"updated_at\" = ?"
         );
         assert_eq!(parameters, ["new", "p", "retry", "1"].map(keys::text));
