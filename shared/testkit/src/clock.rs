@@ -1,8 +1,9 @@
 //! A clock that stands still until a test moves it.
 
-use std::future::{Future, poll_fn};
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::pin::Pin;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use acequia_core::ledger::after;
@@ -18,13 +19,15 @@ pub struct FixedClock(Shared<State>);
 #[derive(Debug)]
 struct State {
     now: Timestamp,
-    sleepers: Vec<Waker>,
+    /// Who sleeps, by when it ends; the number tells those apart that end together.
+    sleepers: BTreeMap<(Timestamp, u64), Waker>,
+    issued: u64,
 }
 
 impl FixedClock {
     /// A clock that stands at `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self(Shared::new(State { now, sleepers: Vec::new() }))
+        Self(Shared::new(State { now, sleepers: BTreeMap::new(), issued: 0 }))
     }
 
     /// Lets time pass.
@@ -35,13 +38,18 @@ impl FixedClock {
 
     /// Puts the clock to a time.
     pub fn set(&self, now: Timestamp) {
-        let sleepers = {
+        let woken: Vec<Waker> = {
             let mut state = self.0.lock();
             state.now = now;
-            std::mem::take(&mut state.sleepers)
+            let later = state.sleepers.split_off(&(now, u64::MAX));
+            std::mem::replace(&mut state.sleepers, later).into_values().collect()
         };
-        // Each looks again whether its time has come.
-        sleepers.into_iter().for_each(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// When the first of those that sleep wants to be woken.
+    pub fn next_sleeper(&self) -> Option<Timestamp> {
+        self.0.lock().sleepers.keys().next().map(|(until, _)| *until)
     }
 }
 
@@ -58,15 +66,37 @@ impl Clock for FixedClock {
     }
 
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (clock, until) = (self.clone(), after(self.now(), time));
-        Box::pin(poll_fn(move |context| {
-            let mut state = clock.0.lock();
-            if state.now >= until {
-                return Poll::Ready(());
-            }
-            state.sleepers.push(context.waker().clone());
-            Poll::Pending
-        }))
+        let number = {
+            let mut state = self.0.lock();
+            state.issued += 1;
+            state.issued
+        };
+        Box::pin(Sleep { clock: self.clone(), key: (after(self.now(), time), number) })
+    }
+}
+
+/// Ends when the clock stands at its time or later; who drops it is woken no more.
+struct Sleep {
+    clock: FixedClock,
+    key: (Timestamp, u64),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.clock.0.lock();
+        if state.now >= self.key.0 {
+            return Poll::Ready(());
+        }
+        state.sleepers.insert(self.key, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.clock.0.lock().sleepers.remove(&self.key);
     }
 }
 
@@ -81,5 +111,20 @@ mod tests {
         let before = clock.now();
         clock.advance(Duration::from_mins(1));
         assert_eq!(other.now(), after(before, Duration::from_mins(1)));
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_at_its_time_and_forgotten_when_it_is_dropped() {
+        let clock = FixedClock::default();
+        let mut sleep = clock.sleep(Duration::from_secs(5));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        assert_eq!(clock.next_sleeper(), Some(after(clock.now(), Duration::from_secs(5))));
+        clock.advance(Duration::from_secs(5));
+        assert!(sleep.as_mut().poll(&mut context).is_ready());
+        let mut other = clock.sleep(Duration::from_secs(1));
+        assert!(other.as_mut().poll(&mut context).is_pending());
+        drop(other);
+        assert_eq!(clock.next_sleeper(), None);
     }
 }

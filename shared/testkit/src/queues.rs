@@ -1,6 +1,7 @@
 //! SQS, in memory: visibility, receive counts, redrive to a dead-letter queue and FIFO deduplication, all by the test's clock.
 //!
-//! Not modelled: delays, retention, the order of FIFO groups, and that a standard queue may deliver twice by itself.
+//! Not modelled: delays, retention and the order of FIFO groups. That a standard queue hands a message out twice by itself
+//! happens where a test wants it ([`InMemoryQueues::duplicate`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -116,6 +117,60 @@ impl InMemoryQueues {
             }
         }
         received
+    }
+
+    /// Receives this message, where it is visible, and hides it for `visibility`: a test that decides about the order picks
+    /// by [`InMemoryQueues::visible`].
+    pub fn receive_one(&self, queue: &QueueArn, message_id: &str, visibility: Duration) -> Option<Incoming> {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let issued = state.number();
+        let found = state.queues.get_mut(queue)?;
+        let index = found
+            .messages
+            .iter()
+            .position(|stored| stored.message.message_id == message_id && stored.visible_at <= now)?;
+        let limit = found.redrive.as_ref().map(|(target, limit)| (target.clone(), *limit));
+        let stored = found.messages.get_mut(index)?;
+        if let Some((target, _)) = limit.filter(|(_, limit)| stored.message.receives >= *limit) {
+            let mut dead = found.messages.remove(index);
+            dead.message.queue = target.clone();
+            state.queues.entry(target).or_default().messages.push(dead);
+            return None;
+        }
+        stored.visible_at = after(now, visibility);
+        stored.message.receives += 1;
+        stored.message.receipt_handle = format!("receipt-{issued}");
+        Some(stored.message.clone())
+    }
+
+    /// The ids of the messages that can be received now, in the order of their arrival.
+    pub fn visible(&self, queue: &QueueArn) -> Vec<String> {
+        let (state, now) = (self.state.lock(), self.clock.now());
+        let found = state.queues.get(queue);
+        let visible = found.into_iter().flat_map(|found| &found.messages).filter(|stored| stored.visible_at <= now);
+        visible.map(|stored| stored.message.message_id.clone()).collect()
+    }
+
+    /// When the next message of this queue that is hidden now becomes visible.
+    pub fn next_visible(&self, queue: &QueueArn) -> Option<Timestamp> {
+        let (state, now) = (self.state.lock(), self.clock.now());
+        let found = state.queues.get(queue)?;
+        found.messages.iter().map(|stored| stored.visible_at).filter(|at| *at > now).min()
+    }
+
+    /// Lets a message be handed out once more after `wait`, as a standard queue may do by itself: its copy has the same id, and
+    /// deleting one leaves the other. Answers whether the message is there.
+    pub fn duplicate(&self, queue: &QueueArn, message_id: &str, wait: Duration) -> bool {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let Some(found) = state.queues.get_mut(queue) else { return false };
+        let original = found.messages.iter().find(|stored| stored.message.message_id == message_id);
+        let Some(mut copy) = original.cloned() else { return false };
+        copy.visible_at = after(now, wait);
+        copy.message.receipt_handle = String::new();
+        found.messages.push(copy);
+        true
     }
 
     /// Deletes the message that was received with this handle; false where it was received again since.
