@@ -8,6 +8,8 @@ mod deadline;
 pub mod environment;
 mod guard;
 mod message;
+#[cfg(feature = "mutation")]
+pub mod mutation;
 mod serve;
 mod sink;
 mod sink_loop;

@@ -165,6 +165,10 @@ fn read(tenant: &TenantId, items: &mut [Item]) {
 
 /// Marks deliveries that stand in the batch already. The same identity with another content is refused.
 fn fold(items: &mut [Item]) {
+    #[cfg(feature = "mutation")]
+    if crate::mutation::skips_fold() {
+        return;
+    }
     let mut first: HashMap<DeliveryKey, (usize, String)> = HashMap::new();
     for (index, item) in items.iter_mut().enumerate() {
         let (Some(key), Some(delivery)) = (item.key(), item.open()) else { continue };

@@ -1,0 +1,129 @@
+//! What must hold when all is over: every accepted event is accounted for, and the ledger says what happened.
+
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::ledger::{Record, Status};
+use acequia_core::queue::QueueRole;
+use acequia_testkit::build;
+
+use crate::history::{History, StoryKey};
+use crate::mutation::Mutation;
+use crate::scenario::Flaw;
+use crate::world::World;
+
+/// FIFO queues know duplicates for five minutes.
+const DEDUPLICATION: Duration = Duration::from_mins(5);
+
+/// Checks it all.
+pub fn check(world: &World) {
+    let events = world.lock().history.scenario.events.len();
+    for event in 0..events {
+        check_event(world, event);
+    }
+    if world.mutation != Some(Mutation::ShareLedger) {
+        check_ledger(world);
+    }
+    check_order(&mut world.lock().history);
+}
+
+/// Whether a dead-letter queue holds this event (of this sink).
+fn lies_dead(world: &World, tenant: &str, role: QueueRole, body: &str, sink: Option<&str>) -> bool {
+    let dead = world.queues.messages(&build::dead_letter_queue(tenant, role));
+    dead.iter().any(|message| {
+        let of = message.attributes.get(acequia_core::delivery::SINK).and_then(|attribute| attribute.as_text());
+        message.body == body && of == sink
+    })
+}
+
+fn check_event(world: &World, index: usize) {
+    let Some((event, tenant)) = ({
+        let history = &world.lock().history;
+        history.event(index).cloned().zip(history.event(index).and_then(|e| history.scenario.tenants.get(e.tenant)).cloned())
+    }) else {
+        return;
+    };
+    let owner = tenant.id.as_str();
+    if matches!(event.flaw, Flaw::NotJson | Flaw::Foreign) {
+        if !lies_dead(world, owner, QueueRole::Intake, &event.body, None) {
+            world.lock().history.report(0, format_args!("event {index} is none, and does not lie in the dead-letter queue"));
+        }
+        return;
+    }
+    let recorded = world.ledger.records(&tenant.id).iter().any(|row| matches!(row, Record::Route(r) if r.event == event.event));
+    let state = &mut *world.lock();
+    let history = &mut state.history;
+    if !history.routed.contains(&index) {
+        history.report(0, format_args!("event {index} was accepted and never routed"));
+    }
+    if !recorded && !history.unrecorded.contains(&event.identity) && world.mutation != Some(Mutation::ShareLedger) {
+        history.report(0, format_args!("where event {index} was routed is recorded nowhere, and nothing stood in the way"));
+    }
+    // Events of one identity and another content may be refused, one for the other.
+    let alone = history.scenario.events.iter().filter(|other| other.identity == event.identity).count() == 1;
+    for (place, sink) in tenant.sinks.iter().enumerate() {
+        let key: StoryKey = (event.identity, place);
+        let Some(story) = history.stories.get(&key) else { continue };
+        if !story.sent.contains_key(&index) || story.effects.iter().any(|effect| effect.event == index) {
+            continue;
+        }
+        let hopeless = !alone || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
+        let dead = lies_dead(world, owner, QueueRole::Sink(sink.kind), &event.body, Some(sink.id.as_str()));
+        if !(hopeless && dead) {
+            let where_ = if dead { "still lies in the dead-letter queue" } else { "is LOST" };
+            history.report(0, format_args!("event {index} to {} {key:?} had no effect and {where_}", sink.id));
+        }
+    }
+}
+
+/// The rows of the ledger say what happened.
+fn check_ledger(world: &World) {
+    let tenants: Vec<_> = world.lock().history.scenario.tenants.iter().map(|tenant| tenant.id.clone()).collect();
+    for tenant in tenants {
+        for row in world.ledger.records(&tenant) {
+            let Record::Delivery(record) = row else { continue };
+            let history = &mut world.lock().history;
+            let key = history.story_of_key(&tenant, &record.key());
+            let Some((key, story)) = key.and_then(|key| Some((key, history.stories.get(&key)?))) else {
+                history.report(0, format_args!("the ledger of {tenant} has a row of a delivery that nobody sent"));
+                continue;
+            };
+            let claims = history.plan(key).is_some_and(|plan| plan.claims);
+            let effect = story.effects.iter().any(|effect| {
+                history.event(effect.event).is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
+            });
+            let holds = match record.status {
+                Status::Delivered => effect,
+                Status::Quarantined => !story.dead.is_empty(),
+                // A claim may stay behind where its last record was lost. Nothing waits any more.
+                Status::Claimed => claims,
+                Status::Retry => !claims,
+            };
+            let settled = story.effects.iter().any(|effect| effect.settled == Some(Status::Delivered));
+            let forgotten = claims && settled && record.status != Status::Delivered;
+            if !holds || forgotten {
+                let status = record.status;
+                history.report(0, format_args!("the ledger says {status:?} of {key:?}, and that is not what happened"));
+            }
+        }
+    }
+}
+
+/// A FIFO queue got a delivery at most once in five minutes.
+fn check_order(history: &mut History) {
+    let mut broken = Vec::new();
+    for (key, story) in &history.stories {
+        if !history.plan(*key).is_some_and(|plan| plan.fifo) {
+            continue;
+        }
+        for (one, two) in story.effects.iter().zip(story.effects.iter().skip(1)) {
+            if Duration::try_from(two.at.duration_since(one.at)).is_ok_and(|apart| apart < DEDUPLICATION) {
+                broken.push(*key);
+            }
+        }
+    }
+    for key in broken {
+        history.report(0, format_args!("{key:?} came twice to a FIFO queue within five minutes"));
+    }
+}
+

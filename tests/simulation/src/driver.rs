@@ -1,0 +1,302 @@
+//! The part of SQS and Lambda: hands batches to instances, polls what can go on in an order that chance decides, lets time pass
+//! where nothing can, ends what takes too long, and takes the answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use acequia_core::delivery::{Attribute, Incoming, SINK};
+use acequia_core::ledger::after;
+use acequia_core::port::Clock as _;
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_lambda::{Deadline, UnusableBatch};
+use acequia_testkit::build;
+use acequia_testkit::event::lambda_event;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures::future::LocalBoxFuture;
+use futures::task::ArcWake;
+use jiff::Timestamp;
+
+use crate::function::{Function, ROLES};
+use crate::port::see_moved;
+use crate::world::World;
+
+/// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const VISIBILITY: Duration = Duration::from_secs(360);
+
+/// SQS's own redrive: the attempts of the longest schedule, and ten.
+const MOST_RECEIVES: u32 = 14;
+
+/// A run that takes more steps than this goes round in circles.
+const MOST_STEPS: usize = 400_000;
+
+struct Flag(AtomicBool);
+
+impl ArcWake for Flag {
+    fn wake_by_ref(flag: &Arc<Self>) {
+        flag.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Invocation {
+    number: u64,
+    role: QueueRole,
+    queue: QueueArn,
+    messages: Vec<Incoming>,
+    function: Arc<Function>,
+    work: LocalBoxFuture<'static, Result<SqsBatchResponse, UnusableBatch>>,
+    ready: Arc<Flag>,
+    waker: Waker,
+    deadline: Timestamp,
+}
+
+/// SQS and Lambda.
+pub struct Driver {
+    world: World,
+    queues: Vec<(QueueRole, QueueArn)>,
+    idle: BTreeMap<QueueRole, Vec<Arc<Function>>>,
+    most: BTreeMap<QueueRole, usize>,
+    running: Vec<Invocation>,
+    issued: u64,
+    steps: usize,
+}
+
+/// What the next step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Something happened.
+    Done,
+    /// Nothing can happen before this time.
+    Wait(Timestamp),
+    /// Nothing will happen by itself.
+    Quiet,
+    /// It goes round in circles.
+    Endless,
+}
+
+impl Driver {
+    /// A driver for the queues of all tenants of the world.
+    pub fn new(world: &World) -> Self {
+        let tenants: Vec<_> = world.lock().history.scenario.tenants.iter().map(|tenant| tenant.id.clone()).collect();
+        let mut queues = Vec::new();
+        for tenant in &tenants {
+            for role in ROLES {
+                let (queue, dead) = (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
+                world.queues.redrive_to(&queue, &dead, MOST_RECEIVES);
+                queues.push((role, queue));
+            }
+        }
+        let most = ROLES.into_iter().map(|role| (role, 1 + world.lock().dice.below(3))).collect();
+        Self { world: world.clone(), queues, idle: BTreeMap::new(), most, running: Vec::new(), issued: 0, steps: 0 }
+    }
+
+    /// Does one thing that can be done now, or says until when nothing can.
+    pub fn step(&mut self) -> Step {
+        self.steps += 1;
+        if self.steps > MOST_STEPS {
+            return Step::Endless;
+        }
+        self.end_overdue();
+        let ready: Vec<usize> = (0..self.running.len())
+            .filter(|index| self.running.get(*index).is_some_and(|one| one.ready.0.load(Ordering::Relaxed)))
+            .collect();
+        let begins = ready.is_empty() || self.world.lock().dice.happens(0.15);
+        if begins && self.begin_one() {
+            return Step::Done;
+        }
+        let chosen = self.world.lock().dice.pick(&ready).copied();
+        if let Some(index) = chosen {
+            self.poll(index);
+            return Step::Done;
+        }
+        match self.next_time() {
+            Some(time) => Step::Wait(time),
+            None => Step::Quiet,
+        }
+    }
+
+    /// When something can happen again: somebody wakes, a message comes back, or an invocation's time is up.
+    fn next_time(&self) -> Option<Timestamp> {
+        let free = |role: &QueueRole| self.running.iter().filter(|one| one.role == *role).count() < self.limit(*role);
+        let visible = self.queues.iter().filter(|(role, _)| free(role)).filter_map(|(_, queue)| self.world.queues.next_visible(queue));
+        let deadlines = self.running.iter().map(|one| one.deadline);
+        visible.chain(deadlines).chain(self.world.clock.next_sleeper()).min()
+    }
+
+    fn limit(&self, role: QueueRole) -> usize {
+        self.most.get(&role).copied().unwrap_or(1)
+    }
+
+    /// Whether all queues but the dead-letter queues are empty and nobody works.
+    pub fn is_quiet(&self) -> bool {
+        self.running.is_empty() && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
+    }
+
+    /// Begins an invocation on one of the queues that have visible messages and a free instance.
+    fn begin_one(&mut self) -> bool {
+        let mut open: Vec<usize> = (0..self.queues.len()).collect();
+        loop {
+            let Some(index) = self.world.lock().dice.draw(&mut open) else { return false };
+            let Some((role, queue)) = self.queues.get(index).cloned() else { return false };
+            if self.running.iter().filter(|one| one.role == role).count() >= self.limit(role) {
+                continue;
+            }
+            let messages = self.receive(&queue);
+            if !messages.is_empty() {
+                self.begin(role, queue, messages);
+                return true;
+            }
+        }
+    }
+
+    /// Receives a batch: so many messages as chance wants, in the order that it wants, none twice.
+    fn receive(&mut self, queue: &QueueArn) -> Vec<Incoming> {
+        let mut visible = self.world.queues.visible(queue);
+        if visible.is_empty() {
+            return Vec::new();
+        }
+        visible.sort();
+        visible.dedup();
+        let most = {
+            let dice = &mut self.world.lock().dice;
+            1 + if dice.happens(0.1) { dice.below(25) } else { dice.below(10) }
+        };
+        let mut received = Vec::new();
+        while received.len() < most {
+            let Some(id) = self.world.lock().dice.draw(&mut visible) else { break };
+            match self.world.queues.receive_one(queue, &id, VISIBILITY) {
+                Some(message) => received.push(message),
+                None => self.see_moved(queue, &id),
+            }
+        }
+        for message in &received {
+            self.perhaps_duplicate(queue, message);
+        }
+        received
+    }
+
+    fn perhaps_duplicate(&self, queue: &QueueArn, message: &Incoming) {
+        let wait = {
+            let state = &mut *self.world.lock();
+            if !state.dice.happens(state.weather.duplicated) {
+                return;
+            }
+            let wait = state.dice.between(Duration::ZERO, Duration::from_secs(90));
+            state.history.note(0, format_args!("SQS will hand out {} again in {} ms", message.message_id, wait.as_millis()));
+            if let Some((event, Some(sink))) = self.content(&mut state.history, message)
+                && let Some(key) = state.history.story_of(event, &sink)
+            {
+                state.history.stories.entry(key).or_default().duplicated = true;
+            }
+            wait
+        };
+        self.world.queues.duplicate(queue, &message.message_id, wait);
+    }
+
+    /// What a message holds: its event, and in a sink's queue the sink.
+    fn content(&self, history: &mut crate::history::History, message: &Incoming) -> Option<(usize, Option<String>)> {
+        let name: QueueName = message.queue.name().parse().ok()?;
+        let event = history.event_of(0, &name.tenant, &message.body)?;
+        let sink = message.attributes.get(SINK).and_then(Attribute::as_text).map(str::to_owned);
+        Some((event, sink))
+    }
+
+    fn see_moved(&self, queue: &QueueArn, id: &str) {
+        let Ok(name) = queue.name().parse::<QueueName>() else { return };
+        let dead = self.world.queues.messages(&queue.beside(&name.dead_letter()));
+        if let Some(message) = dead.iter().find(|message| message.message_id == id) {
+            let history = &mut self.world.lock().history;
+            history.note(0, format_args!("SQS moves {id} of {name} to its dead-letter queue"));
+            see_moved(history, &name, message);
+        }
+    }
+
+    fn begin(&mut self, role: QueueRole, queue: QueueArn, messages: Vec<Incoming>) {
+        self.issued += 1;
+        let number = self.issued;
+        let warm = self.idle.entry(role).or_default().pop();
+        let function = warm.unwrap_or_else(|| Arc::new(Function::start(&self.world, role)));
+        function.instance.begin(number);
+        let deadline = after(self.world.clock.now(), TIMEOUT);
+        {
+            let history = &mut self.world.lock().history;
+            history.running.insert(number);
+            let shown: Vec<_> =
+                messages.iter().map(|message| (self.content(history, message), message.receives)).collect();
+            history.note(number, format_args!("begins on {} with {shown:?}", queue.name()));
+        }
+        let event: SqsEvent = serde_json::from_value(lambda_event(&messages)).unwrap_or_default();
+        let work = Box::pin({
+            let function = Arc::clone(&function);
+            async move { function.handle(event, Deadline::at(deadline)).await }
+        });
+        let ready = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = futures::task::waker(Arc::clone(&ready));
+        self.running.push(Invocation { number, role, queue, messages, function, work, ready, waker, deadline });
+    }
+
+    fn poll(&mut self, index: usize) {
+        let Some(one) = self.running.get_mut(index) else { return };
+        one.ready.0.store(false, Ordering::Relaxed);
+        let polled = one.work.as_mut().poll(&mut Context::from_waker(&one.waker));
+        if one.function.instance.has_crashed() {
+            let one = self.running.swap_remove(index);
+            self.finish(one.number, "CRASHES");
+            return;
+        }
+        if let Poll::Ready(answer) = polled {
+            let one = self.running.swap_remove(index);
+            self.finish(one.number, "ends");
+            self.take(&one, answer);
+            self.idle.entry(one.role).or_default().push(one.function);
+        }
+    }
+
+    fn finish(&self, number: u64, how: &str) {
+        let history = &mut self.world.lock().history;
+        history.running.remove(&number);
+        history.note(number, format_args!("{how}"));
+    }
+
+    /// Ends the invocations whose time is up. Lambda starts their instances anew.
+    fn end_overdue(&mut self) {
+        let now = self.world.clock.now();
+        while let Some(index) = self.running.iter().position(|one| one.deadline <= now) {
+            let one = self.running.swap_remove(index);
+            self.finish(one.number, "TIMES OUT");
+        }
+    }
+
+    /// Takes an answer: what is not named in it as failed is deleted.
+    fn take(&self, one: &Invocation, answer: Result<SqsBatchResponse, UnusableBatch>) {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.world.lock().history.report(one.number, format_args!("the whole batch failed: {error}"));
+                return;
+            }
+        };
+        let ids: BTreeSet<&str> = one.messages.iter().map(|message| message.message_id.as_str()).collect();
+        let failed: BTreeSet<&str> = answer.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
+        if !failed.is_subset(&ids) || failed.len() < answer.batch_item_failures.len() {
+            self.world.lock().history.report(one.number, format_args!("the answer names {failed:?}, and the batch has {ids:?}"));
+            return;
+        }
+        for message in one.messages.iter().filter(|message| !failed.contains(message.message_id.as_str())) {
+            let undeleted = {
+                let state = &mut *self.world.lock();
+                if let Some((event, sink)) = self.content(&mut state.history, message) {
+                    state.history.note(one.number, format_args!("acknowledges event {event} {sink:?}"));
+                    state.history.acknowledged(one.number, event, sink.as_deref());
+                }
+                state.dice.happens(state.weather.undeleted)
+            };
+            if !undeleted {
+                self.world.queues.delete(&one.queue, &message.receipt_handle);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! A deterministic simulator of the delivery path: the real router and the real sink loop with the real forward and e-mail sinks,
+//! over in-memory ports, in virtual time. One seed decides everything.
+//!
+//! - [`run::run`] is one run. [`scenario`] says what it begins with, [`weather`] how much goes wrong.
+//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators.
+//! - [`port`] and [`peril`] stand between the code and the in-memory ports: each call can be refused, slowed down, repeated, lose its
+//!   answer, or be the last of its process.
+//! - [`history`] and [`story`] hold what was seen and check it as it comes; [`check`] what must hold in the end.
+//! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
+//!
+//! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
+
+pub mod check;
+pub mod dice;
+pub mod driver;
+pub mod function;
+pub mod history;
+pub mod mutation;
+pub mod operator;
+pub mod peril;
+pub mod port;
+pub mod run;
+pub mod scenario;
+pub mod story;
+pub mod trace;
+pub mod weather;
+pub mod webhook;
+pub mod world;
+
+pub use mutation::Mutation;
+pub use run::{Options, Report, run};

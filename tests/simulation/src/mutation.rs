@@ -1,0 +1,33 @@
+//! Ways to break the protocol on purpose, each of which the simulator must find: a proof that it can fail.
+
+/// One way to break the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// A delivery that is in progress elsewhere is taken for done, and acknowledged.
+    AcknowledgeInProgress,
+    /// A lease ends five seconds after the claim, whatever the invocation still has to do.
+    ShortLease,
+    /// A claim is recorded as delivered at once, before the effect.
+    CompleteFirst,
+    /// A delivery that stands in a batch twice is performed twice.
+    SkipFold,
+    /// A dead-letter queue that does not take a message is taken to have it.
+    BelieveDeadLetters,
+    /// A failed delivery is due at once, whatever its schedule says.
+    DueAtOnce,
+    /// The ledger forgets whose a record is: tenants share their keys.
+    ShareLedger,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AcknowledgeInProgress,
+        Self::ShortLease,
+        Self::CompleteFirst,
+        Self::SkipFold,
+        Self::BelieveDeadLetters,
+        Self::DueAtOnce,
+        Self::ShareLedger,
+    ];
+}

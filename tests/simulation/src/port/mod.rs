@@ -1,0 +1,15 @@
+//! The ports that the real code is given: the in-memory ones of the testkit, with perils before and after each call, and with
+//! eyes that see what really reached them.
+
+mod ledger;
+mod mailer;
+mod queues;
+mod tenants;
+
+use crate::peril::Instance;
+
+pub use queues::see_moved;
+
+/// All ports of one instance.
+#[derive(Debug, Clone)]
+pub struct Perilous(pub Instance);

@@ -1,0 +1,133 @@
+//! SQS, with perils: the router's deliveries, the dead letters, and the effects of the forward sinks all pass here.
+
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Attribute, Incoming, Outgoing, SINK};
+use acequia_core::id::DeliveryId;
+use acequia_core::port::{Queues, SendError, Unavailable};
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_testkit::InMemoryQueues;
+
+use super::Perilous;
+use crate::history::{History, StoryKey};
+use crate::mutation::Mutation;
+use crate::peril::unavailable;
+
+const SEND: &str = "send messages";
+const HIDE: &str = "hide messages";
+
+/// The attribute that names the delivery of a forwarded message.
+const DELIVERY_ID: &str = "acequia-delivery-id";
+
+fn text<'a>(outgoing: &'a Outgoing, name: &str) -> Option<&'a str> {
+    outgoing.attributes.get(name).and_then(Attribute::as_text)
+}
+
+/// The delivery that a forwarded message is about.
+fn forwarded(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing) -> Option<(usize, StoryKey)> {
+    let event = history.event_of(who, &name.tenant, &outgoing.body)?;
+    let id = serde_json::from_value::<DeliveryId>(text(outgoing, DELIVERY_ID)?.into()).ok()?;
+    Some((event, history.delivery(who, &id, event)?))
+}
+
+/// Sees a message that a queue took.
+fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, is_new: bool) {
+    if name.role == QueueRole::Out {
+        if let Some((event, key)) = forwarded(history, who, name, outgoing).filter(|_| is_new) {
+            history.effect(who, key, event);
+        }
+        return;
+    }
+    let Some(event) = history.event_of(who, &name.tenant, &outgoing.body) else { return };
+    let key = text(outgoing, SINK).and_then(|sink| history.story_of(event, sink));
+    history.note(who, format_args!("sends event {event} {key:?} to {name}"));
+    match (name.role, name.dlq, key) {
+        (QueueRole::Intake, true, _) => *history.dead.entry(event).or_default() += 1,
+        (QueueRole::Sink(_), dlq, Some(key)) => {
+            let story = history.stories.entry(key).or_default();
+            let counts = if dlq { &mut story.dead } else { &mut story.sent };
+            *counts.entry(event).or_default() += 1;
+        }
+        _ => history.report(who, format_args!("event {event} was sent to {name}, where it has no business")),
+    }
+}
+
+/// Sees a message that SQS itself moved to a dead-letter queue.
+pub fn see_moved(history: &mut History, name: &QueueName, message: &Incoming) {
+    let outgoing = Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), ..Outgoing::default() };
+    see(history, 0, &name.dead_letter(), &outgoing, true);
+}
+
+impl Perilous {
+    async fn send_one(&self, queue: &QueueArn, name: &QueueName, outgoing: &Outgoing, first: bool) -> Result<String, SendError> {
+        let queues: &InMemoryQueues = &self.0.world.queues;
+        let known = if name.fifo { queues.messages(queue).len() } else { 0 };
+        let answer = queues.send(queue, std::slice::from_ref(outgoing)).await.pop();
+        let answer = answer.unwrap_or_else(|| Err(unavailable(SEND).into()));
+        if answer.is_ok() && first {
+            let is_new = !name.fifo || queues.messages(queue).len() > known;
+            see(&mut self.0.world.lock().history, self.0.invocation(), name, outgoing, is_new);
+        }
+        answer
+    }
+
+    /// Notes the attempts of a forward sink; answers whether the target of this message is out of order.
+    fn attempt(&self, name: &QueueName, outgoing: &Outgoing) -> bool {
+        let who = self.0.invocation();
+        let state = &mut *self.0.world.lock();
+        let Some((_, key)) = forwarded(&mut state.history, who, name, outgoing) else { return false };
+        // What SQS does not take is throttled or refused, and neither spends an attempt.
+        state.history.attempt(who, key, false);
+        state.is_out(key)
+    }
+}
+
+impl Queues for Perilous {
+    async fn send(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Result<String, SendError>> {
+        let believed = |outgoing: &Outgoing, name: &QueueName| {
+            let believes = name.dlq && self.0.world.mutation == Some(Mutation::BelieveDeadLetters);
+            if believes { Ok(outgoing.body.clone()) } else { Err(SendError::from(unavailable(SEND))) }
+        };
+        let Ok(name) = queue.name().parse::<QueueName>() else {
+            return messages.iter().map(|_| Err(SendError::Refused("no such queue".to_owned()))).collect();
+        };
+        let down = || messages.iter().map(|outgoing| believed(outgoing, &name)).collect();
+        let what = match (name.dlq, name.role) {
+            (true, _) => "queues.send to the dead-letter queue",
+            (_, QueueRole::Sink(SinkKind::Email)) => "queues.send to email",
+            (_, QueueRole::Sink(SinkKind::Webhook)) => "queues.send to webhook",
+            (_, QueueRole::Sink(SinkKind::Forward)) => "queues.send to forward",
+            _ => "queues.send to the target",
+        };
+        let Some(call) = self.0.call(what).await else { return down() };
+        let mut answers = Vec::with_capacity(messages.len());
+        for outgoing in messages {
+            let is_out = name.role == QueueRole::Out && self.attempt(&name, outgoing);
+            if is_out || self.0.entry_fails(&call) {
+                answers.push(believed(outgoing, &name));
+                continue;
+            }
+            answers.push(self.send_one(queue, &name, outgoing, true).await);
+            if call.repeated {
+                // The client's own repetition: in a standard queue it is a second message of one attempt.
+                self.send_one(queue, &name, outgoing, name.role != QueueRole::Out).await.ok();
+            }
+        }
+        if self.0.end(&call).await { answers } else { down() }
+    }
+
+    async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
+        let down = || messages.iter().map(|_| Err(unavailable(HIDE))).collect();
+        let Some(call) = self.0.call("queues.hide").await else { return down() };
+        let mut answers = Vec::with_capacity(messages.len());
+        for message in messages {
+            if self.0.entry_fails(&call) {
+                answers.push(Err(unavailable(HIDE)));
+            } else {
+                answers.extend(self.0.world.queues.hide(queue, std::slice::from_ref(message)).await);
+            }
+        }
+        if self.0.end(&call).await { answers } else { down() }
+    }
+}

@@ -1,0 +1,32 @@
+//! The store of configurations, with perils.
+
+use acequia_core::id::TenantId;
+use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+
+use super::Perilous;
+use crate::peril::unavailable;
+
+impl TenantStore for Perilous {
+    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
+        const OPERATION: &str = "read the tenant's configuration";
+        let Some(call) = self.0.call("tenants.current").await else { return Err(unavailable(OPERATION)) };
+        let answer = self.0.world.tenants.current(tenant).await;
+        if self.0.end(&call).await { answer } else { Err(unavailable(OPERATION)) }
+    }
+
+    async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {
+        self.0.world.tenants.version(tenant, version).await
+    }
+
+    async fn publish(&self, tenant: &TenantId, change: Change) -> Result<u64, PublishError> {
+        self.0.world.tenants.publish(tenant, change).await
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {
+        self.0.world.tenants.audit(tenant).await
+    }
+
+    async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
+        self.0.world.tenants.list().await
+    }
+}

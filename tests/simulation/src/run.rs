@@ -1,0 +1,134 @@
+//! One run: a seed decides everything, and what must hold is checked.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use acequia_core::ledger::after;
+use acequia_core::port::Clock as _;
+use acequia_testkit::{FixedClock, build};
+use jiff::Timestamp;
+
+use crate::dice::Dice;
+use crate::driver::{Driver, Step};
+use crate::history::History;
+use crate::mutation::Mutation;
+use crate::operator::{self, Happening};
+use crate::scenario::Scenario;
+use crate::weather::Weather;
+use crate::world::{State, World};
+use crate::check;
+
+/// How long the chaos lasts: longer than the longest schedule and a visibility timeout.
+const CHAOS: Duration = Duration::from_mins(15);
+
+/// How a run is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether the trace can be read afterwards.
+    pub keep_trace: bool,
+    /// How the protocol is broken, where it is.
+    pub mutation: Option<Mutation>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What decided it.
+    pub seed: u64,
+    /// What must not have happened; empty where all is well.
+    pub violations: Vec<String>,
+    /// The hash of the trace: the same for the same seed.
+    pub hash: u64,
+    /// The trace, where it was kept.
+    pub trace: Vec<String>,
+    /// How many effects there were.
+    pub effects: usize,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, options: Options) -> Report {
+    let mut dice = Dice::new(seed);
+    let weather = Weather::of(&mut dice);
+    let scenario = Scenario::of(&mut dice);
+    let clock = FixedClock::at(build::start());
+    let mut history = History::new(clock.clone(), scenario, options.keep_trace);
+    history.note(0, format_args!("{weather:?}"));
+    for tenant in history.scenario.tenants.clone() {
+        history.note(0, format_args!("{}: {:?} {:?}", tenant.id, tenant.sinks, tenant.versions));
+    }
+    let state = State { dice, weather, history, outages: BTreeSet::new() };
+    let world = World::new(clock, state, options.mutation);
+    for tenant in &world.lock().history.scenario.tenants {
+        world.tenants.put(&tenant.id, tenant.document());
+    }
+    acequia_lambda::mutation::skip_fold(options.mutation == Some(Mutation::SkipFold));
+    live(&world);
+    acequia_lambda::mutation::skip_fold(false);
+    let history = &mut world.lock().history;
+    Report {
+        seed,
+        violations: std::mem::take(&mut history.violations),
+        hash: history.trace.hash(),
+        effects: history.stories.values().map(|story| story.effects.len()).sum(),
+        trace: std::mem::replace(&mut history.trace, crate::trace::Trace::new(false)).into_lines(),
+    }
+}
+
+/// Chaos, then peace until all is quiet, then a redrive of everything, and peace again.
+fn live(world: &World) {
+    let mut driver = Driver::new(world);
+    let end = after(world.clock.now(), CHAOS);
+    if !chaos(world, &mut driver, end) {
+        return;
+    }
+    operator::mend(world);
+    if !settle(world, &mut driver) {
+        return;
+    }
+    operator::redrive(world, 1.0);
+    if settle(world, &mut driver) {
+        check::check(world);
+    }
+}
+
+fn chaos(world: &World, driver: &mut Driver, end: Timestamp) -> bool {
+    let mut agenda = operator::agenda(world, CHAOS);
+    loop {
+        if !world.lock().history.violations.is_empty() {
+            return false;
+        }
+        let now = world.clock.now();
+        if agenda.last().is_some_and(|(at, _)| *at <= now) {
+            operator::happen(world, agenda.pop().map_or(Happening::Unrest, |(_, what)| what));
+            continue;
+        }
+        let next = agenda.last().map_or(end, |(at, _)| *at);
+        match driver.step() {
+            Step::Done => {}
+            _ if now >= end => return true,
+            Step::Wait(until) => world.clock.set(until.min(next)),
+            Step::Quiet => world.clock.set(next),
+            Step::Endless => return endless(world),
+        }
+    }
+}
+
+/// Runs until nothing is left to do.
+fn settle(world: &World, driver: &mut Driver) -> bool {
+    loop {
+        if !world.lock().history.violations.is_empty() {
+            return false;
+        }
+        match driver.step() {
+            Step::Done => {}
+            Step::Wait(until) => world.clock.set(until),
+            Step::Quiet if driver.is_quiet() => return true,
+            Step::Quiet | Step::Endless => return endless(world),
+        }
+    }
+}
+
+fn endless(world: &World) -> bool {
+    world.lock().history.report(0, format_args!("it never comes to rest"));
+    false
+}

@@ -1,0 +1,237 @@
+//! What a run begins with: tenants with their sinks, and the events that their producers send.
+//!
+//! The simulator keeps its own, simpler idea of configurations and matching, so that it does not check the code by itself.
+
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::id::{EventId, SinkId, TenantId};
+use acequia_testkit::build;
+
+use crate::dice::Dice;
+
+/// The types of events.
+pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
+const COUNTRIES: [&str; 3] = ["FR", "DE", "PL"];
+const RULES: [&str; 4] = ["*", "action.*", "action.signed", "order.placed"];
+const SCHEDULES: [&[u64]; 5] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30]];
+
+/// What may change of a sink from one version of the configuration to the next.
+#[derive(Debug, Clone)]
+pub struct SinkVersion {
+    /// Which types it takes: one rule.
+    pub rule: &'static str,
+    /// The country that its pattern asks for.
+    pub country: Option<&'static str>,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// The waits between attempts, in seconds.
+    pub waits: &'static [u64],
+}
+
+/// What stays.
+#[derive(Debug, Clone)]
+pub struct SinkPlan {
+    /// Its id.
+    pub id: SinkId,
+    /// Its kind.
+    pub kind: SinkKind,
+    /// Whether it claims.
+    pub claims: bool,
+    /// Of e-mail: whether mails that may have been sent are parked.
+    pub parks: bool,
+    /// Of forward: whether the target keeps order.
+    pub fifo: bool,
+}
+
+/// A tenant with all versions of its configuration; version n stands at index n - 1.
+#[derive(Debug, Clone)]
+pub struct TenantPlan {
+    /// Its id.
+    pub id: TenantId,
+    /// Its sinks.
+    pub sinks: Vec<SinkPlan>,
+    /// By version, for each sink.
+    pub versions: Vec<Vec<SinkVersion>>,
+}
+
+/// Why an event cannot be delivered as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// None.
+    None,
+    /// Not JSON.
+    NotJson,
+    /// It names another tenant than its queue.
+    Foreign,
+    /// It has no address: mails of it cannot be written.
+    NoAddress,
+}
+
+/// One event as a producer sends it.
+#[derive(Debug, Clone)]
+pub struct EventPlan {
+    /// Whose it is.
+    pub tenant: usize,
+    /// Its identity: the same for events of one id of one tenant.
+    pub identity: usize,
+    /// Its id.
+    pub event: EventId,
+    /// Its type.
+    pub kind: &'static str,
+    /// Its country.
+    pub country: &'static str,
+    /// What is wrong with it.
+    pub flaw: Flaw,
+    /// What is sent.
+    pub body: String,
+    /// After how long, and how often, it is sent.
+    pub sendings: Vec<Duration>,
+}
+
+/// All that a run begins with.
+#[derive(Debug, Clone, Default)]
+pub struct Scenario {
+    /// The tenants.
+    pub tenants: Vec<TenantPlan>,
+    /// The events.
+    pub events: Vec<EventPlan>,
+}
+
+impl SinkVersion {
+    fn of(dice: &mut Dice) -> Self {
+        Self {
+            rule: dice.pick(&RULES).copied().unwrap_or("*"),
+            country: if dice.happens(0.2) { dice.pick(&COUNTRIES).copied() } else { None },
+            enabled: true,
+            waits: dice.pick(&SCHEDULES).copied().unwrap_or(&[5]),
+        }
+    }
+
+    /// Whether the sink takes the event.
+    pub fn takes(&self, event: &EventPlan) -> bool {
+        let of_type = match self.rule.strip_suffix('*') {
+            Some(prefix) => event.kind.starts_with(prefix),
+            None => event.kind == self.rule,
+        };
+        of_type && self.country.is_none_or(|country| country == event.country)
+    }
+}
+
+impl TenantPlan {
+    fn of(dice: &mut Dice, index: usize) -> Self {
+        let plan = |id: &str, kind, claims, parks, fifo| SinkPlan { id: build::sink_id(id), kind, claims, parks, fifo };
+        let mut all = vec![
+            plan("mail", SinkKind::Email, true, dice.happens(0.5), false),
+            plan("crm", SinkKind::Webhook, false, false, false),
+            plan("crm-strict", SinkKind::Webhook, true, false, false),
+            plan("queue", SinkKind::Forward, false, false, false),
+            plan("queue-strict", SinkKind::Forward, true, false, false),
+            plan("ordered", SinkKind::Forward, false, false, true),
+        ];
+        let mut sinks = Vec::new();
+        for _ in 0..=dice.below(3) {
+            sinks.extend(dice.draw(&mut all));
+        }
+        sinks.sort_by(|one, other| one.id.cmp(&other.id));
+        let first = sinks.iter().map(|_| SinkVersion::of(dice)).collect();
+        Self { id: build::tenant_id(["acme", "bona", "cora"].get(index).unwrap_or(&"zeta")), sinks, versions: vec![first] }
+    }
+
+    /// Adds a version in which one sink is another.
+    pub fn change(&mut self, dice: &mut Dice) -> usize {
+        let mut next = self.versions.last().cloned().unwrap_or_default();
+        let index = dice.below(next.len());
+        if let Some(sink) = next.get_mut(index) {
+            match dice.below(4) {
+                0 => sink.enabled = !sink.enabled,
+                1 => sink.rule = dice.pick(&RULES).copied().unwrap_or("*"),
+                _ => sink.waits = dice.pick(&SCHEDULES).copied().unwrap_or(&[5]),
+            }
+        }
+        self.versions.push(next);
+        index
+    }
+
+    /// Adds a version in which every sink is on.
+    pub fn mend(&mut self) {
+        let mut next = self.versions.last().cloned().unwrap_or_default();
+        next.iter_mut().for_each(|sink| sink.enabled = true);
+        self.versions.push(next);
+    }
+
+    /// The current version as the JSON that the store holds.
+    pub fn document(&self) -> String {
+        let current = self.versions.last().into_iter().flatten();
+        let sinks: Vec<_> = self.sinks.iter().zip(current).map(|(plan, version)| self.sink(plan, version)).collect();
+        serde_json::json!({ "tenant": self.id.as_str(), "name": self.id.as_str(), "sinks": sinks }).to_string()
+    }
+
+    fn sink(&self, plan: &SinkPlan, version: &SinkVersion) -> serde_json::Value {
+        let waits: Vec<String> = version.waits.iter().map(|wait| format!("{wait}s")).collect();
+        let mut sink = serde_json::json!({ "id": plan.id.as_str(), "kind": plan.kind.as_str(), "types": [version.rule],
+            "enabled": version.enabled, "retry": waits });
+        let tenant = &self.id;
+        let own = match plan.kind {
+            SinkKind::Webhook => serde_json::json!({ "url": format!("https://{tenant}.example/{}", plan.id), "secrets": ["key"],
+                "strict": plan.claims }),
+            SinkKind::Email => serde_json::json!({ "from": format!("hello@{tenant}.example"), "to": "{{ data.email }}",
+                "subject": "for {{ data.tenant }}", "text": "{{ data.number }}",
+                "ambiguous": if plan.parks { "park" } else { "resend" } }),
+            SinkKind::Forward => serde_json::json!({ "queue": if plan.fifo { "out.fifo" } else { "out" }, "strict": plan.claims }),
+        };
+        let pattern = version.country.map(|country| serde_json::json!({ "pattern": { "data": { "country": [country] } } }));
+        if let Some(fields) = sink.as_object_mut() {
+            for more in [Some(own), pattern].into_iter().flatten() {
+                fields.extend(more.as_object().cloned().unwrap_or_default());
+            }
+        }
+        sink
+    }
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn of(dice: &mut Dice) -> Self {
+        let tenants: Vec<_> = (0..=1 + dice.below(2)).map(|index| TenantPlan::of(dice, index)).collect();
+        let mut events: Vec<EventPlan> = Vec::new();
+        for number in 0..4 + dice.below(14) {
+            let tenant = dice.below(tenants.len());
+            // Another content under an id that was there, now and then. Ids repeat across tenants on purpose.
+            let earlier = events.iter().filter(|event| event.tenant == tenant).map(|event| event.identity).last();
+            let identity = match earlier {
+                Some(earlier) if dice.happens(0.08) => earlier,
+                _ => events.iter().filter(|event| event.tenant == tenant).count() * tenants.len() + tenant,
+            };
+            events.push(event(dice, &tenants, tenant, identity, number));
+        }
+        Self { tenants, events }
+    }
+}
+
+fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize, number: usize) -> EventPlan {
+    let id = format!("e{}", identity / tenants.len().max(1));
+    let (kind, country) =
+        (dice.pick(&TYPES).copied().unwrap_or("action.signed"), dice.pick(&COUNTRIES).copied().unwrap_or("FR"));
+    let flaw = match dice.below(25) {
+        0 => Flaw::NotJson,
+        1 => Flaw::Foreign,
+        2 => Flaw::NoAddress,
+        _ => Flaw::None,
+    };
+    let owner = tenants.get(tenant).map(|tenant| tenant.id.to_string()).unwrap_or_default();
+    let mut body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind,
+        "data": { "tenant": owner, "country": country, "number": number, "email": format!("{id}@{owner}.example") } });
+    match flaw {
+        Flaw::Foreign => body["tenant"] = "another".into(),
+        Flaw::NoAddress => body["data"]["email"] = serde_json::Value::Null,
+        Flaw::NotJson | Flaw::None => {}
+    }
+    let body = if flaw == Flaw::NotJson { format!("{{ {owner} {id} {number}") } else { body.to_string() };
+    let first = dice.between(Duration::ZERO, Duration::from_secs(240));
+    let mut sendings = vec![first];
+    if dice.happens(0.1) {
+        sendings.push(first.saturating_add(dice.between(Duration::ZERO, Duration::from_secs(400))));
+    }
+    EventPlan { tenant, identity, event: build::event_id(&id), kind, country, flaw, body, sendings }
+}

@@ -1,0 +1,163 @@
+//! The story of one delivery, as the simulator saw it happen, and what must never happen in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use acequia_core::ledger::{DeliveryRecord, Status, after};
+use jiff::Timestamp;
+
+use crate::scenario::SinkPlan;
+
+/// An attempt may come this much before its due time: the clocks of two instances differ by up to 2 s, and the ledger lets a
+/// delivery start 2 s early by the second of them.
+const EARLY: Duration = Duration::from_secs(4);
+
+/// One effect: the outside world took the event.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// When.
+    pub at: Timestamp,
+    /// By which invocation.
+    pub by: u64,
+    /// Of which event (its index in the scenario).
+    pub event: usize,
+    /// What the invocation wrote to the ledger afterwards, where it came to that.
+    pub settled: Option<Status>,
+}
+
+/// What the simulator knows of one delivery: of one identity to one sink.
+#[derive(Debug, Clone, Default)]
+pub struct Story {
+    /// Which events of this identity the router sent, and in how many messages.
+    pub sent: BTreeMap<usize, u32>,
+    /// The effects, in order.
+    pub effects: Vec<Effect>,
+    /// Which events came to lie in the dead-letter queue, and how often.
+    pub dead: BTreeMap<usize, u32>,
+    /// When an operator last redrove it.
+    pub redriven_at: Option<Timestamp>,
+    /// Whether SQS handed out a message of it twice.
+    pub duplicated: bool,
+    /// The attempt that each invocation has made and not yet recorded: when it failed.
+    failing: BTreeMap<u64, Timestamp>,
+    /// The attempts that were recorded since the delivery began, or last came out of the dead-letter queue.
+    recorded: u32,
+    /// Before when no further attempt may be made.
+    not_before: Option<Timestamp>,
+    /// The status that was last written to the ledger.
+    pub written: Option<Status>,
+}
+
+/// All schedules that a sink has had.
+#[derive(Debug, Clone, Default)]
+pub struct Schedules(pub Vec<&'static [u64]>);
+
+impl Schedules {
+    fn most_attempts(&self) -> u32 {
+        self.0.iter().map(|waits| u32::try_from(waits.len()).unwrap_or(u32::MAX).saturating_add(1)).max().unwrap_or(1)
+    }
+
+    /// The shortest wait that any of them has after attempt `spent`, with the jitter taken off.
+    fn least_wait(&self, spent: u32) -> Duration {
+        let step = usize::try_from(spent.saturating_sub(1)).unwrap_or(usize::MAX);
+        let waits = self.0.iter().filter_map(|waits| waits.get(step)).min();
+        waits.map_or(Duration::ZERO, |wait| Duration::from_secs(*wait).mul_f64(0.8))
+    }
+}
+
+impl Story {
+    /// Whether its attempts follow each other by its record: it claims, or there was never more than one message of it.
+    fn is_serial(&self, plan: &SinkPlan) -> bool {
+        plan.claims || (self.sent.values().sum::<u32>() <= 1 && !self.duplicated && self.redriven_at.is_none())
+    }
+
+    /// An attempt is made at the sink.
+    ///
+    /// # Errors
+    /// What it breaks.
+    pub fn attempt(&mut self, plan: &SinkPlan, at: Timestamp) -> Result<(), String> {
+        match self.not_before {
+            Some(due) if self.is_serial(plan) && after(at, EARLY) < due => {
+                Err(format!("an attempt is made {:.1} s before its time", due.duration_since(at).as_secs_f64()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An attempt fails, or may fail, in a way that spends it; the last such time counts.
+    pub fn fail(&mut self, by: u64, at: Timestamp) {
+        self.failing.insert(by, at);
+    }
+
+    /// The attempt of this invocation did not fail, or spends nothing.
+    pub fn spare(&mut self, by: u64) {
+        self.failing.remove(&by);
+    }
+
+    /// The outside world takes the event.
+    ///
+    /// # Errors
+    /// What it breaks: with a claim there is no second effect unless the first one's record is missing.
+    pub fn effect(&mut self, plan: &SinkPlan, effect: Effect, running: &BTreeSet<u64>) -> Result<(), String> {
+        let fault = self.effects.iter().find_map(|earlier| self.forbids(plan, earlier, &effect, running));
+        self.effects.push(effect);
+        fault.map_or(Ok(()), |fault| Err(fault.to_owned()))
+    }
+
+    fn forbids(&self, plan: &SinkPlan, earlier: &Effect, now: &Effect, running: &BTreeSet<u64>) -> Option<&'static str> {
+        if !plan.claims {
+            return None;
+        }
+        let redriven = self.redriven_at.is_some_and(|at| at >= earlier.at);
+        match earlier.settled {
+            Some(Status::Delivered) => Some("a second effect after the first was recorded as delivered"),
+            None if running.contains(&earlier.by) || earlier.by == now.by => {
+                Some("a second effect while the invocation that made the first still runs")
+            }
+            _ if plan.parks && !redriven => Some("a second mail, though mails that may have been sent are to be parked"),
+            _ => None,
+        }
+    }
+
+    /// A record of it landed in the ledger, written by an invocation.
+    ///
+    /// # Errors
+    /// What it breaks.
+    pub fn write(
+        &mut self,
+        plan: &SinkPlan,
+        by: u64,
+        record: &DeliveryRecord,
+        schedules: &Schedules,
+    ) -> Result<(), String> {
+        self.written = Some(record.status);
+        for effect in self.effects.iter_mut().filter(|effect| effect.by == by && effect.settled.is_none()) {
+            effect.settled = Some(record.status);
+        }
+        let failed_at = self.failing.remove(&by);
+        self.not_before = match (record.status, failed_at) {
+            (Status::Retry, Some(at)) => Some(after(at, schedules.least_wait(record.spent))),
+            _ => None,
+        };
+        self.recorded += u32::from(failed_at.is_some());
+        let attempts = self.recorded;
+        if record.status == Status::Quarantined {
+            self.recorded = 0;
+        }
+        let most = schedules.most_attempts();
+        if plan.claims && (attempts > most || record.spent > most) {
+            return Err(format!("{} attempts are spent, and the schedule has {most}", attempts.max(record.spent)));
+        }
+        Ok(())
+    }
+
+    /// The claim of it was granted.
+    pub fn claimed(&mut self) {
+        self.written = Some(Status::Claimed);
+    }
+
+    /// Whether a message of this event may be acknowledged: it had its effect, or lies in the dead-letter queue.
+    pub fn is_safe(&self, event: usize) -> bool {
+        self.effects.iter().any(|effect| effect.event == event) || self.dead.contains_key(&event)
+    }
+}
