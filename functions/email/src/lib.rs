@@ -8,6 +8,7 @@ pub mod classify;
 pub mod config;
 pub mod mailer;
 pub mod request;
+pub mod ses;
 pub mod sink;
 
 pub use sink::EmailSink;

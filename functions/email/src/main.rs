@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
 use acequia_lambda::{CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, serve, start_telemetry};
-use email::mailer::SesMailer;
+use email::ses::SesMailer;
 use email::{EmailSink, config::Config};
 
 #[tokio::main(flavor = "current_thread")]

@@ -5,6 +5,7 @@
 //! harmless.
 
 pub mod config;
+mod item;
 mod record;
 mod router;
 

@@ -9,7 +9,7 @@ use acequia_core::port::{Clock, Ledger};
 use acequia_lambda::CurrentTenant;
 use acequia_lambda::batch::Decided;
 
-use crate::router::Item;
+use crate::item::Item;
 
 /// Writes the routing of the events of a batch. A tenant that traces failures only gets those that no sink takes, or that failed.
 ///

@@ -1,22 +1,20 @@
 //! One batch of a tenant's intake queue, from the messages to the answer.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Delivery, Incoming, Outgoing};
-use acequia_core::envelope::Envelope;
-use acequia_core::id::{SinkId, TenantId};
+use acequia_core::id::SinkId;
 use acequia_core::outcome::{Cause, Disposition};
 use acequia_core::port::{Chance, Clock, Ledger, Queues, SendError, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::routing::Routing;
 use acequia_core::schedule::RetryPolicy;
 use acequia_lambda::batch::{Decided, finish, quarantine};
 use acequia_lambda::{CachedTenants, CurrentTenant, UnusableBatch, read_batch};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
+use crate::item::Item;
 use crate::record;
 
 /// The router, wired to its ports.
@@ -33,14 +31,6 @@ pub struct Router<T, L, Q> {
     pub chance: Arc<dyn Chance>,
 }
 
-/// One event on its way through the router.
-pub(crate) struct Item {
-    message: Incoming,
-    pub(crate) envelope: Option<Envelope>,
-    pub(crate) routing: Option<Routing>,
-    pub(crate) failure: Option<Cause>,
-}
-
 impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
     /// Handles one batch.
     ///
@@ -53,12 +43,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
     }
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
-        let mut items: Vec<Item> = messages.into_iter().map(|message| parse(&name.tenant, message)).collect();
+        let mut items: Vec<Item> = messages.into_iter().map(|message| Item::parse(&name.tenant, message)).collect();
         let current = self.tenants.current(&name.tenant).await;
         match &current {
             Ok(current) => {
                 for item in &mut items {
-                    route(current, item);
+                    item.route(current);
                 }
                 self.dispatch(current, queue, name, &mut items).await;
             }
@@ -127,27 +117,6 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
 
 fn kind_of(current: &CurrentTenant, sink: &SinkId) -> Option<SinkKind> {
     current.tenant.sink(sink).map(|sink| sink.kind())
-}
-
-/// Reads one message as an event. Its time of acceptance is the time at which it entered the intake queue.
-fn parse(tenant: &TenantId, message: Incoming) -> Item {
-    // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-    let parse = AssertUnwindSafe(|| Envelope::parse(tenant, message.sent_at, message.body.as_bytes()));
-    let parsed = std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from));
-    let (envelope, failure) = match parsed {
-        Ok(envelope) => (Some(envelope), None),
-        Err(cause) => (None, Some(cause)),
-    };
-    Item { message, envelope, routing: None, failure }
-}
-
-fn route(current: &CurrentTenant, item: &mut Item) {
-    let Some(envelope) = &item.envelope else { return };
-    let routed = std::panic::catch_unwind(AssertUnwindSafe(|| current.tenant.routes.route(envelope)));
-    match routed.unwrap_or(Err(Cause::Panic)) {
-        Ok(routing) => item.routing = Some(routing),
-        Err(cause) => item.failure = Some(cause),
-    }
 }
 
 fn report(name: &QueueName, items: &[Item], decided: &[Decided]) {

@@ -16,13 +16,11 @@ use acequia_core::ledger::{ClaimRequest, DeliveryRecord, Verdict, judge};
 use acequia_core::port::Unavailable;
 use futures::StreamExt as _;
 
-use super::rows::Rows;
+use super::rows::{BATCH, Rows};
 use crate::error::EntryError;
 
 pub(super) const OPERATION: &str = "claim deliveries in the ledger";
 
-/// How many statements a batch of `DynamoDB` takes.
-pub(super) const BATCH: usize = 25;
 /// How many batches are claimed at once.
 const CALLS: usize = 4;
 /// How often a lost race is run again. Each lost round means that somebody else won, so more would only fight.

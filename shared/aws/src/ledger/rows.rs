@@ -10,12 +10,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures::StreamExt as _;
 
-use super::claim::BATCH;
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, Item, ROUTE, text, text_of};
 
 /// `BatchGetItem` takes a hundred keys.
 const READ_BATCH: usize = 100;
+/// How many rows a call of `DynamoDB` writes, and how many statements one takes.
+pub(super) const BATCH: usize = 25;
 /// How many batches run at once.
 const CALLS: usize = 4;
 /// Left-overs mean that the table throttles: they are sent again after 50, 100, 200, 400 ms, then given up.

@@ -1,0 +1,53 @@
+//! SES v2, which sends the mails.
+
+use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+
+use crate::classify;
+use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
+
+/// SES v2.
+#[derive(Debug, Clone)]
+pub struct SesMailer {
+    client: Client,
+    configuration_set: String,
+}
+
+impl SesMailer {
+    /// Builds the client. It makes each call once: a repeated call could send a second mail.
+    pub fn new(shared: &aws_config::SdkConfig, configuration_set: String) -> Self {
+        let timeouts = aws_sdk_sesv2::config::timeout::TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build();
+        let config = aws_sdk_sesv2::config::Builder::from(shared)
+            .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config), configuration_set }
+    }
+}
+
+impl Mailer for SesMailer {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
+        let unbuilt = |_| MailError::Refused("the mail lacks a part".to_owned());
+        let body = Body::builder()
+            .text(content(&mail.text).map_err(unbuilt)?)
+            .set_html(mail.html.as_deref().map(content).transpose().map_err(unbuilt)?)
+            .build();
+        let message = Message::builder().subject(content(&mail.subject).map_err(unbuilt)?).body(body).build();
+        let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build();
+        let sent = self
+            .client
+            .send_email()
+            .from_email_address(&mail.from)
+            .destination(Destination::builder().to_addresses(&mail.to).build())
+            .set_reply_to_addresses(mail.reply_to.clone().map(|address| vec![address]))
+            .content(EmailContent::builder().simple(message).build())
+            .configuration_set_name(&self.configuration_set)
+            .email_tags(tag("acequia-delivery-id", mail.delivery.as_str()).map_err(unbuilt)?)
+            .email_tags(tag("acequia-tenant", mail.tenant.as_str()).map_err(unbuilt)?)
+            .send()
+            .await
+            .map_err(|error| classify::ses(&error))?;
+        Ok(sent.message_id.unwrap_or_default())
+    }
+}

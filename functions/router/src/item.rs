@@ -1,0 +1,42 @@
+//! One event on its way through the router: read, and matched with the tenant's sinks.
+
+use std::panic::AssertUnwindSafe;
+
+use acequia_core::delivery::Incoming;
+use acequia_core::envelope::Envelope;
+use acequia_core::id::TenantId;
+use acequia_core::outcome::Cause;
+use acequia_core::routing::Routing;
+use acequia_lambda::CurrentTenant;
+
+/// One event.
+pub(crate) struct Item {
+    pub(crate) message: Incoming,
+    pub(crate) envelope: Option<Envelope>,
+    pub(crate) routing: Option<Routing>,
+    pub(crate) failure: Option<Cause>,
+}
+
+impl Item {
+    /// Reads one message as an event. Its time of acceptance is the time at which it entered the intake queue.
+    pub(crate) fn parse(tenant: &TenantId, message: Incoming) -> Self {
+        // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
+        let parse = AssertUnwindSafe(|| Envelope::parse(tenant, message.sent_at, message.body.as_bytes()));
+        let parsed = std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from));
+        let (envelope, failure) = match parsed {
+            Ok(envelope) => (Some(envelope), None),
+            Err(cause) => (None, Some(cause)),
+        };
+        Self { message, envelope, routing: None, failure }
+    }
+
+    /// Finds the sinks that take it.
+    pub(crate) fn route(&mut self, current: &CurrentTenant) {
+        let Some(envelope) = &self.envelope else { return };
+        let routed = std::panic::catch_unwind(AssertUnwindSafe(|| current.tenant.routes.route(envelope)));
+        match routed.unwrap_or(Err(Cause::Panic)) {
+            Ok(routing) => self.routing = Some(routing),
+            Err(cause) => self.failure = Some(cause),
+        }
+    }
+}
