@@ -168,6 +168,18 @@ async fn a_mail_without_an_answer_is_sent_again_or_parked_as_the_tenant_wants() 
 }
 
 #[tokio::test]
+async fn a_parked_mail_is_not_sent_again_while_the_dead_letter_queue_is_down() {
+    let world = world(r#","ambiguous":"park""#);
+    world.fail_with(MailError::NoAnswer);
+    world.queues.sends.go_down();
+    assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
+    world.queues.sends.mend();
+    world.clock.advance(Duration::from_secs(75));
+    assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
+    assert_eq!((world.sent().len(), world.reasons()), (1, vec!["ambiguous".to_owned()]));
+}
+
+#[tokio::test]
 async fn with_the_ledger_down_no_mail_is_sent() {
     let world = world("");
     world.ledger.claims.go_down();

@@ -111,7 +111,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
             cause.disposition(&RetryPolicy::default(), message.receives, message.receives, self.chance.unit())
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: message.receives, message, disposition, detail }
+        Decided { attempts: message.receives, message, disposition, detail, refused: None }
     }
 }
 

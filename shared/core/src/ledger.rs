@@ -127,7 +127,8 @@ pub struct DeliveryRecord {
         with = "jiff::fmt::serde::timestamp::millisecond::optional"
     )]
     pub due_at: Option<Timestamp>,
-    /// Why it is quarantined, where it is.
+    /// Why it is quarantined, where it is. On a record that is not quarantined: why it is to be, as soon as the dead-letter queue
+    /// takes it, and is not attempted any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// The sink's proof, where it is delivered.
@@ -286,7 +287,8 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
         // It left the dead-letter queue again: somebody redrove it, and it starts over with its history kept.
         Status::Quarantined => (0, false),
     };
-    let record = DeliveryRecord { spent, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
+    let reason = existing.reason.filter(|_| existing.status != Status::Quarantined);
+    let record = DeliveryRecord { spent, reason, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
     Verdict::Claimed { record: Box::new(record), ambiguous }
 }
 
@@ -307,6 +309,19 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn a_verdict_of_failure_outlives_the_next_claims_and_ends_with_the_quarantine() {
+        let mut condemned = record(Status::Retry);
+        condemned.reason = Some(Reason::Ambiguous);
+        let Verdict::Claimed { record: again, .. } = judge(Some(&condemned), &request(300)) else { panic!("it is due") };
+        assert_eq!(again.reason, Some(Reason::Ambiguous));
+        let Verdict::Claimed { record: later, .. } = judge(Some(&again), &request(900)) else { panic!("the lease is over") };
+        assert_eq!(later.reason, Some(Reason::Ambiguous), "who was to quarantine it died");
+        let dead = DeliveryRecord { status: Status::Quarantined, ..*later };
+        let Verdict::Claimed { record: redriven, .. } = judge(Some(&dead), &request(900)) else { panic!("it was redriven") };
+        assert_eq!(redriven.reason, None);
     }
 
     fn request(now: i64) -> ClaimRequest {

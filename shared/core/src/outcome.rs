@@ -64,6 +64,9 @@ pub enum Cause {
     /// Claim: an earlier attempt died on the way, and the tenant wants a person to decide.
     #[error("an earlier attempt ended without a record: it may have happened or not")]
     Ambiguous,
+    /// Claim: an earlier attempt failed for good, and the dead-letter queue did not take the message then.
+    #[error("an earlier attempt failed for good ({0}), and the dead-letter queue takes the message only now")]
+    Condemned(Reason),
     /// Schedule: the message came back before its time.
     #[error("not due yet")]
     NotDue {
@@ -195,6 +198,7 @@ impl Cause {
             Self::InProgress { remaining } | Self::NotDue { remaining } => Outcome::RetryAfter(*remaining),
             Self::PayloadConflict => Outcome::Quarantine(Reason::PayloadConflict),
             Self::Ambiguous => Outcome::Quarantine(Reason::Ambiguous),
+            Self::Condemned(reason) => Outcome::Quarantine(*reason),
             Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
             // 501 says that the endpoint does not know the method at all; the other 5xx are troubles of the moment.
             Self::Status { code: 501, .. } => Outcome::Quarantine(Reason::HttpStatus),
@@ -222,6 +226,12 @@ impl Cause {
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+    }
+
+    /// Whether the verdict that it comes to must be remembered until the dead-letter queue takes the message: to attempt it again
+    /// meanwhile would be one attempt too many.
+    pub fn condemns(&self) -> bool {
+        self.spends_attempt() || matches!(self, Self::Ambiguous | Self::Condemned(_))
     }
 
     /// Whether the receiver is overloaded or too slow, so that the next attempt waits longer.
@@ -290,6 +300,7 @@ mod tests {
             (Cause::NotDue { remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::PayloadConflict, quarantine(Reason::PayloadConflict), false),
             (Cause::Ambiguous, quarantine(Reason::Ambiguous), false),
+            (Cause::Condemned(Reason::HttpStatus), quarantine(Reason::HttpStatus), false),
             (Cause::Repeated, Outcome::Retry, false),
             (Cause::Timeout(second), Outcome::Retry, true),
             (Cause::Connection("refused"), Outcome::Retry, true),

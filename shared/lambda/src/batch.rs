@@ -28,6 +28,16 @@ pub struct Decided {
     pub detail: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// Why it was to be quarantined, where the dead-letter queue did not take it.
+    pub refused: Option<Reason>,
+}
+
+impl Decided {
+    /// Lets it come back, because the dead-letter queue did not take it.
+    fn give_back(&mut self, reason: Reason, chance: &dyn Chance) {
+        self.disposition = Disposition::Hide(back_off(self.message.receives, chance.unit()));
+        self.refused = Some(reason);
+    }
 }
 
 /// Moves messages to the dead-letter queue of `queue` where that was decided. One that could not be moved is to come back instead.
@@ -48,7 +58,7 @@ pub async fn quarantine(
             None => {
                 tracing::warn!(message.id = item.message.message_id, reason = %reason,
                     "the message leaves no room for the reason: its queue's own redrive will move it");
-                item.disposition = Disposition::Hide(back_off(item.message.receives, chance.unit()));
+                item.give_back(reason, chance);
             }
         }
     }
@@ -67,7 +77,7 @@ pub async fn quarantine(
         };
         tracing::error!(message.id = item.message.message_id, reason = %reason, error = problem,
             "the dead-letter queue did not take a message: it comes back");
-        item.disposition = Disposition::Hide(back_off(item.message.receives, chance.unit()));
+        item.give_back(reason, chance);
     }
 }
 

@@ -309,6 +309,24 @@ async fn with_the_dead_letter_queue_down_a_message_comes_back_instead_of_being_l
 }
 
 #[tokio::test]
+async fn what_failed_for_good_is_not_attempted_again_while_the_dead_letter_queue_is_down() {
+    for extra in ["", r#","strict":true"#] {
+        let world = world(extra);
+        world.order("1", fail_with(404));
+        world.queues.sends.go_down();
+        assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+        world.obey_no_more();
+        world.clock.advance(Duration::from_secs(60));
+        assert_eq!(world.handle(&[again(message("m1", "1"), 2)]).await, ["m1"]);
+        world.queues.sends.mend();
+        world.clock.advance(Duration::from_secs(60));
+        assert!(world.handle(&[again(message("m1", "1"), 3)]).await.is_empty());
+        assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("http-status"));
+        assert_eq!((world.attempts().len(), world.status("1")), (1, Some(Status::Quarantined)));
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_tenant_an_unknown_sink_and_a_disabled_sink_are_quarantined_with_their_reasons() {
     let world = world(r#","enabled":false"#);
     let unknown_sink = build::incoming_delivery(&queue(), "m1", "other", &build::envelope("acme", "1", "t", "{}"));

@@ -108,6 +108,7 @@ fn apply(item: &mut Item, verdict: Verdict) {
         Verdict::Claimed { record, ambiguous } => {
             let refusal = match &item.sink {
                 None => Some(Cause::SinkUnknown),
+                Some(_) if let Some(reason) = record.reason => Some(Cause::Condemned(reason)),
                 Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
                 Some(sink) if ambiguous && parks(&sink.target) => Some(Cause::Ambiguous),
                 Some(_) => None,

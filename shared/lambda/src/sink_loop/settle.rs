@@ -29,7 +29,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
                 }
                 None => (Disposition::Hide(back_off(message.receives, self.chance.unit())), String::new(), spent),
             };
-            Decided { message, disposition, detail, attempts }
+            Decided { message, disposition, detail, attempts, refused: None }
         };
         items.iter().map(decide).collect()
     }
@@ -74,6 +74,9 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     let attempted = item.attempted.as_ref()?;
     let spends = attempted.result.as_ref().err().is_none_or(Cause::spends_attempt);
     let quarantined = matches!(decided.disposition, Disposition::Quarantine(_));
+    // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
+    let condemns = attempted.result.as_ref().is_err_and(Cause::condemns);
+    record.reason = decided.refused.filter(|_| condemns);
     if spends || quarantined {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
@@ -86,7 +89,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
             duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
             detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
         });
-    } else if !item.sink.as_ref().is_some_and(|sink| sink.claims) {
+    } else if record.reason.is_none() && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
         // Nothing was attempted and nothing is claimed: the record says what it said before.
         return None;
     }
