@@ -10,6 +10,7 @@ use acequia_testkit::build;
 use crate::history::{History, StoryKey};
 use crate::mutation::Mutation;
 use crate::scenario::Flaw;
+use crate::story::Effect;
 use crate::world::World;
 
 /// FIFO queues know duplicates for five minutes.
@@ -64,7 +65,8 @@ fn check_event(world: &World, index: usize) {
     for (place, sink) in tenant.sinks.iter().enumerate() {
         let key: StoryKey = (event.identity, place);
         let Some(story) = history.stories.get(&key) else { continue };
-        if !story.sent.contains_key(&index) || story.effects.iter().any(|effect| effect.event == index) {
+        let done = |effect: &Effect| effect.event == index || (sink.fifo && !alone);
+        if !story.sent.contains_key(&index) || story.effects.iter().any(done) {
             continue;
         }
         let hopeless = !alone || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
@@ -88,9 +90,9 @@ fn check_ledger(world: &World) {
                 history.report(0, format_args!("the ledger of {tenant} has a row of a delivery that nobody sent"));
                 continue;
             };
-            let claims = history.plan(key).is_some_and(|plan| plan.claims);
+            let (claims, fifo) = history.plan(key).map_or((false, false), |plan| (plan.claims, plan.fifo));
             let effect = story.effects.iter().any(|effect| {
-                history.event(effect.event).is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
+                fifo || history.event(effect.event).is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
             });
             let holds = match record.status {
                 Status::Delivered => effect,

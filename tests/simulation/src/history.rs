@@ -205,7 +205,9 @@ impl History {
     pub fn acknowledged(&mut self, who: u64, event: usize, sink: Option<&str>) {
         let Some(sink) = sink else { return self.acknowledged_intake(who, event) };
         let Some(key) = self.story_of(event, sink) else { return };
-        if !self.stories.get(&key).is_some_and(|story| story.is_safe(event)) {
+        let plan = self.plan(key);
+        let story = plan.as_ref().zip(self.stories.get(&key));
+        if !story.is_some_and(|(plan, story)| story.is_safe(plan, event)) {
             self.report(who, format_args!("a message of event {event} to {sink} {key:?} was acknowledged without effect or dead letter"));
         }
     }

@@ -157,7 +157,9 @@ impl Story {
     }
 
     /// Whether a message of this event may be acknowledged: it had its effect, or lies in the dead-letter queue.
-    pub fn is_safe(&self, event: usize) -> bool {
-        self.effects.iter().any(|effect| effect.event == event) || self.dead.contains_key(&event)
+    ///
+    /// A FIFO queue drops what comes under a known id, whatever its content: there any effect of the identity counts.
+    pub fn is_safe(&self, plan: &SinkPlan, event: usize) -> bool {
+        self.effects.iter().any(|effect| effect.event == event || plan.fifo) || self.dead.contains_key(&event)
     }
 }

@@ -18,6 +18,9 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     start: u64,
+    /// How many failing seeds are shown.
+    #[arg(long, default_value_t = 5)]
+    show: usize,
     /// Run this seed alone.
     #[arg(long, conflicts_with_all = ["seeds", "start"])]
     seed: Option<u64>,
@@ -26,14 +29,11 @@ struct Arguments {
     trace: bool,
 }
 
-/// How many failing seeds are shown.
-const SHOWN: usize = 5;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let failed = match arguments.seed {
         Some(seed) => usize::from(!replay(seed, arguments.trace)),
-        None => sweep(arguments.start, arguments.seeds),
+        None => sweep(&arguments),
     };
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -51,7 +51,8 @@ fn replay(seed: u64, trace: bool) -> bool {
 }
 
 /// Runs many; answers how many failed.
-fn sweep(start: u64, seeds: u64) -> usize {
+fn sweep(arguments: &Arguments) -> usize {
+    let (start, seeds) = (arguments.start, arguments.seeds);
     let bar = ProgressBar::new(seeds);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -77,7 +78,7 @@ fn sweep(start: u64, seeds: u64) -> usize {
     bar.finish_and_clear();
     let mut failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     failed.sort_by_key(|report| report.seed);
-    for report in failed.iter().take(SHOWN) {
+    for report in failed.iter().take(arguments.show) {
         eprintln!("seed {}: {}", report.seed, report.violations.join("; "));
         eprintln!("  replay: cargo run -p simulation --bin simulate -- --seed {} --trace", report.seed);
     }
