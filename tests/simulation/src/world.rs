@@ -8,6 +8,7 @@ use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenant
 use crate::dice::Dice;
 use crate::history::{History, StoryKey};
 use crate::mutation::Mutation;
+use crate::run::Options;
 use crate::weather::Weather;
 
 /// What the lock guards.
@@ -44,18 +45,21 @@ pub struct World {
     pub queues: InMemoryQueues,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
+    /// Whether what is an open question counts as a violation.
+    pub strict: bool,
     state: Arc<Mutex<State>>,
 }
 
 impl World {
     /// A world over new, empty ports.
-    pub fn new(clock: FixedClock, state: State, mutation: Option<Mutation>) -> Self {
+    pub fn new(clock: FixedClock, state: State, options: Options) -> Self {
         Self {
             tenants: InMemoryTenants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
             clock,
-            mutation,
+            mutation: options.mutation,
+            strict: options.strict,
             state: Arc::new(Mutex::new(state)),
         }
     }

@@ -57,7 +57,7 @@ impl Perilous {
         };
         history.note(self.0.invocation(), format_args!("{word} {key:?}"));
         if matches!(verdict, Verdict::Claimed { .. }) {
-            history.stories.entry(key).or_default().claimed();
+            history.stories.entry(key).or_default().claimed(self.0.world.strict);
         }
     }
 

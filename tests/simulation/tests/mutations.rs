@@ -1,0 +1,52 @@
+//! The simulator finds a protocol that is broken on purpose, each way within two thousand seeds.
+
+use simulation::{Mutation, Options, run};
+
+/// The first seed that finds the mutation, with what it saw.
+fn first(mutation: Mutation) -> (u64, String) {
+    let options = Options { mutation: Some(mutation), ..Options::default() };
+    let found = (0..2000).map(|seed| run(seed, options)).find(|report| !report.violations.is_empty());
+    let found = found.unwrap_or_else(|| panic!("{mutation:?} was not found within 2,000 seeds"));
+    println!("{mutation:?}: seed {}: {}", found.seed, found.violations[0]);
+    (found.seed, found.violations[0].clone())
+}
+
+fn assert_found(mutation: Mutation, words: &str) {
+    let (seed, violation) = first(mutation);
+    assert!(violation.contains(words), "seed {seed} finds {mutation:?} by another rule: {violation}");
+}
+
+#[test]
+fn acknowledging_what_is_in_progress_is_found() {
+    assert_found(Mutation::AcknowledgeInProgress, "without effect or dead letter");
+}
+
+#[test]
+fn a_lease_shorter_than_the_run_is_found() {
+    assert_found(Mutation::ShortLease, "second effect");
+}
+
+#[test]
+fn completing_before_the_effect_is_found() {
+    assert_found(Mutation::CompleteFirst, "without effect or dead letter");
+}
+
+#[test]
+fn performing_a_repeated_delivery_of_a_batch_twice_is_found() {
+    assert_found(Mutation::SkipFold, "second effect");
+}
+
+#[test]
+fn believing_a_dead_letter_queue_that_took_nothing_is_found() {
+    assert_found(Mutation::BelieveDeadLetters, "without");
+}
+
+#[test]
+fn retrying_at_once_is_found() {
+    assert_found(Mutation::DueAtOnce, "before its time");
+}
+
+#[test]
+fn a_ledger_that_tenants_share_is_found() {
+    assert_found(Mutation::ShareLedger, "");
+}
