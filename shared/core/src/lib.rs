@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod port;
 pub mod queue;
 mod reason;
+pub mod redrive;
 pub mod routing;
 pub mod schedule;
 pub mod secret;

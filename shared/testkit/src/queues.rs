@@ -33,6 +33,7 @@ pub struct Depth {
 #[derive(Debug, Clone)]
 struct Stored {
     message: Incoming,
+    group: Option<String>,
     visible_at: Timestamp,
 }
 
@@ -204,6 +205,13 @@ impl InMemoryQueues {
         Depth { visible, hidden: found.messages.len() - visible }
     }
 
+    /// The group of a message in a FIFO queue.
+    pub fn group(&self, queue: &QueueArn, message_id: &str) -> Option<String> {
+        let state = self.state.lock();
+        let mut messages = state.queues.get(queue)?.messages.iter();
+        messages.find(|stored| stored.message.message_id == message_id)?.group.clone()
+    }
+
     /// The queues that hold or held a message.
     pub fn names(&self) -> Vec<QueueArn> {
         self.state.lock().queues.keys().cloned().collect()
@@ -244,7 +252,7 @@ impl InMemoryQueues {
             sent_at: now,
             queue: queue.clone(),
         };
-        found.messages.push(Stored { message, visible_at: now });
+        found.messages.push(Stored { message, group: outgoing.group.clone(), visible_at: now });
         Ok(id)
     }
 }

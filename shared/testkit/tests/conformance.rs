@@ -19,3 +19,7 @@ mod secrets {
 mod endpoints {
     acequia_testkit::suite!(endpoints, acequia_testkit::InMemoryEndpoints::new());
 }
+
+mod journal {
+    acequia_testkit::suite!(journal, acequia_testkit::InMemoryJournal::new());
+}

@@ -12,6 +12,7 @@
 
 pub mod claims;
 pub mod endpoints;
+pub mod journal;
 pub mod ledger;
 pub mod queues;
 pub mod secrets;
@@ -93,6 +94,18 @@ macro_rules! suite {
                 a_secret_is_read_by_its_name,
                 a_secret_that_does_not_exist_is_missing,
                 the_secret_of_another_tenant_is_missing,
+            ]
+        );
+    };
+    (journal, $port:expr) => {
+        $crate::cases!(
+            journal,
+            $port,
+            [
+                a_dead_letter_is_the_runs_that_began_with_it_first,
+                what_was_sent_stays_sent_to_every_run,
+                what_was_taken_back_is_begun_anew,
+                entries_of_other_queues_and_tenants_are_not_seen,
             ]
         );
     };

@@ -1,0 +1,109 @@
+//! What redriving asks of the outside world: dead-letter queues, the journal, and somebody who watches.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::delivery::{Incoming, Outgoing};
+use crate::id::TenantId;
+use crate::port::Unavailable;
+use crate::queue::QueueArn;
+
+/// A message as a dead-letter queue hands it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The message.
+    pub message: Incoming,
+    /// The group in which a FIFO queue keeps it.
+    pub group: Option<String>,
+}
+
+/// What sending one message back came to.
+#[derive(Debug)]
+pub enum Sending {
+    /// The queue has it.
+    Sent,
+    /// The queue does not have it, and why.
+    NotSent(String),
+    /// The answer was lost: the queue has it or not.
+    Unknown(Unavailable),
+}
+
+/// Dead-letter queues and the queues before them.
+pub trait DeadLetters: Send + Sync {
+    /// Receives up to ten messages and hides them for `visibility`; none where nothing can be received now.
+    fn receive(
+        &self,
+        queue: &QueueArn,
+        visibility: Duration,
+    ) -> impl Future<Output = Result<Vec<Received>, Unavailable>> + Send;
+    /// Sends up to ten messages, each once: a call without an answer is not repeated. One answer each, in order.
+    fn send_once(&self, queue: &QueueArn, messages: &[Outgoing]) -> impl Future<Output = Vec<Sending>> + Send;
+    /// Hides received messages for this long from now on, or shows them again (zero); one answer each, in order.
+    fn hide(
+        &self,
+        queue: &QueueArn,
+        handles: &[String],
+        time: Duration,
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+    /// Deletes up to ten received messages by their handles; one answer each, in order.
+    fn delete(&self, queue: &QueueArn, handles: &[String])
+    -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// What the journal says of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody had begun with it: it is this run's now.
+    Mine,
+    /// Another run began to send it at this time, and did not say what came of it.
+    Begun(Timestamp),
+    /// Its copy was sent.
+    Sent,
+}
+
+/// The journal of redriving: one entry per dead letter that a run began with, for longer than a queue keeps messages.
+pub trait RedriveJournal: Send + Sync {
+    /// Begins with dead letters (by `MessageId`), each on condition that there is no entry of another run; one answer each.
+    fn begin(
+        &self,
+        tenant: &TenantId,
+        queue: &QueueArn,
+        ids: &[String],
+        run: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Vec<Result<Standing, Unavailable>>> + Send;
+    /// Writes that their copies were sent: all of them, or an error.
+    fn settle(
+        &self,
+        tenant: &TenantId,
+        queue: &QueueArn,
+        ids: &[String],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Takes entries away, because their copies were certainly not sent: all of them, or an error.
+    fn forget(
+        &self,
+        tenant: &TenantId,
+        queue: &QueueArn,
+        ids: &[String],
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Reads what stands of one dead letter, and changes nothing; `None` without an entry.
+    fn look(
+        &self,
+        tenant: &TenantId,
+        queue: &QueueArn,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Standing>, Unavailable>> + Send;
+}
+
+/// Who watches a run, and can end it between two steps.
+pub trait Watch: Sync {
+    /// So many more messages are dealt with.
+    fn dealt(&self, more: u64);
+    /// Something went wrong with one message; the run goes on.
+    fn trouble(&self, text: &str);
+    /// Whether the run should end now, in good order.
+    fn ends(&self) -> bool;
+}

@@ -1,0 +1,44 @@
+//! The in-memory queues as an operator's redrive sees them.
+
+use std::time::Duration;
+
+use acequia_core::delivery::Outgoing;
+use acequia_core::port::{Queues as _, SendError, Unavailable};
+use acequia_core::queue::QueueArn;
+use acequia_core::redrive::{DeadLetters, Received, Sending};
+
+use crate::queues::InMemoryQueues;
+
+impl DeadLetters for InMemoryQueues {
+    async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Received>, Unavailable> {
+        let received = Self::receive(self, queue, 10, visibility).into_iter().map(|message| {
+            let group = self.group(queue, &message.message_id);
+            Received { message, group }
+        });
+        Ok(received.collect())
+    }
+
+    async fn send_once(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Sending> {
+        let sending = |answer| match answer {
+            Ok(_) => Sending::Sent,
+            // What fails here by a switch was not taken.
+            Err(SendError::Refused(why)) => Sending::NotSent(why),
+            Err(SendError::Unavailable(error)) => Sending::NotSent(error.to_string()),
+        };
+        self.send(queue, messages).await.into_iter().map(sending).collect()
+    }
+
+    async fn hide(&self, queue: &QueueArn, handles: &[String], time: Duration) -> Vec<Result<(), Unavailable>> {
+        let messages: Vec<_> = handles.iter().map(|handle| (handle.clone(), time)).collect();
+        acequia_core::port::Queues::hide(self, queue, &messages).await
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        let delete = |handle: &String| {
+            let deleted = Self::delete(self, queue, handle);
+            let error = || Unavailable::new("delete messages", "no message is hidden under this receipt handle");
+            if deleted { Ok(()) } else { Err(error()) }
+        };
+        handles.iter().map(delete).collect()
+    }
+}

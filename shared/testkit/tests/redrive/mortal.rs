@@ -1,0 +1,120 @@
+//! Ports that die: after so many steps nothing is answered any more, as for a process that is killed.
+//!
+//! A step lies before and after each entry of each call, so a call of ten messages can die with four of them done.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use acequia_core::delivery::Outgoing;
+use acequia_core::id::TenantId;
+use acequia_core::port::Unavailable;
+use acequia_core::queue::QueueArn;
+use acequia_core::redrive::{DeadLetters, Received, RedriveJournal, Sending, Standing};
+use acequia_testkit::{InMemoryJournal, InMemoryQueues};
+use jiff::Timestamp;
+
+/// The queues and the journal of one process.
+pub(crate) struct Mortal<'a> {
+    pub(crate) queues: &'a InMemoryQueues,
+    pub(crate) journal: &'a InMemoryJournal,
+    left: AtomicU32,
+    /// Whether sending works and its answers are lost.
+    pub(crate) deaf: AtomicBool,
+}
+
+impl<'a> Mortal<'a> {
+    pub(crate) fn new(queues: &'a InMemoryQueues, journal: &'a InMemoryJournal, steps: u32) -> Self {
+        Self { queues, journal, left: AtomicU32::new(steps), deaf: AtomicBool::new(false) }
+    }
+
+    async fn step(&self) {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            std::future::pending::<()>().await;
+        }
+        self.left.store(left - 1, Ordering::Relaxed);
+    }
+}
+
+impl DeadLetters for Mortal<'_> {
+    async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Received>, Unavailable> {
+        self.step().await;
+        let received = DeadLetters::receive(self.queues, queue, visibility).await;
+        self.step().await;
+        received
+    }
+
+    async fn send_once(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Sending> {
+        let mut answers = Vec::new();
+        for message in messages {
+            self.step().await;
+            answers.extend(self.queues.send_once(queue, std::slice::from_ref(message)).await);
+        }
+        self.step().await;
+        if self.deaf.load(Ordering::Relaxed) {
+            let lost = || Sending::Unknown(Unavailable::new("send messages", "the answer was lost"));
+            return answers.iter().map(|_| lost()).collect();
+        }
+        answers
+    }
+
+    async fn hide(&self, queue: &QueueArn, handles: &[String], time: Duration) -> Vec<Result<(), Unavailable>> {
+        self.step().await;
+        let answers = DeadLetters::hide(self.queues, queue, handles, time).await;
+        self.step().await;
+        answers
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        let mut answers = Vec::new();
+        for handle in handles {
+            self.step().await;
+            answers.extend(DeadLetters::delete(self.queues, queue, std::slice::from_ref(handle)).await);
+        }
+        self.step().await;
+        answers
+    }
+}
+
+impl RedriveJournal for Mortal<'_> {
+    async fn begin(
+        &self,
+        tenant: &TenantId,
+        queue: &QueueArn,
+        ids: &[String],
+        run: &str,
+        now: Timestamp,
+    ) -> Vec<Result<Standing, Unavailable>> {
+        let mut answers = Vec::new();
+        for id in ids {
+            self.step().await;
+            answers.extend(self.journal.begin(tenant, queue, std::slice::from_ref(id), run, now).await);
+        }
+        self.step().await;
+        answers
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        queue: &QueueArn,
+        ids: &[String],
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        for id in ids {
+            self.step().await;
+            self.journal.settle(tenant, queue, std::slice::from_ref(id), now).await?;
+        }
+        self.step().await;
+        Ok(())
+    }
+
+    async fn forget(&self, tenant: &TenantId, queue: &QueueArn, ids: &[String]) -> Result<(), Unavailable> {
+        self.step().await;
+        self.journal.forget(tenant, queue, ids).await
+    }
+
+    async fn look(&self, tenant: &TenantId, queue: &QueueArn, id: &str) -> Result<Option<Standing>, Unavailable> {
+        self.journal.look(tenant, queue, id).await
+    }
+}
