@@ -1,12 +1,15 @@
 //! The SDK's clients, made once per process: one place for the retries and timeouts of every call.
 //!
-//! The endpoint, region and credentials come from the SDK's own chain, so `AWS_ENDPOINT_URL` is all that leads to a local AWS.
+//! A function's region, credentials and endpoint are what Lambda puts into its environment; the operator's command goes by the
+//! SDK's own chain. In both `AWS_ENDPOINT_URL` is all that leads to a local AWS.
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
 /// A call that connects connects in milliseconds; one that does not should be tried anew.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -38,20 +41,36 @@ impl Clients {
     }
 }
 
-/// Loads what the environment says, with the timeouts and retries that all our calls have.
-///
-/// `region` goes before the one of the environment.
-pub async fn load_config(region: Option<String>) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
-        .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts);
+/// The configuration of a function: credentials from the variables that Lambda sets, and nothing else that could be asked for
+/// them. The SDK's chain would read files and wait for metadata services, and makes up half a megabyte of each function.
+pub fn function_config(region: String, endpoint: Option<String>) -> SdkConfig {
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    config.set_endpoint_url(endpoint);
+    config.build()
+}
+
+/// Loads what the operator's environment and files say. `region` goes before the one of the environment.
+pub async fn operator_config(region: Option<String>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).timeout_config(timeouts());
     if let Some(region) = region {
         loader = loader.region(Region::new(region));
     }
     loader.load().await
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build()
 }

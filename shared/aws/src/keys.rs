@@ -53,6 +53,11 @@ pub(crate) fn endpoints(tenant: &TenantId) -> String {
     format!("{}@endpoint", ledger_prefix(tenant))
 }
 
+/// The partition key of a tenant's journal of redriving; it is none of an event either.
+pub(crate) fn redrive(tenant: &TenantId) -> String {
+    format!("{}@redrive", ledger_prefix(tenant))
+}
+
 /// The sort key of a row of the ledger.
 pub(crate) fn row(record: &Record) -> &str {
     match record {

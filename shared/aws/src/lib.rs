@@ -5,8 +5,10 @@
 //! payload and no secret.
 
 pub mod clients;
+mod dead_letters;
 mod endpoints;
 mod error;
+mod journal;
 mod keys;
 mod ledger;
 pub mod operator;
@@ -16,6 +18,7 @@ mod tenants;
 
 pub use clients::Clients;
 pub use endpoints::DynamoEndpoints;
+pub use journal::DynamoJournal;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
 pub use queues::SqsQueues;
 pub use secrets::SsmSecrets;

@@ -7,6 +7,7 @@ use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::Unavailable;
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System, QueueAttributeName as Attribute,
@@ -35,13 +36,16 @@ pub struct Depth {
 /// The queues of a stage, as an operator sees them.
 #[derive(Debug, Clone)]
 pub struct OperatorQueues {
-    client: Client,
+    pub(crate) client: Client,
+    /// The same, without repeating a call: the second of two equal messages is one too many.
+    pub(crate) once: Client,
 }
 
 impl OperatorQueues {
     /// The queues that this client reaches.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        Self { client, once: Client::from_conf(once) }
     }
 
     /// All queues of the stage, or of one tenant in it, dead-letter queues included, by name.
@@ -105,6 +109,15 @@ impl OperatorQueues {
     /// # Errors
     /// When SQS does not answer.
     pub async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Incoming>, Unavailable> {
+        let messages = self.receive_raw(queue, visibility).await?;
+        Ok(messages.iter().filter_map(|message| incoming(queue, message)).collect())
+    }
+
+    pub(crate) async fn receive_raw(
+        &self,
+        queue: &QueueArn,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, Unavailable> {
         let request = self
             .client
             .receive_message()
@@ -119,7 +132,7 @@ impl OperatorQueues {
             .message_system_attribute_names(System::MessageGroupId)
             .message_system_attribute_names(System::MessageDeduplicationId);
         let answer = request.send().await.map_err(|error| Unavailable::new(RECEIVE, error))?;
-        Ok(answer.messages.unwrap_or_default().iter().filter_map(|message| incoming(queue, message)).collect())
+        Ok(answer.messages.unwrap_or_default())
     }
 
     /// Deletes messages, at most ten, by their receipt handles; one answer each.
@@ -147,7 +160,7 @@ impl OperatorQueues {
     }
 }
 
-fn incoming(queue: &QueueArn, message: &Message) -> Option<Incoming> {
+pub(crate) fn incoming(queue: &QueueArn, message: &Message) -> Option<Incoming> {
     let system = |name: System| message.attributes.as_ref().and_then(|attributes| attributes.get(&name));
     let receives = system(System::ApproximateReceiveCount).and_then(|text| text.parse().ok()).unwrap_or(1);
     let sent_at = system(System::SentTimestamp).and_then(|text| text.parse().ok());

@@ -179,7 +179,7 @@ impl Queues for SqsQueues {
 }
 
 /// Sorts messages into calls by SQS's bounds, in their order; those that fit no call are left out.
-fn chunks(messages: &[Outgoing]) -> Vec<Vec<(usize, &Outgoing)>> {
+pub(crate) fn chunks(messages: &[Outgoing]) -> Vec<Vec<(usize, &Outgoing)>> {
     let mut chunks: Vec<Vec<(usize, &Outgoing)>> = Vec::new();
     let mut room = 0;
     for (index, message) in messages.iter().enumerate() {
@@ -222,7 +222,7 @@ fn whole_seconds(time: Duration) -> i32 {
     i32::try_from(seconds.min(LONGEST)).unwrap_or(i32::MAX)
 }
 
-fn entry(index: usize, outgoing: &Outgoing) -> Result<SendMessageBatchRequestEntry, String> {
+pub(crate) fn entry(index: usize, outgoing: &Outgoing) -> Result<SendMessageBatchRequestEntry, String> {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(&outgoing.body)

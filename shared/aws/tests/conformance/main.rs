@@ -30,3 +30,7 @@ mod secrets {
 mod endpoints {
     acequia_testkit::suite!(endpoints, crate::World::load().await.endpoints().await);
 }
+
+mod journal {
+    acequia_testkit::suite!(journal, crate::World::load().await.journal().await);
+}

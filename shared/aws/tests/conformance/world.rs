@@ -5,7 +5,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
-use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, PutClaims, SqsQueues, SsmSecrets};
+use acequia_aws::{
+    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
+};
 use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::port::{Queues, SecretError, Secrets, SendError, Unavailable};
@@ -74,6 +76,10 @@ impl World {
 
     pub(crate) async fn endpoints(&self) -> DynamoEndpoints {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
+    pub(crate) async fn journal(&self) -> DynamoJournal {
+        DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger").await)
     }
 
     pub(crate) fn secrets(self) -> (RealSecrets, FixedClock) {

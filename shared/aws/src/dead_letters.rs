@@ -1,0 +1,100 @@
+//! Dead-letter queues for redriving: messages are received with their groups, and sent back in calls that are never repeated.
+
+use std::time::Duration;
+
+use acequia_core::delivery::Outgoing;
+use acequia_core::port::{Queues as _, Unavailable};
+use acequia_core::queue::QueueArn;
+use acequia_core::redrive::{DeadLetters, Received, Sending};
+use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
+use aws_sdk_sqs::types::MessageSystemAttributeName as System;
+
+use crate::error::{EntryError, SharedError};
+use crate::operator::{OperatorQueues, incoming};
+use crate::queues::{self, SqsQueues};
+
+const SEND: &str = "send messages back";
+
+impl DeadLetters for OperatorQueues {
+    async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Received>, Unavailable> {
+        let messages = self.receive_raw(queue, visibility).await?;
+        let received = messages.iter().filter_map(|message| {
+            let group = message.attributes.as_ref().and_then(|known| known.get(&System::MessageGroupId)).cloned();
+            Some(Received { message: incoming(queue, message)?, group })
+        });
+        Ok(received.collect())
+    }
+
+    async fn send_once(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Sending> {
+        let mut answers = Vec::with_capacity(messages.len());
+        for call in queues::chunks(messages) {
+            // What fits no call is left out: SQS would refuse it.
+            while let Some(outgoing) = call.first().and_then(|(next, _)| messages.get(answers.len()..*next)?.first()) {
+                answers.push(too_large(outgoing));
+            }
+            let mut request = self.once.send_message_batch().queue_url(queue.url());
+            let mut malformed = None;
+            for (index, outgoing) in &call {
+                match queues::entry(*index, outgoing) {
+                    Ok(entry) => request = request.entries(entry),
+                    Err(error) => malformed = Some(error),
+                }
+            }
+            match malformed {
+                Some(error) => answers.extend(call.iter().map(|_| Sending::NotSent(error.clone()))),
+                None => match request.send().await {
+                    Ok(answer) => answers.extend(call.iter().map(|(index, _)| verdict(&answer, *index))),
+                    Err(error) => answers.extend(failed(error, call.len())),
+                },
+            }
+        }
+        while let Some(outgoing) = messages.get(answers.len()) {
+            answers.push(too_large(outgoing));
+        }
+        answers
+    }
+
+    async fn hide(&self, queue: &QueueArn, handles: &[String], time: Duration) -> Vec<Result<(), Unavailable>> {
+        let messages: Vec<_> = handles.iter().map(|handle| (handle.clone(), time)).collect();
+        SqsQueues::new(self.client.clone()).hide(queue, &messages).await
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        Self::delete(self, queue, handles).await
+    }
+}
+
+fn too_large(outgoing: &Outgoing) -> Sending {
+    Sending::NotSent(format!("it has {} bytes, which SQS does not take", outgoing.bytes()))
+}
+
+fn verdict(answer: &SendMessageBatchOutput, index: usize) -> Sending {
+    let id = index.to_string();
+    if answer.successful().iter().any(|entry| entry.id == id) {
+        return Sending::Sent;
+    }
+    match answer.failed().iter().find(|entry| entry.id == id) {
+        Some(failed) => Sending::NotSent(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or_default())),
+        None => Sending::Unknown(Unavailable::new(SEND, EntryError::new("Missing", "the answer does not name it"))),
+    }
+}
+
+/// What a call without a good answer means for its messages: only what SQS itself refused was certainly not sent.
+fn failed(error: SdkError<SendMessageBatchError>, count: usize) -> Vec<Sending> {
+    let refused = match &error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::ServiceError(answer) => answer.raw().status().is_client_error(),
+        // No connection, so no request.
+        SdkError::DispatchFailure(failure) => failure.is_user(),
+        _ => false,
+    };
+    if refused {
+        let why = error
+            .code()
+            .map_or_else(|| error.to_string(), |code| format!("{code}: {}", error.message().unwrap_or_default()));
+        return (0..count).map(|_| Sending::NotSent(why.clone())).collect();
+    }
+    let error = SharedError::new(error);
+    (0..count).map(|_| Sending::Unknown(error.unavailable(SEND))).collect()
+}
