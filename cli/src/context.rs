@@ -38,7 +38,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Self {
-        let config = clients::load_config(region.cloned()).await;
+        let config = clients::operator_config(region.cloned()).await;
         Self { stage: stage.clone(), clients: Clients::new(&config) }
     }
 

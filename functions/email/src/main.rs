@@ -14,8 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
-    let aws = acequia_aws::clients::load_config(None).await;
-    let (clients, installation) = (Clients::new(&aws), config.installation);
+    let installation = config.installation;
+    let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
+    let clients = Clients::new(&aws);
     let clock = Arc::new(SystemClock);
     let sink = EmailSink { mailer: SesMailer::new(&aws, config.configuration_set), clock: clock.clone() };
     let sink_loop = SinkLoop {

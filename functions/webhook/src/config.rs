@@ -35,8 +35,13 @@ mod tests {
     use super::*;
 
     fn read(stage: &str, egress: &str) -> Result<Config, InvalidEnvironment> {
-        let variables =
-            [("ACEQUIA_STAGE", stage), ("TENANTS_TABLE", "t"), ("LEDGER_TABLE", "l"), ("WEBHOOK_EGRESS", egress)];
+        let variables = [
+            ("AWS_REGION", "r"),
+            ("ACEQUIA_STAGE", stage),
+            ("TENANTS_TABLE", "t"),
+            ("LEDGER_TABLE", "l"),
+            ("WEBHOOK_EGRESS", egress),
+        ];
         Config::from_env(Environment::of(&variables))
     }
 

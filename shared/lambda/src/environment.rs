@@ -67,6 +67,10 @@ impl Environment {
 /// What every function is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
+    /// The region that it runs in.
+    pub region: String,
+    /// Where AWS is, if it is not AWS.
+    pub endpoint: Option<String>,
     /// The stage it belongs to.
     pub stage: Stage,
     /// The name of the tenants table.
@@ -76,13 +80,15 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Reads `ACEQUIA_STAGE`, `TENANTS_TABLE` and `LEDGER_TABLE`.
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE` and `LEDGER_TABLE`.
     pub fn read(environment: &mut Environment) -> Option<Self> {
+        let region = environment.text("AWS_REGION");
+        let endpoint = environment.optional("AWS_ENDPOINT_URL");
         let stage =
             environment.parsed("ACEQUIA_STAGE", "2 to 10 lower-case letters or digits", |text| text.parse().ok());
         let tenants_table = environment.text("TENANTS_TABLE");
         let ledger_table = environment.text("LEDGER_TABLE");
-        Some(Self { stage: stage?, tenants_table, ledger_table })
+        Some(Self { region, endpoint, stage: stage?, tenants_table, ledger_table })
     }
 }
 
@@ -95,13 +101,13 @@ mod tests {
         let mut environment = Environment::of(&[("ACEQUIA_STAGE", "Not A Stage"), ("TENANTS_TABLE", "")]);
         let installation = Installation::read(&mut environment);
         let error = environment.conclude(installation).unwrap_err();
-        assert_eq!(error.0.len(), 3, "{error}");
+        assert_eq!(error.0.len(), 4, "{error}");
         assert!(error.to_string().contains("ACEQUIA_STAGE is \"Not A Stage\""), "{error}");
     }
 
     #[test]
     fn a_complete_environment_is_read() {
-        let variables = [("ACEQUIA_STAGE", "dev"), ("TENANTS_TABLE", "t"), ("LEDGER_TABLE", "l")];
+        let variables = [("AWS_REGION", "r"), ("ACEQUIA_STAGE", "dev"), ("TENANTS_TABLE", "t"), ("LEDGER_TABLE", "l")];
         let mut environment = Environment::of(&variables);
         let installation = Installation::read(&mut environment);
         assert_eq!(environment.conclude(installation).unwrap().tenants_table, "t");
