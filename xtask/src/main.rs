@@ -13,6 +13,7 @@ mod process;
 mod receiver;
 mod report;
 mod setup;
+mod simulate;
 mod test;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Task {
     Test(test::Options),
     /// Checks formatting, code and templates.
     Lint,
+    /// Runs the delivery path in simulated weather, seed by seed, and prints the seeds that break a rule.
+    Simulate(simulate::Options),
     #[command(hide = true)]
     Guard {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -69,6 +72,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(options),
         Task::Lint => lint::run(),
+        Task::Simulate(options) => simulate::run(&options),
         Task::Guard { .. } => Ok(true),
     }
 }

@@ -40,25 +40,35 @@ fn lies_dead(world: &World, tenant: &str, role: QueueRole, body: &str, sink: Opt
 fn check_event(world: &World, index: usize) {
     let Some((event, tenant)) = ({
         let history = &world.lock().history;
-        history.event(index).cloned().zip(history.event(index).and_then(|e| history.scenario.tenants.get(e.tenant)).cloned())
+        history
+            .event(index)
+            .cloned()
+            .zip(history.event(index).and_then(|e| history.scenario.tenants.get(e.tenant)).cloned())
     }) else {
         return;
     };
     let owner = tenant.id.as_str();
     if matches!(event.flaw, Flaw::NotJson | Flaw::Foreign) {
         if !lies_dead(world, owner, QueueRole::Intake, &event.body, None) {
-            world.lock().history.report(0, format_args!("event {index} is none, and does not lie in the dead-letter queue"));
+            world
+                .lock()
+                .history
+                .report(0, format_args!("event {index} is none, and does not lie in the dead-letter queue"));
         }
         return;
     }
-    let recorded = world.ledger.records(&tenant.id).iter().any(|row| matches!(row, Record::Route(r) if r.event == event.event));
+    let recorded =
+        world.ledger.records(&tenant.id).iter().any(|row| matches!(row, Record::Route(r) if r.event == event.event));
     let state = &mut *world.lock();
     let history = &mut state.history;
     if !history.routed.contains(&index) {
         history.report(0, format_args!("event {index} was accepted and never routed"));
     }
     if !recorded && !history.unrecorded.contains(&event.identity) && world.mutation != Some(Mutation::ShareLedger) {
-        history.report(0, format_args!("where event {index} was routed is recorded nowhere, and nothing stood in the way"));
+        history.report(
+            0,
+            format_args!("where event {index} was routed is recorded nowhere, and nothing stood in the way"),
+        );
     }
     // Events of one identity and another content may be refused, one for the other.
     let alone = history.scenario.events.iter().filter(|other| other.identity == event.identity).count() == 1;
@@ -92,7 +102,9 @@ fn check_ledger(world: &World) {
             };
             let (claims, fifo) = history.plan(key).map_or((false, false), |plan| (plan.claims, plan.fifo));
             let effect = story.effects.iter().any(|effect| {
-                fifo || history.event(effect.event).is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
+                fifo || history
+                    .event(effect.event)
+                    .is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
             });
             let holds = match record.status {
                 Status::Delivered => effect,
@@ -128,4 +140,3 @@ fn check_order(history: &mut History) {
         history.report(0, format_args!("{key:?} came twice to a FIFO queue within five minutes"));
     }
 }
-

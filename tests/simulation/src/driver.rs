@@ -24,8 +24,8 @@ use crate::port::see_moved;
 use crate::world::World;
 
 /// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const VISIBILITY: Duration = Duration::from_secs(360);
+const TIMEOUT: Duration = Duration::from_mins(1);
+const VISIBILITY: Duration = Duration::from_mins(6);
 
 /// SQS's own redrive: the attempts of the longest schedule, and ten.
 const MOST_RECEIVES: u32 = 14;
@@ -84,7 +84,8 @@ impl Driver {
         let mut queues = Vec::new();
         for tenant in &tenants {
             for role in ROLES {
-                let (queue, dead) = (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
+                let (queue, dead) =
+                    (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
                 world.queues.redrive_to(&queue, &dead, MOST_RECEIVES);
                 queues.push((role, queue));
             }
@@ -121,7 +122,11 @@ impl Driver {
     /// When something can happen again: somebody wakes, a message comes back, or an invocation's time is up.
     fn next_time(&self) -> Option<Timestamp> {
         let free = |role: &QueueRole| self.running.iter().filter(|one| one.role == *role).count() < self.limit(*role);
-        let visible = self.queues.iter().filter(|(role, _)| free(role)).filter_map(|(_, queue)| self.world.queues.next_visible(queue));
+        let visible = self
+            .queues
+            .iter()
+            .filter(|(role, _)| free(role))
+            .filter_map(|(_, queue)| self.world.queues.next_visible(queue));
         let deadlines = self.running.iter().map(|one| one.deadline);
         visible.chain(deadlines).chain(self.world.clock.next_sleeper()).min()
     }
@@ -185,8 +190,10 @@ impl Driver {
                 return;
             }
             let wait = state.dice.between(Duration::ZERO, Duration::from_secs(90));
-            state.history.note(0, format_args!("SQS will hand out {} again in {} ms", message.message_id, wait.as_millis()));
-            if let Some((event, Some(sink))) = self.content(&mut state.history, message)
+            state
+                .history
+                .note(0, format_args!("SQS will hand out {} again in {} ms", message.message_id, wait.as_millis()));
+            if let Some((event, Some(sink))) = content(&mut state.history, message)
                 && let Some(key) = state.history.story_of(event, &sink)
             {
                 state.history.stories.entry(key).or_default().duplicated = true;
@@ -194,14 +201,6 @@ impl Driver {
             wait
         };
         self.world.queues.duplicate(queue, &message.message_id, wait);
-    }
-
-    /// What a message holds: its event, and in a sink's queue the sink.
-    fn content(&self, history: &mut crate::history::History, message: &Incoming) -> Option<(usize, Option<String>)> {
-        let name: QueueName = message.queue.name().parse().ok()?;
-        let event = history.event_of(0, &name.tenant, &message.body)?;
-        let sink = message.attributes.get(SINK).and_then(Attribute::as_text).map(str::to_owned);
-        Some((event, sink))
     }
 
     fn see_moved(&self, queue: &QueueArn, id: &str) {
@@ -224,8 +223,7 @@ impl Driver {
         {
             let history = &mut self.world.lock().history;
             history.running.insert(number);
-            let shown: Vec<_> =
-                messages.iter().map(|message| (self.content(history, message), message.receives)).collect();
+            let shown: Vec<_> = messages.iter().map(|message| (content(history, message), message.receives)).collect();
             history.note(number, format_args!("begins on {} with {shown:?}", queue.name()));
         }
         let event: SqsEvent = serde_json::from_value(lambda_event(&messages)).unwrap_or_default();
@@ -280,15 +278,19 @@ impl Driver {
             }
         };
         let ids: BTreeSet<&str> = one.messages.iter().map(|message| message.message_id.as_str()).collect();
-        let failed: BTreeSet<&str> = answer.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
+        let failed: BTreeSet<&str> =
+            answer.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
         if !failed.is_subset(&ids) || failed.len() < answer.batch_item_failures.len() {
-            self.world.lock().history.report(one.number, format_args!("the answer names {failed:?}, and the batch has {ids:?}"));
+            self.world
+                .lock()
+                .history
+                .report(one.number, format_args!("the answer names {failed:?}, and the batch has {ids:?}"));
             return;
         }
         for message in one.messages.iter().filter(|message| !failed.contains(message.message_id.as_str())) {
             let undeleted = {
                 let state = &mut *self.world.lock();
-                if let Some((event, sink)) = self.content(&mut state.history, message) {
+                if let Some((event, sink)) = content(&mut state.history, message) {
                     state.history.note(one.number, format_args!("acknowledges event {event} {sink:?}"));
                     state.history.acknowledged(one.number, event, sink.as_deref());
                 }
@@ -299,4 +301,12 @@ impl Driver {
             }
         }
     }
+}
+
+/// What a message holds: its event, and in a sink's queue the sink.
+fn content(history: &mut crate::history::History, message: &Incoming) -> Option<(usize, Option<String>)> {
+    let name: QueueName = message.queue.name().parse().ok()?;
+    let event = history.event_of(0, &name.tenant, &message.body)?;
+    let sink = message.attributes.get(SINK).and_then(Attribute::as_text).map(str::to_owned);
+    Some((event, sink))
 }

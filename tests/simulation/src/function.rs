@@ -48,9 +48,15 @@ impl Function {
         let (clock, chance) = (instance.clock(), Arc::new(SeededChance::new(seed)));
         let ports = || Perilous(instance.clone());
         let code = match role {
-            QueueRole::Sink(SinkKind::Webhook) => Code::Webhook(wire(&instance, SimulatedWebhook(instance.clone()), seed)),
-            QueueRole::Sink(SinkKind::Email) => Code::Email(wire(&instance, EmailSink { mailer: ports(), clock }, seed)),
-            QueueRole::Sink(SinkKind::Forward) => Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed)),
+            QueueRole::Sink(SinkKind::Webhook) => {
+                Code::Webhook(wire(&instance, SimulatedWebhook(instance.clone()), seed))
+            }
+            QueueRole::Sink(SinkKind::Email) => {
+                Code::Email(wire(&instance, EmailSink { mailer: ports(), clock }, seed))
+            }
+            QueueRole::Sink(SinkKind::Forward) => {
+                Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
+            }
             QueueRole::Intake | QueueRole::Out => Code::Router(Router {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),

@@ -208,7 +208,12 @@ impl History {
         let plan = self.plan(key);
         let story = plan.as_ref().zip(self.stories.get(&key));
         if !story.is_some_and(|(plan, story)| story.is_safe(plan, event)) {
-            self.report(who, format_args!("a message of event {event} to {sink} {key:?} was acknowledged without effect or dead letter"));
+            self.report(
+                who,
+                format_args!(
+                    "a message of event {event} to {sink} {key:?} was acknowledged without effect or dead letter"
+                ),
+            );
         }
     }
 

@@ -63,7 +63,12 @@ impl Instance {
     /// A new instance.
     pub fn new(world: &World) -> Self {
         let skew = i64::try_from(world.lock().dice.below(2001)).unwrap_or(1000) - 1000;
-        Self { world: world.clone(), skew: SignedDuration::from_millis(skew), invocation: Arc::default(), crashed: Arc::default() }
+        Self {
+            world: world.clone(),
+            skew: SignedDuration::from_millis(skew),
+            invocation: Arc::default(),
+            crashed: Arc::default(),
+        }
     }
 
     /// Its clock.
@@ -115,7 +120,10 @@ impl Instance {
         if call.after != Step::Go || call.lost || call.repeated {
             let lost = if call.lost { ", answer lost" } else { "" };
             let repeated = if call.repeated { ", done twice" } else { "" };
-            self.world.lock().history.note(self.invocation(), format_args!("  after: {:?}{lost}{repeated}", call.after));
+            self.world
+                .lock()
+                .history
+                .note(self.invocation(), format_args!("  after: {:?}{lost}{repeated}", call.after));
         }
         self.pass(call.after).await;
         !call.lost

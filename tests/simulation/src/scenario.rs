@@ -135,7 +135,11 @@ impl TenantPlan {
         }
         sinks.sort_by(|one, other| one.id.cmp(&other.id));
         let first = sinks.iter().map(|_| SinkVersion::of(dice)).collect();
-        Self { id: build::tenant_id(["acme", "bona", "cora"].get(index).unwrap_or(&"zeta")), sinks, versions: vec![first] }
+        Self {
+            id: build::tenant_id(["acme", "bona", "cora"].get(index).unwrap_or(&"zeta")),
+            sinks,
+            versions: vec![first],
+        }
     }
 
     /// Adds a version in which one sink is another.
@@ -156,7 +160,9 @@ impl TenantPlan {
     /// Adds a version in which every sink is on.
     pub fn mend(&mut self) {
         let mut next = self.versions.last().cloned().unwrap_or_default();
-        next.iter_mut().for_each(|sink| sink.enabled = true);
+        for sink in &mut next {
+            sink.enabled = true;
+        }
         self.versions.push(next);
     }
 
@@ -173,14 +179,19 @@ impl TenantPlan {
             "enabled": version.enabled, "retry": waits });
         let tenant = &self.id;
         let own = match plan.kind {
-            SinkKind::Webhook => serde_json::json!({ "url": format!("https://{tenant}.example/{}", plan.id), "secrets": ["key"],
-                "strict": plan.claims }),
+            SinkKind::Webhook => {
+                serde_json::json!({ "url": format!("https://{tenant}.example/{}", plan.id), "secrets": ["key"],
+                "strict": plan.claims })
+            }
             SinkKind::Email => serde_json::json!({ "from": format!("hello@{tenant}.example"), "to": "{{ data.email }}",
                 "subject": "for {{ data.tenant }}", "text": "{{ data.number }}",
                 "ambiguous": if plan.parks { "park" } else { "resend" } }),
-            SinkKind::Forward => serde_json::json!({ "queue": if plan.fifo { "out.fifo" } else { "out" }, "strict": plan.claims }),
+            SinkKind::Forward => {
+                serde_json::json!({ "queue": if plan.fifo { "out.fifo" } else { "out" }, "strict": plan.claims })
+            }
         };
-        let pattern = version.country.map(|country| serde_json::json!({ "pattern": { "data": { "country": [country] } } }));
+        let pattern =
+            version.country.map(|country| serde_json::json!({ "pattern": { "data": { "country": [country] } } }));
         if let Some(fields) = sink.as_object_mut() {
             for more in [Some(own), pattern].into_iter().flatten() {
                 fields.extend(more.as_object().cloned().unwrap_or_default());
@@ -198,7 +209,7 @@ impl Scenario {
         for number in 0..4 + dice.below(14) {
             let tenant = dice.below(tenants.len());
             // Another content under an id that was there, now and then. Ids repeat across tenants on purpose.
-            let earlier = events.iter().filter(|event| event.tenant == tenant).map(|event| event.identity).last();
+            let earlier = events.iter().rfind(|event| event.tenant == tenant).map(|event| event.identity);
             let identity = match earlier {
                 Some(earlier) if dice.happens(0.08) => earlier,
                 _ => events.iter().filter(|event| event.tenant == tenant).count() * tenants.len() + tenant,
@@ -220,15 +231,12 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize
         _ => Flaw::None,
     };
     let owner = tenants.get(tenant).map(|tenant| tenant.id.to_string()).unwrap_or_default();
-    let mut body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind,
-        "data": { "tenant": owner, "country": country, "number": number, "email": format!("{id}@{owner}.example") } });
-    match flaw {
-        Flaw::Foreign => body["tenant"] = "another".into(),
-        Flaw::NoAddress => body["data"]["email"] = serde_json::Value::Null,
-        Flaw::NotJson | Flaw::None => {}
-    }
+    let address = (flaw != Flaw::NoAddress).then(|| format!("{id}@{owner}.example"));
+    let named = if flaw == Flaw::Foreign { "another" } else { owner.as_str() };
+    let body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
+        "data": { "tenant": owner, "country": country, "number": number, "email": address } });
     let body = if flaw == Flaw::NotJson { format!("{{ {owner} {id} {number}") } else { body.to_string() };
-    let first = dice.between(Duration::ZERO, Duration::from_secs(240));
+    let first = dice.between(Duration::ZERO, Duration::from_mins(4));
     let mut sendings = vec![first];
     if dice.happens(0.1) {
         sendings.push(first.saturating_add(dice.between(Duration::ZERO, Duration::from_secs(400))));

@@ -109,7 +109,13 @@ impl Story {
         fault.map_or(Ok(()), |fault| Err(fault.to_owned()))
     }
 
-    fn forbids(&self, plan: &SinkPlan, earlier: &Effect, now: &Effect, running: &BTreeSet<u64>) -> Option<&'static str> {
+    fn forbids(
+        &self,
+        plan: &SinkPlan,
+        earlier: &Effect,
+        now: &Effect,
+        running: &BTreeSet<u64>,
+    ) -> Option<&'static str> {
         if !plan.claims {
             return None;
         }
@@ -119,7 +125,9 @@ impl Story {
             None if running.contains(&earlier.by) || earlier.by == now.by => {
                 Some("a second effect while the invocation that made the first still runs")
             }
-            _ if plan.parks && !redriven && !self.restarted => Some("a second mail, though mails that may have been sent are to be parked"),
+            _ if plan.parks && !redriven && !self.restarted => {
+                Some("a second mail, though mails that may have been sent are to be parked")
+            }
             _ => None,
         }
     }

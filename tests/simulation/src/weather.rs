@@ -35,7 +35,8 @@ impl Weather {
     /// The weather of a seed. Most rates are zero in calm weather, and each has a strength of its own in wild weather.
     pub fn of(dice: &mut Dice) -> Self {
         let wildness = dice.unit();
-        let mut rate = |most: f64| if dice.happens(0.25 + 0.75 * wildness) { dice.unit() * most * wildness } else { 0.0 };
+        let mut rate =
+            |most: f64| if dice.happens(0.25 + 0.75 * wildness) { dice.unit() * most * wildness } else { 0.0 };
         Self {
             crash_before: rate(0.04),
             crash_after: rate(0.04),

@@ -1,4 +1,5 @@
 //! Two thousand seeds hold every rule, and each replays exactly.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,9 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
 fn the_seeds_of_the_open_question_still_show_it() {
     for seed in OPEN {
         let report = run(seed, Options { strict: true, ..Options::default() });
-        assert!(!report.violations.is_empty(), "seed {seed} holds now: take it off the list, and the excuse with the last");
+        assert!(
+            !report.violations.is_empty(),
+            "seed {seed} holds now: take it off the list, and the excuse with the last"
+        );
     }
 }

@@ -46,6 +46,21 @@ const LAYERS: &[Layer] = &[
     },
     // What the demonstration and the tests run beside the system.
     Layer { folder: "tools/*", may_use: &["acequia-core"], may_test_with: &[], refuses: &["aws-", "aws_", "lambda_"] },
+    // The simulator runs the real functions over the in-memory ports, and meets no AWS.
+    Layer {
+        folder: "tests/simulation",
+        may_use: &[
+            "acequia-core",
+            "acequia-lambda",
+            "acequia-testkit",
+            "router",
+            "forward",
+            "email",
+            "aws_lambda_events",
+        ],
+        may_test_with: &[],
+        refuses: &["aws-", "aws_", "lambda_", "tokio", "reqwest", "rand"],
+    },
     Layer { folder: "xtask", may_use: &[], may_test_with: &[], refuses: &["aws-", "aws_", "lambda_", "acequia-aws"] },
 ];
 

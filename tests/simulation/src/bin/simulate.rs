@@ -85,7 +85,7 @@ fn sweep(arguments: &Arguments) -> usize {
         eprintln!("seed {}: {}", report.seed, report.violations.join("; "));
         eprintln!("  replay: cargo run -p simulation --bin simulate -- --seed {} --trace", report.seed);
     }
-    let rate = seeds as f64 / took.as_secs_f64().max(0.001);
+    let rate = f64::from(u32::try_from(seeds).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     println!(
         "{seeds} seeds from {start}: {} failed, {} effects, {rate:.0} seeds/s on {cores} cores",
         failed.len(),

@@ -36,7 +36,8 @@ impl Perilous {
         match (self.0.world.mutation, verdict) {
             (Some(Mutation::AcknowledgeInProgress), Verdict::InProgress(_)) => Ok(Verdict::Done),
             (Some(Mutation::CompleteFirst), Verdict::Claimed { record, ambiguous }) => {
-                let done = DeliveryRecord { status: Status::Delivered, claim: None, lease_until: None, ..(*record).clone() };
+                let done =
+                    DeliveryRecord { status: Status::Delivered, claim: None, lease_until: None, ..(*record).clone() };
                 ledger.write(&owner, &[Record::Delivery(Box::new(done))]).await;
                 Ok(Verdict::Claimed { record, ambiguous })
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Attribute, Incoming, Outgoing, SINK};
+use acequia_core::delivery::{Attribute, Incoming, Outgoing, REASON, SINK};
 use acequia_core::id::DeliveryId;
 use acequia_core::port::{Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
@@ -40,6 +40,9 @@ fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, i
         return;
     }
     let Some(event) = history.event_of(who, &name.tenant, &outgoing.body) else { return };
+    if name.dlq && who != 0 && text(outgoing, REASON).is_none() {
+        history.report(who, format_args!("event {event} was sent to {name} without a reason"));
+    }
     let key = text(outgoing, SINK).and_then(|sink| history.story_of(event, sink));
     history.note(who, format_args!("sends event {event} {key:?} to {name}"));
     match (name.role, name.dlq, key) {
@@ -55,12 +58,19 @@ fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, i
 
 /// Sees a message that SQS itself moved to a dead-letter queue.
 pub fn see_moved(history: &mut History, name: &QueueName, message: &Incoming) {
-    let outgoing = Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), ..Outgoing::default() };
+    let outgoing =
+        Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), ..Outgoing::default() };
     see(history, 0, &name.dead_letter(), &outgoing, true);
 }
 
 impl Perilous {
-    async fn send_one(&self, queue: &QueueArn, name: &QueueName, outgoing: &Outgoing, first: bool) -> Result<String, SendError> {
+    async fn send_one(
+        &self,
+        queue: &QueueArn,
+        name: &QueueName,
+        outgoing: &Outgoing,
+        first: bool,
+    ) -> Result<String, SendError> {
         let queues: &InMemoryQueues = &self.0.world.queues;
         let known = if name.fifo { queues.messages(queue).len() } else { 0 };
         let answer = queues.send(queue, std::slice::from_ref(outgoing)).await.pop();
