@@ -49,5 +49,5 @@ fn retrying_at_once_is_found() {
 
 #[test]
 fn a_ledger_that_tenants_share_is_found() {
-    assert_found(Mutation::ShareLedger, "");
+    assert_found(Mutation::ShareLedger, "dead-letter queue");
 }
