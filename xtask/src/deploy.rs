@@ -57,7 +57,9 @@ fn deploy_tenant(endpoint: &str, stack: &TenantStack) -> Result<()> {
 
 fn sam_deploy(endpoint: &str, environment: &str) -> Command {
     let mut command = process::command(Tools::Sam.program("sam"));
-    command.args(["deploy", "--config-env", environment]).current_dir(host::root());
+    // SAM CLI looks for its configuration beside the template, which is not where it is.
+    command.args(["deploy", "--config-env", environment, "--config-file"]).arg(host::path("samconfig.toml"));
+    command.current_dir(host::root());
     command.env_clear().envs(emulator::variables(endpoint));
     command
 }

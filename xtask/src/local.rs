@@ -6,7 +6,9 @@ use crate::acequia::Acequia;
 use crate::build::Built;
 use crate::deploy::{self, TenantStack};
 use crate::emulator::{self, Server};
+use crate::process;
 use crate::receiver::Receiver;
+use crate::setup::Tools;
 
 /// A running environment; it ends when it is dropped.
 pub(crate) struct Local {
@@ -37,6 +39,14 @@ impl Local {
         self.aws.running.leave();
         self.receiver_server.running.leave();
         ids
+    }
+
+    /// Registers a domain that mails are sent from. On AWS its owner does so with records in the DNS.
+    pub(crate) fn verify_domain(&self, domain: &str) -> Result<()> {
+        let call = "import boto3, sys; boto3.client('sesv2').create_email_identity(EmailIdentity=sys.argv[1])";
+        let mut command = process::command(Tools::Local.program("python"));
+        command.args(["-c", call, domain]).env_clear().envs(emulator::variables(&self.aws.address));
+        process::output(&mut command, "registering a domain with SES", "").map(drop)
     }
 
     /// The receiver's address.

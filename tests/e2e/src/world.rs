@@ -44,6 +44,8 @@ impl World {
         let environment = Environment::read();
         let aws = Aws::administrator(&environment.endpoint, &environment.region);
         let mut world = Self { environment, aws, secrets: Vec::new() };
+        let sender = json!({"EmailIdentity": "alder.example"});
+        world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
         for tenant in ["alder", "birch"] {
             let file = world.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
             let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &world.environment.receiver);

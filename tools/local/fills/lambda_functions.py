@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import threading
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
@@ -21,6 +22,7 @@ OF_THE_SERVER = (
 )
 
 processes: set = set()
+changing = threading.Lock()
 
 
 def remembering(spawn):
@@ -28,16 +30,22 @@ def remembering(spawn):
 
     def spawned(self, *args, **named):
         spawn(self, *args, **named)
-        ended = {process for process in processes if process.poll() is not None}
-        processes.difference_update(ended)
-        processes.add(self._proc)
+        # Many environments start at once, and one that ended meanwhile has no process any more.
+        process = self._proc
+        with changing:
+            for known in [known for known in processes if known.poll() is not None]:
+                processes.discard(known)
+            if process is not None:
+                processes.add(process)
 
     return spawned
 
 
 def kill_environments() -> None:
     """Ends every bootstrap at once."""
-    for process in list(processes):
+    with changing:
+        all_processes = list(processes)
+    for process in all_processes:
         if process.poll() is None:
             with contextlib.suppress(OSError):
                 os.kill(process.pid, signal.SIGKILL)

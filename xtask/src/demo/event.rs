@@ -20,6 +20,11 @@ const CAMPAIGNS: [&str; 3] = ["Save the river", "Trains at night", "Swifts in to
 /// One event in a hundred is sent a second time, and one line in two hundred is no event.
 const REPEATED: f64 = 0.01;
 const MALFORMED: f64 = 0.005;
+/// The line that is no event in every batch; those before it are events.
+const MALFORMED_AT: usize = 7;
+/// An event is repeated when so many others have come after it. A copy that meets the first one under way waits for its
+/// lease, which is correct and takes a minute: longer than anybody wants to watch.
+const SETTLED: usize = 90;
 
 /// What the demo must know of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,16 +55,16 @@ pub(super) fn make(tenant: &str, phase: &str, count: usize) -> Batch {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut batch = Batch::default();
     for number in 0..count {
-        if number == 7 || chance.random_bool(MALFORMED) {
+        if number == MALFORMED_AT || (number > MALFORMED_AT && chance.random_bool(MALFORMED)) {
             // JSON, but of a version that nobody knows.
             let id = format!("{phase}-{number}");
             batch
                 .lines
                 .push(json!({"specversion": "0.3", "id": id, "source": "/demo", "type": "action.signed"}).to_string());
             batch.malformed += 1;
-        } else if number == 11 || (number > 11 && chance.random_bool(REPEATED)) {
-            let again = batch.lines.iter().rev().find(|line| !line.contains("\"0.3\"")).cloned().unwrap_or_default();
-            batch.lines.push(again);
+        } else if number + 1 == count || (number > SETTLED && chance.random_bool(REPEATED)) {
+            let again = chance.random_range(0..=number.saturating_sub(SETTLED).min(MALFORMED_AT - 1));
+            batch.lines.push(batch.lines.get(again).cloned().unwrap_or_default());
             batch.repeated += 1;
         } else {
             let (line, event) = one(&mut chance, tenant, phase, number);

@@ -31,7 +31,7 @@ const MENDED_WITHIN: Duration = Duration::from_mins(1);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Events to send to each tenant while one endpoint is broken.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     events: u32,
     /// Events per second and tenant.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     report::step("configure the tenants", || tenant::configure(&local))?;
 
     let mut view = View::new();
-    let healthy_count = usize::try_from(options.events.div_ceil(3).max(20))?;
+    let healthy_count = usize::try_from(options.events.div_ceil(3).max(100))?;
     let healthy = Phase::run(&local, &mut view, "healthy", healthy_count, options.rate)?;
     local.receiver.switch(&broken_endpoint()?, "503")?;
     let broken = Phase::run(&local, &mut view, "broken", usize::try_from(options.events)?, options.rate)?;

@@ -23,6 +23,9 @@ pub(super) const BROKEN: &str = "cedar";
 /// Secrets that the configurations name beside those that sign.
 const OTHER_SECRETS: [(&str, &str, &str); 1] = [("acme", "crm-token", "Bearer demo-token")];
 
+/// The domain of the senders in the examples.
+const SENDER_DOMAIN: &str = "acme.example";
+
 /// Where a sink delivers, which is where the demo counts what arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Far {
@@ -94,6 +97,7 @@ pub(super) static SINKS: [Sink; 5] = [
 
 /// Makes the endpoints, writes the secrets, and applies the examples with the receiver's addresses in them.
 pub(super) fn configure(local: &Local) -> Result<()> {
+    local.verify_domain(SENDER_DOMAIN)?;
     for (tenant, name, value) in OTHER_SECRETS {
         local.acequia.put_secret(tenant, name, value)?;
     }
