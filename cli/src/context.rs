@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
-use acequia_aws::{Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients};
+use acequia_aws::{
+    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients,
+};
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};

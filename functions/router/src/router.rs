@@ -124,7 +124,7 @@ fn report(name: &QueueName, items: &[Item], decided: &[Decided]) {
     for (item, decision) in items.iter().zip(decided) {
         match decision.disposition {
             Disposition::Acknowledge if item.routing.as_ref().is_some_and(|routing| routing.taken.is_empty()) => {
-                unmatched += 1
+                unmatched += 1;
             }
             Disposition::Acknowledge => routed += 1,
             Disposition::Hide(_) => returned += 1,
