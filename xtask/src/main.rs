@@ -52,6 +52,10 @@ fn main() -> ExitCode {
         Task::Guard { program } => process::guard(&program).map(|()| true),
         task => run(task),
     };
+    while process::is_ending() {
+        // The handler of Ctrl-C ends the process.
+        std::thread::park();
+    }
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -15,6 +15,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::host;
 /// How long a child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
+static ENDING: AtomicBool = AtomicBool::new(false);
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 fn groups() -> MutexGuard<'static, BTreeSet<i32>> {
@@ -127,6 +129,7 @@ fn end(group: i32, mut gone: impl FnMut() -> bool) {
 
 /// Ends all children: for the handler of Ctrl-C, which never returns to the code that holds them.
 pub(crate) fn end_all() {
+    ENDING.store(true, Ordering::SeqCst);
     let all: Vec<i32> = groups().iter().copied().collect();
     for group in &all {
         signal(*group, Signal::TERM);
@@ -135,6 +138,11 @@ pub(crate) fn end_all() {
     for group in all.into_iter().rev() {
         end(group, || !alive(group));
     }
+}
+
+/// Whether [`end_all`] has begun: what fails from then on fails because of it.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::SeqCst)
 }
 
 /// Runs a command to its end with our own output.
