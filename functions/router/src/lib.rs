@@ -6,6 +6,7 @@
 
 pub mod config;
 mod record;
+mod report;
 mod router;
 
 pub use router::Router;
