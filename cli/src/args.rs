@@ -1,13 +1,14 @@
 //! The command line: every command with its arguments and help text.
 
+mod dlq;
+
 use std::path::PathBuf;
 
-use acequia_core::config::SinkKind;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
-use acequia_core::queue::QueueRole;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+pub(crate) use self::dlq::{DlqCommand, DlqFilter, DlqPlace, PurgeArgs, RedriveArgs, ShowArgs};
 use crate::output::Format;
 
 const EXITS: &str = "\
@@ -187,49 +188,6 @@ pub(crate) struct ExplainArgs {
     /// The event's id, in place of EVENT
     #[arg(long, requires = "source")]
     pub(crate) id: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DlqCommand {
-    /// Show messages and why they are there. Looking hides them for a moment
-    List {
-        /// The tenant's id
-        tenant: TenantId,
-        #[command(flatten)]
-        filter: DlqFilter,
-        /// At most so many
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
-    /// Move messages back to the queues that they came from
-    Redrive {
-        /// The tenant's id
-        tenant: TenantId,
-        #[command(flatten)]
-        filter: DlqFilter,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        /// At most so many messages a second, such as 10/s
-        #[arg(long, value_name = "N/s", value_parser = parse_rate)]
-        rate: Option<u32>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DlqFilter {
-    /// Only the dead-letter queue behind this queue: intake, webhook, email, forward or out
-    #[arg(long, value_parser = parse_role)]
-    pub(crate) queue: Option<QueueRole>,
-    /// Only messages with this reason, such as attempts-exhausted
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
-}
-
-fn parse_role(text: &str) -> Result<QueueRole, String> {
-    let names = [QueueRole::Intake, QueueRole::Out].into_iter().chain(SinkKind::ALL.map(QueueRole::Sink));
-    let mut names = names.filter(|role| role.as_str() == text);
-    names.next().ok_or_else(|| "it must be intake, webhook, email, forward or out".to_owned())
 }
 
 fn parse_rate(text: &str) -> Result<u32, String> {

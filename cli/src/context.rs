@@ -1,11 +1,12 @@
 //! What commands that call AWS share: the clients, the stage, and the names that follow from it.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::pin::Pin;
 use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
-use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients};
+use acequia_aws::{
+    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients,
+};
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};
@@ -52,6 +53,10 @@ impl Context {
 
     pub(crate) fn endpoints(&self) -> DynamoEndpoints {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn journal(&self) -> DynamoJournal {
+        DynamoJournal::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
     }
 
     pub(crate) fn queues(&self) -> SqsQueues {
@@ -116,30 +121,6 @@ impl Context {
 /// What endpoints a stage allows: those of the machine itself only in the local environment.
 pub(crate) fn egress(stage: &Stage) -> Egress {
     if stage.as_str() == "local" { Egress::Local } else { Egress::Public }
-}
-
-/// That somebody agreed to a change: only [`confirm`] makes one.
-#[derive(Debug)]
-pub(crate) struct Confirmed(());
-
-/// Asks, unless `--yes` was given.
-///
-/// # Errors
-/// Where nobody can be asked, or the answer is no.
-pub(crate) fn confirm(question: &str, yes: bool) -> Result<Confirmed, Failure> {
-    if yes {
-        return Ok(Confirmed(()));
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("{question} Nobody can be asked here: pass --yes to say so.")));
-    }
-    let mut stderr = std::io::stderr().lock();
-    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
-    let mut answer = String::new();
-    match asked.and_then(|()| std::io::stdin().read_line(&mut answer)) {
-        Ok(_) if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) => Ok(Confirmed(())),
-        _ => Err(Failure::Failed("not confirmed: nothing was changed".to_owned())),
-    }
 }
 
 /// A time as people and scripts read it.

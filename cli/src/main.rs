@@ -3,6 +3,7 @@
 mod args;
 mod change;
 mod command;
+mod confirm;
 mod context;
 mod exit;
 mod output;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "",
     "tenant",
     "tenant validate",
@@ -21,6 +21,8 @@ const COMMANDS: [&str; 17] = [
     "explain",
     "dlq",
     "dlq list",
+    "dlq show",
+    "dlq purge",
     "dlq redrive",
     "status",
     "tally",

@@ -10,6 +10,7 @@ mod host;
 mod lint;
 mod local;
 mod process;
+mod queue;
 mod receiver;
 mod report;
 mod setup;

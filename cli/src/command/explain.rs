@@ -54,13 +54,30 @@ struct DeliveryRow {
     updated_at: String,
 }
 
+/// One attempt, as scripts read it.
 #[derive(Serialize)]
-struct Attempt {
+pub(super) struct Attempt {
     number: u32,
     at: String,
     outcome: String,
     duration_ms: u64,
     detail: String,
+}
+
+impl From<AttemptNote> for Attempt {
+    fn from(note: AttemptNote) -> Self {
+        let AttemptNote { number, at, outcome, duration_ms, detail } = note;
+        Self { number, at: time(at), outcome, duration_ms, detail }
+    }
+}
+
+impl Attempt {
+    /// In one line.
+    pub(super) fn line(&self) -> String {
+        let Self { number, at, outcome, duration_ms, detail } = self;
+        let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
+        format!("{number}. {at} {outcome} in {duration_ms} ms{detail}")
+    }
 }
 
 pub(super) async fn run(context: &Context, arguments: &ExplainArgs) -> Result<Report, Failure> {
@@ -113,20 +130,13 @@ fn route(row: RouteRecord) -> Route {
 }
 
 fn delivery(tenant: &TenantId, row: DeliveryRecord) -> DeliveryRow {
-    let attempt = |note: AttemptNote| Attempt {
-        number: note.number,
-        at: time(note.at),
-        outcome: note.outcome,
-        duration_ms: note.duration_ms,
-        detail: note.detail,
-    };
     DeliveryRow {
         delivery_id: DeliveryId::derive(tenant, &row.sink, &row.event),
         sink: row.sink,
         kind: row.kind,
         status: row.status,
         spent: row.spent,
-        attempts: row.attempts.into_iter().map(attempt).collect(),
+        attempts: row.attempts.into_iter().map(Attempt::from).collect(),
         receipt: row.receipt,
         due_at: row.due_at.map(time),
         lease_until: row.lease_until.map(time),

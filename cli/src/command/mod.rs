@@ -11,7 +11,7 @@ mod tenant;
 
 use clap::CommandFactory as _;
 
-use crate::args::{Arguments, Command, DlqCommand, SecretCommand};
+use crate::args::{Arguments, Command, SecretCommand};
 use crate::context::{Context, egress};
 use crate::exit::Failure;
 use crate::output::Report;
@@ -24,12 +24,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await, put).await,
         Command::Send(send) => send::run(&context().await, send).await,
         Command::Explain(explain) => explain::run(&context().await, explain).await,
-        Command::Dlq(DlqCommand::List { tenant, filter, limit }) => {
-            dlq::list::run(&context().await, tenant, filter, *limit).await
-        }
-        Command::Dlq(DlqCommand::Redrive { tenant, filter, yes, rate }) => {
-            dlq::redrive::run(&context().await, tenant, filter, *yes, *rate).await
-        }
+        Command::Dlq(command) => dlq::run(&context().await, command).await,
         Command::Status { tenant } => status::run(&context().await, tenant.as_ref()).await,
         Command::Tally { tenant, since } => tally::run(&context().await, tenant, *since).await,
         Command::Completions { shell } => {

@@ -1,4 +1,9 @@
 //! The email function over the in-memory ports and a mailer that remembers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's own mistake should stop the test where it was made"
+)]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -71,7 +76,7 @@ fn world(extra: &str) -> World {
 
 impl World {
     async fn handle(&self, event: serde_json::Value) -> Vec<String> {
-        let deadline = Deadline::at(after(self.clock.now(), Duration::from_secs(60)));
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
         let response = self.sink_loop.handle(serde_json::from_value(event).unwrap(), deadline).await.unwrap();
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
@@ -139,7 +144,7 @@ async fn a_throttled_mail_waits_and_spends_no_attempt() {
     let world = world("");
     world.fail_with(MailError::Throttled("TooManyRequestsException".to_owned()));
     assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
     assert_eq!((world.sent().len(), record.spent), (1, 1));

@@ -1,4 +1,5 @@
 //! The forward function over the in-memory ports.
+#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn world(target: &str) -> World {
 
 impl World {
     async fn handle(&self, messages: &[Incoming]) -> Vec<String> {
-        let deadline = Deadline::at(after(self.clock.now(), Duration::from_secs(60)));
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
         let event = serde_json::from_value(lambda_event(messages)).unwrap();
         let response = self.sink_loop.handle(event, deadline).await.unwrap();
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()

@@ -1,4 +1,5 @@
 //! The router over the in-memory ports: events as Lambda hands them over, answers as SQS takes them.
+#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::sync::Arc;
 

@@ -126,11 +126,11 @@ impl<E: EndpointStore, S: Secrets> WebhookSink<E, S> {
             let disabled = Disabled { endpoint: fingerprint(endpoint), why, since: self.clock.now() };
             match self.endpoints.disable(tenant, sink, disabled).await {
                 Ok(()) => {
-                    tracing::warn!(tenant.id = %tenant, sink.id = %sink, "the endpoint is gone (410) and now disabled")
+                    tracing::warn!(tenant.id = %tenant, sink.id = %sink, "the endpoint is gone (410) and now disabled");
                 }
                 // The next 410 tries again.
                 Err(error) => {
-                    tracing::error!(tenant.id = %tenant, sink.id = %sink, error = ?error, "a gone endpoint could not be disabled")
+                    tracing::error!(tenant.id = %tenant, sink.id = %sink, error = ?error, "a gone endpoint could not be disabled");
                 }
             }
         }

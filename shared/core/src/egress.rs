@@ -55,7 +55,7 @@ fn refusal_v6(address: Ipv6Addr) -> Option<&'static str> {
     Some(match segments {
         [0, 0, 0, 0, 0, 0, 0, 0] => "unspecified",
         [0, 0, 0, 0, 0, 0, 0, 1] => "loopback",
-        [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => embedded([a, b, c, d]),
+        [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => embedded([a, b, c, d]),
         // NAT64 (RFC 6052, RFC 8215) and 6to4 (RFC 3056) carry an IPv4 address: refused whatever it is, because the
         // gateway decides where it goes.
         [0x64, 0xff9b, ..] => "NAT64",

@@ -118,7 +118,7 @@ slug!(
     "1 to 64 characters, a lower-case letter first, then lower-case letters, digits or hyphens"
 );
 
-/// The identity of an event: its `source` *and* its `id`, the pair that CloudEvents 1.0 calls unique.
+/// The identity of an event: its `source` *and* its `id`, the pair that `CloudEvents` 1.0 calls unique.
 ///
 /// Its text is `source|id`. A source is a URI reference, in which `|` cannot stand, so the text reads in one way only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use crate::id::{EventId, SinkId};
 use crate::outcome::Reason;
 
 /// How long the ledger remembers: longer than SQS can hold a message and its dead-letter queue keep it (14 days each).
-pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+pub const RETENTION: Duration = Duration::from_hours(720);
 
 /// How many of the last attempts a record keeps.
 pub const KEPT_ATTEMPTS: usize = 10;
@@ -288,7 +288,8 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
         Status::Quarantined => (0, false),
     };
     let reason = existing.reason.filter(|_| existing.status != Status::Quarantined);
-    let record = DeliveryRecord { spent, reason, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
+    let record =
+        DeliveryRecord { spent, reason, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
     Verdict::Claimed { record: Box::new(record), ambiguous }
 }
 
@@ -315,12 +316,18 @@ mod tests {
     fn a_verdict_of_failure_outlives_the_next_claims_and_ends_with_the_quarantine() {
         let mut condemned = record(Status::Retry);
         condemned.reason = Some(Reason::Ambiguous);
-        let Verdict::Claimed { record: again, .. } = judge(Some(&condemned), &request(300)) else { panic!("it is due") };
+        let Verdict::Claimed { record: again, .. } = judge(Some(&condemned), &request(300)) else {
+            panic!("it is due")
+        };
         assert_eq!(again.reason, Some(Reason::Ambiguous));
-        let Verdict::Claimed { record: later, .. } = judge(Some(&again), &request(900)) else { panic!("the lease is over") };
+        let Verdict::Claimed { record: later, .. } = judge(Some(&again), &request(900)) else {
+            panic!("the lease is over")
+        };
         assert_eq!(later.reason, Some(Reason::Ambiguous), "who was to quarantine it died");
         let dead = DeliveryRecord { status: Status::Quarantined, ..*later };
-        let Verdict::Claimed { record: redriven, .. } = judge(Some(&dead), &request(900)) else { panic!("it was redriven") };
+        let Verdict::Claimed { record: redriven, .. } = judge(Some(&dead), &request(900)) else {
+            panic!("it was redriven")
+        };
         assert_eq!(redriven.reason, None);
     }
 

@@ -156,7 +156,7 @@ impl QueueArn {
 
     /// Whether the queue keeps order.
     pub fn is_fifo(&self) -> bool {
-        self.name.ends_with(".fifo")
+        self.name.strip_suffix(".fifo").is_some()
     }
 
     /// The queue's URL. SQS finds the queue by the account and name in it, whatever endpoint the call goes to

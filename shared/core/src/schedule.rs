@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// After 429 or a timeout the next attempt waits at least this long: the receiver is overloaded, not broken.
-const OVERLOAD_FLOOR: Duration = Duration::from_secs(60);
+const OVERLOAD_FLOOR: Duration = Duration::from_mins(1);
 
 /// The waits of Standard Webhooks' recommended schedule, about three days in all
 /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability>).
@@ -61,7 +61,7 @@ impl RetryPolicy {
 /// It doubles from 15 s to 15 min, spread by ±20 %, so that the net of `maxReceiveCount` (attempts + 10) lasts for hours.
 pub fn back_off(receives: u32, chance: f64) -> Duration {
     let doublings = receives.saturating_sub(1).min(6);
-    let base = Duration::from_secs(15).saturating_mul(1 << doublings).min(Duration::from_secs(900));
+    let base = Duration::from_secs(15).saturating_mul(1 << doublings).min(Duration::from_mins(15));
     base.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0))
 }
 

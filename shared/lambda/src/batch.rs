@@ -15,7 +15,7 @@ use acequia_core::schedule::back_off;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 
 /// The longest that SQS hides a message; longer waits are made of several.
-const LONGEST_HIDE: Duration = Duration::from_secs(12 * 3600 - 60);
+const LONGEST_HIDE: Duration = Duration::from_mins(719);
 
 /// A message with what was decided about it.
 #[derive(Debug)]
@@ -53,13 +53,12 @@ pub async fn quarantine(
     let mut moved: Vec<(usize, Reason, Outgoing)> = Vec::new();
     for (index, item) in decided.iter_mut().enumerate() {
         let Disposition::Quarantine(reason) = item.disposition else { continue };
-        match quarantined(&item.message, reason, &item.detail, item.attempts, now) {
-            Some(outgoing) => moved.push((index, reason, outgoing)),
-            None => {
-                tracing::warn!(message.id = item.message.message_id, reason = %reason,
-                    "the message leaves no room for the reason: its queue's own redrive will move it");
-                item.give_back(reason, chance);
-            }
+        if let Some(outgoing) = quarantined(&item.message, reason, &item.detail, item.attempts, now) {
+            moved.push((index, reason, outgoing));
+        } else {
+            tracing::warn!(message.id = item.message.message_id, reason = %reason,
+                "the message leaves no room for the reason: its queue's own redrive will move it");
+            item.give_back(reason, chance);
         }
     }
     if moved.is_empty() {

@@ -1,4 +1,5 @@
 //! The loop of all sinks, over the in-memory ports and a sink that does as it is told.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -114,7 +115,7 @@ impl World {
     /// Handles a batch; answers the ids of the messages that come back.
     async fn handle(&self, messages: &[Incoming]) -> Vec<String> {
         let event = serde_json::from_value(lambda_event(messages)).unwrap();
-        let deadline = Deadline::at(after(acequia_core::port::Clock::now(&self.clock), Duration::from_secs(60)));
+        let deadline = Deadline::at(after(acequia_core::port::Clock::now(&self.clock), Duration::from_mins(1)));
         let response = self.sink_loop.handle(event, deadline).await.unwrap();
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
@@ -317,10 +318,10 @@ async fn what_failed_for_good_is_not_attempted_again_while_the_dead_letter_queue
         world.queues.sends.go_down();
         assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
         world.obey_no_more();
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_mins(1));
         assert_eq!(world.handle(&[again(message("m1", "1"), 2)]).await, ["m1"]);
         world.queues.sends.mend();
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_mins(1));
         assert!(world.handle(&[again(message("m1", "1"), 3)]).await.is_empty());
         assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("http-status"));
         assert_eq!((world.attempts().len(), world.status("1")), (1, Some(Status::Quarantined)));

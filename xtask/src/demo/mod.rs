@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::local::Local;
 use crate::report::{self, Step};
-use crate::{build, emulator, host, setup};
+use crate::{build, emulator, host, queue, setup};
 use phase::Phase;
 use tenant::{BROKEN, SINKS, STACKS};
 use view::View;
@@ -93,30 +93,33 @@ struct Redrive {
 /// Redrives what failed, and shows the count go to zero.
 fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     let depth = || -> Result<(u64, u64)> {
-        let queues = figures::queues(local)?;
-        let queue = queues.get(&(BROKEN.to_owned(), "webhook".to_owned())).cloned().unwrap_or_default();
-        Ok((queue.dead(), queue.waiting()))
+        let queues = queue::all(local)?;
+        let webhook = queues.get(&(BROKEN.to_owned(), "webhook".to_owned())).cloned().unwrap_or_default();
+        Ok((webhook.dead(), webhook.waiting()))
     };
     let (before, _) = depth()?;
     view.line(&format!("{BROKEN}'s endpoint is mended; acequia dlq redrive {BROKEN} --queue webhook --yes"));
     view.line(&format!("{BROKEN}: {before} in the dead-letter queue"));
-    local.acequia.run(&["dlq", "redrive", BROKEN, "--queue", "webhook", "--yes"], "")?;
     let start = host::now();
-    let mut shown = (before, 0);
-    loop {
-        let (dlq, waiting) = depth()?;
-        if (dlq, waiting) != shown {
-            view.line(&format!("{BROKEN}: {dlq} in the dead-letter queue, {waiting} on the way"));
-            shown = (dlq, waiting);
-        }
-        if dlq + waiting == 0 {
-            return Ok(Redrive { before, after: 0 });
-        }
-        if start.elapsed() > MENDED_WITHIN {
-            return Ok(Redrive { before, after: dlq + waiting });
-        }
-        std::thread::sleep(Duration::from_millis(300));
-    }
+    std::thread::scope(|scope| {
+        // The command moves message by message; beside it the count is shown.
+        let redrive = ["dlq", "redrive", BROKEN, "--queue", "webhook", "--yes"];
+        let moving = scope.spawn(move || local.acequia.run(&redrive, ""));
+        let mut shown = (before, 0);
+        let after = loop {
+            let (dlq, waiting) = depth()?;
+            if (dlq, waiting) != shown {
+                view.line(&format!("{BROKEN}: {dlq} in the dead-letter queue, {waiting} on the way"));
+                shown = (dlq, waiting);
+            }
+            if (dlq + waiting == 0 && moving.is_finished()) || start.elapsed() > MENDED_WITHIN {
+                break dlq + waiting;
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        };
+        moving.join().unwrap_or_else(|_| bail!("redriving panicked"))?;
+        Ok(Redrive { before, after })
+    })
 }
 
 fn keep(local: Local, acequia: &str) {

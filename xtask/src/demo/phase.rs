@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::event::{self, Batch};
-use super::figures::{Queue, Tally};
+use super::figures::Tally;
+use super::late;
 use super::tenant::{SINKS, STACKS};
 use super::view::{Row, View};
-use super::{figures, late};
 use crate::host;
 use crate::local::Local;
+use crate::queue::{self, Queue};
 
 /// How often the view is drawn. Reading the ledger costs the same two cores that deliver.
 const DRAW_EVERY: Duration = Duration::from_secs(2);
@@ -49,7 +50,7 @@ impl Phase {
         let start = host::now();
         loop {
             let tallies = draw(local, view, &since)?;
-            let waiting: u64 = figures::queues(local)?.values().filter(|q| q.name != "out").map(Queue::waiting).sum();
+            let waiting: u64 = queue::all(local)?.values().filter(|q| q.name != "out").map(Queue::waiting).sum();
             if waiting == 0 && is_settled(&sent, &tallies) {
                 return Ok(Self { sent, tallies });
             }

@@ -13,7 +13,7 @@ use super::phase::Phase;
 use super::tenant::{BROKEN, SINKS, STACKS, Sink};
 use super::{Redrive, late};
 use crate::local::Local;
-use crate::{host, report};
+use crate::{host, queue, report};
 
 /// How much slower a healthy tenant's p95 may get while another's endpoint is broken: by half, and a quarter of a second.
 /// Everything here shares two cores with the emulator and with the retries of the broken endpoint, and a p95 of a few
@@ -63,7 +63,7 @@ impl Account {
     /// Takes it when the phases are over and before anything is mended.
     pub(super) fn take(local: &Local, phases: &[&Phase; 2]) -> Result<Self> {
         let arrived = figures::arrived(local, &SINKS)?;
-        let queues = figures::queues(local)?;
+        let queues = queue::all(local)?;
         let of_queue =
             |tenant: &str, name: &str| queues.get(&(tenant.to_owned(), name.to_owned())).cloned().unwrap_or_default();
         let mut unmatched = BTreeMap::new();

@@ -8,6 +8,7 @@ pub(crate) mod plan;
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     #[arg(long)]
     fast: bool,
 }
+
+/// How long the last messages of the tests may take: a duplicate of a claimed delivery waits for the lease of a minute.
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 
 /// The tenants of the end-to-end tests: one with a sink of each kind, and one for what must stay apart.
 const TENANTS: [TenantStack; 3] = [
@@ -76,7 +80,27 @@ fn steps(plan: &mut Plan, options: Options) -> Result<()> {
     let local = Local::up(&built, &TENANTS, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator"]);
-    plan.cargo_test(with_environment(tests, &local, &built)?)
+    plan.cargo_test(with_environment(tests, &local, &built)?)?;
+    plan.condition("nothing is left on the way", || left_over(&local))
+}
+
+/// The queues in which something is still on its way when all tests are done; `out` is what tenants read themselves.
+fn left_over(local: &Local) -> Result<Option<String>> {
+    let start = host::now();
+    loop {
+        let left: Vec<String> = crate::queue::all(local)?
+            .into_iter()
+            .filter(|((_, queue), depth)| !queue.starts_with("out") && depth.waiting() > 0)
+            .map(|((tenant, queue), depth)| format!("{tenant}/{queue}: {}", depth.waiting()))
+            .collect();
+        if left.is_empty() {
+            return Ok(None);
+        }
+        if start.elapsed() > SETTLED_WITHIN {
+            return Ok(Some(left.join(", ")));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
 
 /// Tells the tests where the environment is.

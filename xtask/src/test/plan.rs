@@ -43,6 +43,20 @@ impl Plan {
         Ok(())
     }
 
+    /// Checks a condition that says what is wrong where it does not hold.
+    pub(crate) fn condition(&mut self, name: &str, check: impl FnOnce() -> Result<Option<String>>) -> Result<()> {
+        let step = Step::begin(name);
+        match check()? {
+            None => self.checks_passed += 1,
+            Some(wrong) => {
+                println!("{wrong}");
+                self.fail(name);
+            }
+        }
+        step.end();
+        Ok(())
+    }
+
     /// Runs tests that report as cargo's do.
     pub(crate) fn cargo_test(&mut self, mut command: Command) -> Result<()> {
         let mut counts = [0; 3];

@@ -1,24 +1,18 @@
 //! `acequia dlq list`: what is there and why. Messages are received and shown again at once; nothing is deleted.
 
-use std::time::Duration;
-
-use acequia_aws::operator::OperatorQueues;
-use acequia_core::delivery::{ATTEMPTS, Incoming, QUARANTINED_AT, SINK};
-use acequia_core::envelope::Envelope;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Clock as _, Queues as _};
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::port::Clock as _;
+use acequia_core::queue::QueueName;
+use acequia_core::redrive::{Letter, Received, walk};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{detail, queues, reason, text, wanted};
+use super::places;
+use super::progress::Progress;
 use crate::args::DlqFilter;
 use crate::context::{Context, SystemClock, time};
 use crate::exit::Failure;
-use crate::output::{Report, note, or_dash, table};
-
-/// How long a message that was looked at stays hidden, if it cannot be shown again at once.
-const HIDDEN: Duration = Duration::from_secs(30);
+use crate::output::{Report, or_dash, table};
 
 #[derive(Serialize)]
 struct Listed {
@@ -31,6 +25,7 @@ struct Row {
     queue: String,
     message_id: String,
     event: Option<String>,
+    r#type: Option<String>,
     sink: Option<String>,
     reason: String,
     detail: String,
@@ -39,64 +34,46 @@ struct Row {
     age_s: u64,
 }
 
-pub(crate) async fn run(
+pub(super) async fn run(
     context: &Context,
     tenant: &TenantId,
     filter: &DlqFilter,
     limit: usize,
 ) -> Result<Report, Failure> {
-    let queues = queues(context, tenant, filter).await?;
-    let now = SystemClock.now();
+    let places = places(context, tenant, &filter.place).await?;
+    let (now, operator, conditions) = (SystemClock.now(), context.operator(), filter.conditions());
+    let watch = Progress::new(places.iter().map(super::Place::total).sum()).stop_in_good_order();
     let mut messages = Vec::new();
-    for (name, arn) in &queues {
-        let received = look(&context.operator(), arn, filter, limit.saturating_sub(messages.len())).await?;
-        let handles: Vec<_> = received.iter().map(|m| (m.receipt_handle.clone(), Duration::ZERO)).collect();
-        if context.queues().hide(arn, &handles).await.iter().any(Result::is_err) {
-            note(&format!(
-                "note: looking hides messages; some of {name} can be received again in {} s",
-                HIDDEN.as_secs()
-            ));
+    for place in &places {
+        if messages.len() >= limit {
+            break;
         }
-        messages.extend(received.iter().filter(|m| wanted(m, filter)).map(|m| describe(tenant, name, m, now)));
+        let take = |one: Received, letter: Letter| {
+            messages.push(describe(&place.name, &one, &letter, now));
+            messages.len() < limit
+        };
+        let walked = walk(&operator, &place.queue, place.total(), &conditions, &watch, take).await?;
+        if !walked.shown {
+            let name = &place.name;
+            watch.say(&format!("note: looking hides messages; some of {name} can be received again only in a while"));
+        }
     }
-    messages.truncate(limit);
+    watch.finish();
     Ok(report(&Listed { count: messages.len(), messages }))
 }
 
-/// Receives until nothing more comes, or enough has come.
-async fn look(
-    operator: &OperatorQueues,
-    queue: &QueueArn,
-    filter: &DlqFilter,
-    limit: usize,
-) -> Result<Vec<Incoming>, Failure> {
-    let mut received: Vec<Incoming> = Vec::new();
-    while received.iter().filter(|message| wanted(message, filter)).count() < limit {
-        let some = operator.receive(queue, HIDDEN).await?;
-        let known = some.iter().any(|message| received.iter().any(|seen| seen.message_id == message.message_id));
-        // One that comes a second time was hidden and is visible again: the walk is around.
-        if some.is_empty() || known {
-            break;
-        }
-        received.extend(some);
-    }
-    Ok(received)
-}
-
-fn describe(tenant: &TenantId, queue: &QueueName, message: &Incoming, now: Timestamp) -> Row {
-    let event = Envelope::parse(tenant, message.sent_at, message.body.as_bytes()).ok();
-    let at = text(message, QUARANTINED_AT).and_then(|text| text.parse().ok());
-    let at = at.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    let age = now.as_second() - at.unwrap_or(message.sent_at).as_second();
+fn describe(queue: &QueueName, one: &Received, letter: &Letter, now: Timestamp) -> Row {
+    let age = now.as_second() - letter.at.as_second();
     Row {
         queue: queue.role.to_string(),
-        message_id: message.message_id.clone(),
-        event: event.map(|envelope| envelope.event.to_string()),
-        sink: text(message, SINK).map(str::to_owned),
-        reason: reason(message).to_owned(),
-        detail: detail(message),
-        attempts: text(message, ATTEMPTS).and_then(|text| text.parse().ok()),
-        quarantined_at: at.map(time),
+        message_id: one.message.message_id.clone(),
+        event: letter.event.as_ref().map(ToString::to_string),
+        r#type: letter.kind.clone(),
+        sink: letter.sink.as_ref().map(ToString::to_string),
+        reason: letter.reason.clone(),
+        detail: letter.detail.clone(),
+        attempts: letter.attempts,
+        quarantined_at: letter.quarantined_at.map(time),
         age_s: u64::try_from(age).unwrap_or_default(),
     }
 }
@@ -105,7 +82,7 @@ fn report(listed: &Listed) -> Report {
     if listed.messages.is_empty() {
         return Report::new(
             &listed,
-            "No message can be seen. Looking hides messages for up to 30 s: others may be looking.",
+            "No message can be seen. Looking hides messages for a moment: others may be looking.",
         );
     }
     let row = |message: &Row| {
@@ -121,7 +98,7 @@ fn report(listed: &Listed) -> Report {
     };
     let header = ["QUEUE", "EVENT", "SINK", "REASON", "ATTEMPTS", "AGE", "DETAIL"];
     let text = format!(
-        "{}\n\n{} messages. Looking hid them for a moment (at most 30 s); none was deleted.",
+        "{}\n\n{} messages. Looking hid them for a moment; none was deleted.",
         table(header, listed.messages.iter().map(row)),
         listed.count
     );
@@ -141,7 +118,7 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::delivery::quarantined;
+    use acequia_core::delivery::{Incoming, quarantined};
     use acequia_core::outcome::Reason;
     use acequia_core::queue::QueueRole;
     use acequia_testkit::build;
@@ -154,7 +131,8 @@ mod tests {
 
     fn listed(message: &Incoming) -> serde_json::Value {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake).dead_letter();
-        let described = describe(&build::tenant_id("acme"), &name, message, build::at(100));
+        let one = Received { message: message.clone(), group: None };
+        let described = describe(&name, &one, &Letter::read(message), build::at(100));
         let report = report(&Listed { messages: vec![described], count: 1 });
         serde_json::from_str(report.json()).unwrap()
     }
@@ -171,7 +149,7 @@ mod tests {
         let json = listed(&Incoming { attributes: dead.attributes, ..plain });
         assert_eq!(
             json,
-            serde_json::json!({"messages": [{"queue": "intake", "message_id": "m-1", "event": "/tests|1",
+            serde_json::json!({"messages": [{"queue": "intake", "message_id": "m-1", "event": "/tests|1", "type": "t",
             "sink": null, "reason": "unknown-tenant", "detail": "no configuration", "attempts": 2,
             "quarantined_at": "2026-01-01T00:00:40.000Z", "age_s": 60}], "count": 1})
         );

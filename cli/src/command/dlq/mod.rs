@@ -1,49 +1,129 @@
-//! `acequia dlq`: what is in the dead-letter queues, and moving it back.
+//! `acequia dlq`: what is in the dead-letter queues, moving it back, and deleting it.
 
-pub(super) mod list;
-pub(super) mod redrive;
+mod list;
+mod progress;
+mod purge;
+mod redrive;
+mod show;
 
-use acequia_core::delivery::{Attribute, DETAIL, Incoming, REASON};
+use acequia_aws::operator::Depth;
 use acequia_core::id::TenantId;
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::{Filter, Walked, walk};
 
-use crate::args::DlqFilter;
+use self::progress::Progress;
+use crate::args::{DlqCommand, DlqPlace};
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::output::Report;
 
-/// The dead-letter queues of a tenant that the filter asks for, of which there must be one.
-async fn queues(
-    context: &Context,
-    tenant: &TenantId,
-    filter: &DlqFilter,
-) -> Result<Vec<(QueueName, QueueArn)>, Failure> {
+pub(super) async fn run(context: &Context, command: &DlqCommand) -> Result<Report, Failure> {
+    match command {
+        DlqCommand::List { tenant, filter, limit } => list::run(context, tenant, filter, *limit).await,
+        DlqCommand::Show(show) => show::run(context, show).await,
+        DlqCommand::Redrive(redrive) => redrive::run(context, redrive).await,
+        DlqCommand::Purge(purge) => purge::run(context, purge).await,
+    }
+}
+
+/// One dead-letter queue, and how deep it was when the command began.
+struct Place {
+    name: QueueName,
+    queue: QueueArn,
+    depth: Depth,
+}
+
+impl Place {
+    /// All messages, hidden ones too.
+    fn total(&self) -> u64 {
+        self.depth.visible + self.depth.in_flight + self.depth.delayed
+    }
+
+    /// The queue in front of it.
+    fn source(&self) -> QueueArn {
+        self.queue.beside(&QueueName { dlq: false, ..self.name.clone() })
+    }
+}
+
+/// The dead-letter queues of a tenant that are asked for, of which there must be one.
+async fn places(context: &Context, tenant: &TenantId, wanted: &DlqPlace) -> Result<Vec<Place>, Failure> {
     let mut queues = context.queues_of(tenant).await?;
-    queues.retain(|(name, _)| name.dlq && filter.queue.is_none_or(|role| name.role == role));
+    queues.retain(|(name, _)| name.dlq && wanted.queue.is_none_or(|role| name.role == role));
     if queues.is_empty() {
-        let role = filter.queue.map(|role| role.to_string()).unwrap_or_default();
+        let role = wanted.queue.map(|role| format!(" of {role}")).unwrap_or_default();
         return Err(Failure::NotFound(format!(
-            "tenant {tenant} has no dead-letter queue of {role}: see acequia status {tenant}"
+            "tenant {tenant} has no dead-letter queue{role}: see acequia status {tenant}"
         )));
     }
-    Ok(queues)
+    let operator = context.operator();
+    let mut places = Vec::with_capacity(queues.len());
+    for (name, queue) in queues {
+        let depth = operator.depth(&queue).await?;
+        places.push(Place { name, queue, depth });
+    }
+    Ok(places)
 }
 
-/// The text of one of our attributes on a message.
-fn text<'a>(message: &'a Incoming, name: &str) -> Option<&'a str> {
-    message.attributes.get(name).and_then(Attribute::as_text)
+/// The queues that hold something, with how much: `3 of intake, 5 of webhook`.
+fn contents(places: &[Place]) -> String {
+    let filled = places.iter().filter(|place| place.total() > 0);
+    filled.map(|place| format!("{} of {}", place.total(), place.name.role)).collect::<Vec<_>>().join(", ")
 }
 
-/// Why the message is here. SQS moves a message without a reason, after too many receives.
-fn reason(message: &Incoming) -> &str {
-    text(message, REASON).unwrap_or("received-too-often")
+/// What a dry run counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    taken: u64,
+    /// Whether nothing can have been missed.
+    exact: bool,
 }
 
-fn detail(message: &Incoming) -> String {
-    let by_sqs = "SQS moved it after too many receives: an invocation crashed or ran out of time again and again";
-    text(message, DETAIL)
-        .map_or_else(|| if text(message, REASON).is_none() { by_sqs } else { "" }.to_owned(), str::to_owned)
+/// Counts what a filter takes: each message once, and visible again afterwards.
+async fn count(context: &Context, places: &[Place], filter: &Filter, limit: Option<u64>) -> Result<Count, Failure> {
+    let watch = Progress::new(places.iter().map(Place::total).sum());
+    let (operator, mut count) = (context.operator(), Count { taken: 0, exact: true });
+    for place in places.iter().filter(|place| place.total() > 0) {
+        let walked = walk(&operator, &place.queue, place.total(), filter, &watch, |_, _| true).await?;
+        count.taken += walked.taken;
+        count.exact &= is_exact(place, walked);
+        if !walked.shown {
+            watch.say("note: some messages could not be made visible again; they come back by themselves");
+        }
+    }
+    watch.finish();
+    count.taken = limit.map_or(count.taken, |limit| limit.min(count.taken));
+    Ok(count)
 }
 
-fn wanted(message: &Incoming, filter: &DlqFilter) -> bool {
-    filter.reason.as_deref().is_none_or(|wanted| wanted == reason(message))
+fn is_exact(place: &Place, walked: Walked) -> bool {
+    walked.to_the_end && place.depth.in_flight == 0 && walked.seen >= place.depth.visible
+}
+
+/// What a count that is not exact means.
+const INEXACT: &str =
+    "\nNot exact: some messages were hidden (by another command, or behind others of their group in a FIFO queue).";
+
+#[cfg(test)]
+mod tests {
+    use acequia_core::queue::QueueRole;
+    use acequia_testkit::build;
+
+    use super::*;
+
+    #[test]
+    fn a_count_is_exact_where_nothing_was_hidden_and_all_was_seen() {
+        let name =
+            QueueName { fifo: true, ..QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Out) };
+        let place = |visible, in_flight| Place {
+            name: name.dead_letter(),
+            queue: build::named_queue(&name.dead_letter()),
+            depth: Depth { visible, in_flight, delayed: 0 },
+        };
+        let walked = Walked { seen: 5, taken: 2, to_the_end: true, shown: true };
+        assert!(is_exact(&place(5, 0), walked));
+        assert!(!is_exact(&place(6, 0), walked) && !is_exact(&place(5, 1), walked));
+        assert!(!is_exact(&place(5, 0), Walked { to_the_end: false, ..walked }));
+        assert_eq!(place(5, 0).source(), build::named_queue(&name));
+        assert_eq!(contents(&[place(5, 1), place(0, 0)]), "6 of out");
+    }
 }

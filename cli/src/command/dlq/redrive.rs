@@ -1,171 +1,180 @@
 //! `acequia dlq redrive`: moves messages back to the queues they came from, without what quarantining added to them.
 //!
-//! A message is sent first and deleted then, so a crash in between leaves it twice and never loses it; the ledger, or the
-//! stable delivery id, tells the two apart. The walk is bounded by what was there at its start, so messages that fail again at once
-//! are not moved round and round.
+//! How a run that is killed neither loses nor doubles a message is in [`acequia_core::redrive`].
 
-use std::time::Duration;
-
-use acequia_aws::operator::OperatorQueues;
-use acequia_core::delivery::{Incoming, Outgoing, QUARANTINE_ATTRIBUTES};
 use acequia_core::id::TenantId;
-use acequia_core::port::Queues;
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::{Order, Redriven, Way, redrive};
 use serde::Serialize;
 
-use super::super::pace::Pace;
-use super::super::send::why;
-use super::{queues, wanted};
-use crate::args::DlqFilter;
-use crate::context::{Confirmed, Context, confirm};
-use crate::exit::{Exit, Failure};
-use crate::output::{Report, note};
-
-/// Long enough to send and delete ten messages; one that is left comes back after it.
-const HIDDEN: Duration = Duration::from_mins(1);
+use super::progress::Progress;
+use super::{Count, INEXACT, Place, contents, count, places};
+use crate::args::RedriveArgs;
+use crate::confirm::{Confirmed, confirm};
+use crate::context::{Context, SystemClock};
+use crate::exit::{Exit, Failure, describe};
+use crate::output::Report;
 
 #[derive(Debug, Serialize, Default, PartialEq, Eq)]
-struct Redriven {
+struct Sums {
     moved: u64,
     failed: u64,
     remaining: u64,
+    finished: u64,
+    unsure: u64,
+    stopped: bool,
 }
 
-/// One dead-letter queue, and where its messages came from.
-struct Way {
-    dead_letters: QueueArn,
-    source: QueueArn,
-    /// How many messages were there at the start.
-    depth: u64,
+#[derive(Debug, Serialize)]
+struct Counted {
+    moved: u64,
+    failed: u64,
+    remaining: u64,
+    would_move: u64,
+    exact: bool,
 }
 
-pub(crate) async fn run(
-    context: &Context,
-    tenant: &TenantId,
-    filter: &DlqFilter,
-    yes: bool,
-    rate: Option<u32>,
-) -> Result<Report, Failure> {
-    let (operator, mut ways, mut parts) = (context.operator(), Vec::new(), Vec::new());
-    for (name, dead_letters) in queues(context, tenant, filter).await? {
-        let depth = operator.depth(&dead_letters).await?;
-        let depth = depth.visible + depth.in_flight + depth.delayed;
-        if depth > 0 {
-            parts.push(format!("{depth} of {}", name.role));
-        }
-        let source = dead_letters.beside(&QueueName { dlq: false, ..name });
-        ways.push(Way { dead_letters, source, depth });
+pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Report, Failure> {
+    let RedriveArgs { tenant, filter, limit, rate, dry_run, resend_unsure, yes } = arguments;
+    let places = places(context, tenant, &filter.place).await?;
+    let conditions = filter.conditions();
+    let total: u64 = places.iter().map(Place::total).sum();
+    if *dry_run {
+        return Ok(count_report(tenant, total, count(context, &places, &conditions, *limit).await?));
     }
-    if parts.is_empty() {
-        return Ok(report(tenant, &Redriven::default()));
+    if total == 0 {
+        return Ok(report(tenant, &Sums::default()));
     }
-    let which = filter.reason.as_ref().map(|reason| format!(" with reason {reason}")).unwrap_or_default();
-    let question = format!("Move messages of {tenant}{which} back to their queues ({})?", parts.join(", "));
-    let confirmed = confirm(&question, yes)?;
-    let mut total = Redriven::default();
-    for way in &ways {
-        let pace = Pace::new(rate, 10);
-        let redriven = move_back(&operator, &context.queues(), way, filter, pace, &confirmed).await?;
-        total.moved += redriven.moved;
-        total.failed += redriven.failed;
-        total.remaining += redriven.remaining;
-    }
-    Ok(report(tenant, &total))
+    let which = if conditions.takes_all() { "" } else { "those of the filter, out of " };
+    let question = format!("Move messages of {tenant} back to their queues ({which}{})?", contents(&places));
+    let confirmed = confirm(&question, *yes)?;
+    let order = Order {
+        filter: conditions,
+        limit: *limit,
+        rate: *rate,
+        resend_unsure: *resend_unsure,
+        run: format!("{:032x}", rand::random::<u128>()),
+    };
+    move_back(context, tenant, &places, order, &confirmed).await.map(|sums| report(tenant, &sums))
 }
 
 async fn move_back(
-    operator: &OperatorQueues,
-    queues: &impl Queues,
-    way: &Way,
-    filter: &DlqFilter,
-    pace: Pace,
+    context: &Context,
+    tenant: &TenantId,
+    places: &[Place],
+    mut order: Order,
     _confirmed: &Confirmed,
-) -> Result<Redriven, Failure> {
-    let (mut redriven, mut seen, mut left) = (Redriven::default(), 0, Vec::new());
-    while seen < way.depth {
-        let received = operator.receive(&way.dead_letters, HIDDEN).await?;
-        if received.is_empty() {
+) -> Result<Sums, Failure> {
+    let (operator, journal, ledger) = (context.operator(), context.journal(), context.ledger());
+    let watch = Progress::new(places.iter().map(Place::total).sum()).stop_in_good_order();
+    let mut sums = Sums { remaining: places.iter().map(Place::total).sum(), ..Sums::default() };
+    for place in places.iter().filter(|place| place.total() > 0) {
+        let way = Way {
+            tenant: tenant.clone(),
+            dead_letters: place.queue.clone(),
+            source: place.source(),
+            depth: place.total(),
+        };
+        let redriven = redrive((&operator, &journal, &ledger, &SystemClock), &way, &order, &watch).await;
+        order.limit = order.limit.map(|limit| limit.saturating_sub(redriven.moved));
+        add(&mut sums, &redriven);
+        if let Some(error) = redriven.broken {
+            if sums.moved + sums.finished == 0 {
+                return Err(Failure::Aws(error));
+            }
+            watch.say(&format!("{}: {}", place.name.role, describe(&error)));
+            sums.stopped = true;
             break;
         }
-        seen += received.len() as u64;
-        let (chosen, others): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| wanted(message, filter));
-        left.extend(others.into_iter().map(|message| message.receipt_handle));
-        for step in chosen.chunks(pace.step) {
-            let messages: Vec<Outgoing> = step.iter().map(restored).collect();
-            let mut sent = Vec::with_capacity(step.len());
-            for (message, answer) in step.iter().zip(queues.send(&way.source, &messages).await) {
-                match answer {
-                    Ok(_) => sent.push(message.receipt_handle.clone()),
-                    Err(error) => {
-                        note(&format!("message {}: {}", message.message_id, why(&error)));
-                        redriven.failed += 1;
-                        left.push(message.receipt_handle.clone());
-                    }
-                }
-            }
-            redriven.moved += sent.len() as u64;
-            if operator.delete(&way.dead_letters, &sent).await.iter().any(Result::is_err) {
-                note("note: some messages were sent back and could not be deleted here: they are there twice now");
-            }
-            pace.wait(step.len()).await;
-        }
     }
-    let shown: Vec<_> = left.into_iter().map(|handle| (handle, Duration::ZERO)).collect();
-    // Those that stay hidden come back by themselves after a minute.
-    let _ = queues.hide(&way.dead_letters, &shown).await;
-    redriven.remaining = way.depth.saturating_sub(redriven.moved);
-    Ok(redriven)
+    sums.stopped |= watch.is_stopped();
+    watch.finish();
+    Ok(sums)
 }
 
-/// The message as it was before it was quarantined.
-fn restored(message: &Incoming) -> Outgoing {
-    let mut attributes = message.attributes.clone();
-    for name in QUARANTINE_ATTRIBUTES {
-        attributes.remove(name);
-    }
-    let fifo = message.queue.is_fifo();
-    Outgoing {
-        body: message.body.clone(),
-        attributes,
-        group: fifo.then(|| "redrive".to_owned()),
-        deduplication: fifo.then(|| message.message_id.clone()),
-    }
+fn add(sums: &mut Sums, run: &Redriven) {
+    sums.moved += run.moved;
+    sums.failed += run.failed;
+    sums.finished += run.finished;
+    sums.unsure += run.unsure;
+    sums.remaining = sums.remaining.saturating_sub(run.moved + run.finished);
 }
 
-fn report(tenant: &TenantId, redriven: &Redriven) -> Report {
-    let Redriven { moved, failed, remaining } = redriven;
-    let text = match (moved, failed, remaining) {
-        (0, 0, 0) => format!("{tenant}: the dead-letter queues are empty."),
-        (_, 0, _) => format!("{tenant}: {moved} moved back, {remaining} remain."),
-        _ => format!("{tenant}: {moved} moved back, {failed} could not be sent and remain, {remaining} remain in all."),
+fn report(tenant: &TenantId, sums: &Sums) -> Report {
+    let Sums { moved, failed, remaining, finished, unsure, stopped } = sums;
+    let mut parts = vec![format!("{moved} moved back")];
+    if *finished > 0 {
+        parts.push(format!("{finished} deleted that an earlier run had moved"));
+    }
+    if *failed > 0 {
+        parts.push(format!("{failed} could not be sent"));
+    }
+    if *unsure > 0 {
+        parts.push(format!("{unsure} may have been sent already by a run that was stopped"));
+    }
+    parts.push(format!("{remaining} remain"));
+    let mut text = match (moved + finished + failed + unsure, remaining) {
+        (0, 0) => format!("{tenant}: the dead-letter queues are empty."),
+        _ => format!("{tenant}: {}.", parts.join(", ")),
     };
-    Report::new(redriven, text).ending(if *failed == 0 { Exit::Ok } else { Exit::Failed })
+    if *unsure > 0 {
+        text.push_str(
+            "\nLook at those with `acequia dlq show` and `acequia explain`: purge what arrived (--event), and send the others \
+             again with --resend-unsure.",
+        );
+    }
+    if *stopped {
+        text.push_str("\nStopped before the end: run it again for the rest.");
+    }
+    let done = *failed == 0 && *unsure == 0 && !stopped;
+    Report::new(sums, text).ending(if done { Exit::Ok } else { Exit::Failed })
+}
+
+fn count_report(tenant: &TenantId, total: u64, count: Count) -> Report {
+    let Count { taken, exact } = count;
+    let counted = Counted { moved: 0, failed: 0, remaining: total, would_move: taken, exact };
+    let text = format!("{tenant}: {taken} would be moved back.{}", if exact { "" } else { INEXACT });
+    Report::new(&counted, text)
 }
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::delivery::quarantined;
-    use acequia_core::outcome::Reason;
-    use acequia_core::queue::QueueRole;
     use acequia_testkit::build;
 
     use super::*;
 
-    #[test]
-    fn a_redriven_message_is_what_it_was_before_it_was_quarantined() {
-        let queue = build::queue("acme", QueueRole::Intake);
-        let envelope = build::envelope("acme", "1", "t", "{}");
-        let before = build::incoming_delivery(&queue, "m", "crm", &envelope);
-        let dead = quarantined(&before, Reason::HttpStatus, "400", 3, build::start()).unwrap();
-        let back = restored(&Incoming { attributes: dead.attributes, ..before.clone() });
-        assert_eq!((back.body, back.attributes, back.group), (before.body, before.attributes, None));
+    fn json(report: &Report) -> serde_json::Value {
+        serde_json::from_str(report.json()).unwrap()
     }
 
     #[test]
-    fn the_json_for_scripts_has_three_counts_and_a_failure_ends_with_one() {
-        let report = report(&build::tenant_id("acme"), &Redriven { moved: 2, failed: 1, remaining: 1 });
-        let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
-        assert_eq!(json, serde_json::json!({"moved": 2, "failed": 1, "remaining": 1}));
-        assert_eq!(report.exit, Exit::Failed);
+    fn the_json_for_scripts_has_its_counts_and_a_failure_ends_with_one() {
+        let tenant = build::tenant_id("acme");
+        let done = report(&tenant, &Sums { moved: 2, finished: 1, ..Sums::default() });
+        assert_eq!(done.exit, Exit::Ok);
+        assert_eq!(
+            json(&done),
+            serde_json::json!({"moved": 2, "failed": 0, "remaining": 0, "finished": 1, "unsure": 0, "stopped": false})
+        );
+        for part in [
+            Sums { failed: 1, ..Sums::default() },
+            Sums { unsure: 1, ..Sums::default() },
+            Sums { stopped: true, ..Sums::default() },
+        ] {
+            assert_eq!(report(&tenant, &part).exit, Exit::Failed, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn unsure_ones_come_with_what_to_do_about_them() {
+        let report = report(&build::tenant_id("acme"), &Sums { unsure: 2, remaining: 2, ..Sums::default() });
+        assert!(report.text().contains("--resend-unsure") && report.text().contains("2 may have been sent"));
+    }
+
+    #[test]
+    fn a_dry_run_says_how_many_would_be_moved_and_whether_that_is_exact() {
+        let report = count_report(&build::tenant_id("acme"), 9, Count { taken: 4, exact: false });
+        let wanted = serde_json::json!({"moved": 0, "failed": 0, "remaining": 9, "would_move": 4, "exact": false});
+        assert_eq!((json(&report), report.exit), (wanted, Exit::Ok));
+        assert!(report.text().contains("Not exact"), "{}", report.text());
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::args::ApplyArgs;
 use crate::change;
-use crate::context::{Context, SystemClock, confirm};
+use crate::confirm::confirm;
+use crate::context::{Context, SystemClock};
 use crate::exit::Failure;
 use crate::output::{Report, note};
 use crate::tenant_file::{self, TenantFile};

@@ -22,7 +22,7 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Du
 
 /// The most waits of a retry schedule (a tenant's stack allows 20 attempts), and the longest it may last in all: SQS keeps a message for 14 days.
 const MAX_WAITS: usize = 19;
-const MAX_SCHEDULE: Duration = Duration::from_secs(13 * 86_400);
+const MAX_SCHEDULE: Duration = Duration::from_hours(312);
 
 /// Headers that Acequia sets, or that belong to the connection.
 const OWN_HEADERS: [&str; 9] = [

@@ -7,7 +7,11 @@ use serde_json::json;
 /// A body that is no good, and the reason it must get.
 fn bad_bodies() -> Vec<(String, &'static str)> {
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
-    let whole = |change: &str, to: &str| event("plain.c", "bad", &json!({})).replace(change, to);
+    let whole = |change: &str, to: &str| {
+        let good = event("plain.c", "bad", &json!({}));
+        assert!(good.contains(change), "{change}");
+        good.replace(change, to)
+    };
     vec![
         ("this is not JSON".to_owned(), "not-json"),
         ("[1, 2]".to_owned(), "not-cloud-events"),
@@ -19,7 +23,7 @@ fn bad_bodies() -> Vec<(String, &'static str)> {
         (whole("\"type\"", "\"no-type\""), "missing-attribute"),
         (whole("\"/e2e\"", "\"a b\""), "bad-attribute"),
         (whole("\"data\"", "\"tenant\":\"birch\",\"data\""), "foreign-tenant"),
-        (whole("{}}", &format!("{deep}}}")), "too-deep"),
+        (whole("\"data\":{}", &format!("\"data\":{deep}")), "too-deep"),
     ]
 }
 

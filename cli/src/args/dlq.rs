@@ -1,0 +1,140 @@
+//! The arguments of `acequia dlq`.
+
+use acequia_core::config::SinkKind;
+use acequia_core::id::{EventId, SinkId, TenantId};
+use acequia_core::queue::QueueRole;
+use acequia_core::redrive::Filter;
+use acequia_core::routing::TypeRule;
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::{parse_rate, parse_time};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// Show messages and why they are there. Looking hides them for a moment
+    List {
+        /// The tenant's id
+        tenant: TenantId,
+        #[command(flatten)]
+        filter: DlqFilter,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one event's dead letters whole, with the history of their attempts. Looking hides messages for a moment
+    Show(ShowArgs),
+    /// Move messages back to the queues that they came from. Stopped on the way, it can be run again
+    Redrive(RedriveArgs),
+    /// Delete messages for good
+    Purge(PurgeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// The event, as SOURCE|ID (quote it: | is the shell's)
+    pub(crate) event: EventId,
+    #[command(flatten)]
+    pub(crate) place: DlqPlace,
+    /// Show the body too, which may hold personal data
+    #[arg(long)]
+    pub(crate) body: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RedriveArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// At most so many
+    #[arg(long)]
+    pub(crate) limit: Option<u64>,
+    /// At most so many messages a second, such as 20/s
+    #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+    pub(crate) rate: Option<u32>,
+    /// Count what would be moved, and move nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also send again what a run that was killed may have sent already: it may arrive twice
+    #[arg(long)]
+    pub(crate) resend_unsure: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    #[command(flatten)]
+    pub(crate) filter: DlqFilter,
+    /// At most so many
+    #[arg(long)]
+    pub(crate) limit: Option<u64>,
+    /// Count what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Where to look.
+#[derive(Debug, Args)]
+pub(crate) struct DlqPlace {
+    /// Only the dead-letter queue behind this queue: intake, webhook, email, forward or out
+    #[arg(long, value_parser = parse_role)]
+    pub(crate) queue: Option<QueueRole>,
+    /// Only deliveries to this sink
+    #[arg(long)]
+    pub(crate) sink: Option<SinkId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqFilter {
+    #[command(flatten)]
+    pub(crate) place: DlqPlace,
+    /// Only messages with this reason, such as attempts-exhausted
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Only events of this type, or of all below a prefix: action.*
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
+    pub(crate) types: Option<TypeRule>,
+    /// Only what was quarantined (else sent) from this time on: RFC 3339, or milliseconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only what was quarantined (else sent) before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) until: Option<Timestamp>,
+    /// Only this event, as SOURCE|ID (quote it: | is the shell's)
+    #[arg(long)]
+    pub(crate) event: Option<EventId>,
+}
+
+impl DlqFilter {
+    /// The conditions on messages; the queue is not among them.
+    pub(crate) fn conditions(&self) -> Filter {
+        Filter {
+            sink: self.place.sink.clone(),
+            reason: self.reason.clone(),
+            types: self.types.clone(),
+            since: self.since,
+            until: self.until,
+            event: self.event.clone(),
+        }
+    }
+}
+
+fn parse_role(text: &str) -> Result<QueueRole, String> {
+    let names = [QueueRole::Intake, QueueRole::Out].into_iter().chain(SinkKind::ALL.map(QueueRole::Sink));
+    let mut names = names.filter(|role| role.as_str() == text);
+    names.next().ok_or_else(|| "it must be intake, webhook, email, forward or out".to_owned())
+}
+
+fn parse_type(text: &str) -> Result<TypeRule, String> {
+    text.parse().map_err(|wants| format!("it must be {wants}"))
+}
