@@ -14,7 +14,7 @@ use acequia_core::delivery::{DETAIL, Incoming, REASON};
 use acequia_core::ledger::{Status, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop};
+use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
 use email::EmailSink;
@@ -69,6 +69,7 @@ fn world(extra: &str) -> World {
         sink: EmailSink { mailer: mailer.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
     };
     World { clock, ledger, queues, mailer, sink_loop }
 }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
-use acequia_lambda::{CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, serve, start_telemetry};
+use acequia_lambda::{
+    CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+};
 use forward::{ForwardSink, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,6 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         sink,
         clock,
         chance: Arc::new(SystemChance),
+        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     serve(|event, deadline| sink_loop.handle(event, deadline)).await
 }

@@ -35,11 +35,12 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
             }
             let begun = self.clock.now();
             let mut answers = self.queues.send(&queue, &messages).await.into_iter();
-            let duration = Duration::try_from(self.clock.now().duration_since(begun)).unwrap_or_default();
+            let ended = self.clock.now();
+            let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
             for index in indexes {
                 let result = answers.next().map_or(Err(Cause::QueueDown), classify::answer);
                 if let Some(attempt) = attempts.get_mut(index) {
-                    *attempt = Attempted { result, duration };
+                    *attempt = Attempted { result, duration, ended_at: Some(ended) };
                 }
             }
         }

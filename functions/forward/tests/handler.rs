@@ -9,7 +9,7 @@ use acequia_core::delivery::Incoming;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop};
+use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
 use forward::ForwardSink;
@@ -37,6 +37,7 @@ fn world(target: &str) -> World {
         sink: ForwardSink { queues: queues.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
     };
     World { clock, queues, sink_loop }
 }

@@ -7,6 +7,7 @@
 pub mod config;
 mod item;
 mod record;
+mod report;
 mod router;
 
 pub use router::Router;

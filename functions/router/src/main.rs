@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
-use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, serve, start_telemetry};
+use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, Telemetry, serve, start_telemetry};
 use router::{Router, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,6 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         queues: SqsQueues::new(clients.sqs),
         clock,
         chance: Arc::new(SystemChance),
+        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     serve(|event, _deadline| router.handle(event)).await
 }

@@ -11,11 +11,11 @@ use acequia_core::port::{Chance, Clock, Ledger, Queues, SendError, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::schedule::RetryPolicy;
 use acequia_lambda::batch::{Decided, finish, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, UnusableBatch, read_batch};
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, read_batch};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::item::Item;
-use crate::record;
+use crate::{record, report};
 
 /// The router, wired to its ports.
 pub struct Router<T, L, Q> {
@@ -29,6 +29,8 @@ pub struct Router<T, L, Q> {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub chance: Arc<dyn Chance>,
+    /// What is told of the work.
+    pub telemetry: Telemetry,
 }
 
 impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
@@ -63,8 +65,10 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
         if let Ok(current) = &current {
             record::write(&self.ledger, &*self.clock, current, &items, &decided).await;
         }
-        report(name, &items, &decided);
-        finish(&self.queues, queue, &decided).await
+        let metrics = report::report(&self.telemetry, name, &*self.clock, &items, &decided);
+        let response = finish(&self.queues, queue, &decided).await;
+        self.telemetry.write(name, self.clock.now(), &metrics);
+        response
     }
 
     /// Writes the deliveries, batched by the queue that they go to. An event fails if one of its deliveries does.
@@ -117,27 +121,4 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
 
 fn kind_of(current: &CurrentTenant, sink: &SinkId) -> Option<SinkKind> {
     current.tenant.sink(sink).map(|sink| sink.kind())
-}
-
-fn report(name: &QueueName, items: &[Item], decided: &[Decided]) {
-    let (mut routed, mut unmatched, mut returned, mut quarantined) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for (item, decision) in items.iter().zip(decided) {
-        match decision.disposition {
-            Disposition::Acknowledge if item.routing.as_ref().is_some_and(|routing| routing.taken.is_empty()) => {
-                unmatched += 1;
-            }
-            Disposition::Acknowledge => routed += 1,
-            Disposition::Hide(_) => returned += 1,
-            Disposition::Quarantine(_) => quarantined += 1,
-        }
-        if let Some(cause) = &item.failure {
-            let reason = match decision.disposition {
-                Disposition::Quarantine(reason) => reason.as_str(),
-                Disposition::Acknowledge | Disposition::Hide(_) => "",
-            };
-            tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receives = item.message.receives,
-                outcome = cause.outcome().as_str(), reason, detail = decision.detail, "not routed");
-        }
-    }
-    tracing::info!(tenant.id = %name.tenant, batch.size = items.len(), routed, unmatched, returned, quarantined, "batch");
 }

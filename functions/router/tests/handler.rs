@@ -7,9 +7,11 @@ use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Incoming, REASON, SINK};
 use acequia_core::ledger::Record;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::CachedTenants;
+use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants, SeededChance, build,
+};
 use router::Router;
 
 const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme","sinks":[
@@ -33,6 +35,7 @@ fn world() -> World {
         queues: queues.clone(),
         clock: Arc::new(clock),
         chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
     };
     World { tenants, ledger, queues, router }
 }
@@ -151,4 +154,28 @@ async fn a_tenant_that_traces_failures_only_keeps_no_record_of_what_was_routed()
     world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace("\"name\"", "\"trace\":\"failures\",\"name\""));
     world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}"), message("m2", "2", "x", "{}")])).await;
     assert_eq!(world.ledger.records(&build::tenant_id("acme")).len(), 1, "the unmatched one alone");
+}
+
+#[tokio::test]
+async fn a_batch_is_one_line_of_metrics() {
+    let mut world = world();
+    let lines = InMemoryLines::new();
+    world.router.telemetry = Telemetry::new(Reporting::default(), lines.clone());
+    let bad = build::incoming(&build::queue("acme", QueueRole::Intake), "m4", "not json");
+    let events = [
+        message("m1", "1", "action.signed", r#"{"country":"FR"}"#),
+        message("m2", "2", "action.signed", "{}"),
+        message("m3", "3", "x", "{}"),
+        bad,
+    ];
+    world.handle(lambda_event(&events)).await;
+    let lines: Vec<serde_json::Value> =
+        lines.written().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut expected = serde_json::json!({
+        "timestamp": "2026-01-01T00:00:00Z", "level": "INFO", "stage": "test", "function": "router", "tenant.id": "acme",
+        "received": 4, "routed": 2, "unmatched": 1, "filtered": 3, "quarantined": 1, "quarantined.not-json": 1,
+        "latency_ms": {"Values": [0], "Counts": [2]},
+    });
+    expected["_aws"] = lines[0]["_aws"].clone();
+    assert_eq!(lines, [expected]);
 }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets};
-use acequia_lambda::{CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, serve, start_telemetry};
+use acequia_lambda::{
+    CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+};
 use webhook::{WebhookSink, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
     let clients = Clients::new(&aws);
     let clock = Arc::new(SystemClock);
+    let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
     let sink = WebhookSink {
         endpoints: DynamoEndpoints::new(clients.dynamodb.clone(), installation.ledger_table.clone()),
         secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
@@ -25,15 +28,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: clock.clone(),
     };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(
-            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
-            clock.clone(),
-        ),
+        tenants: CachedTenants::new(tenants, clock.clone()),
         ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
         sink,
         clock,
         chance: Arc::new(SystemChance),
+        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     serve(|event, deadline| sink_loop.handle(event, deadline)).await
 }

@@ -15,7 +15,7 @@ use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop};
+use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, SeededChance,
@@ -71,6 +71,7 @@ async fn world(egress: Egress, extra: &str) -> World {
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
     };
     World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, sink_loop }
 }

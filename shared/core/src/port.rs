@@ -4,6 +4,7 @@
 //! Every port takes a [`TenantId`] and answers for that tenant alone.
 
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -18,7 +19,10 @@ use crate::queue::QueueArn;
 use crate::secret::Secret;
 
 /// A service that did not do what it was asked to, and may do it later.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is the operation and what each cause in the chain says: what is logged. A source's own `Debug` may hold a whole
+/// answer, and with it a secret or an event.
+#[derive(thiserror::Error)]
 #[error("cannot {operation}")]
 pub struct Unavailable {
     /// What was being done, such as "claim deliveries in the ledger".
@@ -32,6 +36,18 @@ impl Unavailable {
     /// Names the operation that failed.
     pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, source: source.into() }
+    }
+}
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}: {}", self.source)?;
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -224,6 +240,12 @@ pub trait EndpointStore: Send + Sync {
     fn enable(&self, tenant: &TenantId, sink: &SinkId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
+/// Where finished lines go that machines read, such as metrics.
+pub trait Lines: Send + Sync {
+    /// Writes one line in one piece; `line` holds no line break.
+    fn write(&self, line: &str);
+}
+
 /// Why a queue did not take a message.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -266,4 +288,23 @@ pub enum SecretError {
 pub trait Secrets: Send + Sync {
     /// The value of one of the tenant's secrets.
     fn secret(&self, tenant: &TenantId, name: &SecretName) -> impl Future<Output = Result<Secret, SecretError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_of_an_unavailable_service_is_what_each_cause_says_and_no_cause_in_full() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("throttled")]
+        struct Inner {
+            _answer: &'static str,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("service error")]
+        struct Outer(#[source] Inner);
+        let error = Unavailable::new("read secrets", Outer(Inner { _answer: "s3cret" }));
+        assert_eq!(format!("{error:?}"), "cannot read secrets: service error: throttled");
+    }
 }

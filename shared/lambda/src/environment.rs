@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use acequia_core::id::Stage;
 
+use crate::Reporting;
+
 /// What is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the function's environment is not complete: {}", .0.join("; "))]
@@ -52,6 +54,15 @@ impl Environment {
         parsed
     }
 
+    /// A variable that may be left out, but is of a form where it is there; `default`, and reported where it is of another.
+    pub fn parsed_or<T>(&mut self, name: &str, wants: &str, default: T, parse: impl FnOnce(&str) -> Option<T>) -> T {
+        let Some(text) = self.optional(name) else { return default };
+        parse(&text).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is {text:?}, and must be {wants}"));
+            default
+        })
+    }
+
     /// Ends the reading: the value, where nothing was wrong.
     ///
     /// # Errors
@@ -77,10 +88,12 @@ pub struct Installation {
     pub tenants_table: String,
     /// The name of the ledger table.
     pub ledger_table: String,
+    /// What it tells of its work.
+    pub reporting: Reporting,
 }
 
 impl Installation {
-    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE` and `LEDGER_TABLE`.
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE` and what [`Reporting`] needs.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let region = environment.text("AWS_REGION");
         let endpoint = environment.optional("AWS_ENDPOINT_URL");
@@ -88,7 +101,8 @@ impl Installation {
             environment.parsed("ACEQUIA_STAGE", "2 to 10 lower-case letters or digits", |text| text.parse().ok());
         let tenants_table = environment.text("TENANTS_TABLE");
         let ledger_table = environment.text("LEDGER_TABLE");
-        Some(Self { region, endpoint, stage: stage?, tenants_table, ledger_table })
+        let reporting = Reporting::read(environment);
+        Some(Self { region, endpoint, stage: stage?, tenants_table, ledger_table, reporting })
     }
 }
 
@@ -111,5 +125,16 @@ mod tests {
         let mut environment = Environment::of(&variables);
         let installation = Installation::read(&mut environment);
         assert_eq!(environment.conclude(installation).unwrap().tenants_table, "t");
+    }
+
+    #[test]
+    fn a_sample_that_is_no_share_is_reported() {
+        for (text, is_share) in
+            [("0", true), ("0.001", true), ("1", true), ("1.5", false), ("-1", false), ("NaN", false)]
+        {
+            let mut environment = Environment::of(&[("ACEQUIA_SAMPLE", text)]);
+            let reporting = Reporting::read(&mut environment);
+            assert_eq!(environment.conclude(Some(reporting)).is_ok(), is_share, "{text}");
+        }
     }
 }

@@ -24,6 +24,6 @@ pub use message::{UnusableBatch, read_batch};
 pub use serve::serve;
 pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
-pub use system::{SystemChance, SystemClock};
-pub use telemetry::start_telemetry;
+pub use system::{StandardOutput, SystemChance, SystemClock};
+pub use telemetry::{BatchMetrics, Reporting, Telemetry, start_telemetry, subscriber};
 pub use tenants::{CachedTenants, CurrentTenant};

@@ -12,6 +12,7 @@ use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use futures::StreamExt;
 use futures::future::{BoxFuture, Either, select};
+use jiff::Timestamp;
 
 use acequia_core::queue::{QueueArn, QueueName};
 
@@ -48,12 +49,14 @@ pub struct Attempted {
     pub result: Result<Receipt, Cause>,
     /// How long it took.
     pub duration: Duration,
+    /// When it ended; nothing where it was not begun.
+    pub ended_at: Option<Timestamp>,
 }
 
 impl Attempted {
     /// An attempt that was not begun.
     pub fn not_begun(cause: Cause) -> Self {
-        Self { result: Err(cause), duration: Duration::ZERO }
+        Self { result: Err(cause), duration: Duration::ZERO, ended_at: None }
     }
 }
 
@@ -98,6 +101,7 @@ async fn one(
         Either::Left((Err(panic), _)) => Err(panic),
         Either::Right(((), _)) => Err(Cause::Timeout(allowed)),
     };
-    let duration = Duration::try_from(clock.now().duration_since(begun)).unwrap_or_default();
-    Attempted { result, duration }
+    let ended = clock.now();
+    let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
+    Attempted { result, duration, ended_at: Some(ended) }
 }

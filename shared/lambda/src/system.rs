@@ -1,10 +1,11 @@
-//! The real clock and the real chance: the only place where functions look at either.
+//! The real clock, chance and standard output: the only place where functions touch them.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::pin::Pin;
 use std::time::Duration;
 
-use acequia_core::port::{Chance, Clock};
+use acequia_core::port::{Chance, Clock, Lines};
 use jiff::Timestamp;
 
 /// The machine's clock.
@@ -33,5 +34,20 @@ impl Chance for SystemChance {
 
     fn token(&self) -> String {
         format!("{:032x}", rand::random::<u128>())
+    }
+}
+
+/// The process's standard output, which Lambda sends to the function's log group.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StandardOutput;
+
+impl Lines for StandardOutput {
+    fn write(&self, line: &str) {
+        let mut whole = String::with_capacity(line.len() + 1);
+        whole.push_str(line);
+        whole.push('\n');
+        if let Err(error) = std::io::stdout().lock().write_all(whole.as_bytes()) {
+            tracing::error!(error = %error, "a line of metrics could not be written");
+        }
     }
 }

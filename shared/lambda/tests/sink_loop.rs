@@ -11,7 +11,7 @@ use acequia_core::ledger::{Receipt, Status, after};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Ledger as _;
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Work, each};
+use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Telemetry, Work, each};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
 use futures::FutureExt as _;
@@ -94,6 +94,7 @@ fn world(extra: &str) -> World {
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
     };
     World { clock, tenants, ledger, queues, orders, attempts, sink_loop }
 }

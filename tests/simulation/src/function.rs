@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Sink, SinkLoop, UnusableBatch};
+use acequia_lambda::{CachedTenants, Deadline, Sink, SinkLoop, Telemetry, UnusableBatch};
 use acequia_testkit::SeededChance;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
@@ -63,6 +63,7 @@ impl Function {
                 queues: ports(),
                 clock,
                 chance,
+                telemetry: Telemetry::silent(),
             }),
         };
         Self { instance, code }
@@ -91,5 +92,6 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
         sink,
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),
+        telemetry: Telemetry::silent(),
     }
 }

@@ -4,7 +4,7 @@
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
 //! 4. *deliver*: the sink attempts those that are admitted.
-//! 5. *settle*: messages are quarantined, the ledger is written, messages are hidden, SQS is answered.
+//! 5. *settle*: messages are quarantined, the ledger is written, messages are hidden, metrics are written, SQS is answered.
 //!
 //! Invariants:
 //! - Nothing is attempted for a delivery that needs a claim and did not get it.
@@ -12,9 +12,10 @@
 //! - What befalls one message changes nothing for its neighbours.
 //!
 //! Not guaranteed: that the record is written after the effect. Then the message is acknowledged all the same
-//! (`delivered_unrecorded` in the logs): to repeat a sure effect would be worse than to forget it.
+//! (`delivered_unrecorded` in the metrics): to repeat a sure effect would be worse than to forget it.
 
 mod admit;
+mod report;
 mod settle;
 
 use std::collections::HashMap;
@@ -30,7 +31,9 @@ use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{finish, quarantine};
-use crate::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, UnusableBatch, read_batch, unwind};
+use crate::{
+    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Sink, Telemetry, UnusableBatch, read_batch, unwind,
+};
 
 /// The loop of one sink function, wired to its ports.
 pub struct SinkLoop<T, L, Q, S> {
@@ -46,6 +49,8 @@ pub struct SinkLoop<T, L, Q, S> {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub chance: Arc<dyn Chance>,
+    /// What is told of the work.
+    pub telemetry: Telemetry,
 }
 
 /// One message on its way through the loop.
@@ -116,9 +121,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         let mut decided = self.decide(&items);
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
         settle::share_fate(&items, &mut decided);
-        self.record(name, current.as_deref(), &items, &decided).await;
-        settle::report::<S>(name, &*self.clock, &items, &decided);
-        finish(&self.queues, queue, &decided).await
+        let unrecorded = self.record(name, current.as_deref(), &items, &decided).await;
+        let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, &items, &decided);
+        let response = finish(&self.queues, queue, &decided).await;
+        let metrics = BatchMetrics { delivered_unrecorded: unrecorded, ..metrics };
+        self.telemetry.write(name, self.clock.now(), &metrics);
+        response
     }
 
     async fn deliver(&self, batch: Batch<'_>, items: &mut [Item]) {

@@ -3,7 +3,7 @@
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
 use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::port::{Clock, Ledger, Queues, TenantStore};
+use acequia_core::port::{Ledger, Queues, TenantStore};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
 use jiff::Timestamp;
@@ -34,17 +34,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         items.iter().map(decide).collect()
     }
 
-    /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well.
+    /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers how many
+    /// deliveries were made that it does not know of now.
     pub(super) async fn record(
         &self,
         name: &QueueName,
         current: Option<&CurrentTenant>,
         items: &[Item],
         decided: &[Decided],
-    ) {
-        let Some(current) = current else { return };
+    ) -> u64 {
+        let Some(current) = current else { return 0 };
         let now = self.clock.now();
-        let mut delivered = 0;
+        let mut delivered = Vec::new();
         let mut records = Vec::new();
         for (item, decided) in items.iter().zip(decided) {
             let Some(record) = settled(item, decided, now) else { continue };
@@ -53,18 +54,24 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
             if current.tenant.trace == Trace::Failures && went_well && !claimed {
                 continue;
             }
-            delivered += usize::from(record.status == Status::Delivered);
+            delivered.push(record.status == Status::Delivered);
             records.push(Record::Delivery(Box::new(record)));
         }
         if records.is_empty() {
-            return;
+            return 0;
         }
-        let failures: Vec<_> =
-            self.ledger.write(&name.tenant, &records).await.into_iter().filter_map(Result::err).collect();
-        if let Some(error) = failures.first() {
-            tracing::error!(tenant.id = %name.tenant, sink.kind = %S::KIND, delivered_unrecorded = failures.len().min(delivered),
+        let answers = self.ledger.write(&name.tenant, &records).await;
+        let failures: Vec<_> = answers
+            .into_iter()
+            .zip(delivered)
+            .filter_map(|(answer, delivered)| answer.err().map(|error| (error, delivered)))
+            .collect();
+        let unrecorded = failures.iter().fold(0, |sum, (_, delivered)| sum + u64::from(*delivered));
+        if let Some((error, _)) = failures.first() {
+            tracing::error!(tenant.id = %name.tenant, sink.kind = %S::KIND, delivered_unrecorded = unrecorded,
                 records.unwritten = failures.len(), error = ?error, "the ledger could not be written after the effect");
         }
+        unrecorded
     }
 }
 
@@ -127,46 +134,4 @@ pub(super) fn share_fate(items: &[Item], decided: &mut [Decided]) {
             follower.disposition = fate;
         }
     }
-}
-
-/// Logs one line per batch, and one per message that failed.
-pub(super) fn report<S: Sink>(name: &QueueName, clock: &dyn Clock, items: &[Item], decided: &[Decided]) {
-    let (mut delivered, mut duplicates, mut returned, mut quarantined) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for (item, decision) in items.iter().zip(decided) {
-        let done = item.attempted.as_ref().is_some_and(|attempted| attempted.result.is_ok());
-        match decision.disposition {
-            Disposition::Acknowledge if done => delivered += 1,
-            Disposition::Acknowledge => duplicates += 1,
-            Disposition::Hide(_) => returned += 1,
-            Disposition::Quarantine(_) => quarantined += 1,
-        }
-        if let Some(Err(cause)) = item.attempted.as_ref().map(|attempted| &attempted.result)
-            && *cause != Cause::AlreadyDone
-        {
-            report_failure::<S>(name, clock, item, decision, cause);
-        }
-    }
-    tracing::info!(tenant.id = %name.tenant, sink.kind = %S::KIND, batch.size = items.len(), delivered, duplicates, returned,
-        quarantined, "batch");
-}
-
-fn report_failure<S: Sink>(name: &QueueName, clock: &dyn Clock, item: &Item, decision: &Decided, cause: &Cause) {
-    let delivery = item.delivery.as_ref();
-    let text = |value: Option<&str>| value.unwrap_or("").to_owned();
-    let age = delivery.map(|delivery| clock.now().duration_since(delivery.envelope.accepted_at).as_millis());
-    let duration = item.attempted.as_ref().map(|attempted| attempted.duration.as_millis());
-    let (outcome, wait, reason) = match decision.disposition {
-        Disposition::Acknowledge => ("acknowledged", None, None),
-        Disposition::Hide(wait) => (cause.outcome().as_str(), Some(wait), None),
-        Disposition::Quarantine(reason) => ("quarantined", None, Some(reason)),
-    };
-    tracing::warn!(tenant.id = %name.tenant, sink.kind = %S::KIND,
-        sink.id = text(delivery.map(|delivery| delivery.sink.as_str())),
-        delivery.id = text(delivery.map(|delivery| delivery.id.as_str())),
-        message.id = item.message.message_id, message.receives = item.message.receives,
-        attempt.number = decision.attempts, outcome, reason = text(reason.map(acequia_core::outcome::Reason::as_str)),
-        wait_ms = wait.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-        age_ms = u64::try_from(age.unwrap_or_default()).unwrap_or_default(),
-        duration_ms = u64::try_from(duration.unwrap_or_default()).unwrap_or_default(),
-        detail = decision.detail, "not delivered");
 }

@@ -192,6 +192,29 @@ pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Te
     found
 }
 
+/// A function that claims deliveries in the ledger is a sink's.
+pub(crate) fn sink_has_an_alarm_on_unrecorded_deliveries(template: &Template) -> Vec<String> {
+    let alarms = template.of_kind("AWS::CloudWatch::Alarm");
+    let mut found = Vec::new();
+    for function in template.of_kind(FUNCTION) {
+        let claims = role(template, &function).is_some_and(|role| {
+            allowances(&role).into_iter().flat_map(actions).any(|action| action == "dynamodb:PartiQLInsert")
+        });
+        let name =
+            text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-')).map_or("", |(_, name)| name);
+        let watched = alarms.iter().any(|alarm| {
+            let dimensions = alternatives(alarm.property("Dimensions"));
+            alarm.property("Namespace") == "Acequia"
+                && alarm.property("MetricName") == "delivered_unrecorded"
+                && dimensions.iter().any(|value| value["Name"] == "function" && value["Value"] == name)
+        });
+        if claims && !watched {
+            found.push(template.says(function.name, "an alarm watches delivered_unrecorded"));
+        }
+    }
+    found
+}
+
 pub(crate) fn function_has_alarms_on_errors_and_throttles(template: &Template) -> Vec<String> {
     let alarms = template.of_kind("AWS::CloudWatch::Alarm");
     let mut found = Vec::new();

@@ -6,6 +6,7 @@
 )]
 
 mod broken;
+mod dashboard;
 mod document;
 mod function;
 mod general;
@@ -154,6 +155,27 @@ fn every_function_is_called_by_an_alias_that_tenants_can_find() {
 #[test]
 fn every_function_has_alarms_on_errors_and_throttles() {
     holds(function::function_has_alarms_on_errors_and_throttles);
+}
+
+#[test]
+fn every_sink_has_an_alarm_on_unrecorded_deliveries() {
+    holds(function::sink_has_an_alarm_on_unrecorded_deliveries);
+}
+
+#[test]
+fn the_dashboard_is_json_and_shows_every_function() {
+    assert_eq!(platform().of_kind("AWS::CloudWatch::Dashboard").len(), 1);
+    holds(dashboard::dashboard_shows_every_function);
+}
+
+#[test]
+fn every_metric_on_the_dashboard_and_in_an_alarm_is_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/LOGGING.md");
+    let documented = fs::read_to_string(path).unwrap_or_default();
+    let used = dashboard::own_metrics(&platform());
+    assert!(used.len() >= 10, "our metrics are found where they are looked for: {used:?}");
+    let unknown: Vec<_> = used.iter().filter(|name| !documented.contains(&format!("| `{name}` |"))).collect();
+    assert!(unknown.is_empty(), "docs/LOGGING.md has no row for {unknown:?}");
 }
 
 #[test]

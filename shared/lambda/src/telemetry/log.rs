@@ -1,6 +1,8 @@
 //! Logs: one JSON object per line, flat, in the form and at the level that the function's logging configuration asks for.
 
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Environment;
@@ -8,23 +10,30 @@ use crate::Environment;
 /// Our own crates, as their logs name them.
 const OURS: [&str; 7] = ["acequia_core", "acequia_aws", "acequia_lambda", "router", "webhook", "forward", "email"];
 
-/// Starts logging. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`.
+/// Starts logging to standard output. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
+/// `AWS_LAMBDA_LOG_FORMAT`.
 ///
 /// A second call in one process changes nothing: tests share their process.
 pub fn start_telemetry(environment: &Environment) {
+    let _ = tracing::subscriber::set_global_default(subscriber(environment, std::io::stdout));
+}
+
+/// What takes the logs of a function, writing to `writer`.
+pub fn subscriber<W>(environment: &Environment, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let level =
         environment.optional("AWS_LAMBDA_LOG_LEVEL").and_then(|text| text.parse().ok()).unwrap_or(LevelFilter::INFO);
     // Ours at the level asked for; of the libraries only what is wrong, because their lower levels may quote requests.
     let libraries = if level >= LevelFilter::DEBUG { LevelFilter::INFO } else { LevelFilter::ERROR };
     let filter = Targets::new().with_default(libraries).with_targets(OURS.map(|target| (target, level)));
     let plain = environment.optional("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("text"));
-    let layer = tracing_subscriber::fmt::layer().with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
-    let _ = if plain {
-        tracing::subscriber::set_global_default(registry.with(layer.with_ansi(false)))
+    if plain {
+        Box::new(registry.with(layer.with_ansi(false)))
     } else {
-        tracing::subscriber::set_global_default(
-            registry.with(layer.json().flatten_event(true).with_current_span(false)),
-        )
-    };
+        Box::new(registry.with(layer.json().flatten_event(true).with_current_span(false)))
+    }
 }

@@ -1,0 +1,99 @@
+//! What a function tells of its work: logs, one line of metrics per batch, and a record of each failed or sampled attempt.
+//!
+//! docs/LOGGING.md lists every field and metric.
+
+mod log;
+mod metrics;
+mod sample;
+
+use std::sync::{Mutex, PoisonError};
+
+use acequia_core::port::Lines;
+use acequia_core::queue::QueueName;
+use jiff::Timestamp;
+use metrique::emf::Emf;
+use metrique::writer::format::Format as _;
+
+pub use log::{start_telemetry, subscriber};
+pub use metrics::BatchMetrics;
+use sample::Sample;
+
+use crate::{Environment, StandardOutput};
+
+/// How much a function tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reporting {
+    sample: Sample,
+    level: String,
+}
+
+impl Default for Reporting {
+    /// Failures only.
+    fn default() -> Self {
+        Self { sample: Sample::NONE, level: "INFO".to_owned() }
+    }
+}
+
+impl Reporting {
+    /// Reads `ACEQUIA_SAMPLE`, the share of attempts that are logged though they went well (none where it is left out), and
+    /// `AWS_LAMBDA_LOG_LEVEL`.
+    pub fn read(environment: &mut Environment) -> Self {
+        let sample = environment.parsed_or("ACEQUIA_SAMPLE", "a number from 0 to 1", Sample::NONE, Sample::parse);
+        let level = environment.optional("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|| "INFO".to_owned());
+        Self { sample, level }
+    }
+
+    /// This, with another sample: for tests.
+    #[must_use]
+    pub fn sampling(mut self, share: f64) -> Self {
+        self.sample = Sample::of(share).unwrap_or(Sample::NONE);
+        self
+    }
+}
+
+/// The way out for metrics, and the choice of what is logged.
+pub struct Telemetry {
+    reporting: Reporting,
+    lines: Option<Box<dyn Lines>>,
+    format: Mutex<Emf>,
+}
+
+impl Telemetry {
+    /// Metrics go to `lines`.
+    pub fn new(reporting: Reporting, lines: impl Lines + 'static) -> Self {
+        Self { reporting, lines: Some(Box::new(lines)), format: Mutex::new(metrics::format()) }
+    }
+
+    /// Metrics go to standard output, and from there to `CloudWatch`.
+    pub fn to_stdout(reporting: Reporting) -> Self {
+        Self::new(reporting, StandardOutput)
+    }
+
+    /// No metrics, and logs of failures only: for tests that are about something else.
+    pub fn silent() -> Self {
+        Self { reporting: Reporting::default(), lines: None, format: Mutex::new(metrics::format()) }
+    }
+
+    /// Whether what has this hash (hex digits, evenly spread) is logged though it went well. The same for all its attempts.
+    pub fn samples(&self, hash: &str) -> bool {
+        self.reporting.sample.takes(hash)
+    }
+
+    /// Whether anything at all is logged though it went well.
+    pub fn is_sampling(&self) -> bool {
+        self.reporting.sample != Sample::NONE
+    }
+
+    /// Writes the line of one batch.
+    pub fn write(&self, queue: &QueueName, at: Timestamp, metrics: &BatchMetrics) {
+        let Some(lines) = &self.lines else { return };
+        let line = metrics::Line::new(queue, at, &self.reporting.level, metrics);
+        let mut bytes = Vec::with_capacity(1024);
+        let formatted = self.format.lock().unwrap_or_else(PoisonError::into_inner).format(&line, &mut bytes);
+        match (formatted, str::from_utf8(&bytes)) {
+            (Ok(()), Ok(text)) => lines.write(text.trim_end()),
+            (Err(error), _) => tracing::error!(error = %error, "a batch's metrics could not be written"),
+            (Ok(()), Err(error)) => tracing::error!(error = %error, "a batch's metrics could not be written"),
+        }
+    }
+}
