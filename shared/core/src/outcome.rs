@@ -1,7 +1,7 @@
 //! What became of an attempt, and what happens to the message then: the one decision table of the product.
 //!
 //! Code that fails says *what* happened by a [`Cause`]. [`Cause::outcome`] says what that comes to, and
-//! [`Outcome::disposition`] what is done with the message. Nothing else in the project decides either. There are only two
+//! [`Cause::disposition`] what is done with the message. Nothing else in the project decides either. There are only two
 //! kinds of failure: those that may pass by themselves (retry) and those that never will (quarantine).
 
 use std::time::Duration;
