@@ -16,8 +16,8 @@ use crate::{host, process, report};
 pub(crate) const FUNCTIONS: [&str; 4] = ["router", "webhook", "forward", "email"];
 /// What else a local run needs.
 const PROGRAMS: [&str; 2] = ["acequia", "receiver"];
-/// The largest packed function, 5 MiB (AWS counts in MiB). A larger one starts more slowly, and says that a dependency crept in.
-const MAX_ZIP_BYTES: u64 = 5 * 1024 * 1024;
+/// The largest packed function. A larger one starts more slowly, and says that a dependency crept in.
+const MAX_ZIP_BYTES: u64 = 5_000_000;
 
 /// Where the built things are.
 #[derive(Debug, Clone)]
