@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use crate::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
+use crate::ledger::Round;
 use crate::outcome::{Cause, Reason};
 use crate::queue::QueueArn;
+use crate::redrive::REDRIVEN;
 
 /// The attribute that names the sink of a delivery.
 pub const SINK: &str = "acequia-sink";
@@ -27,6 +29,8 @@ pub const QUARANTINED_AT: &str = "acequia-quarantined-at";
 /// What quarantining adds; redriving takes it off again.
 pub const QUARANTINE_ATTRIBUTES: [&str; 4] = [REASON, DETAIL, ATTEMPTS, QUARANTINED_AT];
 
+/// The longest mark that is kept, in characters: SQS's ids have 36.
+const MAX_ROUND: usize = 100;
 /// SQS takes ten attributes with a message.
 const MAX_ATTRIBUTES: usize = 10;
 /// SQS takes 1 MiB with a message, attributes included.
@@ -164,6 +168,18 @@ impl Delivery {
     }
 }
 
+/// The mark that a message has when it was moved out of a dead-letter queue, and when that was; `None` on a message that never
+/// was in one.
+///
+/// `acequia dlq redrive` leaves the dead letter's id on it. A move by SQS itself (the console, `StartMessageMoveTask`) leaves the
+/// time of quarantining, which our own redrive takes off. What SQS dead-lettered by itself and moved back by itself has none.
+pub fn round(message: &Incoming) -> Option<Round> {
+    let text = |name: &str| message.attributes.get(name).and_then(Attribute::as_text);
+    let moved_by_sqs = text(QUARANTINED_AT).map(|at| format!("{QUARANTINED_AT}={at}"));
+    let mark = moved_by_sqs.or_else(|| text(REDRIVEN).map(str::to_owned))?;
+    Some(Round { mark: mark.chars().take(MAX_ROUND).collect(), at: message.sent_at })
+}
+
 /// The message that goes to the dead-letter queue in place of `message`: the same, with the reason beside it.
 ///
 /// The reason comes first, then as much of the rest as there is room for; `None` where there is no room even for the reason
@@ -259,5 +275,17 @@ mod tests {
     fn a_body_of_the_full_size_leaves_no_room() {
         let full = message(Attributes::new(), "x".repeat(MAX_MESSAGE_BYTES));
         assert_eq!(quarantined(&full, Reason::TooLarge, "", 1, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn a_message_that_was_moved_back_has_a_mark_whoever_moved_it() {
+        let mark = |pairs: &[(&str, &str)]| {
+            let attributes = pairs.iter().map(|(name, value)| ((*name).to_owned(), Attribute::text(*value))).collect();
+            round(&message(attributes, String::new())).map(|round| round.mark)
+        };
+        assert_eq!(mark(&[]), None);
+        assert_eq!(mark(&[(REDRIVEN, "letter-1")]).as_deref(), Some("letter-1"));
+        let by_sqs = mark(&[(REDRIVEN, "letter-1"), (QUARANTINED_AT, "17")]);
+        assert_eq!(by_sqs.as_deref(), Some("acequia-quarantined-at=17"), "it was quarantined again since");
     }
 }

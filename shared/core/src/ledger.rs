@@ -8,6 +8,8 @@
 //! - While a lease runs, nobody else performs the delivery; who finds it claimed comes back after the lease.
 //! - A delivery recorded as delivered is not performed again while its record lives.
 //! - A lease that ran out means that an invocation died on the way: nobody knows whether the effect happened.
+//! - What is quarantined starts over only when its dead letter was moved back, which its message shows by a mark of its own
+//!   ([`crate::delivery::round`]). Any other copy of the message is quarantined too, and attempts nothing.
 //!
 //! Not guaranteed: exactly once. Between the effect and its record a crash leaves the claim to expire.
 //! Records also expire (`expires_at`); the store deletes late, so [`judge`] compares the time itself.
@@ -26,6 +28,9 @@ pub const RETENTION: Duration = Duration::from_hours(720);
 
 /// How many of the last attempts a record keeps.
 pub const KEPT_ATTEMPTS: usize = 10;
+
+/// How many of the last redrives a record knows.
+pub const KEPT_ROUNDS: usize = 10;
 
 /// A message that comes back by its schedule may arrive this much early: clocks differ.
 const EARLY: Duration = Duration::from_secs(2);
@@ -134,6 +139,9 @@ pub struct DeliveryRecord {
     /// The sink's proof, where it is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The marks with which it came out of the dead-letter queue, the last one last, at most [`KEPT_ROUNDS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<String>,
 }
 
 impl DeliveryRecord {
@@ -168,7 +176,41 @@ impl DeliveryRecord {
             due_at: None,
             reason: None,
             receipt: None,
+            rounds: request.round.iter().map(|round| round.mark.clone()).collect(),
         }
+    }
+
+    /// The record that the delivery starts over with, because its dead letter was moved back: its history is kept.
+    fn begin_again(&self, request: &ClaimRequest) -> Self {
+        let mut rounds = self.rounds.clone();
+        rounds.extend(request.round.iter().map(|round| round.mark.clone()));
+        let surplus = rounds.len().saturating_sub(KEPT_ROUNDS);
+        rounds.drain(..surplus);
+        Self { rounds, attempts: self.attempts.clone(), ..Self::begin(request) }
+    }
+
+    /// The record that the delivery goes on with.
+    fn go_on(&self, request: &ClaimRequest) -> Self {
+        Self {
+            spent: self.spent,
+            reason: self.reason,
+            attempts: self.attempts.clone(),
+            rounds: self.rounds.clone(),
+            ..Self::begin(request)
+        }
+    }
+
+    /// Whether this message was moved out of the dead-letter queue by somebody who could know how the record stands now.
+    ///
+    /// An older move is of another copy of the dead letter. Where a second effect is at stake, a move counts only if it came after
+    /// the record for sure, though clocks differ.
+    fn is_redriven_by(&self, request: &ClaimRequest) -> bool {
+        let since = match (self.status, self.reason) {
+            (Status::Claimed, _) => after(self.lease_until.unwrap_or(self.updated_at), EARLY),
+            (_, Some(Reason::Ambiguous)) => after(self.updated_at, EARLY),
+            _ => self.updated_at,
+        };
+        request.round.as_ref().is_some_and(|round| round.at >= since && !self.rounds.contains(&round.mark))
     }
 }
 
@@ -220,6 +262,15 @@ impl Record {
     }
 }
 
+/// That a message was moved out of the dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// What tells this move from every other one.
+    pub mark: String,
+    /// When it was moved.
+    pub at: Timestamp,
+}
+
 /// What an invocation asks for before it performs a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
@@ -233,6 +284,8 @@ pub struct ClaimRequest {
     pub config_version: u64,
     /// When the event was accepted.
     pub accepted_at: Timestamp,
+    /// The mark with which the message came out of the dead-letter queue, if it did ([`crate::delivery::round`]).
+    pub round: Option<Round>,
     /// The claimant: unique to this invocation.
     pub token: String,
     /// The time of the request.
@@ -259,6 +312,8 @@ pub enum Verdict {
     NotDue(Duration),
     /// The same identity came with another content.
     Conflict,
+    /// It lies in the dead-letter queue for this reason, and this is not the message that was moved back from there.
+    Quarantined(Reason),
 }
 
 /// Decides on a claim, given what the ledger holds: the whole protocol in one pure function.
@@ -272,24 +327,24 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     if existing.digest != request.digest {
         return Verdict::Conflict;
     }
-    let (spent, ambiguous) = match existing.status {
+    let redriven = existing.is_redriven_by(request);
+    let ambiguous = match existing.status {
         Status::Delivered => return Verdict::Done,
         // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
-        Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => (existing.spent, false),
+        Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => false,
         Status::Claimed => match remaining(existing.lease_until, request.now) {
             Some(remaining) => return Verdict::InProgress(remaining),
-            None => (existing.spent, true),
+            // Who moves a dead letter back has decided that it is to be tried, whatever happened before.
+            None => !redriven,
         },
         Status::Retry => match remaining(existing.due_at, request.now) {
-            Some(remaining) if remaining > EARLY => return Verdict::NotDue(remaining),
-            _ => (existing.spent, false),
+            Some(remaining) if remaining > EARLY && !redriven => return Verdict::NotDue(remaining),
+            _ => false,
         },
-        // It left the dead-letter queue again: somebody redrove it, and it starts over with its history kept.
-        Status::Quarantined => (0, false),
+        Status::Quarantined if redriven => false,
+        Status::Quarantined => return Verdict::Quarantined(existing.reason.unwrap_or(Reason::Ambiguous)),
     };
-    let reason = existing.reason.filter(|_| existing.status != Status::Quarantined);
-    let record =
-        DeliveryRecord { spent, reason, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
+    let record = if redriven { existing.begin_again(request) } else { existing.go_on(request) };
     Verdict::Claimed { record: Box::new(record), ambiguous }
 }
 
@@ -325,7 +380,7 @@ mod tests {
         };
         assert_eq!(later.reason, Some(Reason::Ambiguous), "who was to quarantine it died");
         let dead = DeliveryRecord { status: Status::Quarantined, ..*later };
-        let Verdict::Claimed { record: redriven, .. } = judge(Some(&dead), &request(900)) else {
+        let Verdict::Claimed { record: redriven, .. } = judge(Some(&dead), &redriven("a", 902)) else {
             panic!("it was redriven")
         };
         assert_eq!(redriven.reason, None);
@@ -338,10 +393,15 @@ mod tests {
             digest: "d".to_owned(),
             config_version: 1,
             accepted_at: at(0),
+            round: None,
             token: "me".to_owned(),
             now: at(now),
             lease_until: at(now + 60),
         }
+    }
+
+    fn redriven(round: &str, now: i64) -> ClaimRequest {
+        ClaimRequest { round: Some(Round { mark: round.to_owned(), at: at(now) }), ..request(now) }
     }
 
     fn record(status: Status) -> DeliveryRecord {
@@ -390,15 +450,71 @@ mod tests {
     }
 
     #[test]
-    fn what_was_quarantined_starts_over_with_its_history() {
+    fn what_was_redriven_starts_over_with_its_history() {
         let mut quarantined = record(Status::Quarantined);
         let note =
             AttemptNote { number: 1, at: at(1), outcome: "retry".to_owned(), duration_ms: 5, detail: String::new() };
         quarantined.note(note.clone());
-        let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &request(10)) else {
+        let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &redriven("a", 10)) else {
             panic!("it was not granted")
         };
         assert_eq!((record.spent, record.attempts), (0, vec![note]));
+        assert_eq!(record.rounds, ["a".to_owned()]);
+    }
+
+    #[test]
+    fn a_copy_of_what_is_quarantined_is_quarantined_too_unless_it_is_the_one_that_was_moved_back() {
+        let dead = DeliveryRecord { reason: Some(Reason::HttpStatus), ..record(Status::Quarantined) };
+        assert_eq!(judge(Some(&dead), &request(10)), Verdict::Quarantined(Reason::HttpStatus));
+        let again = DeliveryRecord { rounds: vec!["a".to_owned(), "b".to_owned()], ..dead };
+        for old in ["a", "b"] {
+            let verdict = judge(Some(&again), &redriven(old, 10));
+            assert_eq!(verdict, Verdict::Quarantined(Reason::HttpStatus), "a copy of an earlier redrive, {old}");
+        }
+        assert_eq!(spent_of(&judge(Some(&again), &redriven("c", 10))), Some((0, false)));
+    }
+
+    #[test]
+    fn what_was_redriven_is_not_ambiguous_and_waits_for_nothing_however_its_record_was_left() {
+        let claimed = DeliveryRecord { claim: Some("another".to_owned()), ..record(Status::Claimed) };
+        assert_eq!(spent_of(&judge(Some(&claimed), &redriven("a", 62))), Some((0, false)));
+        assert!(matches!(judge(Some(&claimed), &redriven("a", 59)), Verdict::InProgress(_)), "a lease is a lease");
+        assert_eq!(spent_of(&judge(Some(&record(Status::Retry)), &redriven("a", 10))), Some((0, false)));
+        assert_eq!(judge(Some(&record(Status::Delivered)), &redriven("a", 10)), Verdict::Done);
+    }
+
+    #[test]
+    fn a_redrive_from_before_the_record_decides_nothing() {
+        let dead = |reason| DeliveryRecord { reason: Some(reason), updated_at: at(100), ..record(Status::Quarantined) };
+        let early = ClaimRequest { now: at(200), ..redriven("a", 99) };
+        let verdict = judge(Some(&dead(Reason::HttpStatus)), &early);
+        assert_eq!(verdict, Verdict::Quarantined(Reason::HttpStatus), "another copy was tried since");
+        let late = ClaimRequest { now: at(200), ..redriven("a", 101) };
+        assert_eq!(spent_of(&judge(Some(&dead(Reason::HttpStatus)), &late)), Some((0, false)));
+        let verdict = judge(Some(&dead(Reason::Ambiguous)), &late);
+        assert_eq!(verdict, Verdict::Quarantined(Reason::Ambiguous), "clocks differ by as much");
+        let claimed = DeliveryRecord { claim: Some("another".to_owned()), ..record(Status::Claimed) };
+        let meanwhile = ClaimRequest { now: at(100), ..redriven("a", 30) };
+        assert_eq!(spent_of(&judge(Some(&claimed), &meanwhile)), Some((2, true)));
+    }
+
+    #[test]
+    fn what_comes_back_by_its_schedule_after_a_redrive_does_not_start_over() {
+        let mut record = record(Status::Retry);
+        record.rounds.push("a".to_owned());
+        assert_eq!(spent_of(&judge(Some(&record), &redriven("a", 300))), Some((2, false)));
+    }
+
+    #[test]
+    fn a_record_knows_the_last_redrives() {
+        let mut known = record(Status::Quarantined);
+        for round in 0..25 {
+            let Verdict::Claimed { record, .. } = judge(Some(&known), &redriven(&round.to_string(), 900)) else {
+                panic!("it was not granted")
+            };
+            known = DeliveryRecord { status: Status::Quarantined, ..*record };
+        }
+        assert_eq!((known.rounds.len(), known.rounds.last().map(String::as_str)), (KEPT_ROUNDS, Some("24")));
     }
 
     #[test]

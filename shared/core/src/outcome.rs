@@ -64,8 +64,8 @@ pub enum Cause {
     /// Claim: an earlier attempt died on the way, and the tenant wants a person to decide.
     #[error("an earlier attempt ended without a record: it may have happened or not")]
     Ambiguous,
-    /// Claim: an earlier attempt failed for good, and the dead-letter queue did not take the message then.
-    #[error("an earlier attempt failed for good ({0}), and the dead-letter queue takes the message only now")]
+    /// Claim: an earlier attempt failed for good. The dead-letter queue did not take the message then, or took another copy of it.
+    #[error("an earlier attempt failed for good ({0}): this copy goes where the other one is")]
     Condemned(Reason),
     /// Schedule: the message came back before its time.
     #[error("not due yet")]

@@ -110,6 +110,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         digest: digest(event.as_bytes()),
         config_version: 1,
         accepted_at: start(),
+        round: None,
         token: "me".to_owned(),
         now: start(),
         lease_until: at(60),

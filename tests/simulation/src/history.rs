@@ -182,8 +182,8 @@ impl History {
     pub fn written(&mut self, who: u64, key: StoryKey, record: &DeliveryRecord) {
         self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.spent));
         let Some(plan) = self.plan(key) else { return };
-        let (schedules, at) = (self.schedules(key), self.clock.now());
-        let held = self.stories.entry(key).or_default().write(&plan, (who, at), record, &schedules);
+        let schedules = self.schedules(key);
+        let held = self.stories.entry(key).or_default().write(&plan, who, record, &schedules);
         self.hold(who, key, held);
     }
 

@@ -2,7 +2,8 @@
 //! over in-memory ports, in virtual time. One seed decides everything.
 //!
 //! - [`run::run`] is one run. [`scenario`] says what it begins with, [`weather`] how much goes wrong.
-//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators.
+//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators, [`redrive`] the command
+//!   that moves dead letters back.
 //! - [`port`] and [`peril`] stand between the code and the in-memory ports: each call can be refused, slowed down, repeated, lose its
 //!   answer, or be the last of its process.
 //! - [`history`] and [`story`] hold what was seen and check it as it comes; [`check`] what must hold in the end.
@@ -19,6 +20,7 @@ pub mod mutation;
 pub mod operator;
 pub mod peril;
 pub mod port;
+pub mod redrive;
 pub mod run;
 pub mod scenario;
 pub mod story;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants};
+use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, InMemoryTenants};
 
 use crate::dice::Dice;
 use crate::history::{History, StoryKey};
@@ -43,10 +43,10 @@ pub struct World {
     pub ledger: InMemoryLedger,
     /// SQS, without perils.
     pub queues: InMemoryQueues,
+    /// The journal of redriving.
+    pub journal: InMemoryJournal,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
-    /// Whether what is an open question counts as a violation.
-    pub strict: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -57,9 +57,9 @@ impl World {
             tenants: InMemoryTenants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
+            journal: InMemoryJournal::new(),
             clock,
             mutation: options.mutation,
-            strict: options.strict,
             state: Arc::new(Mutex::new(state)),
         }
     }

@@ -39,7 +39,7 @@ fn performing_a_repeated_delivery_of_a_batch_twice_is_found() {
 
 #[test]
 fn believing_a_dead_letter_queue_that_took_nothing_is_found() {
-    assert_found(Mutation::BelieveDeadLetters, "without");
+    assert_found(Mutation::BelieveDeadLetters, "dead");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which deliveries may be attempted now: the claim, or a look at what is known of them.
 
 use acequia_core::config::{Ambiguous, Target};
+use acequia_core::delivery::round;
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
 use acequia_core::outcome::Cause;
@@ -26,6 +27,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
                 digest: id::digest(delivery.envelope.body.as_bytes()),
                 config_version: current.version,
                 accepted_at: delivery.envelope.accepted_at,
+                round: round(&item.message),
                 token: token.clone(),
                 now: self.clock.now(),
                 lease_until: deadline.lease(),
@@ -56,10 +58,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         }
     }
 
-    /// Deliveries that need no claim are looked up only if they came before: the usual first attempt costs no call.
+    /// Deliveries that need no claim are looked up only if they came before (or out of the dead-letter queue): the usual first attempt costs no call.
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
         let came_before = |item: &Item| {
-            item.message.receives > 1 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
+            item.message.receives > 1
+                || round(&item.message).is_some()
+                || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
         let (known, fresh): (Vec<_>, Vec<_>) =
             lookups.into_iter().partition(|(index, _)| items.get(*index).is_some_and(came_before));
@@ -105,6 +109,7 @@ fn apply(item: &mut Item, verdict: Verdict) {
         Verdict::InProgress(remaining) => Cause::InProgress { remaining },
         Verdict::NotDue(remaining) => Cause::NotDue { remaining },
         Verdict::Conflict => Cause::PayloadConflict,
+        Verdict::Quarantined(reason) => Cause::Condemned(reason),
         Verdict::Claimed { record, ambiguous } => {
             let refusal = match &item.sink {
                 None => Some(Cause::SinkUnknown),
