@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::outcome::{Cause, Reason};
+use crate::parking::RETURNED;
 use crate::queue::QueueArn;
 
 /// The attribute that names the sink of a delivery.
@@ -28,9 +29,9 @@ pub const QUARANTINED_AT: &str = "acequia-quarantined-at";
 pub const QUARANTINE_ATTRIBUTES: [&str; 4] = [REASON, DETAIL, ATTEMPTS, QUARANTINED_AT];
 
 /// SQS takes ten attributes with a message.
-const MAX_ATTRIBUTES: usize = 10;
+pub(crate) const MAX_ATTRIBUTES: usize = 10;
 /// SQS takes 1 MiB with a message, attributes included.
-const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
 /// One attribute of an SQS message: its data type (`String`, `Number`, `Binary`, or one of these with `.custom`) and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +174,7 @@ pub fn quarantined(message: &Incoming, reason: Reason, detail: &str, attempts: u
     let deduplication = message.queue.is_fifo().then(|| message.message_id.clone());
     let mut outgoing =
         Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), group, deduplication };
-    for name in QUARANTINE_ATTRIBUTES {
+    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([RETURNED]) {
         outgoing.attributes.remove(name);
     }
     let detail: String = detail.chars().filter(|c| !c.is_control()).take(500).collect();

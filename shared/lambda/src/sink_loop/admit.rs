@@ -4,12 +4,13 @@ use acequia_core::config::{Ambiguous, Target};
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Ledger, Queues, TenantStore, Unavailable};
+use acequia_core::parking::RETURNED;
+use acequia_core::port::{Ledger, Parking, Queues, TenantStore, Unavailable};
 
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.chance.token();
@@ -59,7 +60,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
     /// Deliveries that need no claim are looked up only if they came before: the usual first attempt costs no call.
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
         let came_before = |item: &Item| {
-            item.message.receives > 1 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
+            item.message.receives > 1
+                || item.message.attributes.contains_key(RETURNED)
+                || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
         let (known, fresh): (Vec<_>, Vec<_>) =
             lookups.into_iter().partition(|(index, _)| items.get(*index).is_some_and(came_before));
