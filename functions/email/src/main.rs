@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, DynamoLedger, DynamoParking, DynamoTenants, SqsQueues};
 use acequia_lambda::{
     CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
@@ -26,8 +26,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
             clock.clone(),
         ),
-        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
+        ledger: DynamoLedger::new(clients.dynamodb.clone(), installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
+        parking: DynamoParking::new(clients.dynamodb, installation.parked_table),
         sink,
         clock,
         chance: Arc::new(SystemChance),

@@ -16,7 +16,9 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+};
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
 
@@ -50,7 +52,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     mailer: RememberingMailer,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, EmailSink<RememberingMailer>>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, EmailSink<RememberingMailer>>,
 }
 
 fn world(extra: &str) -> World {
@@ -66,6 +68,7 @@ fn world(extra: &str) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
         sink: EmailSink { mailer: mailer.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -30,7 +30,7 @@ pub(crate) async fn write(
             Disposition::Acknowledge => None,
             Disposition::Quarantine(reason) => Some(reason),
             // It comes back, and is recorded then.
-            Disposition::Hide(_) => continue,
+            Disposition::Hide(_) | Disposition::Park(_) => continue,
         };
         let routing = item.routing.clone().unwrap_or_default();
         let unmatched = routing.taken.is_empty() && reason.is_none();

@@ -7,10 +7,11 @@ use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Delivery, Incoming, Outgoing};
 use acequia_core::id::SinkId;
 use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::port::{Chance, Clock, Ledger, Queues, SendError, TenantStore};
+use acequia_core::parking::receives_in_all;
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::schedule::RetryPolicy;
-use acequia_lambda::batch::{Decided, finish, quarantine};
+use acequia_lambda::batch::{Decided, finish, park, quarantine};
 use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, read_batch};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
@@ -18,13 +19,15 @@ use crate::item::Item;
 use crate::{record, report};
 
 /// The router, wired to its ports.
-pub struct Router<T, L, Q> {
+pub struct Router<T, L, Q, P> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of deliveries.
     pub ledger: L,
     /// SQS.
     pub queues: Q,
+    /// Where messages wait for long.
+    pub parking: P,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -33,7 +36,7 @@ pub struct Router<T, L, Q> {
     pub telemetry: Telemetry,
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -62,6 +65,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
         }
         let mut decided: Vec<Decided> = items.iter().map(|item| self.decide(item)).collect();
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        // The router spends no attempts: each receive of an event is one for nothing.
+        let spent = vec![Some(0); decided.len()];
+        park(&self.parking, &*self.clock, name, &spent, &mut decided).await;
         if let Ok(current) = &current {
             record::write(&self.ledger, &*self.clock, current, &items, &decided).await;
         }
@@ -110,12 +116,13 @@ impl<T: TenantStore, L: Ledger, Q: Queues> Router<T, L, Q> {
 
     fn decide(&self, item: &Item) -> Decided {
         let message = item.message.clone();
+        let receives = receives_in_all(&message);
         let disposition = item.failure.as_ref().map_or(Disposition::Acknowledge, |cause| {
             // The router has no schedule of its own: only sinks spend attempts.
-            cause.disposition(&RetryPolicy::default(), message.receives, message.receives, self.chance.unit())
+            cause.disposition(&RetryPolicy::default(), receives, receives, self.chance.unit())
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: message.receives, message, disposition, detail, refused: None }
+        Decided { attempts: receives, message, disposition, detail, refused: None }
     }
 }
 

@@ -10,7 +10,7 @@ use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
 };
 use router::Router;
 
@@ -22,7 +22,7 @@ struct World {
     tenants: InMemoryTenants,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues>,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking>,
 }
 
 fn world() -> World {
@@ -33,6 +33,7 @@ fn world() -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
         clock: Arc::new(clock),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),

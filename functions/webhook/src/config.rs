@@ -40,6 +40,7 @@ mod tests {
             ("ACEQUIA_STAGE", stage),
             ("TENANTS_TABLE", "t"),
             ("LEDGER_TABLE", "l"),
+            ("PARKED_TABLE", "p"),
             ("WEBHOOK_EGRESS", egress),
         ];
         Config::from_env(Environment::of(&variables))

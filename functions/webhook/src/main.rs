@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets};
+use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoParking, DynamoTenants, SqsQueues, SsmSecrets};
 use acequia_lambda::{
     CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
@@ -16,8 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
-    let clients = Clients::new(&aws);
+    let clients = Clients::new(&acequia_aws::clients::function_config(installation.region, installation.endpoint));
     let clock = Arc::new(SystemClock);
     let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
     let sink = WebhookSink {
@@ -29,8 +28,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants, clock.clone()),
-        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
+        ledger: DynamoLedger::new(clients.dynamodb.clone(), installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
+        parking: DynamoParking::new(clients.dynamodb, installation.parked_table),
         sink,
         clock,
         chance: Arc::new(SystemChance),

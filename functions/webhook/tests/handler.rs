@@ -18,8 +18,8 @@ use acequia_core::queue::QueueRole;
 use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, SeededChance,
-    build,
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemorySecrets, InMemoryTenants,
+    SeededChance, build,
 };
 use receiver::{Endpoint, Endpoints, Mode, Request};
 use webhook::WebhookSink;
@@ -34,8 +34,13 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     secrets: InMemorySecrets,
-    sink_loop:
-        SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, WebhookSink<InMemoryEndpoints, InMemorySecrets>>,
+    sink_loop: SinkLoop<
+        InMemoryTenants,
+        InMemoryLedger,
+        InMemoryQueues,
+        InMemoryParking,
+        WebhookSink<InMemoryEndpoints, InMemorySecrets>,
+    >,
 }
 
 /// A receiver with the endpoint `crm`, and the function configured for it. The clock stands at the present, because signatures
@@ -68,6 +73,7 @@ async fn world(egress: Egress, extra: &str) -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

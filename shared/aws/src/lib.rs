@@ -1,4 +1,4 @@
-//! The ports on AWS: tenants and the ledger in `DynamoDB`, queues in SQS, secrets in the Systems Manager's parameter store.
+//! The ports on AWS: tenants and the ledger in `DynamoDB`, parked messages likewise, queues in SQS, secrets in the Systems Manager's parameter store.
 //!
 //! An adapter carries out and decides nothing: what a claim comes to is judged in `acequia-core`. All names and keys of a
 //! tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it holds no
@@ -12,6 +12,7 @@ mod journal;
 mod keys;
 mod ledger;
 pub mod operator;
+mod parking;
 mod queues;
 mod secrets;
 mod tenants;
@@ -20,6 +21,7 @@ pub use clients::Clients;
 pub use endpoints::DynamoEndpoints;
 pub use journal::DynamoJournal;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
+pub use parking::DynamoParking;
 pub use queues::SqsQueues;
 pub use secrets::SsmSecrets;
 pub use tenants::DynamoTenants;

@@ -11,6 +11,7 @@ use crate::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::ledger::Round;
 use crate::outcome::{Cause, Reason};
+use crate::parking::{RETURNED, entered_at};
 use crate::queue::QueueArn;
 use crate::redrive::REDRIVEN;
 
@@ -32,9 +33,9 @@ pub const QUARANTINE_ATTRIBUTES: [&str; 4] = [REASON, DETAIL, ATTEMPTS, QUARANTI
 /// The longest mark that is kept, in characters: SQS's ids have 36.
 const MAX_ROUND: usize = 100;
 /// SQS takes ten attributes with a message.
-const MAX_ATTRIBUTES: usize = 10;
+pub(crate) const MAX_ATTRIBUTES: usize = 10;
 /// SQS takes 1 MiB with a message, attributes included.
-const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
 /// One attribute of an SQS message: its data type (`String`, `Number`, `Binary`, or one of these with `.custom`) and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +178,7 @@ pub fn round(message: &Incoming) -> Option<Round> {
     let text = |name: &str| message.attributes.get(name).and_then(Attribute::as_text);
     let moved_by_sqs = text(QUARANTINED_AT).map(|at| format!("{QUARANTINED_AT}={at}"));
     let mark = moved_by_sqs.or_else(|| text(REDRIVEN).map(str::to_owned))?;
-    Some(Round { mark: mark.chars().take(MAX_ROUND).collect(), at: message.sent_at })
+    Some(Round { mark: mark.chars().take(MAX_ROUND).collect(), at: entered_at(message) })
 }
 
 /// The message that goes to the dead-letter queue in place of `message`: the same, with the reason beside it.
@@ -189,7 +190,7 @@ pub fn quarantined(message: &Incoming, reason: Reason, detail: &str, attempts: u
     let deduplication = message.queue.is_fifo().then(|| message.message_id.clone());
     let mut outgoing =
         Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), group, deduplication };
-    for name in QUARANTINE_ATTRIBUTES {
+    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([RETURNED]) {
         outgoing.attributes.remove(name);
     }
     let detail: String = detail.chars().filter(|c| !c.is_control()).take(500).collect();

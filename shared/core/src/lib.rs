@@ -15,6 +15,7 @@ pub mod id;
 pub mod ledger;
 mod nesting;
 pub mod outcome;
+pub mod parking;
 pub mod port;
 pub mod queue;
 mod reason;

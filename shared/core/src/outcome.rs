@@ -178,6 +178,8 @@ pub enum Disposition {
     Acknowledge,
     /// It comes back after this time: its visibility is set, then it is reported as failed.
     Hide(Duration),
+    /// It leaves the queue and comes back when this time has passed ([`crate::parking`]); it is acknowledged once it is parked.
+    Park(Duration),
     /// It goes to the dead-letter queue with this reason, and is acknowledged once it is there.
     Quarantine(Reason),
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::delivery::Outgoing;
 use crate::id::{EventId, SecretName, SinkId, TenantId};
 use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
+use crate::parking::Parked;
 use crate::queue::QueueArn;
 use crate::secret::Secret;
 
@@ -271,6 +272,12 @@ pub trait Queues: Send + Sync {
         queue: &QueueArn,
         messages: &[(String, Duration)],
     ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// Where messages wait that leave their queue for a time ([`crate::parking`]).
+pub trait Parking: Send + Sync {
+    /// Parks messages of a tenant; one answer each, in order. A message that is parked already is there once, as it was parked last.
+    fn park(&self, tenant: &TenantId, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// Why there is no secret.

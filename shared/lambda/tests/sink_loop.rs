@@ -14,7 +14,9 @@ use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::redrive::REDRIVEN;
 use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Telemetry, Work, each};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+};
 use futures::FutureExt as _;
 
 /// What the sink is told to do, by event id; it delivers what it is told nothing about.
@@ -65,9 +67,10 @@ struct World {
     tenants: InMemoryTenants,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
+    parking: InMemoryParking,
     orders: Orders,
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, ObedientSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, ObedientSink>,
 }
 
 /// The longest an attempt of this sink may take.
@@ -86,18 +89,20 @@ fn world(extra: &str) -> World {
     let clock = FixedClock::at(build::start());
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document(extra));
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let parking = InMemoryParking::new();
     let (orders, attempts) = (Orders::default(), Arc::default());
     let sink = ObedientSink { orders: Arc::clone(&orders), attempts: Arc::clone(&attempts), clock: clock.clone() };
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: parking.clone(),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { clock, tenants, ledger, queues, orders, attempts, sink_loop }
+    World { clock, tenants, ledger, queues, parking, orders, attempts, sink_loop }
 }
 
 impl World {

@@ -17,7 +17,7 @@ use acequia_lambda::{
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
 };
 use futures::FutureExt as _;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, EchoSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, EchoSink>,
 }
 
 fn world(sample: f64) -> World {
@@ -78,6 +78,7 @@ fn world(sample: f64) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
         sink: EchoSink(clock.clone()),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -15,8 +15,8 @@ use acequia_lambda::{
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemorySecrets,
+    InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -101,6 +101,7 @@ impl World {
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
+            parking: InMemoryParking::new(),
             sink,
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
@@ -127,6 +128,7 @@ impl World {
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
+            parking: InMemoryParking::new(),
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
             telemetry: self.telemetry(),

@@ -24,10 +24,10 @@ pub const ROLES: [QueueRole; 4] = [
     QueueRole::Sink(SinkKind::Forward),
 ];
 
-type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, S>;
+type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
-    Router(Router<Perilous, Perilous, Perilous>),
+    Router(Router<Perilous, Perilous, Perilous, Perilous>),
     Webhook(Loop<SimulatedWebhook>),
     Email(Loop<EmailSink<Perilous>>),
     Forward(Loop<ForwardSink<Perilous>>),
@@ -61,6 +61,7 @@ impl Function {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
+                parking: ports(),
                 clock,
                 chance,
                 telemetry: Telemetry::silent(),
@@ -89,6 +90,7 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
         tenants: CachedTenants::new(ports(), instance.clock()),
         ledger: ports(),
         queues: ports(),
+        parking: ports(),
         sink,
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),

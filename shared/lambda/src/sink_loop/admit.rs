@@ -5,12 +5,13 @@ use acequia_core::delivery::round;
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Ledger, Queues, TenantStore, Unavailable};
+use acequia_core::parking::RETURNED;
+use acequia_core::port::{Ledger, Parking, Queues, TenantStore, Unavailable};
 
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.chance.token();
@@ -63,6 +64,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         let came_before = |item: &Item| {
             item.message.receives > 1
                 || round(&item.message).is_some()
+                || item.message.attributes.contains_key(RETURNED)
                 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
         let (known, fresh): (Vec<_>, Vec<_>) =

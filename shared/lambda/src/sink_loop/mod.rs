@@ -4,11 +4,11 @@
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
 //! 4. *deliver*: the sink attempts those that are admitted.
-//! 5. *settle*: messages are quarantined, the ledger is written, messages are hidden, metrics are written, SQS is answered.
+//! 5. *settle*: messages are quarantined or parked, the ledger is written, messages are hidden, metrics are written, SQS is answered.
 //!
 //! Invariants:
 //! - Nothing is attempted for a delivery that needs a claim and did not get it.
-//! - A message is acknowledged only if it was delivered, or lies in the dead-letter queue.
+//! - A message is acknowledged only if it was delivered, is parked, or lies in the dead-letter queue.
 //! - What befalls one message changes nothing for its neighbours.
 //!
 //! Not guaranteed: that the record is written after the effect. Then the message is acknowledged all the same
@@ -26,23 +26,25 @@ use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Chance, Clock, Ledger, Queues, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
-use crate::batch::{finish, quarantine};
+use crate::batch::{finish, park, quarantine};
 use crate::{
     Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Sink, Telemetry, UnusableBatch, read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
-pub struct SinkLoop<T, L, Q, S> {
+pub struct SinkLoop<T, L, Q, P, S> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of deliveries.
     pub ledger: L,
     /// SQS.
     pub queues: Q,
+    /// Where messages wait for long.
+    pub parking: P,
     /// What delivers.
     pub sink: S,
     /// The time.
@@ -86,7 +88,7 @@ impl Item {
     }
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -120,6 +122,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         };
         let mut decided = self.decide(&items);
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        let spent: Vec<_> = items
+            .iter()
+            .zip(&decided)
+            .map(|(item, decided)| item.follows.is_none().then_some(decided.attempts))
+            .collect();
+        park(&self.parking, &*self.clock, name, &spent, &mut decided).await;
         settle::share_fate(&items, &mut decided);
         let unrecorded = self.record(name, current.as_deref(), &items, &decided).await;
         let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, &items, &decided);

@@ -33,6 +33,10 @@ pub(super) fn report<S: Sink>(
             Disposition::Acknowledge if matches!(result, Some(Ok(_))) => metrics.delivered += 1,
             Disposition::Acknowledge => metrics.duplicates += 1,
             Disposition::Hide(_) => metrics.retried += 1,
+            Disposition::Park(_) => {
+                metrics.retried += 1;
+                metrics.parked += 1;
+            }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
         metrics.attempts +=
@@ -105,7 +109,7 @@ impl<'a> AttemptRecord<'a> {
         let delivery = item.delivery.as_ref();
         let (outcome, wait, reason) = match (decision.disposition, cause) {
             (Disposition::Quarantine(reason), _) => ("quarantined", None, reason.as_str()),
-            (Disposition::Hide(wait), cause) => {
+            (Disposition::Hide(wait) | Disposition::Park(wait), cause) => {
                 (cause.map_or("retry", |cause| cause.outcome().as_str()), Some(wait), "")
             }
             (Disposition::Acknowledge, cause) => {

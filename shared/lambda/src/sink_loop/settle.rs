@@ -3,7 +3,7 @@
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
 use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::port::{Ledger, Queues, TenantStore};
+use acequia_core::port::{Ledger, Parking, Queues, TenantStore};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::{Item, SinkLoop};
 use crate::batch::Decided;
 use crate::{CurrentTenant, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
     pub(super) fn decide(&self, items: &[Item]) -> Vec<Decided> {
         let default = RetryPolicy::default();
@@ -108,7 +108,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
             record.status = Status::Delivered;
             record.receipt = attempted.result.as_ref().ok().cloned();
         }
-        Disposition::Hide(wait) => {
+        Disposition::Hide(wait) | Disposition::Park(wait) => {
             record.status = Status::Retry;
             record.due_at = Some(after(now, wait));
         }
@@ -125,8 +125,10 @@ pub(super) fn share_fate(items: &[Item], decided: &mut [Decided]) {
     for (index, item) in items.iter().enumerate() {
         let Some(first) = item.follows else { continue };
         let fate = match decided.get(first).map(|first| first.disposition) {
-            // One copy in the dead-letter queue is enough, and it is there.
-            Some(Disposition::Acknowledge | Disposition::Quarantine(_)) => Disposition::Acknowledge,
+            // One copy in the dead-letter queue, or parked, is enough, and it is there.
+            Some(Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Park(_)) => {
+                Disposition::Acknowledge
+            }
             Some(hide @ Disposition::Hide(_)) => hide,
             None => continue,
         };

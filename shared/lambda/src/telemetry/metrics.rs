@@ -40,6 +40,8 @@ pub struct BatchMetrics {
     pub filtered: u64,
     /// Messages that come back.
     pub retried: u64,
+    /// Of these, messages that wait outside their queue.
+    pub parked: u64,
     /// Messages that went to the dead-letter queue, by reason.
     pub quarantined: BTreeMap<Reason, u64>,
     /// Attempts of schedules that were used up, with or without success.
@@ -91,6 +93,7 @@ impl Entry for Line<'_> {
             ("unmatched", self.metrics.unmatched),
             ("filtered", self.metrics.filtered),
             ("retried", self.metrics.retried),
+            ("parked", self.metrics.parked),
             ("quarantined", quarantined),
             ("attempts", self.metrics.attempts),
             ("delivered_unrecorded", self.metrics.delivered_unrecorded),

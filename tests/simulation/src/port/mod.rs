@@ -3,6 +3,7 @@
 
 mod ledger;
 mod mailer;
+mod parking;
 mod queues;
 mod tenants;
 
