@@ -1,24 +1,33 @@
 //! What the email function is told by its environment.
 
+use acequia_core::rate::Rate;
+use acequia_lambda::SharedRate;
 use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment};
 
 /// The email function's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where it is installed.
     pub installation: Installation,
     /// The SES configuration set that mails are sent with.
     pub configuration_set: String,
+    /// The account's rate of sending, which its tenants share; `None` where SES alone limits it.
+    pub rate: Option<SharedRate>,
 }
 
 impl Config {
-    /// Reads the environment.
+    /// Reads the environment. `SES_SEND_RATE` is SES's maximum send rate of the account in mails a second (`aws sesv2 get-account` shows it);
+    /// 0 or nothing leaves the limit to SES's own throttling.
     ///
     /// # Errors
     /// All bad variables together.
     pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
         let installation = Installation::read(&mut environment);
         let configuration_set = environment.text("SES_CONFIGURATION_SET");
-        environment.conclude(installation.map(|installation| Self { installation, configuration_set }))
+        let per_second = environment.parsed_or("SES_SEND_RATE", "a number of mails a second, or 0", 0.0, |text| {
+            text.parse().ok().filter(|rate: &f64| rate.is_finite() && (0.0..=100_000.0).contains(rate))
+        });
+        let rate = (per_second > 0.0).then(|| SharedRate { name: "mail", rate: Rate::bursting_a_second(per_second) });
+        environment.conclude(installation.map(|installation| Self { installation, configuration_set, rate }))
     }
 }

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoLedger, DynamoParking, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, DynamoLedger, DynamoParking, DynamoRates, DynamoTenants, SqsQueues};
 use acequia_lambda::{
-    CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
 use email::ses::SesMailer;
 use email::{EmailSink, config::Config};
@@ -21,6 +21,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clients = Clients::new(&aws);
     let clock = Arc::new(SystemClock);
     let sink = EmailSink { mailer: SesMailer::new(&aws, config.configuration_set), clock: clock.clone() };
+    let pace = Pace::new(DynamoRates::new(clients.dynamodb.clone(), installation.ledger_table.clone()), clock.clone())
+        .sharing(config.rate);
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(
             DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
@@ -29,6 +31,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         ledger: DynamoLedger::new(clients.dynamodb.clone(), installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
         parking: DynamoParking::new(clients.dynamodb, installation.parked_table),
+        pace,
         sink,
         clock,
         chance: Arc::new(SystemChance),

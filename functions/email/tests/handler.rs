@@ -14,10 +14,10 @@ use acequia_core::delivery::{DETAIL, Incoming, REASON};
 use acequia_core::ledger::{Status, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -52,7 +52,14 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     mailer: RememberingMailer,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, EmailSink<RememberingMailer>>,
+    sink_loop: SinkLoop<
+        InMemoryTenants,
+        InMemoryLedger,
+        InMemoryQueues,
+        InMemoryParking,
+        InMemoryRates,
+        EmailSink<RememberingMailer>,
+    >,
 }
 
 fn world(extra: &str) -> World {
@@ -69,6 +76,7 @@ fn world(extra: &str) -> World {
         ledger: ledger.clone(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: EmailSink { mailer: mailer.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoLedger, DynamoParking, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, DynamoLedger, DynamoParking, DynamoRates, DynamoTenants, SqsQueues};
 use acequia_lambda::{
-    CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
 use forward::{ForwardSink, config::Config};
 
@@ -19,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clients = Clients::new(&acequia_aws::clients::function_config(installation.region, installation.endpoint));
     let clock = Arc::new(SystemClock);
     let sink = ForwardSink { queues: SqsQueues::new(clients.sqs.clone()), clock: clock.clone() };
+    let pace = Pace::new(DynamoRates::new(clients.dynamodb.clone(), installation.ledger_table.clone()), clock.clone());
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(
             DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
@@ -27,6 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         ledger: DynamoLedger::new(clients.dynamodb.clone(), installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
         parking: DynamoParking::new(clients.dynamodb, installation.parked_table),
+        pace,
         sink,
         clock,
         chance: Arc::new(SystemChance),

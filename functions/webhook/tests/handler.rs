@@ -15,14 +15,15 @@ use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use receiver::{Endpoint, Endpoints, Mode, Request};
 use webhook::WebhookSink;
+use webhook::breakers::Breakers;
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
 
@@ -34,12 +35,15 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     secrets: InMemorySecrets,
+    states: InMemoryEndpoints,
+    operators: InMemoryOperators,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
         InMemoryParking,
-        WebhookSink<InMemoryEndpoints, InMemorySecrets>,
+        InMemoryRates,
+        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryOperators>,
     >,
 }
 
@@ -62,8 +66,14 @@ async fn world(egress: Egress, extra: &str) -> World {
         .with(&tenant, &build::secret_name("crm"), old)
         .with(&tenant, &build::secret_name("crm-next"), new)
         .with(&tenant, &build::secret_name("crm-auth"), "Bearer t0ken");
+    let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
     let sink = WebhookSink {
-        endpoints: InMemoryEndpoints::new(),
+        breakers: Breakers::new(
+            states.clone(),
+            operators.clone(),
+            Arc::new(clock.clone()),
+            Arc::new(SeededChance::new(2)),
+        ),
         secrets: secrets.clone(),
         client: webhook::egress::client(egress).unwrap(),
         egress,
@@ -74,12 +84,13 @@ async fn world(egress: Egress, extra: &str) -> World {
         ledger: ledger.clone(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, sink_loop }
+    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, states, operators, sink_loop }
 }
 
 fn document(url: &str, extra: &str) -> String {

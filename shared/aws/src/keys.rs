@@ -58,6 +58,16 @@ pub(crate) fn redrive(tenant: &TenantId) -> String {
     format!("{}@redrive", ledger_prefix(tenant))
 }
 
+/// The partition key of the rates of a tenant's sinks; it is none of an event either.
+pub(crate) fn rates(tenant: &TenantId) -> String {
+    format!("{}@rate", ledger_prefix(tenant))
+}
+
+/// The partition key of the rows of those who share something. No tenant's id begins with `@`.
+pub(crate) fn shared(what: &str) -> String {
+    format!("@shared#{what}")
+}
+
 /// The sort key of a row of the ledger.
 pub(crate) fn row(record: &Record) -> &str {
     match record {

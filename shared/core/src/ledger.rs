@@ -139,6 +139,13 @@ pub struct DeliveryRecord {
     /// The sink's proof, where it is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The place that it has in the line of its sink's rate, where it waits for one ([`crate::rate`]).
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::millisecond::optional"
+    )]
+    pub place: Option<Timestamp>,
     /// The marks with which it came out of the dead-letter queue, the last one last, at most [`KEPT_ROUNDS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<String>,
@@ -176,6 +183,7 @@ impl DeliveryRecord {
             due_at: None,
             reason: None,
             receipt: None,
+            place: None,
             rounds: request.round.iter().map(|round| round.mark.clone()).collect(),
         }
     }
@@ -195,6 +203,7 @@ impl DeliveryRecord {
             spent: self.spent,
             reason: self.reason,
             attempts: self.attempts.clone(),
+            place: self.place,
             rounds: self.rounds.clone(),
             ..Self::begin(request)
         }

@@ -7,6 +7,7 @@
 //! [`routing`] (which sinks take an event), [`delivery`] (the intent to bring it to one), [`outcome`] (what became of
 //! an attempt, and what happens to the message then), [`ledger`] (what is remembered).
 
+pub mod breaker;
 pub mod config;
 pub mod delivery;
 pub mod egress;
@@ -18,6 +19,7 @@ pub mod outcome;
 pub mod parking;
 pub mod port;
 pub mod queue;
+pub mod rate;
 mod reason;
 pub mod redrive;
 pub mod routing;

@@ -73,6 +73,14 @@ pub enum Cause {
         /// How long it still has to wait.
         remaining: Duration,
     },
+    /// Nothing is sent to the sink now; the delivery waits without spending an attempt.
+    #[error("held back: {by}")]
+    Held {
+        /// What holds it.
+        by: Hold,
+        /// For how long.
+        remaining: Duration,
+    },
     /// The same delivery stands in this batch a second time; it shares the fate of the first.
     #[error("the same delivery stands in this batch twice, and the first was not delivered")]
     Repeated,
@@ -132,6 +140,41 @@ pub enum Cause {
     /// A bug: the code panicked on this message.
     #[error("a bug: the code panicked on this message")]
     Panic,
+}
+
+/// What holds deliveries back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hold {
+    /// An operator paused the sink.
+    Paused,
+    /// The endpoint's circuit is open ([`crate::breaker`]).
+    CircuitOpen,
+    /// The sink's rate is used up ([`crate::rate`]).
+    Rate,
+}
+
+impl Hold {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Paused, Self::CircuitOpen, Self::Rate];
+
+    /// The word for it in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::CircuitOpen => "circuit-open",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Paused => "the sink is paused (acequia tenant resume ends that)",
+            Self::CircuitOpen => "the endpoint fails, and its circuit is open",
+            Self::Rate => "the sink's rate is used up",
+        })
+    }
 }
 
 /// What one attempt came to.
@@ -197,7 +240,9 @@ impl Cause {
             Self::QueueRefused(_) => Outcome::Quarantine(Reason::QueueMissing),
             Self::AlreadyDone => Outcome::Duplicate,
             // Never acknowledged: if the other invocation dies, this message is the one that brings the delivery back.
-            Self::InProgress { remaining } | Self::NotDue { remaining } => Outcome::RetryAfter(*remaining),
+            Self::InProgress { remaining } | Self::NotDue { remaining } | Self::Held { remaining, .. } => {
+                Outcome::RetryAfter(*remaining)
+            }
             Self::PayloadConflict => Outcome::Quarantine(Reason::PayloadConflict),
             Self::Ambiguous => Outcome::Quarantine(Reason::Ambiguous),
             Self::Condemned(reason) => Outcome::Quarantine(*reason),
@@ -300,6 +345,7 @@ mod tests {
             (Cause::AlreadyDone, Outcome::Duplicate, false),
             (Cause::InProgress { remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::NotDue { remaining: second }, Outcome::RetryAfter(second), false),
+            (Cause::Held { by: Hold::Rate, remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::PayloadConflict, quarantine(Reason::PayloadConflict), false),
             (Cause::Ambiguous, quarantine(Reason::Ambiguous), false),
             (Cause::Condemned(Reason::HttpStatus), quarantine(Reason::HttpStatus), false),

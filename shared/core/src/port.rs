@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::EndpointState;
 use crate::delivery::Outgoing;
 use crate::id::{EventId, SecretName, SinkId, TenantId};
 use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
@@ -210,35 +211,68 @@ pub trait Ledger: Send + Sync {
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
 }
 
-/// That an endpoint is switched off, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disabled {
-    /// The digest of the endpoint's URL: another URL under the same sink is not meant.
-    pub endpoint: String,
-    /// Why, in words.
-    pub why: String,
-    /// Since when.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub since: Timestamp,
+/// What is known of endpoints at run time, apart from their configuration ([`crate::breaker`]).
+pub trait EndpointStore: Send + Sync {
+    /// What is known of the sink's endpoint, as it stands now.
+    fn state(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+    ) -> impl Future<Output = Result<Option<EndpointState>, Unavailable>> + Send;
+    /// Writes the state on condition that the one before it (by `revision`) is still there, or none where it is the first;
+    /// false where another change was first.
+    fn change(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        state: &EndpointState,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// What is known of all endpoints of the tenant, by sink.
+    fn states(
+        &self,
+        tenant: &TenantId,
+    ) -> impl Future<Output = Result<Vec<(SinkId, EndpointState)>, Unavailable>> + Send;
 }
 
-/// What is known of endpoints at run time, apart from their configuration.
-pub trait EndpointStore: Send + Sync {
-    /// Whether the sink's endpoint is switched off.
-    fn disabled(
+/// Who runs the installation, and is told what no alarm can say.
+pub trait Operators: Send + Sync {
+    /// Tells them; `subject` is one line of at most 100 characters.
+    fn tell(
         &self,
         tenant: &TenantId,
-        sink: &SinkId,
-    ) -> impl Future<Output = Result<Option<Disabled>, Unavailable>> + Send;
-    /// Switches it off.
-    fn disable(
-        &self,
-        tenant: &TenantId,
-        sink: &SinkId,
-        disabled: Disabled,
+        subject: &str,
+        text: &str,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// Switches it on again; true where it was off.
-    fn enable(&self, tenant: &TenantId, sink: &SinkId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+}
+
+/// What is left of rates that several instances share ([`crate::rate`]).
+pub trait RateStore: Send + Sync {
+    /// Moves a rate's mark from `known` to `next` (both in microseconds since 1970; `None` for a rate that was never used) where it still stands
+    /// there; otherwise answers where it stands.
+    fn advance(
+        &self,
+        tenant: &TenantId,
+        rate: &str,
+        known: Option<i64>,
+        next: i64,
+    ) -> impl Future<Output = Result<Advance, Unavailable>> + Send;
+    /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`, itself included.
+    fn sharers(
+        &self,
+        shared: &str,
+        tenant: &TenantId,
+        window: Duration,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u32, Unavailable>> + Send;
+}
+
+/// What moving a rate's mark came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advance {
+    /// It stands where it was to.
+    Moved,
+    /// It stood elsewhere, and stays there.
+    Stands(Option<i64>),
 }
 
 /// Where finished lines go that machines read, such as metrics.

@@ -10,6 +10,7 @@ mod guard;
 mod message;
 #[cfg(feature = "mutation")]
 pub mod mutation;
+mod pace;
 mod serve;
 mod sink;
 mod sink_loop;
@@ -21,6 +22,7 @@ pub use deadline::Deadline;
 pub use environment::Environment;
 pub use guard::unwind;
 pub use message::{UnusableBatch, read_batch};
+pub use pace::{Pace, SharedRate};
 pub use serve::serve;
 pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;

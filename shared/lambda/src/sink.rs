@@ -70,6 +70,11 @@ pub trait Sink: Send + Sync {
     /// The loop survives a panic in here, but then every job counts as panicked: use [`each`] to keep one job's panic, or its
     /// slowness, to itself.
     fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> impl Future<Output = Vec<Attempted>> + Send;
+
+    /// How many circuits of endpoints opened or closed since the last call.
+    fn take_circuit_changes(&self) -> u64 {
+        0
+    }
 }
 
 /// One attempt that [`each`] is to make: the longest it may take, and the work.

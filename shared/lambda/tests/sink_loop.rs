@@ -12,10 +12,10 @@ use acequia_core::outcome::Cause;
 use acequia_core::port::Ledger as _;
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::redrive::REDRIVEN;
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Telemetry, Work, each};
+use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, Sink, SinkLoop, Telemetry, Work, each};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
 };
 use futures::FutureExt as _;
 
@@ -70,7 +70,7 @@ struct World {
     parking: InMemoryParking,
     orders: Orders,
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, ObedientSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, ObedientSink>,
 }
 
 /// The longest an attempt of this sink may take.
@@ -97,6 +97,7 @@ fn world(extra: &str) -> World {
         ledger: ledger.clone(),
         queues: queues.clone(),
         parking: parking.clone(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -16,6 +16,10 @@ mod secrets {
     acequia_testkit::suite!(secrets, acequia_testkit::InMemorySecrets::new());
 }
 
+mod rates {
+    acequia_testkit::suite!(rates, acequia_testkit::InMemoryRates::new());
+}
+
 mod endpoints {
     acequia_testkit::suite!(endpoints, acequia_testkit::InMemoryEndpoints::new());
 }

@@ -11,12 +11,12 @@ use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{
-    CachedTenants, Deadline, Environment, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
+    CachedTenants, Deadline, Environment, Pace, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemorySecrets,
-    InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryOperators, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -102,6 +102,7 @@ impl World {
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
             parking: InMemoryParking::new(),
+            pace: Pace::new(InMemoryRates::new(), Arc::new(self.clock.clone())),
             sink,
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
@@ -205,7 +206,12 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         clock,
     };
     let webhook = || WebhookSink {
-        endpoints: InMemoryEndpoints::new(),
+        breakers: Breakers::new(
+            InMemoryEndpoints::new(),
+            InMemoryOperators::new(),
+            Arc::new(clock.clone()),
+            Arc::new(SeededChance::new(2)),
+        ),
         secrets: InMemorySecrets::new().with(&tenant, &build::secret_name("crm"), secret.clone()).with(
             &tenant,
             &build::secret_name("crm-auth"),

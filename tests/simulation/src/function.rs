@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
 use acequia_testkit::SeededChance;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
@@ -24,7 +24,7 @@ pub const ROLES: [QueueRole; 4] = [
     QueueRole::Sink(SinkKind::Forward),
 ];
 
-type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, S>;
+type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
     Router(Router<Perilous, Perilous, Perilous, Perilous>),
@@ -91,6 +91,7 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
         ledger: ports(),
         queues: ports(),
         parking: ports(),
+        pace: Pace::new(ports(), instance.clock()),
         sink,
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, InMemoryTenants};
+use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants};
 
 use crate::dice::Dice;
 use crate::history::{History, StoryKey};
@@ -43,6 +43,8 @@ pub struct World {
     pub ledger: InMemoryLedger,
     /// SQS, without perils.
     pub queues: InMemoryQueues,
+    /// The store of rates, without perils.
+    pub rates: InMemoryRates,
     /// The journal of redriving.
     pub journal: InMemoryJournal,
     /// How the protocol is broken, where it is.
@@ -57,6 +59,7 @@ impl World {
             tenants: InMemoryTenants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
+            rates: InMemoryRates::new(),
             journal: InMemoryJournal::new(),
             clock,
             mutation: options.mutation,

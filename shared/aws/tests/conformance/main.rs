@@ -27,6 +27,10 @@ mod secrets {
     acequia_testkit::suite!(secrets, crate::World::load().await.secrets().0);
 }
 
+mod rates {
+    acequia_testkit::suite!(rates, crate::World::load().await.rates().await);
+}
+
 mod endpoints {
     acequia_testkit::suite!(endpoints, crate::World::load().await.endpoints().await);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
+    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoRates, DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
 };
 use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::id::{SecretName, Stage, TenantId};
@@ -76,6 +76,10 @@ impl World {
 
     pub(crate) async fn endpoints(&self) -> DynamoEndpoints {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
+    pub(crate) async fn rates(&self) -> DynamoRates {
+        DynamoRates::new(self.clients.dynamodb.clone(), self.table("ledger").await)
     }
 
     pub(crate) async fn journal(&self) -> DynamoJournal {

@@ -3,11 +3,13 @@
 //! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
 
 mod issue;
+mod pace;
 mod raw;
 mod sink;
 mod tenant;
 
 pub use issue::{Issue, Issues};
+pub use pace::{RawBreaker, RawBreakerSettings};
 pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, Trace};
 pub use sink::{
     EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,

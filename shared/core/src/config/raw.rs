@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::issue::{Issue, Issues};
+use super::pace::RawBreaker;
 
 /// How much the ledger keeps of deliveries that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -87,7 +88,19 @@ pub struct RawSink {
     /// True claims each delivery in the ledger first, so that no duplicate is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+    /// How many deliveries may start in a time, such as `"50/s"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// How many of them at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// True holds its deliveries back; `acequia tenant pause` and `resume` set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
 
+    /// Webhook: when the endpoint is given a rest; `false` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<RawBreaker>,
     /// Webhook: where to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,

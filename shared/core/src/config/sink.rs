@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::issue::Findings;
+use super::pace::{validate_breaker, validate_rate};
 use super::raw::{Ambiguous, RawHeader, RawSink};
+use crate::breaker::Breaker;
 use crate::egress::Egress;
 use crate::id::{SecretName, SinkId, TenantId};
 use crate::queue::{QueueArn, QueueName, QueueRole};
+use crate::rate::Rate;
 use crate::routing::TypeRule;
 use crate::schedule::RetryPolicy;
 use crate::secret::Secret;
@@ -83,6 +86,10 @@ pub struct Sink {
     pub retry: RetryPolicy,
     /// Whether each delivery is claimed in the ledger before it is made.
     pub claims: bool,
+    /// Whether its deliveries are held back.
+    pub paused: bool,
+    /// How many deliveries may start in a time, where that is limited.
+    pub rate: Option<Rate>,
     /// Where it delivers, and how.
     pub target: Target,
 }
@@ -120,6 +127,8 @@ pub struct WebhookSink {
     pub headers: Vec<Header>,
     /// How long to wait for the whole answer.
     pub timeout: Duration,
+    /// When the endpoint is given a rest; `None` for never.
+    pub breaker: Option<Breaker>,
 }
 
 /// One custom header.
@@ -234,7 +243,9 @@ pub(super) fn validate_sink(
     };
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
     let claims = kind == SinkKind::Email || raw.strict.unwrap_or(false);
-    Some(Sink { id: id?, types, enabled: raw.enabled.unwrap_or(true), retry, claims, target: target? })
+    let rate = validate_rate(raw, path, findings);
+    let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
+    Some(Sink { id: id?, types, enabled, retry, claims, paused, rate, target: target? })
 }
 
 fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &mut Findings) {
@@ -244,6 +255,7 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
         ("secrets", raw.secrets.is_some(), Webhook),
         ("headers", raw.headers.is_some(), Webhook),
         ("timeout", raw.timeout.is_some(), Webhook),
+        ("breaker", raw.breaker.is_some(), Webhook),
         ("from", raw.from.is_some(), Email),
         ("to", raw.to.is_some(), Email),
         ("reply_to", raw.reply_to.is_some(), Email),
@@ -327,7 +339,8 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
             DEFAULT_TIMEOUT
         }
     };
-    Some(WebhookSink { url: url?, secrets, headers, timeout })
+    let breaker = validate_breaker(raw, SinkKind::Webhook, path, findings);
+    Some(WebhookSink { url: url?, secrets, headers, timeout, breaker })
 }
 
 fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {

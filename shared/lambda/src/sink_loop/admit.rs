@@ -1,17 +1,22 @@
 //! Which deliveries may be attempted now: the claim, or a look at what is known of them.
 
+use std::time::Duration;
+
 use acequia_core::config::{Ambiguous, Target};
 use acequia_core::delivery::round;
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
-use acequia_core::outcome::Cause;
+use acequia_core::outcome::{Cause, Hold};
 use acequia_core::parking::RETURNED;
-use acequia_core::port::{Ledger, Parking, Queues, TenantStore, Unavailable};
+use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
 
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
+/// How long a delivery to a paused sink waits before it is looked at again; resuming the sink brings it back at once.
+const PAUSED: Duration = Duration::from_hours(1);
+
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.chance.token();
@@ -34,6 +39,11 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
                 lease_until: deadline.lease(),
             };
             item.sink = sink.cloned();
+            if item.sink.as_ref().is_some_and(|sink| sink.paused && sink.enabled) {
+                // Before the claim: who pauses a sink wants to find its deliveries as they were.
+                item.fail(Cause::Held { by: Hold::Paused, remaining: PAUSED });
+                continue;
+            }
             match &item.sink {
                 Some(sink) if sink.claims && sink.enabled => claims.push((index, request)),
                 _ => lookups.push((index, request)),

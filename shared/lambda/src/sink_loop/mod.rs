@@ -3,8 +3,9 @@
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
-//! 4. *deliver*: the sink attempts those that are admitted.
-//! 5. *settle*: messages are quarantined or parked, the ledger is written, messages are hidden, metrics are written, SQS is answered.
+//! 4. *keep pace*: those wait for which their sink's rate has no place now.
+//! 5. *deliver*: the sink attempts the others.
+//! 6. *settle*: messages are quarantined or parked, the ledger is written, messages are hidden, metrics are written, SQS is answered.
 //!
 //! Invariants:
 //! - Nothing is attempted for a delivery that needs a claim and did not get it.
@@ -15,6 +16,7 @@
 //! (`delivered_unrecorded` in the metrics): to repeat a sure effect would be worse than to forget it.
 
 mod admit;
+mod pace;
 mod report;
 mod settle;
 
@@ -26,17 +28,18 @@ use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Sink, Telemetry, UnusableBatch, read_batch, unwind,
+    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch, read_batch,
+    unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
-pub struct SinkLoop<T, L, Q, P, S> {
+pub struct SinkLoop<T, L, Q, P, R, S> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of deliveries.
@@ -45,6 +48,8 @@ pub struct SinkLoop<T, L, Q, P, S> {
     pub queues: Q,
     /// Where messages wait for long.
     pub parking: P,
+    /// The rates of the sinks.
+    pub pace: Pace<R>,
     /// What delivers.
     pub sink: S,
     /// The time.
@@ -88,7 +93,7 @@ impl Item {
     }
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -112,6 +117,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
         let current = match self.tenants.current(&name.tenant).await {
             Ok(current) => {
                 self.admit(&current, deadline, &mut items).await;
+                self.keep_pace(&name.tenant, &mut items).await;
                 self.deliver(Batch { current: &current, queue, name, deadline }, &mut items).await;
                 Some(current)
             }
@@ -132,7 +138,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
         let unrecorded = self.record(name, current.as_deref(), &items, &decided).await;
         let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, &items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
-        let metrics = BatchMetrics { delivered_unrecorded: unrecorded, ..metrics };
+        let circuit_changes = self.sink.take_circuit_changes();
+        let metrics = BatchMetrics { delivered_unrecorded: unrecorded, circuit_changes, ..metrics };
         self.telemetry.write(name, self.clock.now(), &metrics);
         response
     }

@@ -45,6 +45,8 @@ pub(super) fn report<S: Sink>(
             metrics.latencies.extend(latency(item));
         }
         match result {
+            // Nothing was attempted, and an outage would hold thousands: the batch's line counts them.
+            Some(Err(Cause::Held { by, .. })) => *metrics.held.entry(*by).or_default() += 1,
             Some(Err(cause)) if *cause != Cause::AlreadyDone => {
                 AttemptRecord::new(name, now, item, decision, Some(cause)).log_failure::<S>();
             }

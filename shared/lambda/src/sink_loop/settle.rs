@@ -2,8 +2,8 @@
 
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
-use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::port::{Ledger, Parking, Queues, TenantStore};
+use acequia_core::outcome::{Cause, Disposition, Hold};
+use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::{Item, SinkLoop};
 use crate::batch::Decided;
 use crate::{CurrentTenant, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
     pub(super) fn decide(&self, items: &[Item]) -> Vec<Decided> {
         let default = RetryPolicy::default();
@@ -84,6 +84,11 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
     let condemns = attempted.result.as_ref().is_err_and(Cause::condemns);
     record.reason = decided.refused.filter(|_| condemns);
+    let waits_for_a_place =
+        matches!(attempted.result, Err(Cause::Held { by: Hold::Rate, .. })) && record.place.is_some();
+    if !waits_for_a_place {
+        record.place = None;
+    }
     if spends || quarantined {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
@@ -96,7 +101,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
             duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
             detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
         });
-    } else if record.reason.is_none() && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
+    } else if record.reason.is_none() && !waits_for_a_place && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
         // Nothing was attempted and nothing is claimed: the record says what it said before.
         return None;
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use acequia_core::outcome::Reason;
+use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
 use jiff::Timestamp;
 use metrique::emf::{Emf, NoMetric};
@@ -42,6 +42,10 @@ pub struct BatchMetrics {
     pub retried: u64,
     /// Of these, messages that wait outside their queue.
     pub parked: u64,
+    /// Of these, messages that were held back without an attempt, by what held them.
+    pub held: BTreeMap<Hold, u64>,
+    /// Circuits of endpoints that opened or closed.
+    pub circuit_changes: u64,
     /// Messages that went to the dead-letter queue, by reason.
     pub quarantined: BTreeMap<Reason, u64>,
     /// Attempts of schedules that were used up, with or without success.
@@ -79,6 +83,8 @@ impl Entry for Line<'_> {
             role => role.as_str(),
         };
         let quarantined = self.metrics.quarantined.values().sum();
+        let held = self.metrics.held.values().sum();
+        let rate_waits = self.metrics.held.get(&Hold::Rate).copied().unwrap_or_default();
         writer.timestamp(SystemTime::from(self.at));
         writer.value("timestamp", &self.at.to_string());
         writer.value("level", self.level);
@@ -94,6 +100,9 @@ impl Entry for Line<'_> {
             ("filtered", self.metrics.filtered),
             ("retried", self.metrics.retried),
             ("parked", self.metrics.parked),
+            ("held", held),
+            ("rate_waits", rate_waits),
+            ("circuit_changes", self.metrics.circuit_changes),
             ("quarantined", quarantined),
             ("attempts", self.metrics.attempts),
             ("delivered_unrecorded", self.metrics.delivered_unrecorded),
@@ -103,6 +112,9 @@ impl Entry for Line<'_> {
             }
         }
         writer.value("latency_ms", &Latencies(&self.metrics.latencies));
+        for (hold, count) in &self.metrics.held {
+            writer.value(format!("held.{}", hold.as_str()), &NoMetric::from(*count));
+        }
         for (reason, count) in &self.metrics.quarantined {
             writer.value(format!("quarantined.{reason}"), &NoMetric::from(*count));
         }

@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod journal;
 pub mod ledger;
 pub mod queues;
+pub mod rates;
 pub mod secrets;
 pub mod tenants;
 
@@ -114,9 +115,21 @@ macro_rules! suite {
             endpoints,
             $port,
             [
-                an_endpoint_is_on_until_it_is_disabled,
-                an_endpoint_that_is_enabled_again_is_on,
-                the_endpoint_of_another_tenant_stays_on,
+                a_state_is_read_as_it_was_written,
+                of_two_changes_of_one_state_one_is_made,
+                the_endpoint_of_another_tenant_is_another,
+            ]
+        );
+    };
+    (rates, $port:expr) => {
+        $crate::cases!(
+            rates,
+            $port,
+            [
+                a_mark_moves_only_from_where_it_stands,
+                of_many_who_move_a_mark_at_once_one_does,
+                a_rate_is_of_one_sink_of_one_tenant,
+                those_who_share_count_for_a_while,
             ]
         );
     };

@@ -5,6 +5,7 @@ mod ledger;
 mod mailer;
 mod parking;
 mod queues;
+mod rates;
 mod tenants;
 
 use crate::peril::Instance;
