@@ -235,6 +235,8 @@ pub struct ClaimRequest {
     pub accepted_at: Timestamp,
     /// The claimant: unique to this invocation.
     pub token: String,
+    /// Whether the message comes back before its time because an operator wants it.
+    pub hastened: bool,
     /// The time of the request.
     pub now: Timestamp,
     /// Until when the claim holds: beyond the end of the invocation.
@@ -281,7 +283,7 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
             None => (existing.spent, true),
         },
         Status::Retry => match remaining(existing.due_at, request.now) {
-            Some(remaining) if remaining > EARLY => return Verdict::NotDue(remaining),
+            Some(remaining) if remaining > EARLY && !request.hastened => return Verdict::NotDue(remaining),
             _ => (existing.spent, false),
         },
         // It left the dead-letter queue again: somebody redrove it, and it starts over with its history kept.
@@ -339,6 +341,7 @@ mod tests {
             config_version: 1,
             accepted_at: at(0),
             token: "me".to_owned(),
+            hastened: false,
             now: at(now),
             lease_until: at(now + 60),
         }
@@ -387,6 +390,8 @@ mod tests {
         let retry = record(Status::Retry);
         assert_eq!(judge(Some(&retry), &request(100)), Verdict::NotDue(Duration::from_secs(200)));
         assert_eq!(spent_of(&judge(Some(&retry), &request(298))), Some((2, false)));
+        let hastened = ClaimRequest { hastened: true, ..request(100) };
+        assert_eq!(spent_of(&judge(Some(&retry), &hastened)), Some((2, false)), "an operator wants it now");
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         config_version: 1,
         accepted_at: start(),
         token: "me".to_owned(),
+        hastened: false,
         now: start(),
         lease_until: at(60),
     }

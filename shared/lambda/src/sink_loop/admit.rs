@@ -4,7 +4,7 @@ use acequia_core::config::{Ambiguous, Target};
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
 use acequia_core::outcome::Cause;
-use acequia_core::parking::RETURNED;
+use acequia_core::parking::{RETURNED, is_hastened};
 use acequia_core::port::{Ledger, Parking, Queues, TenantStore, Unavailable};
 
 use super::{Item, SinkLoop};
@@ -28,6 +28,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
                 config_version: current.version,
                 accepted_at: delivery.envelope.accepted_at,
                 token: token.clone(),
+                hastened: is_hastened(&item.message),
                 now: self.clock.now(),
                 lease_until: deadline.lease(),
             };

@@ -109,7 +109,7 @@ impl Entry for Line<'_> {
     }
 }
 
-struct Count(u64);
+pub(super) struct Count(pub(super) u64);
 
 impl Value for Count {
     fn write(&self, writer: impl ValueWriter) {
