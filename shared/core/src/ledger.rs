@@ -51,6 +51,8 @@ pub enum Status {
     Retry,
     /// It is in the dead-letter queue.
     Quarantined,
+    /// Its time was over before it could be delivered: it was not, and is not any more.
+    Expired,
 }
 
 /// One attempt, as it is remembered.
@@ -275,7 +277,7 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
         return Verdict::Conflict;
     }
     let (spent, ambiguous) = match existing.status {
-        Status::Delivered => return Verdict::Done,
+        Status::Delivered | Status::Expired => return Verdict::Done,
         // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
         Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => (existing.spent, false),
         Status::Claimed => match remaining(existing.lease_until, request.now) {

@@ -260,6 +260,8 @@ pub struct DuePage {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::delivery::Attributes;
 
@@ -301,6 +303,29 @@ mod tests {
         assert_eq!(way_back(wait, 6, 0, false), Disposition::Park(wait));
         assert_eq!(way_back(wait, 6, 3, false), Disposition::Hide(wait), "attempts are what receives are for");
         assert_eq!(unparked(wait, 6, 0), Disposition::Hide(UNPARKED));
+    }
+
+    proptest! {
+        /// A message's life in one queue: each receive spends an attempt of its schedule or not, and asks for some wait.
+        #[test]
+        fn no_message_uses_up_its_receives_without_spending_its_attempts(
+            attempts in 1_u32..20,
+            life in proptest::collection::vec((any::<bool>(), 0_u64..200_000), 1..200),
+        ) {
+            let (mut receives, mut spent) = (0, 0);
+            for (spends, wait) in life {
+                receives += 1;
+                // What is left of attempts + 10 is for crashes, which decide nothing.
+                prop_assert!(receives <= attempts + SPARE_RECEIVES + 1, "{receives} receives, {spent} of {attempts} spent");
+                spent += u32::from(spends);
+                if spent == attempts {
+                    break;
+                }
+                if matches!(way_back(Duration::from_secs(wait), receives, spent, false), Disposition::Park(_)) {
+                    receives = 0;
+                }
+            }
+        }
     }
 
     #[test]

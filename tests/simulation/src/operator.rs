@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::{Attribute, Outgoing, QUARANTINE_ATTRIBUTES, SINK};
 use acequia_core::ledger::after;
+use acequia_core::parking::RETURNED;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_testkit::build;
@@ -144,7 +145,7 @@ pub fn redrive(world: &World, share: f64) {
 fn redrive_one(world: &World, queue: &QueueArn, dead: &QueueArn, id: &str) {
     let Some(message) = world.queues.receive_one(dead, id, UNREST) else { return };
     let mut attributes = message.attributes.clone();
-    for name in QUARANTINE_ATTRIBUTES {
+    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([RETURNED]) {
         attributes.remove(name);
     }
     let dies = {

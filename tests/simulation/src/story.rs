@@ -38,6 +38,10 @@ pub struct Story {
     pub redriven_at: Option<Timestamp>,
     /// Whether SQS handed out a message of it twice.
     pub duplicated: bool,
+    /// How many of its messages were parked.
+    pub parked: u32,
+    /// How many came back from there.
+    pub returned: u32,
     /// Whether it was taken up again after it was quarantined, though nobody had redriven it: `docs/TESTING.md` says why this
     /// is an open question. It is not excused in a strict run.
     pub restarted: bool,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants};
+use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants};
 
 use crate::dice::Dice;
 use crate::history::{History, StoryKey};
@@ -43,6 +43,8 @@ pub struct World {
     pub ledger: InMemoryLedger,
     /// SQS, without perils.
     pub queues: InMemoryQueues,
+    /// Parked messages, without perils.
+    pub parking: InMemoryParking,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
     /// Whether what is an open question counts as a violation.
@@ -57,6 +59,7 @@ impl World {
             tenants: InMemoryTenants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
+            parking: InMemoryParking::new(),
             clock,
             mutation: options.mutation,
             strict: options.strict,

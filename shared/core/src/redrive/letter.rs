@@ -8,6 +8,7 @@ use crate::delivery::{
     ATTEMPTS, Attribute, DETAIL, Incoming, Outgoing, QUARANTINE_ATTRIBUTES, QUARANTINED_AT, REASON, SINK,
 };
 use crate::id::{EventId, SinkId};
+use crate::parking::RETURNED;
 
 /// The attribute of a redriven message: the `MessageId` that it had as a dead letter.
 pub const REDRIVEN: &str = "acequia-redriven";
@@ -78,7 +79,7 @@ impl Letter {
 pub fn restored(received: &Received) -> Outgoing {
     let Received { message, group } = received;
     let mut attributes = message.attributes.clone();
-    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([REDRIVEN]) {
+    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([REDRIVEN, RETURNED]) {
         attributes.remove(name);
     }
     let fifo = message.queue.is_fifo();

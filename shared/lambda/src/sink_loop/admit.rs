@@ -1,11 +1,13 @@
 //! Which deliveries may be attempted now: the claim, or a look at what is known of them.
 
-use acequia_core::config::{Ambiguous, Target};
+use acequia_core::config::{Ambiguous, Sink as SinkConfig, Target};
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
 use acequia_core::outcome::Cause;
 use acequia_core::parking::{RETURNED, is_hastened};
 use acequia_core::port::{Ledger, Parking, Queues, TenantStore, Unavailable};
+
+use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
@@ -113,6 +115,9 @@ fn apply(item: &mut Item, verdict: Verdict) {
             let refusal = match &item.sink {
                 None => Some(Cause::SinkUnknown),
                 Some(_) if let Some(reason) = record.reason => Some(Cause::Condemned(reason)),
+                Some(sink) if is_expired(item, sink, record.updated_at) && !(ambiguous && parks(&sink.target)) => {
+                    Some(Cause::Expired)
+                }
                 Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
                 Some(sink) if ambiguous && parks(&sink.target) => Some(Cause::Ambiguous),
                 Some(_) => None,
@@ -123,6 +128,12 @@ fn apply(item: &mut Item, verdict: Verdict) {
         }
     };
     item.fail(cause);
+}
+
+/// Whether the time of a delivery is over. `now` is when it was admitted.
+fn is_expired(item: &Item, sink: &SinkConfig, now: Timestamp) -> bool {
+    let expiry = item.delivery.as_ref().and_then(|delivery| sink.expiry(&delivery.envelope));
+    expiry.is_some_and(|expiry| expiry <= now)
 }
 
 fn parks(target: &Target) -> bool {
