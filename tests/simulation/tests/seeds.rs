@@ -9,7 +9,7 @@ use simulation::{Options, Report, run};
 const SEEDS: u64 = 2000;
 
 /// Seeds that break a rule because of what is still an open question (`docs/TESTING.md`, "What is open").
-const OPEN: [u64; 4] = [322, 434, 575, 815];
+const OPEN: [u64; 5] = [119, 300, 322, 396, 434];
 
 fn failures() -> Vec<Report> {
     let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));

@@ -1,10 +1,10 @@
-//! `acequia tenant resume`: switches an endpoint on again that answered 410.
+//! `acequia tenant resume`: switches an endpoint on again that answered 410, and makes what waits parked for it due now.
 
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::EndpointStore as _;
+use acequia_core::port::{Clock as _, EndpointStore as _, ParkingLot as _};
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::context::{Context, SystemClock};
 use crate::exit::Failure;
 use crate::output::Report;
 
@@ -13,6 +13,7 @@ struct Answer<'a> {
     tenant: &'a TenantId,
     sink: &'a SinkId,
     resumed: bool,
+    hastened: u64,
 }
 
 pub(super) async fn run(context: &Context, tenant: &TenantId, sink: &SinkId) -> Result<Report, Failure> {
@@ -22,10 +23,14 @@ pub(super) async fn run(context: &Context, tenant: &TenantId, sink: &SinkId) -> 
         return Err(Failure::NotFound(format!("tenant {tenant} has no sink {sink}; it has {}", known.join(", "))));
     }
     let resumed = context.endpoints().enable(tenant, sink).await?;
-    let text = if resumed {
+    let hastened = context.parking().hasten(tenant, sink, SystemClock.now()).await?;
+    let mut text = if resumed {
         format!("{tenant}: {sink} is on again. `acequia dlq redrive {tenant}` brings back what it missed.")
     } else {
         format!("{tenant}: {sink} was not disabled.")
     };
-    Ok(Report::new(&Answer { tenant, sink, resumed }, text))
+    if hastened > 0 {
+        text.push_str(&format!(" {hastened} parked messages are due now and come back within a minute or two."));
+    }
+    Ok(Report::new(&Answer { tenant, sink, resumed, hastened }, text))
 }
