@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients,
+    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoParking, DynamoTenants, SqsQueues, SsmSecrets, clients,
 };
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
@@ -53,6 +53,10 @@ impl Context {
 
     pub(crate) fn endpoints(&self) -> DynamoEndpoints {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn parking(&self) -> DynamoParking {
+        DynamoParking::new(self.clients.dynamodb.clone(), format!("acequia-{}-parked", self.stage))
     }
 
     pub(crate) fn journal(&self) -> DynamoJournal {

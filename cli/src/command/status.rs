@@ -1,14 +1,16 @@
-//! `acequia status`: how deep every queue is.
+//! `acequia status`: how deep every queue is, and what waits parked outside them.
 
 use std::collections::BTreeMap;
 
 use acequia_aws::operator::Depth;
-use acequia_core::id::TenantId;
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::parking::Waiting;
+use acequia_core::port::ParkingLot as _;
 use acequia_core::queue::QueueName;
 use futures::StreamExt as _;
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::context::{Context, time};
 use crate::exit::Failure;
 use crate::output::{Report, or_dash, table};
 
@@ -24,6 +26,24 @@ struct Status {
 struct TenantStatus {
     tenant: TenantId,
     queues: Vec<QueueStatus>,
+    parked: Vec<ParkedStatus>,
+}
+
+/// What waits outside the queues, by sink.
+#[derive(Serialize)]
+struct ParkedStatus {
+    /// Null for events that wait to be routed.
+    sink: Option<SinkId>,
+    count: u64,
+    next_due_at: String,
+    oldest_parked_at: String,
+}
+
+impl From<Waiting> for ParkedStatus {
+    fn from(waiting: Waiting) -> Self {
+        let Waiting { sink, count, next_due_at, oldest_parked_at } = waiting;
+        Self { sink, count, next_due_at: time(next_due_at), oldest_parked_at: time(oldest_parked_at) }
+    }
 }
 
 #[derive(Serialize, Default)]
@@ -50,7 +70,12 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
         .collect();
     let depths: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
     let depths = depths.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(report(&gather(depths)))
+    let mut status = gather(depths);
+    let parking = context.parking();
+    for tenant in &mut status.tenants {
+        tenant.parked = parking.waiting(&tenant.tenant).await?.into_iter().map(ParkedStatus::from).collect();
+    }
+    Ok(report(&status))
 }
 
 /// Puts each queue beside its dead-letter queue, by tenant.
@@ -68,8 +93,11 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
             (status.visible, status.in_flight, status.delayed) = (depth.visible, depth.in_flight, depth.delayed);
         }
     }
-    let of_tenant =
-        |(tenant, queues): (TenantId, BTreeMap<_, _>)| TenantStatus { tenant, queues: queues.into_values().collect() };
+    let of_tenant = |(tenant, queues): (TenantId, BTreeMap<_, _>)| TenantStatus {
+        tenant,
+        queues: queues.into_values().collect(),
+        parked: Vec::new(),
+    };
     Status { tenants: tenants.into_iter().map(of_tenant).collect() }
 }
 
@@ -90,7 +118,22 @@ fn report(status: &Status) -> Report {
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
     let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "IN DLQ", "OLDEST (S)"];
-    Report::new(status, table(header, rows))
+    let queues = table(header, rows);
+    if status.tenants.iter().all(|tenant| tenant.parked.is_empty()) {
+        return Report::new(status, queues);
+    }
+    let row = |tenant: &TenantStatus, parked: &ParkedStatus| {
+        [
+            tenant.tenant.to_string(),
+            parked.sink.as_ref().map_or_else(|| "(to be routed)".to_owned(), SinkId::to_string),
+            parked.count.to_string(),
+            parked.next_due_at.clone(),
+            parked.oldest_parked_at.clone(),
+        ]
+    };
+    let rows = status.tenants.iter().flat_map(|tenant| tenant.parked.iter().map(move |parked| row(tenant, parked)));
+    let parked = table(["TENANT", "SINK", "PARKED", "NEXT DUE", "OLDEST SINCE"], rows);
+    Report::new(status, format!("{queues}\n\n{parked}"))
 }
 
 #[cfg(test)]
@@ -113,8 +156,27 @@ mod tests {
             json,
             serde_json::json!({"tenants": [{"tenant": "acme", "queues": [
             {"queue": "intake", "visible": 1, "in_flight": 2, "delayed": 3, "dlq_visible": 4, "dlq_in_flight": 5,
-             "oldest_age_s": null}]}]})
+             "oldest_age_s": null}], "parked": []}]})
         );
         assert!(report.text().contains(" acme    intake  1        2          3        9       -"), "{}", report.text());
+    }
+
+    #[test]
+    fn what_is_parked_is_shown_by_sink_with_its_next_due_time() {
+        let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
+        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, delayed: 0 })]);
+        let waiting = |sink: Option<&str>, count| Waiting {
+            sink: sink.map(build::sink_id),
+            count,
+            next_due_at: build::at(60),
+            oldest_parked_at: build::start(),
+        };
+        status.tenants[0].parked = [waiting(None, 1), waiting(Some("crm"), 7)].map(ParkedStatus::from).into();
+        let report = report(&status);
+        assert!(report.text().contains("(to be routed)"), "{}", report.text());
+        let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
+        let expected = serde_json::json!({"sink": "crm", "count": 7, "next_due_at": "2026-01-01T00:01:00.000Z",
+            "oldest_parked_at": "2026-01-01T00:00:00.000Z"});
+        assert_eq!(json["tenants"][0]["parked"][1], expected);
     }
 }

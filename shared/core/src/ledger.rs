@@ -56,6 +56,8 @@ pub enum Status {
     Retry,
     /// It is in the dead-letter queue.
     Quarantined,
+    /// Its time was over before it could be delivered: it was not, and is not any more.
+    Expired,
 }
 
 /// One attempt, as it is remembered.
@@ -297,6 +299,8 @@ pub struct ClaimRequest {
     pub round: Option<Round>,
     /// The claimant: unique to this invocation.
     pub token: String,
+    /// Whether the message comes back before its time because an operator wants it.
+    pub hastened: bool,
     /// The time of the request.
     pub now: Timestamp,
     /// Until when the claim holds: beyond the end of the invocation.
@@ -338,7 +342,7 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     }
     let redriven = existing.is_redriven_by(request);
     let ambiguous = match existing.status {
-        Status::Delivered => return Verdict::Done,
+        Status::Delivered | Status::Expired => return Verdict::Done,
         // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
         Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => false,
         Status::Claimed => match remaining(existing.lease_until, request.now) {
@@ -347,7 +351,9 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
             None => !redriven,
         },
         Status::Retry => match remaining(existing.due_at, request.now) {
-            Some(remaining) if remaining > EARLY && !redriven => return Verdict::NotDue(remaining),
+            Some(remaining) if remaining > EARLY && !redriven && !request.hastened => {
+                return Verdict::NotDue(remaining);
+            }
             _ => false,
         },
         Status::Quarantined if redriven => false,
@@ -404,6 +410,7 @@ mod tests {
             accepted_at: at(0),
             round: None,
             token: "me".to_owned(),
+            hastened: false,
             now: at(now),
             lease_until: at(now + 60),
         }
@@ -456,6 +463,8 @@ mod tests {
         let retry = record(Status::Retry);
         assert_eq!(judge(Some(&retry), &request(100)), Verdict::NotDue(Duration::from_secs(200)));
         assert_eq!(spent_of(&judge(Some(&retry), &request(298))), Some((2, false)));
+        let hastened = ClaimRequest { hastened: true, ..request(100) };
+        assert_eq!(spent_of(&judge(Some(&retry), &hastened)), Some((2, false)), "an operator wants it now");
     }
 
     #[test]

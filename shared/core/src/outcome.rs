@@ -81,6 +81,9 @@ pub enum Cause {
         /// For how long.
         remaining: Duration,
     },
+    /// Expiry: the time up to which the event was to be delivered is over.
+    #[error("the delivery expired before it could be made")]
+    Expired,
     /// The same delivery stands in this batch a second time; it shares the fate of the first.
     #[error("the same delivery stands in this batch twice, and the first was not delivered")]
     Repeated,
@@ -186,6 +189,8 @@ pub enum Outcome {
     Duplicate,
     /// The sink does not want it.
     Filtered,
+    /// Nobody wants it any more: its time is over, and it is not sent.
+    Expired,
     /// It may succeed later, and not before this time has passed. Spends no attempt.
     RetryAfter(Duration),
     /// It may succeed later; the schedule says when.
@@ -205,6 +210,7 @@ impl Outcome {
             Self::Delivered => "delivered",
             Self::Duplicate => "duplicate",
             Self::Filtered => "filtered",
+            Self::Expired => "expired",
             Self::RetryAfter(_) => "retry-after",
             Self::Retry => "retry",
             Self::Quarantine(_) => "quarantined",
@@ -239,6 +245,7 @@ impl Cause {
             Self::MatchFailed(_) => Outcome::Quarantine(Reason::MatchFailed),
             Self::QueueRefused(_) => Outcome::Quarantine(Reason::QueueMissing),
             Self::AlreadyDone => Outcome::Duplicate,
+            Self::Expired => Outcome::Expired,
             // Never acknowledged: if the other invocation dies, this message is the one that brings the delivery back.
             Self::InProgress { remaining } | Self::NotDue { remaining } | Self::Held { remaining, .. } => {
                 Outcome::RetryAfter(*remaining)
@@ -299,7 +306,7 @@ impl Cause {
     /// (1-based), and `chance` a random number in `[0, 1)` that spreads the waits.
     pub fn disposition(&self, policy: &RetryPolicy, attempt: u32, receives: u32, chance: f64) -> Disposition {
         match self.outcome() {
-            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered => Disposition::Acknowledge,
+            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered | Outcome::Expired => Disposition::Acknowledge,
             Outcome::Quarantine(reason) => Disposition::Quarantine(reason),
             Outcome::Disabled => Disposition::Quarantine(Reason::SinkDisabled),
             Outcome::RetryAfter(wait) => Disposition::Hide(wait.max(Duration::from_secs(1))),
@@ -346,6 +353,7 @@ mod tests {
             (Cause::InProgress { remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::NotDue { remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::Held { by: Hold::Rate, remaining: second }, Outcome::RetryAfter(second), false),
+            (Cause::Expired, Outcome::Expired, false),
             (Cause::PayloadConflict, quarantine(Reason::PayloadConflict), false),
             (Cause::Ambiguous, quarantine(Reason::Ambiguous), false),
             (Cause::Condemned(Reason::HttpStatus), quarantine(Reason::HttpStatus), false),
@@ -391,10 +399,11 @@ mod tests {
 
     #[test]
     fn a_failure_is_never_acknowledged_unless_it_was_done_before() {
+        // What expired is not wanted any more, and is recorded as such.
         let policy = RetryPolicy::default();
         for (cause, outcome, _) in table() {
             let acknowledged = cause.disposition(&policy, 1, 1, 0.5) == Disposition::Acknowledge;
-            assert_eq!(acknowledged, outcome == Outcome::Duplicate, "{cause:?}");
+            assert_eq!(acknowledged, matches!(outcome, Outcome::Duplicate | Outcome::Expired), "{cause:?}");
         }
     }
 

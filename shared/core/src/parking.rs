@@ -13,13 +13,14 @@
 //!   take away what was parked later.
 //! - Nothing from a FIFO queue is parked: others of its group would overtake it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::delivery::{Attribute, Incoming, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing, SINK};
-use crate::id::{SinkId, TenantId};
+use crate::id::{SinkId, TenantId, digest};
 use crate::ledger::after;
 use crate::outcome::Disposition;
 use crate::queue::QueueArn;
@@ -36,6 +37,10 @@ pub const SPARE_RECEIVES: u32 = 5;
 
 /// How long a message with few receives left is hidden at least, where it could not be parked.
 pub const UNPARKED: Duration = Duration::from_hours(1);
+
+/// Over how many partitions the rows are spread when they are looked for by their due time. A partition of `DynamoDB` takes a thousand
+/// writes a second.
+pub const SHARDS: u8 = 8;
 
 /// How long a row outlives its due time, if nobody sends it: as long as SQS keeps a message, and a day.
 const OVERDUE_KEPT: Duration = Duration::from_hours(15 * 24);
@@ -129,6 +134,12 @@ impl ParkedKey {
         format!("{}{}", Self::prefix(self.sink.as_ref()), self.message_id)
     }
 
+    /// Which of the [`SHARDS`] it lies in.
+    pub fn shard(&self) -> u8 {
+        let hash = digest(self.to_string().as_bytes());
+        hash.get(..2).and_then(|start| u8::from_str_radix(start, 16).ok()).unwrap_or_default() % SHARDS
+    }
+
     /// Reads it back; `None` for a text that is none of ours.
     pub fn read(tenant: TenantId, below: &str) -> Option<Self> {
         let (sink, message_id) = below.split_once('#')?;
@@ -187,6 +198,19 @@ impl Parked {
         Some(Self { key, queue, message: outgoing, parked_at: now, due_at, expires_at, hastened: false })
     }
 
+    /// What it was when its queue handed it out, as far as it matters to the dead-letter queue.
+    pub fn to_incoming(&self) -> Incoming {
+        Incoming {
+            message_id: self.key.message_id.clone(),
+            receipt_handle: String::new(),
+            body: self.message.body.clone(),
+            attributes: self.message.attributes.clone(),
+            receives: 1,
+            sent_at: self.parked_at,
+            queue: self.queue.clone(),
+        }
+    }
+
     /// The message that goes back to the queue.
     pub fn to_send(&self) -> Outgoing {
         let mut message = self.message.clone();
@@ -199,8 +223,45 @@ impl Parked {
     }
 }
 
+/// What waits for one sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The sink; `None` for events that wait to be routed.
+    pub sink: Option<SinkId>,
+    /// How many messages.
+    pub count: u64,
+    /// When the next of them is due.
+    pub next_due_at: Timestamp,
+    /// Since when the oldest of them is parked.
+    pub oldest_parked_at: Timestamp,
+}
+
+/// Adds rows up by sink.
+pub fn waiting(rows: impl Iterator<Item = (Option<SinkId>, Timestamp, Timestamp)>) -> Vec<Waiting> {
+    let mut sinks: BTreeMap<Option<SinkId>, Waiting> = BTreeMap::new();
+    for (sink, due_at, parked_at) in rows {
+        let fresh = Waiting { sink: sink.clone(), count: 0, next_due_at: due_at, oldest_parked_at: parked_at };
+        let waiting = sinks.entry(sink).or_insert(fresh);
+        waiting.count += 1;
+        waiting.next_due_at = waiting.next_due_at.min(due_at);
+        waiting.oldest_parked_at = waiting.oldest_parked_at.min(parked_at);
+    }
+    sinks.into_values().collect()
+}
+
+/// A page of what is due, in the order of the due times.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DuePage {
+    /// What is due, or was a moment ago.
+    pub keys: Vec<ParkedKey>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::delivery::Attributes;
 
@@ -242,6 +303,29 @@ mod tests {
         assert_eq!(way_back(wait, 6, 0, false), Disposition::Park(wait));
         assert_eq!(way_back(wait, 6, 3, false), Disposition::Hide(wait), "attempts are what receives are for");
         assert_eq!(unparked(wait, 6, 0), Disposition::Hide(UNPARKED));
+    }
+
+    proptest! {
+        /// A message's life in one queue: each receive spends an attempt of its schedule or not, and asks for some wait.
+        #[test]
+        fn no_message_uses_up_its_receives_without_spending_its_attempts(
+            attempts in 1_u32..20,
+            life in proptest::collection::vec((any::<bool>(), 0_u64..200_000), 1..200),
+        ) {
+            let (mut receives, mut spent) = (0, 0);
+            for (spends, wait) in life {
+                receives += 1;
+                // What is left of attempts + 10 is for crashes, which decide nothing.
+                prop_assert!(receives <= attempts + SPARE_RECEIVES + 1, "{receives} receives, {spent} of {attempts} spent");
+                spent += u32::from(spends);
+                if spent == attempts {
+                    break;
+                }
+                if matches!(way_back(Duration::from_secs(wait), receives, spent, false), Disposition::Park(_)) {
+                    receives = 0;
+                }
+            }
+        }
     }
 
     #[test]

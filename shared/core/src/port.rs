@@ -1,7 +1,7 @@
 //! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
 //! suite (in `acequia-testkit`).
 //!
-//! Every port takes a [`TenantId`] and answers for that tenant alone.
+//! Every port but [`Sweeping`] takes a [`TenantId`] and answers for that tenant alone.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::breaker::EndpointState;
 use crate::delivery::Outgoing;
 use crate::id::{EventId, SecretName, SinkId, TenantId};
 use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
-use crate::parking::Parked;
+use crate::parking::{DuePage, Parked, ParkedKey, Waiting};
 use crate::queue::QueueArn;
 use crate::secret::Secret;
 
@@ -312,6 +312,43 @@ pub trait Queues: Send + Sync {
 pub trait Parking: Send + Sync {
     /// Parks messages of a tenant; one answer each, in order. A message that is parked already is there once, as it was parked last.
     fn park(&self, tenant: &TenantId, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// What an operator sees of a tenant's parked messages, and does with them.
+pub trait ParkingLot: Send + Sync {
+    /// What waits, by sink.
+    fn waiting(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<Waiting>, Unavailable>> + Send;
+    /// Makes all parked messages of a sink due now; answers how many there were.
+    fn hasten(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
+}
+
+/// The parked messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that is not a tenant's.
+pub trait Sweeping: Send + Sync {
+    /// Takes the right to sweep until a time; false where somebody else has it.
+    fn lease(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// One page of what is due in one of the [`crate::parking::SHARDS`]. It may be a moment old: what it names may be gone or have
+    /// another due time, and what it leaves out is there the next time.
+    fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        from: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Result<DuePage, Unavailable>> + Send;
+    /// Reads parked messages as they are now; one answer each, in order.
+    fn load(&self, keys: &[ParkedKey]) -> impl Future<Output = Vec<Result<Option<Parked>, Unavailable>>> + Send;
+    /// Deletes what was sent; one answer each, in order.
+    fn release(&self, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// Why there is no secret.

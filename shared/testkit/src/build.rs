@@ -125,6 +125,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         accepted_at: start(),
         round: None,
         token: "me".to_owned(),
+        hastened: false,
         now: start(),
         lease_until: at(60),
     }

@@ -27,3 +27,7 @@ mod endpoints {
 mod journal {
     acequia_testkit::suite!(journal, acequia_testkit::InMemoryJournal::new());
 }
+
+mod parking {
+    acequia_testkit::suite!(parking, acequia_testkit::InMemoryParking::new());
+}

@@ -24,6 +24,7 @@ use forward::ForwardSink;
 use receiver::{Endpoint, Endpoints, Mode};
 use router::Router;
 use webhook::WebhookSink;
+use webhook::breakers::Breakers;
 
 const ADDRESS: &str = "xanthippe@very-private.example";
 const SENDER: &str = "campaign-desk@sender-address.example";
@@ -209,7 +210,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         breakers: Breakers::new(
             InMemoryEndpoints::new(),
             InMemoryOperators::new(),
-            Arc::new(clock.clone()),
+            Arc::new(world.clock.clone()),
             Arc::new(SeededChance::new(2)),
         ),
         secrets: InMemorySecrets::new().with(&tenant, &build::secret_name("crm"), secret.clone()).with(

@@ -112,6 +112,8 @@ fn check_ledger(world: &World) {
                 // A claim may stay behind where its last record was lost. Nothing waits any more.
                 Status::Claimed => claims,
                 Status::Retry => !claims,
+                // Nothing here has an end of its time.
+                Status::Expired => false,
             };
             let settled = story.effects.iter().any(|effect| effect.settled == Some(Status::Delivered));
             let forgotten = claims && settled && record.status != Status::Delivered;

@@ -19,13 +19,16 @@ use futures::future::LocalBoxFuture;
 use futures::task::ArcWake;
 use jiff::Timestamp;
 
-use crate::function::{Function, ROLES};
+use crate::function::{Function, ROLES, SWEEPER};
 use crate::port::see_moved;
 use crate::world::World;
 
 /// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
 const TIMEOUT: Duration = Duration::from_mins(1);
 const VISIBILITY: Duration = Duration::from_mins(6);
+
+/// The schedule calls the sweeper this often, and up to as much later.
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// SQS's own redrive: the attempts of the longest schedule, and ten.
 const MOST_RECEIVES: u32 = 14;
@@ -62,6 +65,7 @@ pub struct Driver {
     running: Vec<Invocation>,
     issued: u64,
     steps: usize,
+    next_sweep: Timestamp,
 }
 
 /// What the next step came to.
@@ -91,7 +95,16 @@ impl Driver {
             }
         }
         let most = ROLES.into_iter().map(|role| (role, 1 + world.lock().dice.below(3))).collect();
-        Self { world: world.clone(), queues, idle: BTreeMap::new(), most, running: Vec::new(), issued: 0, steps: 0 }
+        Self {
+            world: world.clone(),
+            queues,
+            idle: BTreeMap::new(),
+            most,
+            running: Vec::new(),
+            issued: 0,
+            steps: 0,
+            next_sweep: world.clock.now(),
+        }
     }
 
     /// Does one thing that can be done now, or says until when nothing can.
@@ -105,7 +118,7 @@ impl Driver {
             .filter(|index| self.running.get(*index).is_some_and(|one| one.ready.0.load(Ordering::Relaxed)))
             .collect();
         let begins = ready.is_empty() || self.world.lock().dice.happens(0.15);
-        if begins && self.begin_one() {
+        if begins && (self.sweep() || self.begin_one()) {
             return Step::Done;
         }
         let chosen = self.world.lock().dice.pick(&ready).copied();
@@ -128,7 +141,25 @@ impl Driver {
             .filter(|(role, _)| free(role))
             .filter_map(|(_, queue)| self.world.queues.next_visible(queue));
         let deadlines = self.running.iter().map(|one| one.deadline);
-        visible.chain(deadlines).chain(self.world.clock.next_sleeper()).min()
+        visible.chain(deadlines).chain(self.world.clock.next_sleeper()).chain(self.sweep_at()).min()
+    }
+
+    /// When the sweeper is called next, as far as it matters: when something is due.
+    fn sweep_at(&self) -> Option<Timestamp> {
+        let due = self.world.parking.rows().into_iter().map(|row| row.due_at).min()?;
+        Some(due.max(self.next_sweep))
+    }
+
+    /// Calls the sweeper if it is time; now and then a minute late, or while the one before still runs.
+    fn sweep(&mut self) -> bool {
+        let now = self.world.clock.now();
+        if self.sweep_at().is_none_or(|at| at > now) {
+            return false;
+        }
+        let late = self.world.lock().dice.between(Duration::ZERO, SWEEP);
+        self.next_sweep = after(now, SWEEP.saturating_add(late));
+        self.begin(SWEEPER, build::queue("sweeper", SWEEPER), Vec::new());
+        true
     }
 
     fn limit(&self, role: QueueRole) -> usize {
@@ -137,7 +168,9 @@ impl Driver {
 
     /// Whether all queues but the dead-letter queues are empty and nobody works.
     pub fn is_quiet(&self) -> bool {
-        self.running.is_empty() && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
+        self.running.is_empty()
+            && self.world.parking.rows().is_empty()
+            && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
     }
 
     /// Begins an invocation on one of the queues that have visible messages and a free instance.
@@ -175,6 +208,12 @@ impl Driver {
             match self.world.queues.receive_one(queue, &id, VISIBILITY) {
                 Some(message) => received.push(message),
                 None => self.see_moved(queue, &id),
+            }
+        }
+        for message in &received {
+            let history = &mut self.world.lock().history;
+            if let Some((event, sink)) = content(history, message) {
+                history.received(event, sink.as_deref(), &message.message_id);
             }
         }
         for message in &received {

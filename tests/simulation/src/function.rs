@@ -5,11 +5,12 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
-use acequia_testkit::SeededChance;
+use acequia_testkit::{SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use forward::ForwardSink;
 use router::Router;
+use sweeper::Sweeper;
 
 use crate::peril::Instance;
 use crate::port::Perilous;
@@ -24,6 +25,9 @@ pub const ROLES: [QueueRole; 4] = [
     QueueRole::Sink(SinkKind::Forward),
 ];
 
+/// What stands for the sweeper, which reads no queue.
+pub const SWEEPER: QueueRole = QueueRole::Out;
+
 type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
@@ -31,6 +35,7 @@ enum Code {
     Webhook(Loop<SimulatedWebhook>),
     Email(Loop<EmailSink<Perilous>>),
     Forward(Loop<ForwardSink<Perilous>>),
+    Sweeper(Sweeper<Perilous, Perilous>),
 }
 
 /// An instance of a function, as it stays warm from one invocation to the next.
@@ -57,7 +62,16 @@ impl Function {
             QueueRole::Sink(SinkKind::Forward) => {
                 Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
             }
-            QueueRole::Intake | QueueRole::Out => Code::Router(Router {
+            // No function reads a tenant's own queue; here its place is the sweeper's.
+            SWEEPER => Code::Sweeper(Sweeper {
+                stage: build::stage(),
+                parked: ports(),
+                queues: ports(),
+                clock,
+                chance,
+                telemetry: Telemetry::silent(),
+            }),
+            QueueRole::Intake => Code::Router(Router {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
@@ -80,6 +94,11 @@ impl Function {
             Code::Webhook(sink) => sink.handle(event, deadline).await,
             Code::Email(sink) => sink.handle(event, deadline).await,
             Code::Forward(sink) => sink.handle(event, deadline).await,
+            Code::Sweeper(sweeper) => {
+                // What fails is made up for by the next sweep.
+                let _ = sweeper.handle(deadline).await;
+                Ok(SqsBatchResponse::default())
+            }
         }
     }
 }

@@ -41,6 +41,10 @@ pub struct History {
     pub published: Vec<Vec<Timestamp>>,
     /// The identities whose routing could not be recorded.
     pub unrecorded: BTreeSet<usize>,
+    /// Which invocations parked which events, of which sink.
+    parked: BTreeSet<(u64, usize, Option<String>)>,
+    /// The messages whose place a parked one took.
+    parked_ids: BTreeSet<String>,
     by_body: HashMap<String, usize>,
     by_delivery: HashMap<DeliveryId, StoryKey>,
     by_identity: HashMap<(TenantId, EventId), usize>,
@@ -60,6 +64,8 @@ impl History {
             routed: BTreeSet::new(),
             dead: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            parked_ids: BTreeSet::new(),
             by_body: HashMap::new(),
             by_delivery: HashMap::new(),
             by_identity: HashMap::new(),
@@ -201,8 +207,38 @@ impl History {
         }
     }
 
+    /// A message of this event was parked.
+    pub fn parked(&mut self, who: u64, event: usize, sink: Option<&str>, message_id: &str) {
+        self.parked.insert((who, event, sink.map(str::to_owned)));
+        let is_new = self.parked_ids.insert(message_id.to_owned());
+        if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
+            self.stories.entry(key).or_default().parked += u32::from(is_new);
+        }
+    }
+
+    /// A message of this event came back from parking.
+    pub fn returned(&mut self, event: usize, sink: Option<&str>) {
+        if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
+            let story = self.stories.entry(key).or_default();
+            story.returned += 1;
+            // One row was sent twice: between the two, the sweeper died or could not delete it.
+            story.duplicated |= story.returned > story.parked;
+        }
+    }
+
+    /// A message is handed out.
+    pub fn received(&mut self, event: usize, sink: Option<&str>, message_id: &str) {
+        if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
+            // It was parked and not acknowledged, so there are two of it now.
+            self.stories.entry(key).or_default().duplicated |= self.parked_ids.contains(message_id);
+        }
+    }
+
     /// A message that held this event was acknowledged: in a sink's queue, or (without a sink) in the intake queue.
     pub fn acknowledged(&mut self, who: u64, event: usize, sink: Option<&str>) {
+        if self.parked.contains(&(who, event, sink.map(str::to_owned))) {
+            return;
+        }
         let Some(sink) = sink else { return self.acknowledged_intake(who, event) };
         let Some(key) = self.story_of(event, sink) else { return };
         let plan = self.plan(key);

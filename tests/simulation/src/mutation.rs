@@ -13,6 +13,8 @@ pub enum Mutation {
     SkipFold,
     /// A dead-letter queue that does not take a message is taken to have it.
     BelieveDeadLetters,
+    /// A message that could not be parked is taken to be.
+    BelieveParking,
     /// A failed delivery is due at once, whatever its schedule says.
     DueAtOnce,
     /// The ledger forgets whose a record is: tenants share their keys.
@@ -21,12 +23,13 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,
         Self::CompleteFirst,
         Self::SkipFold,
         Self::BelieveDeadLetters,
+        Self::BelieveParking,
         Self::DueAtOnce,
         Self::ShareLedger,
     ];

@@ -14,7 +14,8 @@ use crate::dice::Dice;
 pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
 const COUNTRIES: [&str; 3] = ["FR", "DE", "PL"];
 const RULES: [&str; 4] = ["*", "action.*", "action.signed", "order.placed"];
-const SCHEDULES: [&[u64]; 5] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30]];
+/// One has a wait above the 15 minutes for which a message is hidden.
+const SCHEDULES: [&[u64]; 6] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30], &[20, 1200]];
 
 /// What may change of a sink from one version of the configuration to the next.
 #[derive(Debug, Clone)]

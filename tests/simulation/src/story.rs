@@ -38,6 +38,10 @@ pub struct Story {
     pub redriven_at: Option<Timestamp>,
     /// Whether SQS handed out a message of it twice.
     pub duplicated: bool,
+    /// How many of its messages were parked.
+    pub parked: u32,
+    /// How many came back from there.
+    pub returned: u32,
     /// The attempt that each invocation has made and not yet recorded: when it failed.
     failing: BTreeMap<u64, Timestamp>,
     /// The attempts that were recorded since the delivery began, or last came out of the dead-letter queue.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants};
+use acequia_testkit::{
+    FixedClock, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+};
 
 use crate::dice::Dice;
 use crate::history::{History, StoryKey};
@@ -47,6 +49,8 @@ pub struct World {
     pub rates: InMemoryRates,
     /// The journal of redriving.
     pub journal: InMemoryJournal,
+    /// Parked messages, without perils.
+    pub parking: InMemoryParking,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
     state: Arc<Mutex<State>>,
@@ -61,6 +65,7 @@ impl World {
             queues: InMemoryQueues::new(clock.clone()),
             rates: InMemoryRates::new(),
             journal: InMemoryJournal::new(),
+            parking: InMemoryParking::new(),
             clock,
             mutation: options.mutation,
             state: Arc::new(Mutex::new(state)),

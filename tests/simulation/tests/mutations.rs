@@ -43,6 +43,11 @@ fn believing_a_dead_letter_queue_that_took_nothing_is_found() {
 }
 
 #[test]
+fn believing_a_table_of_parked_messages_that_took_nothing_is_found() {
+    assert_found(Mutation::BelieveParking, "without");
+}
+
+#[test]
 fn retrying_at_once_is_found() {
     assert_found(Mutation::DueAtOnce, "before its time");
 }

@@ -1,14 +1,15 @@
-//! `acequia tenant resume`: delivers to a sink again that was paused, or whose endpoint was disabled or has an open circuit.
+//! `acequia tenant resume`: delivers to a sink again that was paused, or whose endpoint was disabled or has an open circuit, and makes
+//! what waits parked for it due now.
 
 use acequia_core::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::EndpointStore;
+use acequia_core::port::{Clock as _, EndpointStore, ParkingLot as _};
 use serde::Serialize;
 
 use super::apply::actor;
 use super::pause;
 use crate::args::SwitchArgs;
-use crate::context::Context;
+use crate::context::{Context, SystemClock};
 use crate::exit::Failure;
 use crate::output::Report;
 
@@ -17,6 +18,7 @@ struct Answer<'a> {
     tenant: &'a TenantId,
     sink: &'a SinkId,
     resumed: bool,
+    hastened: u64,
 }
 
 /// How often a state is written that others change at the same time.
@@ -29,7 +31,8 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     let version = pause::switch(&context.tenants(), configuration, arguments, false, &actor(by.as_deref())).await?;
     let unpaused = version != before;
     let healed = heal(&context.endpoints(), tenant, sink).await?;
-    let text = match (unpaused, healed) {
+    let hastened = context.parking().hasten(tenant, sink, SystemClock.now()).await?;
+    let mut text = match (unpaused, healed) {
         (false, false) => format!("{tenant}: {sink} was neither paused nor disabled, and its circuit is closed."),
         (true, false) => format!("{tenant}: {sink} is no longer paused (version {version})."),
         (_, true) => {
@@ -38,7 +41,10 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
             )
         }
     };
-    Ok(Report::new(&Answer { tenant, sink, resumed: unpaused || healed }, text))
+    if hastened > 0 {
+        text.push_str(&format!(" {hastened} parked messages are due now and come back within a minute or two."));
+    }
+    Ok(Report::new(&Answer { tenant, sink, resumed: unpaused || healed, hastened }, text))
 }
 
 /// Writes that the sink's endpoint is healthy; answers whether that changes anything.

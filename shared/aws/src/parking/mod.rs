@@ -4,12 +4,20 @@
 //! does not fit into one item lies in further rows, which are written before the first and deleted after it.
 
 mod batch;
+mod index;
 mod rows;
 
-use acequia_core::id::TenantId;
-use acequia_core::parking::Parked;
-use acequia_core::port::{Parking, Unavailable};
+use std::collections::HashMap;
+
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::parking::{DuePage, Parked, ParkedKey, Waiting, waiting};
+use acequia_core::port::{Parking, ParkingLot, Sweeping, Unavailable};
 use aws_sdk_dynamodb::Client;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+
+use crate::error::ItemError;
+use crate::keys::{Item, SK, text_of};
 
 use batch::Table;
 
@@ -26,7 +34,14 @@ impl DynamoParking {
     }
 }
 
+/// How many calls run at once.
+const CALLS: usize = 10;
+
 const PARK: &str = "park messages";
+const LIST: &str = "list parked messages";
+const HASTEN: &str = "bring parked messages forward";
+const LOAD: &str = "read parked messages";
+const RELEASE: &str = "delete parked messages that were sent";
 
 impl Parking for DynamoParking {
     async fn park(&self, _: &TenantId, rows: &[Parked]) -> Vec<Result<(), Unavailable>> {
@@ -49,4 +64,78 @@ impl Parking for DynamoParking {
         };
         whole.into_iter().map(answer).collect()
     }
+}
+
+impl ParkingLot for DynamoParking {
+    async fn waiting(&self, tenant: &TenantId) -> Result<Vec<Waiting>, Unavailable> {
+        let items = self.table.first_rows(LIST, tenant, None).await?;
+        let row = |item: &Item| {
+            let key = rows::key_of(item).ok_or(ItemError::Keyless)?;
+            Ok((key.sink, rows::time_of(item, rows::DUE_AT)?, rows::time_of(item, rows::PARKED_AT)?))
+        };
+        let found: Result<Vec<_>, ItemError> = items.iter().map(row).collect();
+        Ok(waiting(found.map_err(|error| Unavailable::new(LIST, error))?.into_iter()))
+    }
+
+    async fn hasten(&self, tenant: &TenantId, sink: &SinkId, now: Timestamp) -> Result<u64, Unavailable> {
+        let items = self.table.first_rows(HASTEN, tenant, Some(sink)).await?;
+        let keys: Vec<_> = items.iter().filter_map(rows::key_of).collect();
+        let calls: Vec<_> = keys.iter().map(|key| self.table.bring_forward(rows::key(key), now)).collect();
+        let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
+        answers.into_iter().try_fold(0, |sum, answer| Ok(sum + u64::from(answer?)))
+    }
+}
+
+impl Sweeping for DynamoParking {
+    async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        self.table.lease(holder, now, until).await
+    }
+
+    async fn due(&self, shard: u8, now: Timestamp, from: Option<String>, limit: usize) -> Result<DuePage, Unavailable> {
+        self.table.due(shard, now, from, limit).await
+    }
+
+    async fn load(&self, wanted: &[ParkedKey]) -> Vec<Result<Option<Parked>, Unavailable>> {
+        let firsts = match self.table.get(LOAD, wanted.iter().map(rows::key).collect()).await {
+            Ok(firsts) => firsts,
+            Err(error) => return repeat(&error, wanted.len()),
+        };
+        let mut firsts: HashMap<ParkedKey, Item> =
+            firsts.into_iter().filter_map(|item| Some((rows::key_of(&item)?, item))).collect();
+        let mut loaded = Vec::with_capacity(wanted.len());
+        for key in wanted {
+            let Some(first) = firsts.remove(key) else {
+                loaded.push(Ok(None));
+                continue;
+            };
+            let parts = (1..=rows::parts(&first)).map(|number| rows::part_key(key, number)).collect();
+            let whole = match self.table.get(LOAD, parts).await {
+                Ok(mut parts) => {
+                    // One digit more or less: a message has at most nine parts.
+                    parts.sort_by(|one, other| text_of(one, SK).cmp(&text_of(other, SK)));
+                    rows::parked(&first, &parts).map_err(|error| Unavailable::new(LOAD, error))
+                }
+                Err(error) => Err(error),
+            };
+            loaded.push(whole.map(Some));
+        }
+        loaded
+    }
+
+    async fn release(&self, sent: &[Parked]) -> Vec<Result<(), Unavailable>> {
+        let answers = self.table.delete(RELEASE, sent.iter().map(|row| rows::key(&row.key)).collect()).await;
+        let gone = sent.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+        let parts =
+            gone.flat_map(|(row, _)| (1..rows::items(row).len()).map(|number| rows::part_key(&row.key, number)));
+        // A part that stays behind belongs to nothing, and expires.
+        let parts: Vec<_> = parts.collect();
+        if !parts.is_empty() {
+            self.table.delete(RELEASE, parts).await;
+        }
+        answers
+    }
+}
+
+fn repeat<T>(error: &Unavailable, times: usize) -> Vec<Result<T, Unavailable>> {
+    (0..times).map(|_| Err(Unavailable::new(LOAD, format!("{error:?}")))).collect()
 }

@@ -15,8 +15,6 @@ use crate::keys::{self, Item, PK, SK, text, text_of};
 
 /// An item may have 400 KB; this much of a message goes into one, and leaves room for the rest of it.
 const PART_BYTES: usize = 350 * 1024;
-/// How many partitions the index is spread over: each takes a thousand writes a second.
-pub(super) const SHARDS: u8 = 8;
 
 pub(super) const SHARD: &str = "shard";
 pub(super) const DUE_AT: &str = "due_at";
@@ -82,12 +80,6 @@ pub(super) fn part_key(key: &ParkedKey, number: usize) -> Item {
     keys::key(key.tenant.as_str(), format!("{}#part#{number}", key.below_tenant()))
 }
 
-/// The partition of the index that a message lies in.
-fn shard(key: &ParkedKey) -> u8 {
-    let hash = digest(key.to_string().as_bytes());
-    hash.get(..2).and_then(|start| u8::from_str_radix(start, 16).ok()).unwrap_or_default() % SHARDS
-}
-
 pub(super) fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -104,7 +96,7 @@ pub(super) fn items(row: &Parked) -> Vec<Item> {
     first.insert(DIGEST.to_owned(), text(digest(&packed)));
     first.insert(PARKED_AT.to_owned(), number(row.parked_at.as_millisecond()));
     first.insert(DUE_AT.to_owned(), number(row.due_at.as_millisecond()));
-    first.insert(SHARD.to_owned(), number(i64::from(shard(&row.key))));
+    first.insert(SHARD.to_owned(), number(i64::from(row.key.shard())));
     first.insert(EXPIRES_AT.to_owned(), expires_at.clone());
     if row.hastened {
         first.insert(HASTENED.to_owned(), AttributeValue::Bool(true));

@@ -38,3 +38,7 @@ mod endpoints {
 mod journal {
     acequia_testkit::suite!(journal, crate::World::load().await.journal().await);
 }
+
+mod parking {
+    acequia_testkit::suite!(parking, crate::World::load().await.parking().await);
+}

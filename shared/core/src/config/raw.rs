@@ -85,6 +85,9 @@ pub struct RawSink {
     /// The waits between attempts, such as `["5s", "5m"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Vec<String>>,
+    /// How long after its acceptance an event is still delivered, such as `"3d"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<String>,
     /// True claims each delivery in the ledger first, so that no duplicate is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,

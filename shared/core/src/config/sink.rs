@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
@@ -11,7 +12,9 @@ use super::pace::{validate_breaker, validate_rate};
 use super::raw::{Ambiguous, RawHeader, RawSink};
 use crate::breaker::Breaker;
 use crate::egress::Egress;
+use crate::envelope::Envelope;
 use crate::id::{SecretName, SinkId, TenantId};
+use crate::ledger::after;
 use crate::queue::{QueueArn, QueueName, QueueRole};
 use crate::rate::Rate;
 use crate::routing::TypeRule;
@@ -26,6 +29,9 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Du
 /// The most waits of a retry schedule (a tenant's stack allows 20 attempts), and the longest it may last in all: SQS keeps a message for 14 days.
 const MAX_WAITS: usize = 19;
 const MAX_SCHEDULE: Duration = Duration::from_hours(312);
+
+/// What `expires_after` may be: SQS keeps a message for 14 days.
+const EXPIRIES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(14 * 24);
 
 /// Headers that Acequia sets, or that belong to the connection.
 const OWN_HEADERS: [&str; 9] = [
@@ -84,6 +90,8 @@ pub struct Sink {
     pub enabled: bool,
     /// When failed attempts are repeated.
     pub retry: RetryPolicy,
+    /// How long after its acceptance an event is still delivered; without, as long as its schedule lasts.
+    pub expires_after: Option<Duration>,
     /// Whether each delivery is claimed in the ledger before it is made.
     pub claims: bool,
     /// Whether its deliveries are held back.
@@ -95,6 +103,12 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// Until when an event is delivered to it: what the event says or what the sink says, whichever is earlier.
+    pub fn expiry(&self, envelope: &Envelope) -> Option<Timestamp> {
+        let own = self.expires_after.map(|time| after(envelope.accepted_at, time));
+        own.into_iter().chain(envelope.expires_at).min()
+    }
+
     /// The kind of the sink.
     pub fn kind(&self) -> SinkKind {
         match self.target {
@@ -231,6 +245,7 @@ pub(super) fn validate_sink(
         }
     }
     let retry = validate_retry(raw, path, findings);
+    let expires_after = validate_expiry(raw, path, findings);
     let Some(kind) = SinkKind::ALL.into_iter().find(|kind| kind.as_str() == raw.kind) else {
         findings.report(field("kind"), format!("{:?} is not webhook, email or forward", raw.kind));
         return None;
@@ -245,7 +260,7 @@ pub(super) fn validate_sink(
     let claims = kind == SinkKind::Email || raw.strict.unwrap_or(false);
     let rate = validate_rate(raw, path, findings);
     let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
-    Some(Sink { id: id?, types, enabled, retry, claims, paused, rate, target: target? })
+    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, rate, target: target? })
 }
 
 fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &mut Findings) {
@@ -296,6 +311,18 @@ fn validate_retry(raw: &RawSink, path: &str, findings: &mut Findings) -> RetryPo
         findings.report(format!("{path}.retry"), "the waits add up to more than 13 days; SQS keeps a message for 14");
     }
     RetryPolicy::new(waits)
+}
+
+fn validate_expiry(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<Duration> {
+    let text = raw.expires_after.as_ref()?;
+    let parsed = humantime::parse_duration(text).ok().filter(|time| EXPIRIES.contains(time));
+    if parsed.is_none() {
+        findings.report(
+            format!("{path}.expires_after"),
+            format!("{text:?} is not a duration from a second to 14 days, such as \"30m\" or \"3d\""),
+        );
+    }
+    parsed
 }
 
 /// The text of a field that this kind of sink must have.

@@ -181,6 +181,7 @@ mod tests {
                 "loop",
             ),
             ("queue = \"out\"", "queue = \"out\"\nretry = [\"soon\"]", "sinks[2].retry[0]", "duration"),
+            ("queue = \"out\"", "queue = \"out\"\nexpires_after = \"15d\"", "sinks[2].expires_after", "14 days"),
             ("queue = \"out\"", "queue = \"out\"\nretry = [\"9days\", \"9days\"]", "sinks[2].retry", "days"),
         ];
         for (from, to, path, words) in rows {

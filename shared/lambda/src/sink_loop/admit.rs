@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use acequia_core::config::{Ambiguous, Target};
+use acequia_core::config::{Ambiguous, Sink as SinkConfig, Target};
 use acequia_core::delivery::round;
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
 use acequia_core::outcome::{Cause, Hold};
-use acequia_core::parking::RETURNED;
+use acequia_core::parking::{RETURNED, is_hastened};
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
+
+use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
@@ -35,6 +37,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 accepted_at: delivery.envelope.accepted_at,
                 round: round(&item.message),
                 token: token.clone(),
+                hastened: is_hastened(&item.message),
                 now: self.clock.now(),
                 lease_until: deadline.lease(),
             };
@@ -126,6 +129,9 @@ fn apply(item: &mut Item, verdict: Verdict) {
             let refusal = match &item.sink {
                 None => Some(Cause::SinkUnknown),
                 Some(_) if let Some(reason) = record.reason => Some(Cause::Condemned(reason)),
+                Some(sink) if is_expired(item, sink, record.updated_at) && !(ambiguous && parks(&sink.target)) => {
+                    Some(Cause::Expired)
+                }
                 Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
                 Some(sink) if ambiguous && parks(&sink.target) => Some(Cause::Ambiguous),
                 Some(_) => None,
@@ -136,6 +142,12 @@ fn apply(item: &mut Item, verdict: Verdict) {
         }
     };
     item.fail(cause);
+}
+
+/// Whether the time of a delivery is over. `now` is when it was admitted.
+fn is_expired(item: &Item, sink: &SinkConfig, now: Timestamp) -> bool {
+    let expiry = item.delivery.as_ref().and_then(|delivery| sink.expiry(&delivery.envelope));
+    expiry.is_some_and(|expiry| expiry <= now)
 }
 
 fn parks(target: &Target) -> bool {

@@ -81,6 +81,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     let attempted = item.attempted.as_ref()?;
     let spends = attempted.result.as_ref().err().is_none_or(Cause::spends_attempt);
     let quarantined = matches!(decided.disposition, Disposition::Quarantine(_));
+    let expired = matches!(attempted.result, Err(Cause::Expired));
     // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
     let condemns = attempted.result.as_ref().is_err_and(Cause::condemns);
     record.reason = decided.refused.filter(|_| condemns);
@@ -89,7 +90,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     if !waits_for_a_place {
         record.place = None;
     }
-    if spends || quarantined {
+    if spends || quarantined || expired {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
             at: now,
@@ -110,7 +111,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     (record.claim, record.lease_until) = (None, None);
     match decided.disposition {
         Disposition::Acknowledge => {
-            record.status = Status::Delivered;
+            record.status = if expired { Status::Expired } else { Status::Delivered };
             record.receipt = attempted.result.as_ref().ok().cloned();
         }
         Disposition::Hide(wait) | Disposition::Park(wait) => {

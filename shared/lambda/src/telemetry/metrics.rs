@@ -22,7 +22,7 @@ const MOST_VALUES: usize = 100;
 
 /// What one batch came to.
 ///
-/// At a sink, `received` is the sum of `delivered`, `duplicates`, `retried` and `quarantined`; at the router, of `routed`,
+/// At a sink, `received` is the sum of `delivered`, `duplicates`, `expired`, `retried` and `quarantined`; at the router, of `routed`,
 /// `unmatched`, `retried` and `quarantined`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchMetrics {
@@ -32,6 +32,8 @@ pub struct BatchMetrics {
     pub delivered: u64,
     /// Messages whose delivery was done before, or stands in the batch a second time.
     pub duplicates: u64,
+    /// Messages whose delivery's time was over: not sent.
+    pub expired: u64,
     /// Events whose deliveries are all in their queues.
     pub routed: u64,
     /// Events that no sink takes.
@@ -95,6 +97,7 @@ impl Entry for Line<'_> {
         for (name, count) in [
             ("delivered", self.metrics.delivered),
             ("duplicates", self.metrics.duplicates),
+            ("expired", self.metrics.expired),
             ("routed", self.metrics.routed),
             ("unmatched", self.metrics.unmatched),
             ("filtered", self.metrics.filtered),
@@ -121,7 +124,7 @@ impl Entry for Line<'_> {
     }
 }
 
-struct Count(u64);
+pub(super) struct Count(pub(super) u64);
 
 impl Value for Count {
     fn write(&self, writer: impl ValueWriter) {

@@ -14,6 +14,7 @@ pub mod claims;
 pub mod endpoints;
 pub mod journal;
 pub mod ledger;
+pub mod parking;
 pub mod queues;
 pub mod rates;
 pub mod secrets;
@@ -84,6 +85,21 @@ macro_rules! suite {
                 more_than_ten_messages_are_hidden_and_shown_again,
                 a_handle_that_is_not_valid_fails_alone,
                 a_message_arrives_in_its_tenants_queue_alone,
+            ]
+        );
+    };
+    (parking, $port:expr) => {
+        $crate::cases!(
+            parking,
+            $port,
+            [
+                what_is_parked_is_found_when_it_is_due_and_not_before,
+                a_parked_message_is_read_back_as_it_was,
+                a_message_that_is_parked_twice_is_there_once,
+                what_is_released_is_gone,
+                an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
+                a_sinks_messages_are_hastened_and_no_others,
+                one_holder_at_a_time_has_the_lease,
             ]
         );
     };

@@ -56,6 +56,7 @@ const LAYERS: &[Layer] = &[
             "router",
             "forward",
             "email",
+            "sweeper",
             "aws_lambda_events",
         ],
         may_test_with: &[],

@@ -39,7 +39,7 @@ fn holds(rule: fn(&Template) -> Vec<String>) {
 
 #[test]
 fn the_templates_are_read_as_they_are_meant() {
-    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 4);
+    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 5);
     assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), 4);
     assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 10);
 }

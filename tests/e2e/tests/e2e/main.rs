@@ -7,6 +7,7 @@ mod docs;
 mod email;
 mod forward;
 mod isolation;
+mod parking;
 mod permission;
 mod secrecy;
 mod webhook;

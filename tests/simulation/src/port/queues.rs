@@ -5,6 +5,7 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Attribute, Incoming, Outgoing, REASON, SINK};
 use acequia_core::id::DeliveryId;
+use acequia_core::parking::RETURNED;
 use acequia_core::port::{Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_testkit::InMemoryQueues;
@@ -44,6 +45,11 @@ fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, i
         history.report(who, format_args!("event {event} was sent to {name} without a reason"));
     }
     let key = text(outgoing, SINK).and_then(|sink| history.story_of(event, sink));
+    if !name.dlq && outgoing.attributes.contains_key(RETURNED) {
+        history.note(who, format_args!("sends event {event} {key:?} back to {name}"));
+        history.returned(event, text(outgoing, SINK));
+        return;
+    }
     history.note(who, format_args!("sends event {event} {key:?} to {name}"));
     match (name.role, name.dlq, key) {
         (QueueRole::Intake, true, _) => *history.dead.entry(event).or_default() += 1,
@@ -105,6 +111,7 @@ impl Queues for Perilous {
         let down = || messages.iter().map(|outgoing| believed(outgoing, &name)).collect();
         let what = match (name.dlq, name.role) {
             (true, _) => "queues.send to the dead-letter queue",
+            (_, QueueRole::Intake) => "queues.send to intake",
             (_, QueueRole::Sink(SinkKind::Email)) => "queues.send to email",
             (_, QueueRole::Sink(SinkKind::Webhook)) => "queues.send to webhook",
             (_, QueueRole::Sink(SinkKind::Forward)) => "queues.send to forward",
