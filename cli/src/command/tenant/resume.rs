@@ -24,13 +24,14 @@ pub(super) async fn run(context: &Context, tenant: &TenantId, sink: &SinkId) -> 
     }
     let resumed = context.endpoints().enable(tenant, sink).await?;
     let hastened = context.parking().hasten(tenant, sink, SystemClock.now()).await?;
-    let mut text = if resumed {
+    let text = if resumed {
         format!("{tenant}: {sink} is on again. `acequia dlq redrive {tenant}` brings back what it missed.")
     } else {
         format!("{tenant}: {sink} was not disabled.")
     };
-    if hastened > 0 {
-        text.push_str(&format!(" {hastened} parked messages are due now and come back within a minute or two."));
-    }
+    let text = match hastened {
+        0 => text,
+        _ => format!("{text} {hastened} parked messages are due now and come back within a minute or two."),
+    };
     Ok(Report::new(&Answer { tenant, sink, resumed, hastened }, text))
 }
