@@ -1,5 +1,5 @@
 //! The sweeper over the in-memory ports: what it sends, what it leaves, and what it tells.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -76,7 +76,8 @@ fn check_event(world: &World, index: usize) {
         let key: StoryKey = (event.identity, place);
         let Some(story) = history.stories.get(&key) else { continue };
         let done = |effect: &Effect| effect.event == index || (sink.fifo && !alone);
-        if !story.sent.contains_key(&index) || story.effects.iter().any(done) {
+        // What expired need not have had its effect any more: all is over long after the last of these times.
+        if !story.sent.contains_key(&index) || story.effects.iter().any(done) || event.expires_at.is_some() {
             continue;
         }
         let hopeless = !alone || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
@@ -106,15 +107,17 @@ fn check_ledger(world: &World) {
                     .event(effect.event)
                     .is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
             });
-            let holds = match record.status {
-                Status::Delivered => effect,
-                Status::Quarantined => !story.dead.is_empty(),
-                // A claim may stay behind where its last record was lost. Nothing waits any more.
-                Status::Claimed => claims,
-                Status::Retry => !claims,
-                // Nothing here has an end of its time.
-                Status::Expired => false,
-            };
+            let holds =
+                match record.status {
+                    Status::Delivered => effect,
+                    Status::Quarantined => !story.dead.is_empty(),
+                    // A claim may stay behind where its last record was lost. Nothing waits any more.
+                    Status::Claimed => claims,
+                    Status::Retry => !claims,
+                    Status::Expired => history.scenario.events.iter().enumerate().any(|(index, event)| {
+                        event.identity == key.0 && history.is_over(index, std::time::Duration::ZERO)
+                    }),
+                };
             let settled = story.effects.iter().any(|effect| effect.settled == Some(Status::Delivered));
             let forgotten = claims && settled && record.status != Status::Delivered;
             if !holds || forgotten {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::time::Duration;
 
 use acequia_core::id::{DeliveryId, EventId, TenantId};
-use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::ledger::{DeliveryKey, DeliveryRecord, after};
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
@@ -13,6 +14,11 @@ use acequia_core::port::Clock as _;
 use crate::scenario::{EventPlan, Scenario, SinkPlan};
 use crate::story::{Effect, Schedules, Story};
 use crate::trace::{Trace, since};
+
+/// How far an instance's clock may be from the true time.
+const SKEW: Duration = Duration::from_secs(1);
+/// How long an invocation may take, with the skew of its clock.
+const INVOCATION: Duration = Duration::from_secs(62);
 
 /// Which delivery: the identity of its event, and the place of its sink in the tenant's plan.
 pub type StoryKey = (usize, usize);
@@ -114,6 +120,13 @@ impl History {
         self.scenario.events.get(index)
     }
 
+    /// Whether an event's time was over so long ago, by a clock that may go a second fast.
+    pub fn is_over(&self, event: usize, ago: Duration) -> bool {
+        let expires_at = self.event(event).and_then(|event| event.expires_at);
+        let now = self.clock.now();
+        expires_at.is_some_and(|at| if ago.is_zero() { at <= after(now, SKEW) } else { after(at, ago) < now })
+    }
+
     /// The delivery of an event to a sink of this id.
     pub fn story_of(&self, event: usize, sink: &str) -> Option<StoryKey> {
         let event = self.event(event)?;
@@ -179,6 +192,10 @@ impl History {
         let at = self.clock.now();
         self.note(who, format_args!("EFFECT of event {event} {key:?}"));
         let Some(plan) = self.plan(key) else { return };
+        // Whether it is over is asked when the delivery is admitted, and an invocation has a minute from then on.
+        if self.is_over(event, INVOCATION) {
+            self.report(who, format_args!("event {event} had an effect after it expired"));
+        }
         let effect = Effect { at, by: who, event, settled: None };
         let held = self.stories.entry(key).or_default().effect(&plan, effect, &self.running);
         self.hold(who, key, held);
@@ -241,6 +258,9 @@ impl History {
         }
         let Some(sink) = sink else { return self.acknowledged_intake(who, event) };
         let Some(key) = self.story_of(event, sink) else { return };
+        if self.is_over(event, Duration::ZERO) {
+            return;
+        }
         let plan = self.plan(key);
         let story = plan.as_ref().zip(self.stories.get(&key));
         if !story.is_some_and(|(plan, story)| story.is_safe(plan, event)) {
@@ -267,7 +287,7 @@ impl History {
         let plan = self.event(event);
         let published = plan.and_then(|plan| self.published.get(plan.tenant)).map(Vec::as_slice).unwrap_or_default();
         let accepted = self.accepted.get(&event).copied().unwrap_or_else(build::start);
-        let since = accepted.checked_sub(std::time::Duration::from_secs(10)).unwrap_or(accepted);
+        let since = accepted.checked_sub(Duration::from_secs(10)).unwrap_or(accepted);
         let first = published.iter().rposition(|at| *at <= since).unwrap_or(0);
         first..published.len()
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::id::{EventId, SinkId, TenantId};
 use acequia_testkit::build;
+use jiff::Timestamp;
 
 use crate::dice::Dice;
 
@@ -84,6 +85,8 @@ pub struct EventPlan {
     pub country: &'static str,
     /// What is wrong with it.
     pub flaw: Flaw,
+    /// Until when it is to be delivered, where it says so.
+    pub expires_at: Option<Timestamp>,
     /// What is sent.
     pub body: String,
     /// After how long, and how often, it is sent.
@@ -234,13 +237,18 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize
     let owner = tenants.get(tenant).map(|tenant| tenant.id.to_string()).unwrap_or_default();
     let address = (flaw != Flaw::NoAddress).then(|| format!("{id}@{owner}.example"));
     let named = if flaw == Flaw::Foreign { "another" } else { owner.as_str() };
-    let body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
+    let mut body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
         "data": { "tenant": owner, "country": country, "number": number, "email": address } });
+    // Some want to be delivered by a time within the chaos. No chance decides it, so that a seed stays the seed it was.
+    let expires_at = (number % 7 == 3).then(|| build::at(180 + 40 * u64::try_from(number).unwrap_or_default()));
+    if let (Some(at), Some(fields)) = (expires_at, body.as_object_mut()) {
+        fields.insert("expirytime".to_owned(), at.to_string().into());
+    }
     let body = if flaw == Flaw::NotJson { format!("{{ {owner} {id} {number}") } else { body.to_string() };
     let first = dice.between(Duration::ZERO, Duration::from_mins(4));
     let mut sendings = vec![first];
     if dice.happens(0.1) {
         sendings.push(first.saturating_add(dice.between(Duration::ZERO, Duration::from_secs(400))));
     }
-    EventPlan { tenant, identity, event: build::event_id(&id), kind, country, flaw, body, sendings }
+    EventPlan { tenant, identity, event: build::event_id(&id), kind, country, flaw, expires_at, body, sendings }
 }

@@ -29,7 +29,10 @@ fn a_lease_shorter_than_the_run_is_found() {
 
 #[test]
 fn completing_before_the_effect_is_found() {
-    assert_found(Mutation::CompleteFirst, "without effect or dead letter");
+    // Of an event that expires nobody misses the effect; then it is the ledger that says what did not happen.
+    let (seed, violation) = first(Mutation::CompleteFirst);
+    let words = ["without effect or dead letter", "that is not what happened"];
+    assert!(words.iter().any(|words| violation.contains(words)), "seed {seed}: {violation}");
 }
 
 #[test]

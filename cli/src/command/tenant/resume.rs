@@ -1,8 +1,11 @@
 //! `acequia tenant resume`: delivers to a sink again that was paused, or whose endpoint was disabled or has an open circuit, and makes
 //! what waits parked for it due now.
 
+use std::time::Duration;
+
 use acequia_core::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
+use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, EndpointStore, ParkingLot as _};
 use serde::Serialize;
 
@@ -21,6 +24,9 @@ struct Answer<'a> {
     hastened: u64,
 }
 
+/// For how long functions may go by an older configuration, and a second.
+const CACHED: Duration = Duration::from_secs(6);
+
 /// How often a state is written that others change at the same time.
 const TRIES: usize = 5;
 
@@ -31,7 +37,9 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     let version = pause::switch(&context.tenants(), configuration, arguments, false, &actor(by.as_deref())).await?;
     let unpaused = version != before;
     let healed = heal(&context.endpoints(), tenant, sink).await?;
-    let hastened = context.parking().hasten(tenant, sink, SystemClock.now()).await?;
+    // Functions go by the configuration before for some seconds: what came back within them would be parked once more.
+    let due = after(SystemClock.now(), if unpaused { CACHED } else { Duration::ZERO });
+    let hastened = context.parking().hasten(tenant, sink, due).await?;
     let mut text = match (unpaused, healed) {
         (false, false) => format!("{tenant}: {sink} was neither paused nor disabled, and its circuit is closed."),
         (true, false) => format!("{tenant}: {sink} is no longer paused (version {version})."),
@@ -42,7 +50,7 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
         }
     };
     if hastened > 0 {
-        text.push_str(&format!(" {hastened} parked messages are due now and come back within a minute or two."));
+        text = format!("{text} {hastened} parked messages are due now and come back within a minute or two.");
     }
     Ok(Report::new(&Answer { tenant, sink, resumed: unpaused || healed, hastened }, text))
 }

@@ -86,7 +86,7 @@ pub async fn a_message_that_is_parked_twice_is_there_once(store: &impl Store) {
     let first = parked("p-twice", Some("crm"), "m-1", 60);
     let second = Parked { due_at: at(90), ..first.clone() };
     park(store, &[first.clone(), second.clone()]).await;
-    assert_eq!(store.load(&[first.key.clone()]).await.pop().unwrap().unwrap(), Some(second));
+    assert_eq!(store.load(std::slice::from_ref(&first.key)).await.pop().unwrap().unwrap(), Some(second));
     assert_eq!(due(store, "p-twice", at(90), 1).await, [first.key]);
 }
 
@@ -124,8 +124,8 @@ pub async fn a_sinks_messages_are_hastened_and_no_others(store: &impl Store) {
     park(store, std::slice::from_ref(&ours)).await;
     park(store, &others).await;
     assert_eq!(store.hasten(&tenant_id("p-haste"), &sink_id("crm"), at(50)).await.unwrap(), 1);
-    assert_eq!(due(store, "p-haste", at(60), 1).await, [ours.key.clone()]);
-    let hastened = store.load(&[ours.key.clone()]).await.pop().unwrap().unwrap();
+    assert_eq!(due(store, "p-haste", at(60), 1).await, keys(std::slice::from_ref(&ours)));
+    let hastened = store.load(std::slice::from_ref(&ours.key)).await.pop().unwrap().unwrap();
     assert_eq!(hastened, Some(Parked { due_at: at(50), hastened: true, ..ours }));
     assert_eq!(due(store, "p-haste-b", at(60), 0).await, []);
 }
