@@ -35,7 +35,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         folder: "functions/*",
         may_use: &["acequia-core", "acequia-aws", "acequia-lambda"],
-        may_test_with: &["acequia-testkit", "receiver"],
+        may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },
     Layer {
