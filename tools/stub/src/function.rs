@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -168,15 +168,32 @@ impl<'s> Function<'s> {
         Ok(Memory { resident: bytes("VmRSS").ok_or_else(missing)?, peak: bytes("VmHWM").ok_or_else(missing)? })
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Asks it to end, and waits until it has: what counts its instructions then says how many there were.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn terminate(&mut self, time: Duration) -> Result<(), StubError> {
+        if let Some(id) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        }
+        self.wait(time).map(|_| ())
     }
 
-    /// Waits for its end, for at most `time`, after something has told it to end.
-    pub fn wait(&mut self, time: Duration) {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end within `time`.
+    pub fn wait(&mut self, time: Duration) -> Result<ExitStatus, StubError> {
         let begun = clock::now();
-        while begun.elapsed() < time && matches!(self.child.try_wait(), Ok(None)) {
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Ok(status);
+            }
+            if begun.elapsed() > time {
+                let (program, log) = (self.program.clone(), self.log.display().to_string());
+                return Err(StubError::Silent { program, seconds: time.as_secs(), log });
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -7,10 +7,15 @@ use acequia_core::config::SinkKind;
 use serde_json::{Value as Json, json};
 
 use crate::fixture::{Messages, World, sink};
-use crate::{Counts, Function, Latencies, Stub, StubError};
+use crate::{Counts, Function, Latencies, Stub, StubError, clock};
 
 /// The sizes of the batches that are counted.
 pub const BATCHES: [usize; 2] = [10, 100];
+
+/// How long functions use a tenant's configuration without reading it again: `CachedTenants` of shared/lambda.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// How often a run is made that a busy machine slowed down.
+const TRIES: usize = 4;
 
 /// A function, a tenant's configuration, and messages for it.
 #[derive(Debug, Clone)]
@@ -89,9 +94,23 @@ impl Scenario {
 
     /// Runs the function's program through it: a first message, then a batch of each size.
     ///
+    /// A run that took longer than the functions remember the tenant's configuration is made again, because a batch then reads it
+    /// once more. The last of [`TRIES`] counts whatever it took.
+    ///
     /// # Errors
     /// When the program does not start, a message is not taken, or a call is refused.
     pub fn measure(&self, program: &Path, latencies: Latencies, log: &Path) -> Result<Vec<Measured>, StubError> {
+        for _ in 1..TRIES {
+            let begun = clock::now();
+            let measured = self.run(program, latencies, log)?;
+            if begun.elapsed() < REMEMBERED {
+                return Ok(measured);
+            }
+        }
+        self.run(program, latencies, log)
+    }
+
+    fn run(&self, program: &Path, latencies: Latencies, log: &Path) -> Result<Vec<Measured>, StubError> {
         let stub = Stub::start(|address| self.world(address), latencies)?;
         let mut function = Function::start(&stub, program, log)?;
         let mut measured = Vec::new();

@@ -138,8 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digests_are_those_of_aws() {
-        // The digest of a body is MD5's own; that of the attributes is in AWS's SDK tests for Java under this value.
+    fn the_digest_of_a_body_is_the_one_of_md5() {
         assert_eq!(hex("This is a test message"), "fafb00f5732ab283681e124bf8747ed1");
     }
 }
