@@ -34,14 +34,19 @@ pub(crate) struct Built {
 
 /// Builds and packs everything.
 pub(crate) fn build() -> Result<Built> {
-    report::step("build the functions, acequia and receiver (release)", compile)?;
+    report::step("build the functions, acequia and receiver (release)", || compile(&PROGRAMS))?;
     report::step("pack the functions", pack)
 }
 
-fn compile() -> Result<()> {
+/// Builds the functions with the bench: the same programs, since every feature is decided in the workspace's manifest.
+pub(crate) fn compile_with_bench() -> Result<()> {
+    compile(&["acequia", "receiver", "bench"])
+}
+
+fn compile(programs: &[&str]) -> Result<()> {
     let mut command = process::command(Tools::Sam.program("cargo-lambda"));
     command.args(["lambda", "build", "--release", "--locked"]);
-    for name in FUNCTIONS.into_iter().chain(PROGRAMS) {
+    for name in FUNCTIONS.into_iter().chain(programs.iter().copied()) {
         command.args(["--package", name]);
     }
     // cargo-lambda finds its linker (zig) among the tools.

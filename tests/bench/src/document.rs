@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 pub const FILE: &str = "docs/PERFORMANCE.md";
 
 fn marks(name: &str) -> (String, String) {
-    (format!("<!-- measured: {name} -->\n"), format!("\n<!-- end: {name} -->"))
+    (format!("<!-- measured: {name} -->\n\n"), format!("\n\n<!-- end: {name} -->"))
 }
 
 /// What stands between the marks of this name.
@@ -36,7 +36,7 @@ pub fn replaced(text: &str, name: &str, new: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "a\n<!-- measured: x -->\nold\n<!-- end: x -->\nb";
+    const TEXT: &str = "a\n<!-- measured: x -->\n\nold\n\n<!-- end: x -->\nb";
 
     #[test]
     fn a_part_is_replaced_and_the_rest_is_left() {
