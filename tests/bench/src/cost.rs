@@ -145,11 +145,11 @@ pub fn per_event() -> Result<String> {
         });
         let router = router.context("there is no scenario of the router with this trace")?;
         for batch in BATCHES {
-            let routed = Cost::of(&agreed(router, batch)?, batch)?;
+            let before = Cost::of(&agreed(router, batch)?, batch)?;
             let delivered = Cost::of(&agreed(sink, batch)?, batch)?;
             let mut row = names(sink, batch);
             row.extend(
-                [routed.total(), delivered.total() - delivered.ses, delivered.ses, routed.total() + delivered.total()]
+                [before.total(), delivered.total() - delivered.ses, delivered.ses, before.total() + delivered.total()]
                     .map(|dollars| format!("{dollars:.3}")),
             );
             rows.push(row);
@@ -169,8 +169,8 @@ mod tests {
     fn a_batch_costs_what_its_units_cost_and_the_poller_besides() {
         let one = |units| Tally { calls: 1, items: 10, units, bytes: 0 };
         let calls = [("sqs:SendMessageBatch(standard)", one(1)), ("dynamodb:BatchWriteItem(ledger)", one(10))];
-        let counts: Counts = calls.map(|(name, tally)| (name.to_owned(), tally)).into_iter().collect();
-        let cost = Cost::of(&counts, 10).unwrap();
+        let made: Counts = calls.map(|(name, tally)| (name.to_owned(), tally)).into_iter().collect();
+        let cost = Cost::of(&made, 10).unwrap();
         let near = |left: f64, right: f64| (left - right).abs() < 1e-9;
         assert!(near(cost.sqs, 0.08 + 0.04) && near(cost.dynamodb, 0.625) && near(cost.lambda, 0.02), "{cost:?}");
         assert!(near(cost.total(), 0.765), "{cost:?}");

@@ -1,11 +1,7 @@
 //! The tables of docs/PERFORMANCE.md that follow from the agreed counts say what the counts say.
 //!
 //! After a wanted change: `ACEQUIA_BLESS=1 cargo test -p bench`, and look at the difference.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test reads its one switch itself, and stops at its own mistake"
-)]
+#![expect(clippy::disallowed_methods, reason = "a test reads its one switch itself")]
 
 use std::path::Path;
 

@@ -16,7 +16,7 @@ const BYTES: usize = 1024 * 1024;
 const BILLED: usize = 64 * 1024;
 
 pub(super) fn take(latencies: &Latencies, operation: &str, request: &Json) -> Result<Taken, Refusal> {
-    let fifo = text(request, "QueueUrl")?.ends_with(".fifo");
+    let fifo = text(request, "QueueUrl")?.rsplit('.').next() == Some("fifo");
     let (items, bytes, answer) = match operation {
         "SendMessageBatch" => send(request, fifo)?,
         "SendMessage" => {
@@ -88,7 +88,11 @@ fn hex(text: &str) -> String {
 }
 
 fn digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 /// Each name, type and value by name, with its length before it; a text's value is announced by a 1.
