@@ -44,8 +44,8 @@ pub fn check(function: &str, program: &Path, logs: &Path, bless: bool) -> Result
     }
     Err(format!(
         "the calls of {function} are not those agreed in tools/stub/counts.txt:\n{}\nIf that is wanted: \
-         ACEQUIA_BLESS=1 cargo test -p {function} --test counts, look at the difference, and bring docs/PERFORMANCE.md up to date \
-         with cargo xtask bench.",
+         ACEQUIA_BLESS=1 cargo test -p {function} --test counts, look at the difference, then ACEQUIA_BLESS=1 cargo test -p bench, \
+         which brings the tables of docs/PERFORMANCE.md up to date.",
         differences.join("\n")
     ))
 }
