@@ -31,7 +31,8 @@ const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    if options.part.is_empty() || options.part.iter().any(|part| part == "instructions") {
+    let counts_instructions = options.part.is_empty() || options.part.iter().any(|part| part == "instructions");
+    if counts_instructions {
         ensure_valgrind()?;
     }
     let programs = if options.debug {
@@ -47,6 +48,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let bench = if options.debug { programs.join("bench") } else { programs.join("bench/bootstrap") };
     let mut command = process::command(bench);
     command.arg("--programs").arg(&programs).arg("--logs").arg(host::scratch("log"));
+    if counts_instructions && !options.debug {
+        command.arg("--symbols").arg(report::step("build them with symbols (release)", build::compile_with_symbols)?);
+    }
     if options.quick {
         command.arg("--quick");
     }

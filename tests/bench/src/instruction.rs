@@ -1,6 +1,9 @@
 //! Instructions of the processor per message, as callgrind counts them: the difference of a longer and a shorter run, so that
 //! starting up counts nothing.
 //!
+//! SHA-256 is told apart: callgrind knows no instructions for it, though the processors of Lambda have them, so under callgrind
+//! it runs in software at some fifty instructions per byte. The goals are for what is left. Finding it takes programs with symbols.
+//!
 //! - *all in*: a function's real program with everything linked into it, against the stub over plain HTTP (so without TLS).
 //! - *claim and complete*: the ledger's adapter through the AWS SDK, the program `work ledger`.
 //! - *ours*: the batch loop over the in-memory ports, the program `work ours`, reading of SQS's batch included.
@@ -29,6 +32,29 @@ const MOST_FORWARD: u64 = 80_000;
 /// How long a program may take under callgrind, which is some fifty times slower.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// Instructions, as callgrind counted them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    all: u64,
+    /// Those of SHA-256.
+    hashing: u64,
+}
+
+impl Count {
+    fn less(self, other: Self, messages: u64) -> Self {
+        let each = |long: u64, short: u64| long.saturating_sub(short) / messages;
+        Self { all: each(self.all, other.all), hashing: each(self.hashing, other.hashing) }
+    }
+
+    fn rest(self) -> u64 {
+        self.all.saturating_sub(self.hashing)
+    }
+
+    fn cells(self) -> [String; 3] {
+        [self.all, self.hashing, self.rest()].map(grouped)
+    }
+}
+
 /// How many batches the shorter and the longer run have.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
@@ -44,33 +70,35 @@ impl Sizes {
         if quick { Self { short: 1, long: 3 } } else { Self { short: 2, long: 12 } }
     }
 
-    fn per_message(self, mut run: impl FnMut(usize) -> Result<u64>) -> Result<u64> {
+    fn per_message(self, mut run: impl FnMut(usize) -> Result<Count>) -> Result<Count> {
         let (short, long) = (run(self.short)?, run(self.long)?);
-        let messages = u64::try_from((self.long - self.short) * BATCH)?;
-        Ok(long.saturating_sub(short) / messages)
+        Ok(long.less(short, u64::try_from((self.long - self.short) * BATCH)?))
     }
 }
 
-/// Measures everything; the goals, and the table of all figures.
+/// Measures everything; the goals, and the table of all figures. The programs must have their symbols.
 ///
 /// # Errors
 /// When valgrind is missing or a program fails.
 pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)> {
     let mut goals = Vec::new();
     let mut rows = Vec::new();
+    let mut note = |what: String, count: Count, most: Option<u64>| {
+        let mut row = vec![what.clone()];
+        row.extend(count.cells());
+        rows.push(row);
+        goals.extend(most.map(|most| Goal { what, most, found: count.rest(), gates: true }));
+    };
     let ledger = sizes.per_message(|batches| work_ledger(programs, batches))?;
-    goals.push(Goal { what: "claim and complete".to_owned(), most: MOST_LEDGER, found: ledger, gates: true });
+    note("claim and complete".to_owned(), ledger, Some(MOST_LEDGER));
     for function in FUNCTIONS {
         let scenario = plain(function)?;
         let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
+        note(format!("{function}: ours"), ours, Some(MOST_OURS));
         let all_in = sizes.per_message(|batches| all_in(programs, &scenario, batches))?;
-        goals.push(Goal { what: format!("{function}: ours"), most: MOST_OURS, found: ours, gates: true });
-        if function == "forward" {
-            goals.push(Goal { what: "forward: all in".to_owned(), most: MOST_FORWARD, found: all_in, gates: true });
-        }
-        rows.push(vec![function.to_owned(), grouped(ours), grouped(all_in)]);
+        note(format!("{function}: all in"), all_in, (function == "forward").then_some(MOST_FORWARD));
     }
-    Ok((goals, markdown(&["function", "ours", "all in, without TLS"], 1, rows)))
+    Ok((goals, markdown(&["per message", "instructions", "of them SHA-256 in software", "without it"], 1, rows)))
 }
 
 /// The usual use of a function: every outcome is kept.
@@ -82,41 +110,65 @@ pub fn plain(function: &str) -> Result<Scenario> {
     scenario::of(function).into_iter().find(usual).with_context(|| format!("{function} has no scenario"))
 }
 
-fn callgrind(program: &Path) -> Command {
+fn callgrind(program: &Path, out: &Path) -> Command {
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+    command.args(["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"]);
+    command.arg(format!("--callgrind-out-file={}", out.display())).arg(program);
     command
 }
 
-/// What callgrind says at the end: `==1234== Collected : 5678`.
-fn collected(log: &Path) -> Result<u64> {
-    let text = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().rev().find_map(|line| line.split_once("Collected :"));
-    let number = line.and_then(|(_, number)| number.trim().parse().ok());
-    number.with_context(|| format!("callgrind counted nothing; what it said is in {}", log.display()))
+fn collected(out: &Path) -> Result<Count> {
+    let text = fs::read(out).with_context(|| format!("callgrind wrote nothing to {}", out.display()))?;
+    let count = read(&String::from_utf8_lossy(&text));
+    match count {
+        Count { all: 0, .. } => bail!("callgrind counted nothing: see {}", out.display()),
+        Count { hashing: 0, .. } => bail!("nothing in {} is SHA-256: the programs need their symbols", out.display()),
+        count => Ok(count),
+    }
 }
 
-fn all_in(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<u64> {
+/// Sums what each function of the program took itself (<https://valgrind.org/docs/manual/cl-format.html>): after `fn=<name>` come lines
+/// `<position> <cost>`; the one after a line `calls=` is what the called one took, which has lines of its own.
+fn read(text: &str) -> Count {
+    let mut count = Count::default();
+    let (mut is_hashing, mut is_call) = (false, false);
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("fn=") {
+            is_hashing = name.contains("sha2") || name.contains("sha256");
+        } else if line.starts_with("calls=") {
+            is_call = true;
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+            let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok()).unwrap_or(0);
+            if !std::mem::take(&mut is_call) {
+                count.all += cost;
+                count.hashing += if is_hashing { cost } else { 0 };
+            }
+        }
+    }
+    count
+}
+
+fn all_in(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<Count> {
     let program = programs.find(scenario.function)?;
     let log = programs.log(&format!("callgrind-{}", scenario.function));
+    let out = log.with_extension("out");
     let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
-    let mut function = Function::start_command(&stub, callgrind(&program), &program, &log)?;
+    let mut function = Function::start_command(&stub, callgrind(&program, &out), &program, &log)?;
     function.invoke_within(scenario.messages.batch(0, 1)?, PATIENCE)?;
     for serial in (1..).take(batches) {
         function.invoke_within(scenario.messages.batch(serial, BATCH)?, PATIENCE)?;
     }
     function.terminate(PATIENCE)?;
     stub.take_counts()?;
-    collected(&log)
+    collected(&out)
 }
 
-fn work_ledger(programs: &Programs, batches: usize) -> Result<u64> {
+fn work_ledger(programs: &Programs, batches: usize) -> Result<Count> {
     let stub = Stub::start(|_| stub::World::default(), Latencies::NONE)?;
     work(programs, &stub, &["ledger", &batches.to_string()])
 }
 
-fn work_ours(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<u64> {
+fn work_ours(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<Count> {
     let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
     let file = |name: &str| programs.logs.join(format!("bench-{}-{name}.json", scenario.function));
     let (document, events) = (file("tenant"), file("events"));
@@ -133,11 +185,12 @@ fn work_ours(programs: &Programs, scenario: &Scenario, batches: usize) -> Result
     work(programs, &stub, &["ours", scenario.function, &document, &events])
 }
 
-fn work(programs: &Programs, stub: &Stub, arguments: &[&str]) -> Result<u64> {
+fn work(programs: &Programs, stub: &Stub, arguments: &[&str]) -> Result<Count> {
     let program = programs.find("work")?;
     let log =
         programs.log(&format!("callgrind-work-{}", arguments.iter().take(2).copied().collect::<Vec<_>>().join("-")));
-    let mut command = callgrind(&program);
+    let out = log.with_extension("out");
+    let mut command = callgrind(&program, &out);
     command.args(arguments);
     let mut process = Function::start_command(stub, command, &program, &log)?;
     let status = process.wait(PATIENCE)?;
@@ -145,5 +198,23 @@ fn work(programs: &Programs, stub: &Stub, arguments: &[&str]) -> Result<u64> {
     if !status.success() {
         bail!("work {} failed ({status}); what it said is in {}", arguments.join(" "), log.display());
     }
-    collected(&log)
+    collected(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_function_took_itself_is_counted_once_and_hashing_is_told_apart() {
+        let text = "events: Ir\nfn=main\n1 10\ncfn=sha2::compress\ncalls=1 5\n2 400\n3 5\n\nfn=sha2::compress\n5 400\ntotals: 415\n";
+        assert_eq!(read(text), Count { all: 415, hashing: 400 });
+    }
+
+    #[test]
+    fn the_difference_of_two_runs_is_shared_out_over_the_messages_between_them() {
+        let (short, long) = (Count { all: 1_000, hashing: 100 }, Count { all: 3_000, hashing: 600 });
+        let each = long.less(short, 10);
+        assert_eq!((each, each.rest()), (Count { all: 200, hashing: 50 }, 150));
+    }
 }

@@ -25,6 +25,9 @@ struct Arguments {
     /// The folder of the built programs.
     #[arg(long)]
     programs: PathBuf,
+    /// The folder of the same programs with their symbols, where the others have none.
+    #[arg(long)]
+    symbols: Option<PathBuf>,
     /// The folder for what they say.
     #[arg(long)]
     logs: PathBuf,
@@ -68,6 +71,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
         goals.extend(goal::of_calls()?);
     }
     if wanted(Part::Instructions) {
+        let symbols = arguments.symbols.clone().unwrap_or_else(|| arguments.programs.clone());
+        let programs = Programs { folder: symbols, logs: arguments.logs.clone() };
         let (met, table) = instruction::measure(&programs, Sizes::new(arguments.quick))?;
         parts.extend([("instructions", table), ("goals of instructions", goal::table(&met))]);
         goals.extend(met);
