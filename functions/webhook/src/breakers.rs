@@ -43,7 +43,7 @@ pub struct Breakers<E, O> {
 }
 
 /// What a batch may do with the endpoint of one sink.
-pub(crate) struct Pass {
+struct Pass {
     endpoint: String,
     breaker: Option<Breaker>,
     known: Option<EndpointState>,
@@ -55,14 +55,14 @@ pub(crate) struct Pass {
 }
 
 /// What a batch may do with each sink, and under which name.
-pub(crate) struct Passes {
+pub struct Passes {
     by: String,
     sinks: BTreeMap<SinkId, Pass>,
 }
 
 impl Passes {
     /// Why this job is not attempted now; asked once for each job, in order.
-    pub(crate) fn bar(&mut self, sink: &SinkId) -> Option<Cause> {
+    pub fn bar(&mut self, sink: &SinkId) -> Option<Cause> {
         let pass = self.sinks.get_mut(sink)?;
         let first = !std::mem::replace(&mut pass.begun, true);
         if pass.probes && first { None } else { pass.bar.clone() }
@@ -81,7 +81,7 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
     }
 
     /// Asks what may be done with each endpoint of a batch. One read per sink, and a write where a probe is due.
-    pub(crate) async fn ask(&self, tenant: &TenantId, jobs: &[Job]) -> Passes {
+    pub async fn ask(&self, tenant: &TenantId, jobs: &[Job]) -> Passes {
         let mut passes = Passes { by: self.chance.token(), sinks: BTreeMap::new() };
         let sinks: BTreeMap<&SinkId, &Endpoint> =
             jobs.iter().filter_map(|job| Some((&job.sink.id, endpoint(job)?))).collect();
@@ -145,7 +145,7 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
     }
 
     /// Says what came of a batch.
-    pub(crate) async fn tell(&self, tenant: &TenantId, jobs: &[Job], attempts: &[Attempted], passes: &Passes) {
+    pub async fn tell(&self, tenant: &TenantId, jobs: &[Job], attempts: &[Attempted], passes: &Passes) {
         let mut seen: BTreeMap<&SinkId, Seen> = BTreeMap::new();
         for (job, attempted) in jobs.iter().zip(attempts) {
             count(seen.entry(&job.sink.id).or_default(), attempted);

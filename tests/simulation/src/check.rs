@@ -115,7 +115,7 @@ fn check_ledger(world: &World) {
                     Status::Claimed => claims,
                     Status::Retry => !claims,
                     Status::Expired => history.scenario.events.iter().enumerate().any(|(index, event)| {
-                        event.identity == key.0 && history.is_over(index, std::time::Duration::ZERO)
+                        event.identity == key.0 && history.is_over(index, Duration::ZERO)
                     }),
                 };
             let settled = story.effects.iter().any(|effect| effect.settled == Some(Status::Delivered));

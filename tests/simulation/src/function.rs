@@ -54,7 +54,7 @@ impl Function {
         let ports = || Perilous(instance.clone());
         let code = match role {
             QueueRole::Sink(SinkKind::Webhook) => {
-                Code::Webhook(wire(&instance, SimulatedWebhook(instance.clone()), seed))
+                Code::Webhook(wire(&instance, SimulatedWebhook::new(&instance, seed), seed))
             }
             QueueRole::Sink(SinkKind::Email) => {
                 Code::Email(wire(&instance, EmailSink { mailer: ports(), clock }, seed))

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use acequia_core::id::{DeliveryId, EventId, TenantId};
+use acequia_core::breaker::Circuit;
+use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord, after};
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
 use acequia_core::port::Clock as _;
 
+use crate::limit;
 use crate::scenario::{EventPlan, Scenario, SinkPlan};
 use crate::story::{Effect, Schedules, Story};
 use crate::trace::{Trace, since};
@@ -51,6 +53,10 @@ pub struct History {
     parked: BTreeSet<(u64, usize, Option<String>)>,
     /// The messages whose place a parked one took.
     parked_ids: BTreeSet<String>,
+    /// How the circuits stand.
+    pub circuits: HashMap<(TenantId, SinkId), Circuit>,
+    /// By tenant and place of the sink, when attempts were made.
+    attempts: HashMap<(usize, usize), Vec<Timestamp>>,
     by_body: HashMap<String, usize>,
     by_delivery: HashMap<DeliveryId, StoryKey>,
     by_identity: HashMap<(TenantId, EventId), usize>,
@@ -72,6 +78,8 @@ impl History {
             unrecorded: BTreeSet::new(),
             parked: BTreeSet::new(),
             parked_ids: BTreeSet::new(),
+            circuits: HashMap::new(),
+            attempts: HashMap::new(),
             by_body: HashMap::new(),
             by_delivery: HashMap::new(),
             by_identity: HashMap::new(),
@@ -174,6 +182,19 @@ impl History {
             story.fail(who, now);
         }
         self.hold(who, key, held);
+        let held = self.limits(key, &plan, now);
+        self.hold(who, key, held);
+    }
+
+    /// Checks an attempt against the rate and the circuit of its sink.
+    fn limits(&mut self, key: StoryKey, plan: &SinkPlan, now: Timestamp) -> Result<(), String> {
+        let Some(event) = self.scenario.events.iter().find(|event| event.identity == key.0) else { return Ok(()) };
+        let Some(tenant) = self.scenario.tenants.get(event.tenant) else { return Ok(()) };
+        let circuit = self.circuits.get(&(tenant.id.clone(), plan.id.clone()));
+        limit::check_circuit(circuit, now)?;
+        let attempts = self.attempts.entry((event.tenant, key.1)).or_default();
+        attempts.push(now);
+        plan.rate().map_or(Ok(()), |rate| rate.check(attempts))
     }
 
     /// The attempt failed just now, and is spent.

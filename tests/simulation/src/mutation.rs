@@ -17,13 +17,17 @@ pub enum Mutation {
     BelieveParking,
     /// A failed delivery is due at once, whatever its schedule says.
     DueAtOnce,
+    /// Nobody hears of circuits that are open.
+    IgnoreCircuit,
+    /// Places of a rate are taken without a look at who else takes them.
+    IgnoreRate,
     /// The ledger forgets whose a record is: tenants share their keys.
     ShareLedger,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,
         Self::CompleteFirst,
@@ -31,6 +35,8 @@ impl Mutation {
         Self::BelieveDeadLetters,
         Self::BelieveParking,
         Self::DueAtOnce,
+        Self::IgnoreCircuit,
+        Self::IgnoreRate,
         Self::ShareLedger,
     ];
 }

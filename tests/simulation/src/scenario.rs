@@ -10,6 +10,7 @@ use acequia_testkit::build;
 use jiff::Timestamp;
 
 use crate::dice::Dice;
+use crate::limit::PerMinute;
 
 /// The types of events.
 pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
@@ -27,6 +28,8 @@ pub struct SinkVersion {
     pub country: Option<&'static str>,
     /// Whether it is on.
     pub enabled: bool,
+    /// Whether it is held back.
+    pub paused: bool,
     /// The waits between attempts, in seconds.
     pub waits: &'static [u64],
 }
@@ -102,12 +105,20 @@ pub struct Scenario {
     pub events: Vec<EventPlan>,
 }
 
+impl SinkPlan {
+    /// The rate at which it is served, where it has one. No chance decides it, so that a seed stays the seed it was.
+    pub fn rate(&self) -> Option<PerMinute> {
+        matches!(self.id.as_str(), "crm-strict" | "queue").then_some(PerMinute(3))
+    }
+}
+
 impl SinkVersion {
     fn of(dice: &mut Dice) -> Self {
         Self {
             rule: dice.pick(&RULES).copied().unwrap_or("*"),
             country: if dice.happens(0.2) { dice.pick(&COUNTRIES).copied() } else { None },
             enabled: true,
+            paused: false,
             waits: dice.pick(&SCHEDULES).copied().unwrap_or(&[5]),
         }
     }
@@ -151,9 +162,10 @@ impl TenantPlan {
         let mut next = self.versions.last().cloned().unwrap_or_default();
         let index = dice.below(next.len());
         if let Some(sink) = next.get_mut(index) {
-            match dice.below(4) {
+            match dice.below(5) {
                 0 => sink.enabled = !sink.enabled,
-                1 => sink.rule = dice.pick(&RULES).copied().unwrap_or("*"),
+                1 => sink.paused = !sink.paused,
+                2 => sink.rule = dice.pick(&RULES).copied().unwrap_or("*"),
                 _ => sink.waits = dice.pick(&SCHEDULES).copied().unwrap_or(&[5]),
             }
         }
@@ -166,6 +178,7 @@ impl TenantPlan {
         let mut next = self.versions.last().cloned().unwrap_or_default();
         for sink in &mut next {
             sink.enabled = true;
+            sink.paused = false;
         }
         self.versions.push(next);
     }
@@ -180,12 +193,16 @@ impl TenantPlan {
     fn sink(&self, plan: &SinkPlan, version: &SinkVersion) -> serde_json::Value {
         let waits: Vec<String> = version.waits.iter().map(|wait| format!("{wait}s")).collect();
         let mut sink = serde_json::json!({ "id": plan.id.as_str(), "kind": plan.kind.as_str(), "types": [version.rule],
-            "enabled": version.enabled, "retry": waits });
+            "enabled": version.enabled, "paused": version.paused, "retry": waits });
+        if let (Some(PerMinute(rate)), Some(fields)) = (plan.rate(), sink.as_object_mut()) {
+            fields.insert("rate".to_owned(), format!("{rate}/m").into());
+            fields.insert("burst".to_owned(), 1.into());
+        }
         let tenant = &self.id;
         let own = match plan.kind {
             SinkKind::Webhook => {
                 serde_json::json!({ "url": format!("https://{tenant}.example/{}", plan.id), "secrets": ["key"],
-                "strict": plan.claims })
+                "strict": plan.claims, "breaker": { "of": 2, "failures": "50%", "cool_down": "40s" } })
             }
             SinkKind::Email => serde_json::json!({ "from": format!("hello@{tenant}.example"), "to": "{{ data.email }}",
                 "subject": "for {{ data.tenant }}", "text": "{{ data.number }}",

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_testkit::{
-    FixedClock, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    FixedClock, InMemoryEndpoints, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemoryTenants,
 };
 
 use crate::dice::Dice;
@@ -45,6 +46,8 @@ pub struct World {
     pub ledger: InMemoryLedger,
     /// SQS, without perils.
     pub queues: InMemoryQueues,
+    /// What is known of endpoints, without perils.
+    pub endpoints: InMemoryEndpoints,
     /// The store of rates, without perils.
     pub rates: InMemoryRates,
     /// The journal of redriving.
@@ -63,6 +66,7 @@ impl World {
             tenants: InMemoryTenants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
+            endpoints: InMemoryEndpoints::new(),
             rates: InMemoryRates::new(),
             journal: InMemoryJournal::new(),
             parking: InMemoryParking::new(),

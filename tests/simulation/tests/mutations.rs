@@ -59,3 +59,13 @@ fn retrying_at_once_is_found() {
 fn a_ledger_that_tenants_share_is_found() {
     assert_found(Mutation::ShareLedger, "dead-letter queue");
 }
+
+#[test]
+fn sending_while_a_circuit_is_open_is_found() {
+    assert_found(Mutation::IgnoreCircuit, "while the circuit is open");
+}
+
+#[test]
+fn taking_places_that_others_have_is_found() {
+    assert_found(Mutation::IgnoreRate, "and the rate is");
+}

@@ -75,6 +75,8 @@ impl<'s> Function<'s> {
             ("TENANTS_TABLE", TENANTS_TABLE),
             ("LEDGER_TABLE", LEDGER_TABLE),
             ("SES_CONFIGURATION_SET", "bench"),
+            ("PARKED_TABLE", "parked"),
+            ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:bench"),
             ("WEBHOOK_EGRESS", "local"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ];
