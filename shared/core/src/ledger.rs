@@ -77,6 +77,16 @@ pub struct AttemptNote {
     pub detail: String,
 }
 
+/// A place in the line of a rate, and whose it is: another copy of the message may not take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// When the attempt may begin.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// SQS's id of the message that has it.
+    pub message: String,
+}
+
 /// The sink's proof.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Receipt {
@@ -142,12 +152,8 @@ pub struct DeliveryRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
     /// The place that it has in the line of its sink's rate, where it waits for one ([`crate::rate`]).
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "jiff::fmt::serde::timestamp::millisecond::optional"
-    )]
-    pub place: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// The marks with which it came out of the dead-letter queue, the last one last, at most [`KEPT_ROUNDS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<String>,
@@ -205,7 +211,7 @@ impl DeliveryRecord {
             spent: self.spent,
             reason: self.reason,
             attempts: self.attempts.clone(),
-            place: self.place,
+            place: self.place.clone(),
             rounds: self.rounds.clone(),
             ..Self::begin(request)
         }

@@ -123,7 +123,7 @@ async fn two_instances_together_keep_the_rate_and_the_excess_comes_back_in_its_t
     assert_eq!(world.starts(), 10);
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("19", "crm")).unwrap();
     assert_eq!((record.spent, record.status), (0, Status::Retry), "no attempt was spent");
-    assert_eq!(record.place.unwrap().duration_since(world.clock.now()).as_secs(), 1);
+    assert_eq!(record.place.unwrap().at.duration_since(world.clock.now()).as_secs(), 1);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(handle(&one, &world.clock, &messages("acme", 10, 10, 2)).await, 0, "each has its place now");
     assert_eq!(world.starts(), 20);

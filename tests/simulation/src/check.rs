@@ -107,17 +107,19 @@ fn check_ledger(world: &World) {
                     .event(effect.event)
                     .is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
             });
-            let holds =
-                match record.status {
-                    Status::Delivered => effect,
-                    Status::Quarantined => !story.dead.is_empty(),
-                    // A claim may stay behind where its last record was lost. Nothing waits any more.
-                    Status::Claimed => claims,
-                    Status::Retry => !claims,
-                    Status::Expired => history.scenario.events.iter().enumerate().any(|(index, event)| {
-                        event.identity == key.0 && history.is_over(index, Duration::ZERO)
-                    }),
-                };
+            let holds = match record.status {
+                Status::Delivered => effect,
+                Status::Quarantined => !story.dead.is_empty(),
+                // A claim may stay behind where its last record was lost. Nothing waits any more.
+                Status::Claimed => claims,
+                Status::Retry => !claims,
+                Status::Expired => history
+                    .scenario
+                    .events
+                    .iter()
+                    .enumerate()
+                    .any(|(index, event)| event.identity == key.0 && history.is_over(index, Duration::ZERO)),
+            };
             let settled = story.effects.iter().any(|effect| effect.settled == Some(Status::Delivered));
             let forgotten = claims && settled && record.status != Status::Delivered;
             if !holds || forgotten {

@@ -108,7 +108,7 @@ pub struct Scenario {
 impl SinkPlan {
     /// The rate at which it is served, where it has one. No chance decides it, so that a seed stays the seed it was.
     pub fn rate(&self) -> Option<PerMinute> {
-        matches!(self.id.as_str(), "crm-strict" | "queue").then_some(PerMinute(3))
+        matches!(self.id.as_str(), "crm-strict" | "queue").then_some(PerMinute(1))
     }
 }
 
@@ -202,7 +202,7 @@ impl TenantPlan {
         let own = match plan.kind {
             SinkKind::Webhook => {
                 serde_json::json!({ "url": format!("https://{tenant}.example/{}", plan.id), "secrets": ["key"],
-                "strict": plan.claims, "breaker": { "of": 2, "failures": "50%", "cool_down": "40s" } })
+                "strict": plan.claims, "breaker": { "of": 2, "failures": "50%", "cool_down": "150s" } })
             }
             SinkKind::Email => serde_json::json!({ "from": format!("hello@{tenant}.example"), "to": "{{ data.email }}",
                 "subject": "for {{ data.tenant }}", "text": "{{ data.number }}",

@@ -12,19 +12,21 @@ fn first(mutation: Mutation) -> (u64, String) {
     (found.seed, found.violations[0].clone())
 }
 
-fn assert_found(mutation: Mutation, words: &str) {
+/// Asserts that the mutation is found by a rule that says one of these.
+fn assert_found(mutation: Mutation, words: &[&str]) {
     let (seed, violation) = first(mutation);
-    assert!(violation.contains(words), "seed {seed} finds {mutation:?} by another rule: {violation}");
+    let fits = words.iter().any(|words| violation.contains(words));
+    assert!(fits, "seed {seed} finds {mutation:?} by another rule: {violation}");
 }
 
 #[test]
 fn acknowledging_what_is_in_progress_is_found() {
-    assert_found(Mutation::AcknowledgeInProgress, "without effect or dead letter");
+    assert_found(Mutation::AcknowledgeInProgress, &["without effect or dead letter"]);
 }
 
 #[test]
 fn a_lease_shorter_than_the_run_is_found() {
-    assert_found(Mutation::ShortLease, "second effect");
+    assert_found(Mutation::ShortLease, &["second effect"]);
 }
 
 #[test]
@@ -37,35 +39,35 @@ fn completing_before_the_effect_is_found() {
 
 #[test]
 fn performing_a_repeated_delivery_of_a_batch_twice_is_found() {
-    assert_found(Mutation::SkipFold, "second effect");
+    assert_found(Mutation::SkipFold, &["second effect"]);
 }
 
 #[test]
 fn believing_a_dead_letter_queue_that_took_nothing_is_found() {
-    assert_found(Mutation::BelieveDeadLetters, "dead");
+    assert_found(Mutation::BelieveDeadLetters, &["dead", "LOST"]);
 }
 
 #[test]
 fn believing_a_table_of_parked_messages_that_took_nothing_is_found() {
-    assert_found(Mutation::BelieveParking, "without");
+    assert_found(Mutation::BelieveParking, &["without"]);
 }
 
 #[test]
 fn retrying_at_once_is_found() {
-    assert_found(Mutation::DueAtOnce, "before its time");
+    assert_found(Mutation::DueAtOnce, &["before its time"]);
 }
 
 #[test]
 fn a_ledger_that_tenants_share_is_found() {
-    assert_found(Mutation::ShareLedger, "dead-letter queue");
+    assert_found(Mutation::ShareLedger, &["dead-letter queue"]);
 }
 
 #[test]
 fn sending_while_a_circuit_is_open_is_found() {
-    assert_found(Mutation::IgnoreCircuit, "while the circuit is open");
+    assert_found(Mutation::IgnoreCircuit, &["while the circuit is open"]);
 }
 
 #[test]
 fn taking_places_that_others_have_is_found() {
-    assert_found(Mutation::IgnoreRate, "and the rate is");
+    assert_found(Mutation::IgnoreRate, &["and the rate is"]);
 }

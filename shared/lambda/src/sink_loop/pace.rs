@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acequia_core::id::TenantId;
+use acequia_core::ledger::Place;
 use acequia_core::outcome::{Cause, Hold};
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
 use acequia_core::rate::{HORIZON, Places, Rate, holds};
@@ -42,7 +43,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
 
 /// Whether an item is to be attempted and comes without a place.
 fn wants_place(item: &Item, now: Timestamp) -> bool {
-    let seated = item.record.as_ref().and_then(|record| record.place).is_some_and(|place| holds(place, now));
+    let place = item.record.as_ref().and_then(|record| record.place.as_ref());
+    let seated = place.is_some_and(|place| place.message == item.message.message_id && holds(place.at, now));
     item.open().is_some() && item.record.is_some() && !seated
 }
 
@@ -67,7 +69,8 @@ fn seat(items: &mut [Item], indexes: &[usize], found: Result<Places, Unavailable
         let remaining =
             place.map_or(HORIZON, |place| Duration::try_from(place.duration_since(now)).unwrap_or_default());
         if let Some(record) = &mut item.record {
-            record.place = place;
+            let message = item.message.message_id.clone();
+            record.place = place.map(|at| Place { at, message });
         }
         item.fail(Cause::Held { by: Hold::Rate, remaining });
     }
