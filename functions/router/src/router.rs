@@ -8,11 +8,11 @@ use acequia_core::delivery::{Delivery, Incoming, Outgoing};
 use acequia_core::id::SinkId;
 use acequia_core::outcome::{Cause, Disposition};
 use acequia_core::parking::receives_in_all;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::schedule::RetryPolicy;
 use acequia_lambda::batch::{Decided, finish, park, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, read_batch};
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, read_batch};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::item::Item;
@@ -36,7 +36,7 @@ pub struct Router<T, L, Q, P> {
     pub telemetry: Telemetry,
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking> Router<T, L, Q, P> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -48,7 +48,15 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
     }
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
-        let mut items: Vec<Item> = messages.into_iter().map(|message| Item::parse(&name.tenant, message)).collect();
+        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut items: Vec<Item> = messages
+            .into_iter()
+            .zip(watch.refusals())
+            .map(|(message, refusal)| match refusal {
+                Some(cause) => Item::refused(message, cause.clone()),
+                None => Item::parse(&name.tenant, message),
+            })
+            .collect();
         let current = self.tenants.current(&name.tenant).await;
         match &current {
             Ok(current) => {
@@ -74,6 +82,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
         let metrics = report::report(&self.telemetry, name, &*self.clock, &items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
         self.telemetry.write(name, self.clock.now(), &metrics);
+        watch.end(&self.ledger, name).await;
         response
     }
 

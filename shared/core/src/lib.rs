@@ -23,4 +23,5 @@ pub mod redrive;
 pub mod routing;
 pub mod schedule;
 pub mod secret;
+pub mod strikes;
 pub mod template;

@@ -126,6 +126,15 @@ pub enum Cause {
     /// Sink: the store of secrets does not answer.
     #[error("the store of secrets does not answer")]
     SecretsDown,
+    /// A message that may have ended earlier invocations is handled alone, and this one makes way ([`crate::strikes`]).
+    #[error("it makes way for a message that may have ended earlier invocations")]
+    MakesWay {
+        /// For how long.
+        wait: Duration,
+    },
+    /// Each time that the message was handled, alone, the invocation died ([`crate::strikes`]).
+    #[error("each invocation that handled this message, at last alone, died")]
+    CrashLoop,
     /// Too little time was left in the invocation to start.
     #[error("too little time was left in the invocation")]
     NoTime,
@@ -201,6 +210,8 @@ impl Cause {
             Self::PayloadConflict => Outcome::Quarantine(Reason::PayloadConflict),
             Self::Ambiguous => Outcome::Quarantine(Reason::Ambiguous),
             Self::Condemned(reason) => Outcome::Quarantine(*reason),
+            Self::MakesWay { wait } => Outcome::RetryAfter(*wait),
+            Self::CrashLoop => Outcome::Quarantine(Reason::CrashLoop),
             Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
             // 501 says that the endpoint does not know the method at all; the other 5xx are troubles of the moment.
             Self::Status { code: 501, .. } => Outcome::Quarantine(Reason::HttpStatus),
@@ -330,6 +341,8 @@ mod tests {
             (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretsDown, Outcome::Retry, false),
+            (Cause::MakesWay { wait: second }, Outcome::RetryAfter(second), false),
+            (Cause::CrashLoop, quarantine(Reason::CrashLoop), false),
             (Cause::NoTime, Outcome::Retry, false),
             (Cause::Panic, Outcome::Retry, true),
         ]

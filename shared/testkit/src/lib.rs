@@ -32,6 +32,7 @@ mod parking;
 mod queues;
 mod secrets;
 mod shared;
+mod strikes;
 mod tenants;
 
 pub use chance::SeededChance;

@@ -23,3 +23,7 @@ mod endpoints {
 mod journal {
     acequia_testkit::suite!(journal, acequia_testkit::InMemoryJournal::new());
 }
+
+mod strikes {
+    acequia_testkit::suite!(strikes, acequia_testkit::InMemoryLedger::new());
+}

@@ -34,3 +34,7 @@ mod endpoints {
 mod journal {
     acequia_testkit::suite!(journal, crate::World::load().await.journal().await);
 }
+
+mod strikes {
+    acequia_testkit::suite!(strikes, crate::World::load().await.ledger().await);
+}

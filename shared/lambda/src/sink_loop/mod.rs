@@ -1,5 +1,6 @@
 //! The loop of every sink function: from SQS's batch to the answer, with the claim before and the record after each effect.
 //!
+//! 0. *watch*: a message that may have ended earlier invocations is handled alone, or not at all ([`Watch`]).
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
@@ -26,13 +27,14 @@ use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Sink, Telemetry, UnusableBatch, read_batch, unwind,
+    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Sink, Telemetry, UnusableBatch, Watch, read_batch,
+    unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
@@ -88,7 +90,7 @@ impl Item {
     }
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q, P, S> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -106,7 +108,11 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
         messages: Vec<Incoming>,
         deadline: Deadline,
     ) -> SqsBatchResponse {
+        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let mut items: Vec<Item> = messages.into_iter().map(Item::of).collect();
+        for (item, refusal) in items.iter_mut().zip(watch.refusals()) {
+            item.attempted = refusal.cloned().map(Attempted::not_begun);
+        }
         read(&name.tenant, &mut items);
         fold(&mut items);
         let current = match self.tenants.current(&name.tenant).await {
@@ -134,6 +140,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
         let response = finish(&self.queues, queue, &decided).await;
         let metrics = BatchMetrics { delivered_unrecorded: unrecorded, ..metrics };
         self.telemetry.write(name, self.clock.now(), &metrics);
+        watch.end(&self.ledger, name).await;
         response
     }
 
@@ -168,7 +175,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, S: Sink> SinkLoop<T, L, Q
 
 /// Reads each message as a delivery of `tenant`.
 fn read(tenant: &TenantId, items: &mut [Item]) {
-    for item in items {
+    for item in items.iter_mut().filter(|item| item.attempted.is_none()) {
         // Reading is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let read =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Delivery::from_message(tenant, &item.message)));
