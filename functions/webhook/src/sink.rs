@@ -45,7 +45,8 @@ impl<E: EndpointStore, S: Secrets> Sink for WebhookSink<E, S> {
         let barred = self.barred(tenant, jobs).await;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((budget(job), self.attempt(tenant, job, barred.get(&job.sink.id)).boxed()));
+            let attempt = self.attempt(tenant, job, barred.get(&job.sink.id)).boxed();
+            work.push((job.sink.id.as_str(), budget(job), attempt));
         }
         let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
         self.disable_the_gone(tenant, jobs, &attempts).await;

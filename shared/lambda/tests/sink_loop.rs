@@ -42,7 +42,7 @@ impl Sink for ObedientSink {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut work: Vec<Work<'_>> = Vec::new();
         for job in jobs {
-            work.push((BUDGET, self.attempt(job).boxed()));
+            work.push((job.sink.id.as_str(), BUDGET, self.attempt(job).boxed()));
         }
         each(&self.clock, batch.deadline, 10, work).await
     }
@@ -67,7 +67,6 @@ struct World {
     tenants: InMemoryTenants,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
-    parking: InMemoryParking,
     orders: Orders,
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
     sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, ObedientSink>,
@@ -89,20 +88,19 @@ fn world(extra: &str) -> World {
     let clock = FixedClock::at(build::start());
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document(extra));
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
-    let parking = InMemoryParking::new();
     let (orders, attempts) = (Orders::default(), Arc::default());
     let sink = ObedientSink { orders: Arc::clone(&orders), attempts: Arc::clone(&attempts), clock: clock.clone() };
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: parking.clone(),
+        parking: InMemoryParking::new(),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { clock, tenants, ledger, queues, parking, orders, attempts, sink_loop }
+    World { clock, tenants, ledger, queues, orders, attempts, sink_loop }
 }
 
 impl World {

@@ -33,7 +33,7 @@ pub struct InMemoryLedger {
     pub reads: Faults,
     /// Makes writing fail; an entry is one record.
     pub writes: Faults,
-    /// Makes reading, writing and taking back strikes fail.
+    /// Makes reading, writing and taking back strikes fail; an entry is one that is written.
     pub strikes: Faults,
     pub(crate) struck: Shared<BTreeMap<(TenantId, String), Strike>>,
 }

@@ -16,14 +16,15 @@ impl Strikes for InMemoryLedger {
     async fn strike(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
         const OPERATION: &str = "write strikes against messages";
         let down = self.strikes.call(OPERATION).is_err();
-        let write = |strike: &Strike| {
+        let write = |(index, strike): (usize, &Strike)| {
             if down {
                 return Err(Unavailable::new(OPERATION, "switched off by the test"));
             }
+            self.strikes.entry(OPERATION, index)?;
             self.struck.lock().insert((tenant.clone(), strike.message_id.clone()), strike.clone());
             Ok(())
         };
-        strikes.iter().map(write).collect()
+        strikes.iter().enumerate().map(write).collect()
     }
 
     async fn take_back(&self, tenant: &TenantId, message_ids: &[String]) -> Vec<Result<(), Unavailable>> {

@@ -29,7 +29,8 @@ impl Sink for SimulatedWebhook {
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
             let Target::Webhook(endpoint) = &job.sink.target else { continue };
-            work.push((endpoint.timeout.saturating_add(OVERHEAD), self.attempt(job, endpoint.timeout).boxed()));
+            let lane = job.sink.id.as_str();
+            work.push((lane, endpoint.timeout.saturating_add(OVERHEAD), self.attempt(job, endpoint.timeout).boxed()));
         }
         each(&*clock, batch.deadline, 16, work).await
     }
@@ -38,6 +39,10 @@ impl Sink for SimulatedWebhook {
 impl SimulatedWebhook {
     async fn attempt(&self, job: &Job, timeout: Duration) -> Result<Receipt, Cause> {
         let Some((event, key)) = self.recognise(job) else { return Err(Cause::SinkUnknown) };
+        if self.0.world.lock().history.kills(event, true) {
+            self.0.die(event).await;
+        }
+        self.0.world.lock().history.attempt(self.0.invocation(), key, true);
         let answer = match select(pin!(self.request(event, key)), self.0.world.clock.sleep(timeout)).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), _)) => Err(Cause::Timeout(timeout)),
@@ -64,7 +69,6 @@ impl SimulatedWebhook {
         }
         let event = history.event_of(who, tenant, &delivery.envelope.body)?;
         let key = history.delivery(who, &delivery.id, event)?;
-        history.attempt(who, key, true);
         Some((event, key))
     }
 

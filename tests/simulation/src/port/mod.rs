@@ -5,6 +5,7 @@ mod ledger;
 mod mailer;
 mod parking;
 mod queues;
+mod strikes;
 mod tenants;
 
 use crate::peril::Instance;
