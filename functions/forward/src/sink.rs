@@ -9,7 +9,7 @@ use acequia_core::delivery::Outgoing;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Queues};
 use acequia_core::queue::QueueArn;
-use acequia_lambda::{Attempted, Batch, Job, Sink};
+use acequia_lambda::{Attempted, Batch, Job, Sink, send_in_order};
 
 use crate::{classify, request};
 
@@ -34,7 +34,7 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
                 continue;
             }
             let begun = self.clock.now();
-            let mut answers = self.queues.send(&queue, &messages).await.into_iter();
+            let mut answers = send_in_order(&self.queues, &queue, &messages).await.into_iter();
             let ended = self.clock.now();
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
             for index in indexes {

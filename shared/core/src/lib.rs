@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod id;
 pub mod ledger;
 mod nesting;
+pub mod order;
 pub mod outcome;
 pub mod parking;
 pub mod port;

@@ -132,6 +132,9 @@ pub enum Cause {
         /// For how long.
         wait: Duration,
     },
+    /// In a FIFO queue: a message of its group that stands before it is to come back ([`crate::order`]).
+    #[error("a message before it, of the same group, is to come back")]
+    GroupStopped,
     /// Each time that the message was handled, alone, the invocation died ([`crate::strikes`]).
     #[error("each invocation that handled this message, at last alone, died")]
     CrashLoop,
@@ -232,6 +235,7 @@ impl Cause {
             | Self::Throttled(_)
             | Self::Repeated
             | Self::NoTime
+            | Self::GroupStopped
             | Self::Panic => Outcome::Retry,
         }
     }
@@ -239,6 +243,11 @@ impl Cause {
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+    }
+
+    /// Whether a message that this befell is to come back, unless its attempts are used up.
+    pub fn comes_back(&self) -> bool {
+        matches!(self.outcome(), Outcome::Retry | Outcome::RetryAfter(_) | Outcome::Unknown)
     }
 
     /// Whether the verdict that it comes to must be remembered until the dead-letter queue takes the message: to attempt it again
@@ -270,7 +279,7 @@ impl Cause {
             Outcome::Disabled => Disposition::Quarantine(Reason::SinkDisabled),
             Outcome::RetryAfter(wait) => Disposition::Hide(wait.max(Duration::from_secs(1))),
             // What has not started goes back at once: another invocation has the time for it.
-            Outcome::Retry if *self == Self::NoTime => Disposition::Hide(Duration::ZERO),
+            Outcome::Retry if matches!(self, Self::NoTime | Self::GroupStopped) => Disposition::Hide(Duration::ZERO),
             Outcome::Retry | Outcome::Unknown if self.spends_attempt() => {
                 match policy.wait(attempt, self.is_overload(), self.retry_after(), chance) {
                     Wait::For(wait) => Disposition::Hide(wait),
@@ -342,6 +351,7 @@ mod tests {
             (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretsDown, Outcome::Retry, false),
             (Cause::MakesWay { wait: second }, Outcome::RetryAfter(second), false),
+            (Cause::GroupStopped, Outcome::Retry, false),
             (Cause::CrashLoop, quarantine(Reason::CrashLoop), false),
             (Cause::NoTime, Outcome::Retry, false),
             (Cause::Panic, Outcome::Retry, true),

@@ -213,6 +213,7 @@ mod tests {
             receives: 3,
             sent_at: Timestamp::from_second(1_000).unwrap(),
             queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
+            group: None,
         }
     }
 

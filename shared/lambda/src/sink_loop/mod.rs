@@ -26,6 +26,7 @@ use acequia_core::config::Sink as SinkConfig;
 use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::order::Stopped;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
@@ -118,6 +119,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, S: Sink> SinkLo
         let current = match self.tenants.current(&name.tenant).await {
             Ok(current) => {
                 self.admit(&current, deadline, &mut items).await;
+                stop_groups(&mut items);
                 self.deliver(Batch { current: &current, queue, name, deadline }, &mut items).await;
                 Some(current)
             }
@@ -202,6 +204,19 @@ fn fold(items: &mut [Item]) {
             }
             Some((earlier, same)) if *same == body => item.follows = Some(*earlier),
             Some(_) => item.fail(Cause::PayloadConflict),
+        }
+    }
+}
+
+/// Lets nothing go on that stands, in its group of a FIFO queue, behind a message that is to come back.
+fn stop_groups(items: &mut [Item]) {
+    let mut stopped = Stopped::default();
+    for item in items {
+        let group = item.message.group.clone();
+        match item.attempted.as_ref().map(|attempted| &attempted.result) {
+            Some(Err(cause)) if cause.comes_back() => stopped.stop(group.as_deref()),
+            None if item.follows.is_none() && stopped.has(group.as_deref()) => item.fail(Cause::GroupStopped),
+            _ => {}
         }
     }
 }
