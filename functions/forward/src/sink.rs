@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::Outgoing;
+use acequia_core::order::send_in_order;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Queues};
 use acequia_core::queue::QueueArn;
-use acequia_lambda::{Attempted, Batch, Job, Sink, send_in_order};
+use acequia_lambda::{Attempted, Batch, Job, Sink};
 
 use crate::{classify, request};
 

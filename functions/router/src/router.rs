@@ -6,14 +6,14 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Delivery, Incoming, Outgoing};
 use acequia_core::id::SinkId;
-use acequia_core::order::Stopped;
+use acequia_core::order::{Stopped, send_in_order};
 use acequia_core::outcome::{Cause, Disposition};
 use acequia_core::parking::receives_in_all;
 use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::schedule::RetryPolicy;
 use acequia_lambda::batch::{Decided, finish, park, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, read_batch, send_in_order};
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, read_batch};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::item::Item;

@@ -6,8 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::delivery::Outgoing;
 use crate::envelope::Envelope;
 use crate::id::{self, SinkId};
+use crate::port::{Queues, SendError, Unavailable};
+use crate::queue::QueueArn;
 
 /// The longest group id of a FIFO queue, in characters.
 const MAX_GROUP: usize = 128;
@@ -45,6 +48,46 @@ impl Stopped {
     pub fn has(&self, group: Option<&str>) -> bool {
         group.is_some_and(|group| self.0.contains(group))
     }
+}
+
+/// What is being done where a message was held back.
+const OPERATION: &str = "send messages in order";
+
+/// Sends messages to one queue so that nothing overtakes; one answer each, in order. To a standard queue they go all at once.
+///
+/// To a FIFO queue they go in rounds, each with at most one message of a group: a call may fail for some of its messages, and had it
+/// two of one group, the second could go in without the first. A group whose message the queue did not take, or may not have taken,
+/// stops: the rest of it is not sent.
+pub async fn send_in_order(
+    queues: &impl Queues,
+    queue: &QueueArn,
+    messages: &[Outgoing],
+) -> Vec<Result<String, SendError>> {
+    if !queue.is_fifo() {
+        return queues.send(queue, messages).await;
+    }
+    let not_sent = || Err(Unavailable::new(OPERATION, "a message before it, of the same group, was not sent").into());
+    let mut answers: Vec<Result<String, SendError>> = messages.iter().map(|_| not_sent()).collect();
+    let mut stopped = Stopped::default();
+    let mut open: Vec<(usize, &Outgoing)> = messages.iter().enumerate().collect();
+    while !open.is_empty() {
+        let mut groups = BTreeSet::new();
+        let (round, later): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, one)| groups.insert(one.group.as_deref()));
+        let sent: Vec<Outgoing> = round.iter().map(|(_, one)| (*one).clone()).collect();
+        let mut taken = queues.send(queue, &sent).await.into_iter();
+        for (index, one) in round {
+            let answer = taken.next().unwrap_or_else(not_sent);
+            if answer.is_err() {
+                stopped.stop(one.group.as_deref());
+            }
+            if let Some(place) = answers.get_mut(index) {
+                *place = answer;
+            }
+        }
+        open = later.into_iter().filter(|(_, one)| !stopped.has(one.group.as_deref())).collect();
+    }
+    answers
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ mod guard;
 mod message;
 #[cfg(feature = "mutation")]
 pub mod mutation;
-mod order;
 mod serve;
 mod sink;
 mod sink_loop;
@@ -23,7 +22,6 @@ pub use deadline::Deadline;
 pub use environment::Environment;
 pub use guard::unwind;
 pub use message::{UnusableBatch, read_batch};
-pub use order::send_in_order;
 pub use serve::serve;
 pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
