@@ -33,7 +33,7 @@ impl<M: Mailer> Sink for EmailSink<M> {
         let tenant = &batch.current.tenant.summary;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(tenant, job).boxed()));
+            work.push((job.sink.id.as_str(), CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(tenant, job).boxed()));
         }
         each(&*self.clock, batch.deadline, CONCURRENCY, work).await
     }

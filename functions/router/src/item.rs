@@ -31,6 +31,11 @@ impl Item {
         Self { message, envelope, routing: None, failure }
     }
 
+    /// A message that is not handled now, nor read.
+    pub(crate) fn refused(message: Incoming, cause: Cause) -> Self {
+        Self { message, envelope: None, routing: None, failure: Some(cause) }
+    }
+
     /// Finds the sinks that take it.
     pub(crate) fn route(&mut self, current: &CurrentTenant) {
         let Some(envelope) = &self.envelope else { return };

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Delivery, Incoming, Outgoing};
 use acequia_core::id::SinkId;
+use acequia_core::order::{Stopped, send_in_order};
 use acequia_core::outcome::{Cause, Disposition};
 use acequia_core::parking::receives_in_all;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::schedule::RetryPolicy;
 use acequia_lambda::batch::{Decided, finish, park, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, read_batch};
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, read_batch};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::item::Item;
@@ -36,7 +37,7 @@ pub struct Router<T, L, Q, P> {
     pub telemetry: Telemetry,
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking> Router<T, L, Q, P> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -48,13 +49,22 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
     }
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
-        let mut items: Vec<Item> = messages.into_iter().map(|message| Item::parse(&name.tenant, message)).collect();
+        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut items: Vec<Item> = messages
+            .into_iter()
+            .zip(watch.refusals())
+            .map(|(message, refusal)| match refusal {
+                Some(cause) => Item::refused(message, cause.clone()),
+                None => Item::parse(&name.tenant, message),
+            })
+            .collect();
         let current = self.tenants.current(&name.tenant).await;
         match &current {
             Ok(current) => {
                 for item in &mut items {
                     item.route(current);
                 }
+                stop_groups(&mut items);
                 self.dispatch(current, queue, name, &mut items).await;
             }
             Err(cause) => {
@@ -74,6 +84,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
         let metrics = report::report(&self.telemetry, name, &*self.clock, &items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
         self.telemetry.write(name, self.clock.now(), &metrics);
+        watch.end(&self.ledger, name).await;
         response
     }
 
@@ -81,16 +92,24 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
     async fn dispatch(&self, current: &CurrentTenant, queue: &QueueArn, name: &QueueName, items: &mut [Item]) {
         let mut by_kind: BTreeMap<SinkKind, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
         for (index, item) in items.iter().enumerate() {
-            let (Some(envelope), Some(routing)) = (&item.envelope, &item.routing) else { continue };
+            let (Some(envelope), Some(routing), None) = (&item.envelope, &item.routing, &item.failure) else {
+                continue;
+            };
             for (kind, sink) in routing.taken.iter().filter_map(|sink| Some((kind_of(current, sink)?, sink))) {
                 let (indexes, messages) = by_kind.entry(kind).or_default();
                 indexes.push(index);
-                messages.push(Delivery::new(sink.clone(), envelope.clone()).to_message());
+                let delivery = Delivery::new(sink.clone(), envelope.clone());
+                messages.push(if keeps_order(name, kind) {
+                    delivery.to_ordered_message()
+                } else {
+                    delivery.to_message()
+                });
             }
         }
         let sends = by_kind.into_iter().map(|(kind, (indexes, messages))| async move {
-            let target = queue.beside(&name.sibling(QueueRole::Sink(kind)));
-            (kind, indexes, self.queues.send(&target, &messages).await)
+            let fifo = keeps_order(name, kind);
+            let target = queue.beside(&QueueName { fifo, ..name.sibling(QueueRole::Sink(kind)) });
+            (kind, indexes, send_in_order(&self.queues, &target, &messages).await)
         });
         for (kind, indexes, answers) in futures::future::join_all(sends).await {
             let mut answers = answers.into_iter();
@@ -123,6 +142,24 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking> Router<T, L, Q, P> {
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
         Decided { attempts: receives, message, disposition, detail, refused: None }
+    }
+}
+
+/// One parameter of the tenant's stack makes its intake and its forward queue FIFO, both or none.
+fn keeps_order(intake: &QueueName, kind: SinkKind) -> bool {
+    intake.fifo && kind == SinkKind::Forward
+}
+
+/// Lets nothing go on that stands, in its group of a FIFO intake, behind an event that is to come back.
+fn stop_groups(items: &mut [Item]) {
+    let mut stopped = Stopped::default();
+    for item in items {
+        let group = item.message.group.as_deref();
+        match &item.failure {
+            Some(cause) if cause.comes_back() => stopped.stop(group),
+            None if stopped.has(group) => item.failure = Some(Cause::GroupStopped),
+            _ => {}
+        }
     }
 }
 

@@ -13,7 +13,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
     let installation = Config::from_env(environment)?.installation;
-    let clients = Clients::new(&acequia_aws::clients::function_config(installation.region, installation.endpoint));
+    let clients =
+        Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
     let sweeper = Sweeper {
         stage: installation.stage,
         parked: DynamoParking::new(clients.dynamodb, installation.parked_table),

@@ -45,7 +45,8 @@ impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
         let mut passes = self.breakers.ask(tenant, jobs).await;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((budget(job), self.attempt(tenant, job, passes.bar(&job.sink.id)).boxed()));
+            let attempt = self.attempt(tenant, job, passes.bar(&job.sink.id)).boxed();
+            work.push((job.sink.id.as_str(), budget(job), attempt));
         }
         let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
         self.breakers.tell(tenant, jobs, &attempts, &passes).await;
@@ -62,6 +63,19 @@ fn budget(job: &Job) -> Duration {
 }
 
 impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
+    /// The sink with an HTTP client of its own, which calls what `egress` allows.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn new(
+        breakers: Breakers<E, O>,
+        secrets: S,
+        egress: Egress,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self { breakers, secrets, client: egress::client(egress)?, egress, clock })
+    }
+
     async fn attempt(&self, tenant: &TenantId, job: &Job, barred: Option<Cause>) -> Result<Receipt, Cause> {
         if let Some(cause) = barred {
             return Err(cause);

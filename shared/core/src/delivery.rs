@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::ledger::Round;
+use crate::order;
 use crate::outcome::{Cause, Reason};
 use crate::parking::{RETURNED, entered_at};
 use crate::queue::QueueArn;
@@ -103,6 +104,8 @@ pub struct Incoming {
     pub sent_at: Timestamp,
     /// The queue it came from.
     pub queue: QueueArn,
+    /// The group in which a FIFO queue keeps order.
+    pub group: Option<String>,
 }
 
 /// A message to send.
@@ -150,6 +153,12 @@ impl Delivery {
             (ACCEPTED_AT.to_owned(), Attribute::number(self.envelope.accepted_at.as_millisecond())),
         ];
         Outgoing { body: self.envelope.body.clone(), attributes: attributes.into(), ..Outgoing::default() }
+    }
+
+    /// The message that carries it to the sink's FIFO queue.
+    pub fn to_ordered_message(&self) -> Outgoing {
+        let group = Some(order::group_of(&self.sink, &self.envelope));
+        Outgoing { group, deduplication: Some(self.id.as_str().to_owned()), ..self.to_message() }
     }
 
     /// Reads it back from a message of a sink's queue of `tenant`.
@@ -223,6 +232,7 @@ mod tests {
             receives: 1,
             sent_at: Timestamp::UNIX_EPOCH,
             queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
+            group: None,
         }
     }
 

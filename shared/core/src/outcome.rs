@@ -137,6 +137,18 @@ pub enum Cause {
     /// Sink: the store of secrets does not answer.
     #[error("the store of secrets does not answer")]
     SecretsDown,
+    /// A message that may have ended earlier invocations is handled alone, and this one makes way ([`crate::strikes`]).
+    #[error("it makes way for a message that may have ended earlier invocations")]
+    MakesWay {
+        /// For how long.
+        wait: Duration,
+    },
+    /// In a FIFO queue: a message of its group that stands before it is to come back ([`crate::order`]).
+    #[error("a message before it, of the same group, is to come back")]
+    GroupStopped,
+    /// Each time that the message was handled, alone, the invocation died ([`crate::strikes`]).
+    #[error("each invocation that handled this message, at last alone, died")]
+    CrashLoop,
     /// Too little time was left in the invocation to start.
     #[error("too little time was left in the invocation")]
     NoTime,
@@ -253,6 +265,8 @@ impl Cause {
             Self::PayloadConflict => Outcome::Quarantine(Reason::PayloadConflict),
             Self::Ambiguous => Outcome::Quarantine(Reason::Ambiguous),
             Self::Condemned(reason) => Outcome::Quarantine(*reason),
+            Self::MakesWay { wait } => Outcome::RetryAfter(*wait),
+            Self::CrashLoop => Outcome::Quarantine(Reason::CrashLoop),
             Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
             // 501 says that the endpoint does not know the method at all; the other 5xx are troubles of the moment.
             Self::Status { code: 501, .. } => Outcome::Quarantine(Reason::HttpStatus),
@@ -273,6 +287,7 @@ impl Cause {
             | Self::Throttled(_)
             | Self::Repeated
             | Self::NoTime
+            | Self::GroupStopped
             | Self::Panic => Outcome::Retry,
         }
     }
@@ -280,6 +295,11 @@ impl Cause {
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+    }
+
+    /// Whether a message that this befell is to come back, unless its attempts are used up.
+    pub fn comes_back(&self) -> bool {
+        matches!(self.outcome(), Outcome::Retry | Outcome::RetryAfter(_) | Outcome::Unknown)
     }
 
     /// Whether the verdict that it comes to must be remembered until the dead-letter queue takes the message: to attempt it again
@@ -311,7 +331,7 @@ impl Cause {
             Outcome::Disabled => Disposition::Quarantine(Reason::SinkDisabled),
             Outcome::RetryAfter(wait) => Disposition::Hide(wait.max(Duration::from_secs(1))),
             // What has not started goes back at once: another invocation has the time for it.
-            Outcome::Retry if *self == Self::NoTime => Disposition::Hide(Duration::ZERO),
+            Outcome::Retry if matches!(self, Self::NoTime | Self::GroupStopped) => Disposition::Hide(Duration::ZERO),
             Outcome::Retry | Outcome::Unknown if self.spends_attempt() => {
                 match policy.wait(attempt, self.is_overload(), self.retry_after(), chance) {
                     Wait::For(wait) => Disposition::Hide(wait),
@@ -384,6 +404,9 @@ mod tests {
             (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretsDown, Outcome::Retry, false),
+            (Cause::MakesWay { wait: second }, Outcome::RetryAfter(second), false),
+            (Cause::GroupStopped, Outcome::Retry, false),
+            (Cause::CrashLoop, quarantine(Reason::CrashLoop), false),
             (Cause::NoTime, Outcome::Retry, false),
             (Cause::Panic, Outcome::Retry, true),
         ]

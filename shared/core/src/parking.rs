@@ -207,6 +207,7 @@ impl Parked {
             attributes: self.message.attributes.clone(),
             receives: 1,
             sent_at: self.parked_at,
+            group: None,
             queue: self.queue.clone(),
         }
     }
@@ -274,6 +275,7 @@ mod tests {
             receives: 3,
             sent_at: Timestamp::from_second(1_000).unwrap(),
             queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
+            group: None,
         }
     }
 

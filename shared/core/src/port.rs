@@ -19,6 +19,7 @@ use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use crate::parking::{DuePage, Parked, ParkedKey, Waiting};
 use crate::queue::QueueArn;
 use crate::secret::Secret;
+use crate::strikes::Strike;
 
 /// A service that did not do what it was asked to, and may do it later.
 ///
@@ -209,6 +210,28 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Record>, Unavailable>> + Send;
     /// One page of all of a tenant's rows, in no order. It reads the whole table: for reports, not for functions.
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
+}
+
+/// The memory of messages that may make the process die ([`crate::strikes`]).
+pub trait Strikes: Send + Sync {
+    /// Reads the strikes against messages; one answer each, in the order of the ids, which must be distinct.
+    fn strikes(
+        &self,
+        tenant: &TenantId,
+        message_ids: &[String],
+    ) -> impl Future<Output = Result<Vec<Option<Strike>>, Unavailable>> + Send;
+    /// Writes strikes, each in place of an earlier one; one answer each, in order. The messages must be distinct.
+    fn strike(
+        &self,
+        tenant: &TenantId,
+        strikes: &[Strike],
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+    /// Takes the strikes against messages back; one answer each, in order. The ids must be distinct.
+    fn take_back(
+        &self,
+        tenant: &TenantId,
+        message_ids: &[String],
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// What is known of endpoints at run time, apart from their configuration ([`crate::breaker`]).

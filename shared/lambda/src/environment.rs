@@ -95,6 +95,11 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// The names of the tables of tenants, of the ledger, and of parked messages.
+    pub fn tables(&self) -> [&str; 3] {
+        [&self.tenants_table, &self.ledger_table, &self.parked_table]
+    }
+
     /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `PARKED_TABLE` and what [`Reporting`] needs.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let region = environment.text("AWS_REGION");

@@ -42,7 +42,7 @@ impl Sink for ObedientSink {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut work: Vec<Work<'_>> = Vec::new();
         for job in jobs {
-            work.push((BUDGET, self.attempt(job).boxed()));
+            work.push((job.sink.id.as_str(), BUDGET, self.attempt(job).boxed()));
         }
         each(&self.clock, batch.deadline, 10, work).await
     }

@@ -41,7 +41,7 @@ impl Sink for EchoSink {
                     _ => Ok(Receipt { id: None, status: Some(200) }),
                 }
             };
-            work.push((Duration::from_secs(10), answer.boxed()));
+            work.push((job.sink.id.as_str(), Duration::from_secs(10), answer.boxed()));
         }
         each(&self.0, batch.deadline, 1, work).await
     }

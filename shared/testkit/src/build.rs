@@ -106,6 +106,7 @@ pub fn incoming(queue: &QueueArn, message_id: &str, body: impl Into<String>) -> 
         receives: 1,
         sent_at: start(),
         queue: queue.clone(),
+        group: None,
     }
 }
 

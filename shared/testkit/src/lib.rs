@@ -34,6 +34,7 @@ mod queues;
 mod rates;
 mod secrets;
 mod shared;
+mod strikes;
 mod tenants;
 
 pub use chance::SeededChance;

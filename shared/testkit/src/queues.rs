@@ -251,6 +251,7 @@ impl InMemoryQueues {
             receives: 0,
             sent_at: now,
             queue: queue.clone(),
+            group: outgoing.group.clone(),
         };
         found.messages.push(Stored { message, group: outgoing.group.clone(), visible_at: now });
         Ok(id)

@@ -31,3 +31,7 @@ mod journal {
 mod parking {
     acequia_testkit::suite!(parking, acequia_testkit::InMemoryParking::new());
 }
+
+mod strikes {
+    acequia_testkit::suite!(strikes, acequia_testkit::InMemoryLedger::new());
+}

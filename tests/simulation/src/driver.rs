@@ -20,6 +20,7 @@ use futures::task::ArcWake;
 use jiff::Timestamp;
 
 use crate::function::{Function, ROLES, SWEEPER};
+use crate::history::Content;
 use crate::port::see_moved;
 use crate::world::World;
 
@@ -263,6 +264,11 @@ impl Driver {
             let history = &mut self.world.lock().history;
             history.running.insert(number);
             let shown: Vec<_> = messages.iter().map(|message| (content(history, message), message.receives)).collect();
+            for message in &messages {
+                if let Some(content) = content(history, message) {
+                    history.held.insert(message.message_id.clone(), content);
+                }
+            }
             history.note(number, format_args!("begins on {} with {shown:?}", queue.name()));
         }
         let event: SqsEvent = serde_json::from_value(lambda_event(&messages)).unwrap_or_default();
@@ -281,7 +287,7 @@ impl Driver {
         let polled = one.work.as_mut().poll(&mut Context::from_waker(&one.waker));
         if one.function.instance.has_crashed() {
             let one = self.running.swap_remove(index);
-            self.finish(one.number, "CRASHES");
+            self.fall(&one, "CRASHES");
             return;
         }
         if let Poll::Ready(answer) = polled {
@@ -289,6 +295,15 @@ impl Driver {
             self.finish(one.number, "ends");
             self.take(&one, answer);
             self.idle.entry(one.role).or_default().push(one.function);
+        }
+    }
+
+    /// It ends without order.
+    fn fall(&self, one: &Invocation, how: &str) {
+        self.finish(one.number, how);
+        let history = &mut self.world.lock().history;
+        for message in &one.messages {
+            history.died(&message.message_id);
         }
     }
 
@@ -303,7 +318,7 @@ impl Driver {
         let now = self.world.clock.now();
         while let Some(index) = self.running.iter().position(|one| one.deadline <= now) {
             let one = self.running.swap_remove(index);
-            self.finish(one.number, "TIMES OUT");
+            self.fall(&one, "TIMES OUT");
         }
     }
 
@@ -343,7 +358,7 @@ impl Driver {
 }
 
 /// What a message holds: its event, and in a sink's queue the sink.
-fn content(history: &mut crate::history::History, message: &Incoming) -> Option<(usize, Option<String>)> {
+fn content(history: &mut crate::history::History, message: &Incoming) -> Option<Content> {
     let name: QueueName = message.queue.name().parse().ok()?;
     let event = history.event_of(0, &name.tenant, &message.body)?;
     let sink = message.attributes.get(SINK).and_then(Attribute::as_text).map(str::to_owned);

@@ -11,6 +11,7 @@ use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
 use acequia_core::port::Clock as _;
+use acequia_core::strikes::DEATHS_ALONE;
 
 use crate::limit;
 use crate::scenario::{EventPlan, Scenario, SinkPlan};
@@ -24,6 +25,9 @@ const INVOCATION: Duration = Duration::from_secs(62);
 
 /// Which delivery: the identity of its event, and the place of its sink in the tenant's plan.
 pub type StoryKey = (usize, usize);
+
+/// What a message holds: its event, and in a sink's queue the sink.
+pub type Content = (usize, Option<String>);
 
 /// All that was seen in a run.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ pub struct History {
     pub dead: BTreeMap<usize, u32>,
     /// By tenant, when each version was published.
     pub published: Vec<Vec<Timestamp>>,
+    /// What each message holds that was received: its event, and in a sink's queue the sink.
+    pub held: BTreeMap<String, Content>,
+    /// How many invocations ended without order while they had this content.
+    pub deaths: BTreeMap<Content, u32>,
     /// The identities whose routing could not be recorded.
     pub unrecorded: BTreeSet<usize>,
     /// Which invocations parked which events, of which sink.
@@ -75,6 +83,8 @@ impl History {
             accepted: BTreeMap::new(),
             routed: BTreeSet::new(),
             dead: BTreeMap::new(),
+            held: BTreeMap::new(),
+            deaths: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
             parked: BTreeSet::new(),
             parked_ids: BTreeSet::new(),
@@ -121,6 +131,27 @@ impl History {
             return None;
         }
         Some(index)
+    }
+
+    /// An invocation that had this message ended without order, or seems to have.
+    pub fn died(&mut self, message_id: &str) {
+        if let Some(content) = self.held.get(message_id) {
+            *self.deaths.entry(content.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether the function that handles this event dies.
+    pub fn kills(&self, event: usize, in_sink: bool) -> bool {
+        self.event(event).is_some_and(|event| event.flaw.kills(in_sink))
+    }
+
+    /// A message is quarantined because invocations died of it: that must be true, or look true three times.
+    pub fn condemned(&mut self, who: u64, content: &Content) {
+        let kills = self.kills(content.0, content.1.is_some());
+        let deaths = self.deaths.get(content).copied().unwrap_or_default();
+        if !kills && deaths <= DEATHS_ALONE {
+            self.report(who, format_args!("{content:?} is quarantined as a crash loop after {deaths} deaths"));
+        }
     }
 
     /// The event at this place of the scenario.

@@ -71,6 +71,17 @@ pub enum Flaw {
     Foreign,
     /// It has no address: mails of it cannot be written.
     NoAddress,
+    /// The router dies of it as soon as it sends a delivery of it.
+    KillsRouter,
+    /// Every sink function dies of it.
+    KillsSinks,
+}
+
+impl Flaw {
+    /// Whether the function that handles it dies: of the router, or (`in_sink`) of a sink.
+    pub fn kills(self, in_sink: bool) -> bool {
+        self == if in_sink { Self::KillsSinks } else { Self::KillsRouter }
+    }
 }
 
 /// One event as a producer sends it.
@@ -249,6 +260,8 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize
         0 => Flaw::NotJson,
         1 => Flaw::Foreign,
         2 => Flaw::NoAddress,
+        3 => Flaw::KillsRouter,
+        4 => Flaw::KillsSinks,
         _ => Flaw::None,
     };
     let owner = tenants.get(tenant).map(|tenant| tenant.id.to_string()).unwrap_or_default();

@@ -37,8 +37,9 @@ impl Sink for SimulatedWebhook {
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
             let Target::Webhook(endpoint) = &job.sink.target else { continue };
-            let bar = passes.bar(&job.sink.id);
-            work.push((endpoint.timeout.saturating_add(OVERHEAD), self.attempt(job, bar, endpoint.timeout).boxed()));
+            let (lane, bar) = (job.sink.id.as_str(), passes.bar(&job.sink.id));
+            let attempt = self.attempt(job, bar, endpoint.timeout).boxed();
+            work.push((lane, endpoint.timeout.saturating_add(OVERHEAD), attempt));
         }
         let attempts = each(&*clock, batch.deadline, 16, work).await;
         self.breakers.tell(tenant, jobs, &attempts, &passes).await;
@@ -58,6 +59,10 @@ impl SimulatedWebhook {
             return Err(cause);
         }
         let Some((event, key)) = self.recognise(job) else { return Err(Cause::SinkUnknown) };
+        if self.instance.world.lock().history.kills(event, true) {
+            self.instance.die(event).await;
+        }
+        self.instance.world.lock().history.attempt(self.instance.invocation(), key, true);
         let answer = match select(pin!(self.request(event, key)), self.instance.world.clock.sleep(timeout)).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), _)) => Err(Cause::Timeout(timeout)),
@@ -84,7 +89,6 @@ impl SimulatedWebhook {
         }
         let event = history.event_of(who, tenant, &delivery.envelope.body)?;
         let key = history.delivery(who, &delivery.id, event)?;
-        history.attempt(who, key, true);
         Some((event, key))
     }
 

@@ -18,9 +18,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 /// One table.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
-    pub(super) client: Client,
-    pub(super) name: String,
+pub(crate) struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
 }
 
 /// The key of an item, to compare by.
@@ -29,12 +29,12 @@ fn pair(item: &Item) -> Option<(String, String)> {
 }
 
 impl Table {
-    pub(super) fn new(client: Client, name: String) -> Self {
+    pub(crate) fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
 
     /// Writes items; one answer each, in order.
-    pub(super) async fn put(&self, operation: &'static str, items: Vec<Item>) -> Vec<Result<(), Unavailable>> {
+    pub(crate) async fn put(&self, operation: &'static str, items: Vec<Item>) -> Vec<Result<(), Unavailable>> {
         let request = |item: &Item| {
             let put = PutRequest::builder().set_item(Some(item.clone())).build().ok()?;
             Some(WriteRequest::builder().put_request(put).build())
@@ -43,7 +43,7 @@ impl Table {
     }
 
     /// Deletes the items of these keys; one answer each, in order.
-    pub(super) async fn delete(&self, operation: &'static str, keys: Vec<Item>) -> Vec<Result<(), Unavailable>> {
+    pub(crate) async fn delete(&self, operation: &'static str, keys: Vec<Item>) -> Vec<Result<(), Unavailable>> {
         let request = |key: &Item| {
             let delete = DeleteRequest::builder().set_key(Some(key.clone())).build().ok()?;
             Some(WriteRequest::builder().delete_request(delete).build())
@@ -89,7 +89,7 @@ impl Table {
     }
 
     /// Reads the items of these keys consistently, in no order; what does not exist is left out.
-    pub(super) async fn get(&self, operation: &'static str, keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
+    pub(crate) async fn get(&self, operation: &'static str, keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
         let mut found = Vec::with_capacity(keys.len());
         for batch in keys.chunks(READS) {
             let mut open = batch.to_vec();

@@ -3,7 +3,7 @@
 //! A row's partition key is the tenant's id, so that a role limited by `dynamodb:LeadingKeys` sees one tenant only. What of a message
 //! does not fit into one item lies in further rows, which are written before the first and deleted after it.
 
-mod batch;
+pub(crate) mod batch;
 mod index;
 mod rows;
 

@@ -42,3 +42,7 @@ mod journal {
 mod parking {
     acequia_testkit::suite!(parking, crate::World::load().await.parking().await);
 }
+
+mod strikes {
+    acequia_testkit::suite!(strikes, crate::World::load().await.ledger().await);
+}

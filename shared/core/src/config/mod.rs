@@ -2,6 +2,7 @@
 //!
 //! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
 
+mod endpoint;
 mod issue;
 mod pace;
 mod raw;

@@ -110,6 +110,7 @@ mod tests {
             receives: 1,
             sent_at: Timestamp::UNIX_EPOCH,
             queue: format!("arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_{queue}").parse().unwrap(),
+            group: None,
         }
     }
 

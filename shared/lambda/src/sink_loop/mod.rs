@@ -1,5 +1,6 @@
 //! The loop of every sink function: from SQS's batch to the answer, with the claim before and the record after each effect.
 //!
+//! 0. *watch*: a message that may have ended earlier invocations is handled alone, or not at all ([`Watch`]).
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
@@ -27,15 +28,16 @@ use acequia_core::config::Sink as SinkConfig;
 use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::order::Stopped;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch, read_batch,
-    unwind,
+    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch, Watch,
+    read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
@@ -93,7 +95,7 @@ impl Item {
     }
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -111,13 +113,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         messages: Vec<Incoming>,
         deadline: Deadline,
     ) -> SqsBatchResponse {
+        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let mut items: Vec<Item> = messages.into_iter().map(Item::of).collect();
+        for (item, refusal) in items.iter_mut().zip(watch.refusals()) {
+            item.attempted = refusal.cloned().map(Attempted::not_begun);
+        }
         read(&name.tenant, &mut items);
         fold(&mut items);
         let current = match self.tenants.current(&name.tenant).await {
             Ok(current) => {
                 self.admit(&current, deadline, &mut items).await;
                 self.keep_pace(&name.tenant, &mut items).await;
+                stop_groups(&mut items);
                 self.deliver(Batch { current: &current, queue, name, deadline }, &mut items).await;
                 Some(current)
             }
@@ -141,6 +148,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         let circuit_changes = self.sink.take_circuit_changes();
         let metrics = BatchMetrics { delivered_unrecorded: unrecorded, circuit_changes, ..metrics };
         self.telemetry.write(name, self.clock.now(), &metrics);
+        watch.end(&self.ledger, name).await;
         response
     }
 
@@ -175,7 +183,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
 
 /// Reads each message as a delivery of `tenant`.
 fn read(tenant: &TenantId, items: &mut [Item]) {
-    for item in items {
+    for item in items.iter_mut().filter(|item| item.attempted.is_none()) {
         // Reading is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let read =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Delivery::from_message(tenant, &item.message)));
@@ -202,6 +210,19 @@ fn fold(items: &mut [Item]) {
             }
             Some((earlier, same)) if *same == body => item.follows = Some(*earlier),
             Some(_) => item.fail(Cause::PayloadConflict),
+        }
+    }
+}
+
+/// Lets nothing go on that stands, in its group of a FIFO queue, behind a message that is to come back.
+fn stop_groups(items: &mut [Item]) {
+    let mut stopped = Stopped::default();
+    for item in items {
+        let group = item.message.group.clone();
+        match item.attempted.as_ref().map(|attempted| &attempted.result) {
+            Some(Err(cause)) if cause.comes_back() => stopped.stop(group.as_deref()),
+            None if item.follows.is_none() && stopped.has(group.as_deref()) => item.fail(Cause::GroupStopped),
+            _ => {}
         }
     }
 }

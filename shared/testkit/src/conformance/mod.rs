@@ -18,6 +18,7 @@ pub mod parking;
 pub mod queues;
 pub mod rates;
 pub mod secrets;
+pub mod strikes;
 pub mod tenants;
 
 /// Makes one test of each case of a suite: `suite!(ledger, InMemoryLedger::new())`.
@@ -123,6 +124,18 @@ macro_rules! suite {
                 what_was_sent_stays_sent_to_every_run,
                 what_was_taken_back_is_begun_anew,
                 entries_of_other_queues_and_tenants_are_not_seen,
+            ]
+        );
+    };
+    (strikes, $port:expr) => {
+        $crate::cases!(
+            strikes,
+            $port,
+            [
+                a_strike_is_read_back_by_its_message,
+                the_last_strike_against_a_message_counts,
+                a_strike_that_is_taken_back_is_gone_and_its_neighbours_stay,
+                a_strike_is_the_tenants_own,
             ]
         );
     };

@@ -87,6 +87,12 @@ fn every_consumer_may_work_on_its_queue_and_quarantine() {
 }
 
 #[test]
+fn intake_and_forward_keep_order_both_or_none() {
+    let found = queue::intake_and_forward_are_fifo_together(&tenant());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
 fn every_queue_refuses_plain_http() {
     holds(queue::queue_refuses_plain_http);
 }

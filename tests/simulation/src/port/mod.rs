@@ -7,6 +7,7 @@ mod mailer;
 mod parking;
 mod queues;
 mod rates;
+mod strikes;
 mod tenants;
 
 use crate::peril::Instance;

@@ -15,7 +15,7 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
     let mut environment = Environment::of_process();
     let endpoint = environment.text("AWS_ENDPOINT_URL");
     let table = environment.text("LEDGER_TABLE");
-    let aws = acequia_aws::clients::function_config("us-east-1".to_owned(), Some(endpoint));
+    let aws = acequia_aws::clients::function_config("us-east-1", Some(&endpoint));
     let ledger = DynamoLedger::new(Clients::new(&aws).dynamodb, table);
     let tenant: TenantId = stub::TENANT.parse()?;
     for round in 0..rounds {
@@ -56,6 +56,8 @@ fn requests(round: usize) -> Result<Vec<ClaimRequest>> {
             kind: SinkKind::Email,
             config_version: 1,
             accepted_at: now,
+            round: None,
+            hastened: false,
             token: token.clone(),
             now,
             lease_until: after(now, Duration::from_mins(1)),

@@ -11,10 +11,12 @@ use acequia_core::ledger::{Receipt, after};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, Reporting, Sink, SinkLoop, SystemChance, SystemClock, Telemetry,
-    Work, each,
+    Attempted, Batch, CachedTenants, Deadline, Job, Pace, Reporting, Sink, SinkLoop, SystemChance, SystemClock,
+    Telemetry, Work, each,
 };
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants};
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants,
+};
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_lambda_events::event::sqs::SqsEvent;
 use email::EmailSink;
@@ -38,6 +40,7 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
             tenants,
             ledger: InMemoryLedger::new(),
             queues,
+            parking: InMemoryParking::new(),
             clock,
             chance: Arc::new(SystemChance),
             telemetry: Telemetry::to_stdout(Reporting::default()),
@@ -80,6 +83,8 @@ impl Parts {
             tenants: self.tenants,
             ledger: InMemoryLedger::new(),
             queues: self.queues,
+            parking: InMemoryParking::new(),
+            pace: Pace::new(InMemoryRates::new(), Arc::clone(&self.clock)),
             sink,
             clock: Arc::clone(&self.clock),
             chance: Arc::new(SystemChance),
@@ -117,7 +122,7 @@ impl Sink for Signer {
         let tenant = &batch.current.tenant.summary.id;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((Duration::from_secs(10), self.sign(tenant, job).boxed()));
+            work.push((job.sink.id.as_str(), Duration::from_secs(10), self.sign(tenant, job).boxed()));
         }
         each(&*self.clock, batch.deadline, 16, work).await
     }
