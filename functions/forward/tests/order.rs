@@ -8,10 +8,10 @@ use acequia_core::config::SinkKind;
 use acequia_core::delivery::Incoming;
 use acequia_core::ledger::after;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
 };
 use forward::ForwardSink;
 
@@ -37,6 +37,7 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: ForwardSink { queues: queues.clone(), clock: clock.clone() },
         clock,
         chance: Arc::new(SeededChance::new(1)),

@@ -13,10 +13,10 @@ use acequia_core::port::Clock as _;
 use acequia_core::port::{Queues as _, Strikes as _};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::strikes::Strike;
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Telemetry};
+use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, Sink, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
 };
 use futures::FutureExt as _;
 
@@ -71,7 +71,7 @@ struct World {
     kills: Told,
     throttles: Told,
     delivered: Arc<Mutex<Vec<String>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, MortalSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, MortalSink>,
 }
 
 fn world() -> World {
@@ -86,6 +86,7 @@ fn world() -> World {
         ledger: ledger.clone(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
