@@ -37,7 +37,7 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        pace: Pace::new(InMemoryRates::new(), clock.clone()),
         sink: ForwardSink { queues: queues.clone(), clock: clock.clone() },
         clock,
         chance: Arc::new(SeededChance::new(1)),

@@ -57,6 +57,7 @@ const LAYERS: &[Layer] = &[
             "forward",
             "email",
             "sweeper",
+            "webhook",
             "aws_lambda_events",
         ],
         may_test_with: &[],
