@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-/// The functions.
+/// The functions that a delivery passes.
 pub const FUNCTIONS: [&str; 4] = ["router", "webhook", "email", "forward"];
+
+/// The functions that work on a schedule and not per delivery: what they call depends on what waits, not on what is delivered.
+pub const SCHEDULED: [&str; 1] = ["sweeper"];
 
 /// A folder of built programs: of cargo-lambda (`<name>/bootstrap`) or of cargo (`<name>`).
 #[derive(Debug, Clone)]

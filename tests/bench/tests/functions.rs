@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bench::program::FUNCTIONS;
+use bench::program::{FUNCTIONS, SCHEDULED};
 
 #[test]
 fn every_function_is_measured_and_counts_its_calls_in_its_tests() {
@@ -13,10 +13,11 @@ fn every_function_is_measured_and_counts_its_calls_in_its_tests() {
         .filter(|entry| entry.path().join("Cargo.toml").exists())
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
+    found.retain(|function| !SCHEDULED.contains(&function.as_str()));
     found.sort();
     let mut measured = FUNCTIONS.map(str::to_owned);
     measured.sort();
-    assert_eq!(found, measured, "bench::program::FUNCTIONS names every function");
+    assert_eq!(found, measured, "bench::program::FUNCTIONS names every function that a delivery passes");
     for function in &found {
         let test = folder.join(function).join("tests/counts.rs");
         assert!(test.exists(), "{} is missing: see those of the other functions", test.display());

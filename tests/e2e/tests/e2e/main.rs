@@ -7,6 +7,8 @@ mod docs;
 mod email;
 mod forward;
 mod isolation;
+mod limits;
+mod order;
 mod parking;
 mod permission;
 mod secrecy;

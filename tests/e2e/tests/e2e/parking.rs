@@ -1,6 +1,6 @@
 //! Waits above 15 minutes: the message leaves its queue, and comes back when it is due; and events whose time is over.
 
-use e2e::world::event;
+use e2e::world::{event, sweep};
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
 
@@ -8,12 +8,6 @@ use serde_json::{Value as Json, json};
 fn parked(sink: &str) -> Option<Json> {
     let status = world().read(&["status", "alder"]);
     status["tenants"][0]["parked"].as_array()?.iter().find(|parked| parked["sink"] == sink).cloned()
-}
-
-/// Calls the sweeper, as its schedule does every minute.
-fn sweep() {
-    let function = format!("acequia-{}-sweeper", world().environment.stage);
-    world().aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{function}/invocations"), &json!({})).unwrap();
 }
 
 #[test]
