@@ -13,6 +13,8 @@ use acequia_core::queue::{QueueArn, QueueName};
 use acequia_lambda::{Deadline, SweepMetrics, Telemetry};
 use jiff::Timestamp;
 
+use crate::redrive::Afterwards;
+
 /// How many rows are read, sent and deleted together.
 const PAGE: usize = 100;
 
@@ -25,13 +27,15 @@ const FOR_A_PAGE: Duration = Duration::from_secs(10);
 pub struct SweepFailed(#[from] Unavailable);
 
 /// The sweeper, wired to its ports.
-pub struct Sweeper<S, Q> {
+pub struct Sweeper<S, Q, A> {
     /// The stage whose queues it fills.
     pub stage: Stage,
     /// The parked messages.
     pub parked: S,
     /// SQS.
     pub queues: Q,
+    /// What is done with the time that is left.
+    pub afterwards: A,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -48,7 +52,7 @@ struct Progress {
     silent: BTreeSet<QueueArn>,
 }
 
-impl<S: Sweeping, Q: Queues> Sweeper<S, Q> {
+impl<S: Sweeping, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     /// Sweeps once. Where another invocation does, this one has nothing to do.
     ///
     /// # Errors
@@ -60,6 +64,9 @@ impl<S: Sweeping, Q: Queues> Sweeper<S, Q> {
         }
         let mut progress = Progress::default();
         let end = self.sweep(deadline, &mut progress).await;
+        if end.is_ok() {
+            progress.metrics.redriven = self.afterwards.run(deadline).await;
+        }
         self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
         end.inspect_err(told)?;
         Ok(())
