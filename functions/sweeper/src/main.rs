@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoParking, SqsQueues};
+use acequia_aws::operator::OperatorQueues;
+use acequia_aws::{Clients, DynamoJournal, Ports};
 use acequia_lambda::{Environment, SystemChance, SystemClock, Telemetry, serve_schedule, start_telemetry};
-use sweeper::{Sweeper, config::Config};
+use sweeper::{AutoRedriver, Sweeper, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -15,10 +16,22 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let installation = Config::from_env(environment)?.installation;
     let clients =
         Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
+    let ports = Ports::new(&clients, installation.tables());
+    let afterwards = AutoRedriver {
+        stage: installation.stage.clone(),
+        turns: ports.parking.clone(),
+        tenants: ports.tenants,
+        dead_letters: OperatorQueues::new(clients.sqs),
+        journal: DynamoJournal::new(clients.dynamodb, &installation.ledger_table),
+        ledger: ports.ledger,
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+    };
     let sweeper = Sweeper {
         stage: installation.stage,
-        parked: DynamoParking::new(clients.dynamodb, installation.parked_table),
-        queues: SqsQueues::new(clients.sqs),
+        parked: ports.parking,
+        queues: ports.queues,
+        afterwards,
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
         telemetry: Telemetry::to_stdout(installation.reporting),

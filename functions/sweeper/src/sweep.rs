@@ -13,6 +13,8 @@ use acequia_core::queue::{QueueArn, QueueName};
 use acequia_lambda::{Deadline, SweepMetrics, Telemetry};
 use jiff::Timestamp;
 
+use crate::redrive::Afterwards;
+
 /// How many rows are read, sent and deleted together.
 const PAGE: usize = 100;
 
@@ -25,13 +27,15 @@ const FOR_A_PAGE: Duration = Duration::from_secs(10);
 pub struct SweepFailed(#[from] Unavailable);
 
 /// The sweeper, wired to its ports.
-pub struct Sweeper<S, Q> {
+pub struct Sweeper<S, Q, A> {
     /// The stage whose queues it fills.
     pub stage: Stage,
     /// The parked messages.
     pub parked: S,
     /// SQS.
     pub queues: Q,
+    /// What is done with the time that is left.
+    pub afterwards: A,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -48,18 +52,25 @@ struct Progress {
     silent: BTreeSet<QueueArn>,
 }
 
-impl<S: Sweeping, Q: Queues> Sweeper<S, Q> {
+impl<S: Sweeping, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     /// Sweeps once. Where another invocation does, this one has nothing to do.
     ///
     /// # Errors
     /// [`SweepFailed`] where the table does not answer; what was swept until then stays swept.
     pub async fn handle(&self, deadline: Deadline) -> Result<(), SweepFailed> {
-        if !self.parked.lease(&self.chance.token(), self.clock.now(), deadline.lease()).await.inspect_err(told)? {
+        let holder = self.chance.token();
+        if !self.parked.lease(&holder, self.clock.now(), deadline.lease()).await.inspect_err(told)? {
             tracing::info!("another invocation sweeps");
             return Ok(());
         }
         let mut progress = Progress::default();
         let end = self.sweep(deadline, &mut progress).await;
+        if end.is_ok() {
+            progress.metrics.redriven = self.afterwards.run(deadline).await;
+        }
+        // The next minute's sweep need not wait for the end of a lease that nobody uses. Where this fails, it has to.
+        let now = self.clock.now();
+        self.parked.lease(&holder, now, now).await.inspect_err(told).ok();
         self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
         end.inspect_err(told)?;
         Ok(())

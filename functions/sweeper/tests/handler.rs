@@ -21,7 +21,7 @@ struct World {
     parking: InMemoryParking,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sweeper: Sweeper<InMemoryParking, InMemoryQueues>,
+    sweeper: Sweeper<InMemoryParking, InMemoryQueues, ()>,
 }
 
 /// A sweeper at 1,000 s.
@@ -32,6 +32,7 @@ fn world() -> World {
         stage: build::stage(),
         parked: parking.clone(),
         queues: queues.clone(),
+        afterwards: (),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),

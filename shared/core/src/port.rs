@@ -359,6 +359,14 @@ pub trait Sweeping: Send + Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Takes its turn at what is done now and then (`what`): true where the time of the last turn is over, and from then on not before
+    /// `until`. Where the answer is lost, the turn may be taken.
+    fn turn(
+        &self,
+        what: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
     /// One page of what is due in one of the [`crate::parking::SHARDS`]. It may be a moment old: what it names may be gone or have
     /// another due time, and what it leaves out is there the next time.
     fn due(

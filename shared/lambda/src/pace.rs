@@ -61,17 +61,16 @@ impl<R: RateStore> Pace<R> {
         let now = self.clock.now();
         let known = self.sharers.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
         let fresh = known.filter(|(at, _)| Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < FRESH));
-        let sharers = match fresh {
-            Some((_, sharers)) => sharers,
-            None => {
-                let sharers = self.store.sharers(name, tenant, SHARING, now).await?;
-                let mut all = self.sharers.lock().unwrap_or_else(PoisonError::into_inner);
-                if all.len() >= MOST {
-                    all.clear();
-                }
-                all.insert(tenant.clone(), (now, sharers));
-                sharers
+        let sharers = if let Some((_, sharers)) = fresh {
+            sharers
+        } else {
+            let sharers = self.store.sharers(name, tenant, SHARING, now).await?;
+            let mut all = self.sharers.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST {
+                all.clear();
             }
+            all.insert(tenant.clone(), (now, sharers));
+            sharers
         };
         // No sink's id begins with `@`.
         Ok(Some((format!("@{name}"), rate.shared_by(sharers))))

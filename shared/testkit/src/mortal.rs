@@ -8,8 +8,8 @@ use std::time::Duration;
 use acequia_core::delivery::Outgoing;
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
-use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{DeadLetters, Received, RedriveJournal, Sending, Standing};
+use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::{DeadLetters, Depths, Received, RedriveJournal, Sending, Standing};
 use jiff::Timestamp;
 
 use crate::journal::InMemoryJournal;
@@ -95,6 +95,12 @@ impl DeadLetters for Mortal<'_> {
         }
         self.step().await;
         answers
+    }
+}
+
+impl Depths for Mortal<'_> {
+    async fn measure(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Unavailable> {
+        self.queues.measure(name).await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::shared::Shared;
 pub struct InMemoryParking {
     rows: Shared<BTreeMap<ParkedKey, Parked>>,
     lease: Shared<Option<(String, Timestamp)>>,
+    turns: Shared<BTreeMap<String, Timestamp>>,
     /// Makes parking fail; an entry is one message.
     pub parks: Faults,
     /// Makes looking for what is due, and reading it, fail.
@@ -78,6 +79,16 @@ impl Sweeping for InMemoryParking {
         let free = lease.as_ref().is_none_or(|(owner, until)| owner == holder || *until <= now);
         if free {
             *lease = Some((holder.to_owned(), until));
+        }
+        Ok(free)
+    }
+
+    async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        self.reads.call("take a turn")?;
+        let mut turns = self.turns.lock();
+        let free = turns.get(what).is_none_or(|until| *until <= now);
+        if free {
+            turns.insert(what.to_owned(), until);
         }
         Ok(free)
     }

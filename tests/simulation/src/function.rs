@@ -35,7 +35,7 @@ enum Code {
     Webhook(Loop<SimulatedWebhook>),
     Email(Loop<EmailSink<Perilous>>),
     Forward(Loop<ForwardSink<Perilous>>),
-    Sweeper(Sweeper<Perilous, Perilous>),
+    Sweeper(Sweeper<Perilous, Perilous, ()>),
 }
 
 /// An instance of a function, as it stays warm from one invocation to the next.
@@ -64,6 +64,8 @@ impl Function {
             }
             // No function reads a tenant's own queue; here its place is the sweeper's.
             SWEEPER => Code::Sweeper(Sweeper {
+                // Redriving has an actor of its own here.
+                afterwards: (),
                 stage: build::stage(),
                 parked: ports(),
                 queues: ports(),

@@ -21,6 +21,7 @@ const HOLDER: &str = "holder";
 const SWEEPER: &str = "@sweeper";
 
 const LEASE: &str = "take the lease of the sweeper";
+const TURN: &str = "take a turn of the sweeper";
 const DUE: &str = "look for parked messages that are due";
 const HASTEN: &str = "bring parked messages forward";
 
@@ -101,6 +102,27 @@ impl Table {
                 Ok(false)
             }
             Err(error) => Err(Unavailable::new(LEASE, error)),
+        }
+    }
+
+    pub(super) async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        let mut item = keys::key(SWEEPER, format!("turn#{what}"));
+        item.insert(LEASE_UNTIL.to_owned(), number(until.as_millisecond()));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#pk) OR #until <= :now")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#until", LEASE_UNTIL)
+            .expression_attribute_values(":now", number(now.as_millisecond()));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new(TURN, error)),
         }
     }
 

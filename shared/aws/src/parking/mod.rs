@@ -91,6 +91,10 @@ impl Sweeping for DynamoParking {
         self.table.lease(holder, now, until).await
     }
 
+    async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        self.table.turn(what, now, until).await
+    }
+
     async fn due(&self, shard: u8, now: Timestamp, from: Option<String>, limit: usize) -> Result<DuePage, Unavailable> {
         self.table.due(shard, now, from, limit).await
     }

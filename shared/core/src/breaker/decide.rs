@@ -59,14 +59,11 @@ pub fn gate(
         Circuit::Closed => return Gate::Go,
         Circuit::Open { until, since, trips } | Circuit::Probing { until, since, trips, .. } => (until, since, trips),
     };
-    match ahead(*until, now) {
-        Some(wait) => Gate::Hold(wait),
-        None => {
-            let circuit =
-                Circuit::Probing { until: after(now, PROBE), since: *since, trips: *trips, by: by.to_owned() };
-            Gate::Probe(EndpointState { circuit, ..known.next() })
-        }
+    if let Some(wait) = ahead(*until, now) {
+        return Gate::Hold(wait);
     }
+    let circuit = Circuit::Probing { until: after(now, PROBE), since: *since, trips: *trips, by: by.to_owned() };
+    Gate::Probe(EndpointState { circuit, ..known.next() })
 }
 
 fn ahead(until: Timestamp, now: Timestamp) -> Option<Duration> {

@@ -6,12 +6,14 @@ mod endpoint;
 mod issue;
 mod pace;
 mod raw;
+mod redrive;
 mod sink;
 mod tenant;
 
 pub use issue::{Issue, Issues};
 pub use pace::{RawBreaker, RawBreakerSettings};
 pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, Trace};
+pub use redrive::{AutoRedrive, RawAutoRedrive};
 pub use sink::{
     EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,
 };

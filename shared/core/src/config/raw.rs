@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::issue::{Issue, Issues};
 use super::pace::RawBreaker;
+use super::redrive::RawAutoRedrive;
 
 /// How much the ledger keeps of deliveries that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct RawTenant {
     /// How much the ledger keeps.
     #[serde(default)]
     pub trace: Trace,
+    /// Which dead letters go back by themselves; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_redrive: Option<RawAutoRedrive>,
     /// Where the tenant's events go.
     #[serde(default)]
     pub sinks: Vec<RawSink>,

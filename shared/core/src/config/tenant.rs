@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::issue::{Findings, Issues};
 use super::raw::{RawTenant, Trace};
+use super::redrive::{AutoRedrive, validate_auto_redrive};
 use super::sink::{Sink, validate_sink};
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId};
@@ -32,6 +33,8 @@ pub struct Tenant {
     pub summary: TenantSummary,
     /// How much the ledger keeps.
     pub trace: Trace,
+    /// Which dead letters go back by themselves; none without it.
+    pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
     pub sinks: Vec<Arc<Sink>>,
     /// Which sinks take which events.
@@ -61,6 +64,7 @@ impl Tenant {
         if raw.sinks.len() > MAX_SINKS {
             findings.report("sinks", format!("there are {}; at most {MAX_SINKS} are taken", raw.sinks.len()));
         }
+        let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::new().map_err(|error| findings.report("sinks", error)).ok();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
         let mut sinks = Vec::with_capacity(raw.sinks.len());
@@ -84,6 +88,7 @@ impl Tenant {
         let tenant = id.zip(routes).map(|(id, routes)| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
+            auto_redrive,
             sinks,
             routes,
         });

@@ -23,6 +23,8 @@ const BYTES: usize = 1024 * 1024 - 4 * 1024;
 /// What can be told of a dead letter. Its body may be anything: what cannot be read from it is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
+    /// SQS's id of it.
+    pub id: String,
     /// The event.
     pub event: Option<EventId>,
     /// The event's type.
@@ -62,6 +64,7 @@ impl Letter {
             .and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let reason = text(REASON);
         Self {
+            id: message.message_id.clone(),
             event: source.zip(id).and_then(|(source, id)| EventId::new(&source, &id).ok()),
             kind,
             sink: text(SINK).and_then(|text| text.parse().ok()),

@@ -16,6 +16,8 @@ pub struct SweepMetrics {
     pub swept: u64,
     /// Messages whose queue refuses them for good, and that went to its dead-letter queue.
     pub quarantined: u64,
+    /// Dead letters that went back to their queues by themselves.
+    pub redriven: u64,
     /// Messages that could not be read, sent or deleted, and stay for the next sweep.
     pub sweep_failed: u64,
     /// By how much the most overdue of the messages that were found is late.
@@ -40,6 +42,7 @@ impl Entry for SweepLine<'_> {
         for (name, count) in [
             ("swept", self.metrics.swept),
             ("quarantined", self.metrics.quarantined),
+            ("redriven", self.metrics.redriven),
             ("sweep_failed", self.metrics.sweep_failed),
         ] {
             if count > 0 {

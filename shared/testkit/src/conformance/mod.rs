@@ -101,6 +101,7 @@ macro_rules! suite {
                 an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
                 a_sinks_messages_are_hastened_and_no_others,
                 one_holder_at_a_time_has_the_lease,
+                a_turn_is_taken_once_until_its_time_is_over,
             ]
         );
     };

@@ -139,3 +139,12 @@ pub async fn one_holder_at_a_time_has_the_lease(store: &impl Store) {
     assert!(store.lease("two", at(60), at(200)).await.unwrap());
     assert!(!store.lease("one", at(61), at(300)).await.unwrap());
 }
+
+/// Each by its name; nobody holds it.
+pub async fn a_turn_is_taken_once_until_its_time_is_over(store: &impl Store) {
+    assert!(store.turn("p-one", at(0), at(60)).await.unwrap());
+    assert!(!store.turn("p-one", at(59), at(200)).await.unwrap());
+    assert!(store.turn("p-another", at(59), at(200)).await.unwrap());
+    assert!(store.turn("p-one", at(60), at(200)).await.unwrap());
+    assert!(!store.turn("p-one", at(61), at(300)).await.unwrap());
+}

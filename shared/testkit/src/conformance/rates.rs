@@ -21,8 +21,8 @@ pub async fn of_many_who_move_a_mark_at_once_one_does(rates: &impl RateStore) {
     let tenant = tenant_id("rate-race");
     let moves = (1..=8).map(|next| rates.advance(&tenant, "crm", None, next));
     let answers = futures::future::join_all(moves).await;
-    let moved = answers.iter().filter(|answer| matches!(answer, Ok(Advance::Moved))).count();
-    assert_eq!(moved, 1);
+    let winners = answers.iter().filter(|answer| matches!(answer, Ok(Advance::Moved))).count();
+    assert_eq!(winners, 1);
 }
 
 /// Sinks and tenants have marks of their own.
@@ -36,7 +36,7 @@ pub async fn a_rate_is_of_one_sink_of_one_tenant(rates: &impl RateStore) {
 
 /// Who uses something shared counts for the window, each once.
 pub async fn those_who_share_count_for_a_while(rates: &impl RateStore) {
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let (one, two) = (tenant_id("share-a"), tenant_id("share-b"));
     assert_eq!(rates.sharers("mail-test", &one, minute, at(0)).await.unwrap(), 1);
     assert_eq!(rates.sharers("mail-test", &two, minute, at(30)).await.unwrap(), 2);

@@ -50,6 +50,12 @@ impl Sweeping for Perilous {
         if self.0.end(&call).await { answer } else { Err(unavailable(SWEEP)) }
     }
 
+    async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        let call = self.0.call("parking.turn").await.ok_or_else(|| unavailable(SWEEP))?;
+        let answer = self.0.world.parking.turn(what, now, until).await;
+        if self.0.end(&call).await { answer } else { Err(unavailable(SWEEP)) }
+    }
+
     async fn due(&self, shard: u8, now: Timestamp, from: Option<String>, limit: usize) -> Result<DuePage, Unavailable> {
         let call = self.0.call("parking.due").await.ok_or_else(|| unavailable(SWEEP))?;
         let mut page = self.0.world.parking.due(shard, now, from, limit).await?;
