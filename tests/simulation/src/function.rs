@@ -32,7 +32,7 @@ type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
     Router(Router<Perilous, Perilous, Perilous, Perilous>),
-    Webhook(Loop<SimulatedWebhook>),
+    Webhook(Box<Loop<SimulatedWebhook>>),
     Email(Loop<EmailSink<Perilous>>),
     Forward(Loop<ForwardSink<Perilous>>),
     Sweeper(Sweeper<Perilous, Perilous, ()>),
@@ -54,7 +54,7 @@ impl Function {
         let ports = || Perilous(instance.clone());
         let code = match role {
             QueueRole::Sink(SinkKind::Webhook) => {
-                Code::Webhook(wire(&instance, SimulatedWebhook::new(&instance, seed), seed))
+                Code::Webhook(Box::new(wire(&instance, SimulatedWebhook::new(&instance, seed), seed)))
             }
             QueueRole::Sink(SinkKind::Email) => {
                 Code::Email(wire(&instance, EmailSink { mailer: ports(), clock }, seed))
