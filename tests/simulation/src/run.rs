@@ -22,6 +22,9 @@ use crate::world::{State, World};
 /// How long the chaos lasts: longer than the longest schedule and a visibility timeout.
 const CHAOS: Duration = Duration::from_mins(15);
 
+/// Within which time everything comes to rest once all is mended.
+const REST: Duration = Duration::from_hours(24);
+
 /// How a run is made.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
@@ -121,12 +124,15 @@ fn chaos(world: &World, driver: &mut Driver, end: Timestamp) -> bool {
 
 /// Runs until nothing is left to do.
 fn settle(world: &World, driver: &mut Driver) -> bool {
+    let end = after(world.clock.now(), REST);
     loop {
         if !world.lock().history.violations.is_empty() {
             return false;
         }
         match driver.step() {
             Step::Done => {}
+            // With all mended, a day is more than any schedule and any hold.
+            Step::Wait(until) if until > end => return endless(world),
             Step::Wait(until) => world.clock.set(until),
             Step::Quiet if driver.is_quiet() => return true,
             Step::Quiet | Step::Endless => return endless(world),

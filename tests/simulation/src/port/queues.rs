@@ -93,12 +93,13 @@ impl Perilous {
         answer
     }
 
-    /// The event among these that its sender dies of.
+    /// The event among these that its sender dies of. What the sweeper sends back it does not read.
     fn deadly(&self, name: &QueueName, messages: &[Outgoing]) -> Option<usize> {
         let history = &mut self.0.world.lock().history;
-        let mut events =
-            messages.iter().filter_map(|one| history.event_of(self.0.invocation(), &name.tenant, &one.body));
-        let events: Vec<usize> = events.by_ref().collect();
+        let swept = |one: &&Outgoing| !name.dlq && name.role != QueueRole::Out && one.attributes.contains_key(RETURNED);
+        let read = messages.iter().filter(|one| !swept(one));
+        let events: Vec<usize> =
+            read.filter_map(|one| history.event_of(self.0.invocation(), &name.tenant, &one.body)).collect();
         events.into_iter().find(|event| !name.dlq && history.kills(*event, name.role == QueueRole::Out))
     }
 
