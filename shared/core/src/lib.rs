@@ -8,6 +8,7 @@
 //! an attempt, and what happens to the message then), [`ledger`] (what is remembered).
 
 pub mod config;
+pub mod consent;
 pub mod delivery;
 pub mod egress;
 pub mod envelope;
