@@ -226,7 +226,7 @@ pub fn digest(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes).iter().take(16))
 }
 
-fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+pub(crate) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
     use fmt::Write as _;
     bytes.fold(String::with_capacity(32), |mut text, byte| {
         // Writing to a String cannot fail.

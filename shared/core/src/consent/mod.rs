@@ -4,9 +4,12 @@
 //! person agrees to: a campaign, say). [`decide`] is the whole state machine: one total function without I/O.
 
 mod decide;
+mod id;
 mod state;
 #[cfg(test)]
 mod table;
+pub mod token;
 
 pub use decide::{Answer, Decision, Emit, Input, decide};
+pub use id::{ActionId, ConsentKey, InvalidDigest, ListId, SubjectId};
 pub use state::{ActionState, Asks, EmailStatus, Standing, SubjectState};
