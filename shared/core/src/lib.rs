@@ -14,6 +14,7 @@ pub mod egress;
 pub mod envelope;
 pub mod id;
 pub mod ledger;
+pub mod mail;
 mod nesting;
 pub mod outcome;
 pub mod port;

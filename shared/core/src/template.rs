@@ -23,6 +23,15 @@ pub const MAX_RENDERED_BYTES: usize = 1024 * 1024;
 /// What a template can name. Anything else is refused when the configuration is applied.
 pub const VARIABLES: [&str; 3] = ["data", "event", "tenant"];
 
+/// What the templates of mails can name besides.
+pub const MAIL_VARIABLES: [&str; 2] = ["links", "mail"];
+
+/// The members of those variables that we make ourselves: a misspelt one is found when the configuration is applied.
+const MEMBERS: [(&str, &[&str]); 2] = [
+    ("links", &["accept", "accept_opt_in", "reject", "unsubscribe"]),
+    ("mail", &["kind", "number", "locale", "testing"]),
+];
+
 /// A template that cannot be used, found when the configuration is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateProblem {
@@ -58,6 +67,26 @@ impl Template {
     /// # Errors
     /// When it is too large, has a syntax error, or names something that is no variable.
     pub fn compile(field: &'static str, source: &str, html: bool) -> Result<Self, TemplateProblem> {
+        Self::compile_with(field, source, html, &VARIABLES)
+    }
+
+    /// Compiles the template of a mail, which can also name [`MAIL_VARIABLES`].
+    ///
+    /// # Errors
+    /// As [`Template::compile`].
+    pub fn compile_mail(field: &'static str, source: &str, html: bool) -> Result<Self, TemplateProblem> {
+        let all: Vec<&str> = VARIABLES.into_iter().chain(MAIL_VARIABLES).collect();
+        let template = Self::compile_with(field, source, html, &all)?;
+        template.check_members()?;
+        Ok(template)
+    }
+
+    fn compile_with(
+        field: &'static str,
+        source: &str,
+        html: bool,
+        variables: &[&str],
+    ) -> Result<Self, TemplateProblem> {
         if source.len() > MAX_TEMPLATE_BYTES {
             return Err(TemplateProblem {
                 problem: format!("it has {} bytes; at most {MAX_TEMPLATE_BYTES} are taken", source.len()),
@@ -78,22 +107,54 @@ impl Template {
             line: error.line().unwrap_or(1),
         })?;
         let template = Self { field, source: source.to_owned(), environment };
-        template.check_variables()?;
+        template.check_variables(variables)?;
         Ok(template)
     }
 
-    fn check_variables(&self) -> Result<(), TemplateProblem> {
+    /// The text that it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it names this variable.
+    pub fn uses(&self, variable: &str) -> bool {
+        self.environment
+            .get_template(self.field)
+            .is_ok_and(|compiled| compiled.undeclared_variables(false).contains(variable))
+    }
+
+    fn check_variables(&self, variables: &[&str]) -> Result<(), TemplateProblem> {
         let Ok(compiled) = self.environment.get_template(self.field) else { return Ok(()) };
         let mut unknown: Vec<String> = compiled
             .undeclared_variables(false)
             .into_iter()
-            .filter(|name| !VARIABLES.contains(&name.as_str()) && !self.is_global(name))
+            .filter(|name| !variables.contains(&name.as_str()) && !self.is_global(name))
             .collect();
         unknown.sort();
         let Some(name) = unknown.first() else { return Ok(()) };
-        let line = self.source.lines().position(|text| text.contains(name.as_str())).map_or(1, |at| at + 1);
-        let problem = format!("there is no variable {name:?}: a template can name {}", VARIABLES.join(", "));
-        Err(TemplateProblem { problem, line })
+        let problem = format!("there is no variable {name:?}: a template can name {}", variables.join(", "));
+        Err(TemplateProblem { problem, line: self.line_of(name) })
+    }
+
+    fn check_members(&self) -> Result<(), TemplateProblem> {
+        let Ok(compiled) = self.environment.get_template(self.field) else { return Ok(()) };
+        let named = compiled.undeclared_variables(true);
+        let mut unknown: Vec<(&String, &[&str])> = Vec::new();
+        for name in &named {
+            let Some((variable, member)) = name.split_once('.') else { continue };
+            let Some((_, members)) = MEMBERS.iter().find(|(known, _)| *known == variable) else { continue };
+            if !members.contains(&member) {
+                unknown.push((name, members));
+            }
+        }
+        unknown.sort();
+        let Some((name, members)) = unknown.first() else { return Ok(()) };
+        let problem = format!("there is no variable {name:?}: it has {}", members.join(", "));
+        Err(TemplateProblem { problem, line: self.line_of(name) })
+    }
+
+    fn line_of(&self, name: &str) -> usize {
+        self.source.lines().position(|text| text.contains(name)).map_or(1, |at| at + 1)
     }
 
     /// Functions such as `range` are globals of the environment, not variables.
@@ -168,6 +229,32 @@ impl Context {
     }
 }
 
+/// What the templates of a mail see besides: `mail` (`kind`, `number`, `locale`, `testing`), and `links` where the mail is about consent.
+#[derive(Debug, Clone, Default)]
+pub struct MailContext {
+    /// The kind of the mail, or the id of the sink.
+    pub kind: String,
+    /// Which of its kind it is about this action, 1-based.
+    pub number: u32,
+    /// The language that was asked for, or the tenant's.
+    pub locale: String,
+    /// Whether the event is a test.
+    pub testing: bool,
+    /// The links, by name.
+    pub links: Option<std::collections::BTreeMap<&'static str, String>>,
+}
+
+impl Context {
+    /// The context of one mail.
+    #[must_use]
+    pub fn with_mail(self, mail: MailContext) -> Self {
+        let MailContext { kind, number, locale, testing, links } = mail;
+        let links = links.map_or(Value::UNDEFINED, |links| Value::from(Serde(&links)));
+        let mail = minijinja::context! { kind, number, locale, testing };
+        Self(minijinja::context! { links, mail, ..self.0 })
+    }
+}
+
 /// Takes out members that are null: to a template they are missing, like those that are not there.
 fn strip_nulls(value: &mut Json) {
     match value {
@@ -223,6 +310,26 @@ mod tests {
         assert_eq!(problem.line, 3);
         assert!(problem.problem.contains("\"dta\""), "{}", problem.problem);
         assert!(Template::compile("text", "{% for i in range(3) %}{{ i }}{% endfor %}", false).is_ok());
+    }
+
+    #[test]
+    fn a_mails_template_can_name_its_links_and_no_link_that_there_is_not() {
+        let template =
+            Template::compile_mail("text", "{{ links.accept }} {{ mail.kind }} {{ data.x }}", false).unwrap();
+        assert!(template.uses("links") && !template.uses("event"));
+        let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme".to_owned() };
+        let body = br#"{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{"x":1}}"#;
+        let envelope = Envelope::parse(&tenant.id, jiff::Timestamp::UNIX_EPOCH, body).unwrap();
+        let links = Some([("accept", "https://a.example/c".to_owned())].into());
+        let mail = MailContext { kind: "confirm".to_owned(), links, ..MailContext::default() };
+        let context = Context::new(&tenant, &envelope);
+        assert_eq!(template.render(&context.clone().with_mail(mail)).unwrap(), "https://a.example/c confirm 1");
+        let without = context.with_mail(MailContext::default());
+        assert!(matches!(template.render(&without), Err(Cause::TemplateVariable { .. })));
+        let problem = Template::compile_mail("text", "a\n{{ links.acept }}", false).unwrap_err();
+        assert_eq!(problem.line, 2);
+        assert!(problem.problem.contains("acept") && problem.problem.contains("unsubscribe"), "{}", problem.problem);
+        assert!(Template::compile("text", "{{ links.accept }}", false).is_err());
     }
 
     #[test]

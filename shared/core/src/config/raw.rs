@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::consent::RawConsent;
 use super::issue::{Issue, Issues};
+use super::mail::{RawMail, RawTemplates};
 
 /// How much the ledger keeps of deliveries that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +47,15 @@ pub struct RawTenant {
     /// Where the tenant's events go.
     #[serde(default)]
     pub sinks: Vec<RawSink>,
+    /// Which events need consent, and how it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<RawConsent>,
+    /// What all mails have in common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<RawMail>,
+    /// The mails' templates, by name and language.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: RawTemplates,
 }
 
 /// The value of a custom header.
@@ -119,6 +130,9 @@ pub struct RawSink {
     /// E-mail: the template of the HTML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
+    /// E-mail: the name of the template, in place of subject, text and html.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// E-mail: what to do with one that may have been sent or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ambiguous: Option<Ambiguous>,

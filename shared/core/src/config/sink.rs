@@ -1,15 +1,19 @@
 //! A sink's configuration, validated: one type per kind, each with what its function needs and nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::issue::Findings;
+use super::mail::MailSettings;
 use super::raw::{Ambiguous, RawHeader, RawSink};
 use crate::egress::Egress;
 use crate::id::{SecretName, SinkId, TenantId};
+use crate::mail::{MailText, MailTexts};
 use crate::queue::{QueueArn, QueueName, QueueRole};
 use crate::routing::TypeRule;
 use crate::schedule::RetryPolicy;
@@ -149,12 +153,8 @@ pub struct EmailSink {
     pub reply_to: Option<String>,
     /// Gives the recipient's address.
     pub to: Template,
-    /// Gives the subject.
-    pub subject: Template,
-    /// Gives the plain text.
-    pub text: Template,
-    /// Gives the HTML.
-    pub html: Option<Template>,
+    /// Give subject, text and HTML, by language.
+    pub texts: Arc<MailTexts>,
     /// What to do with a mail that may have been sent or not.
     pub ambiguous: Ambiguous,
 }
@@ -191,7 +191,7 @@ pub fn is_address(text: &str) -> bool {
 }
 
 /// Says whether `text` is an address, or a name with an address in angle brackets.
-fn is_mailbox(text: &str) -> bool {
+pub(super) fn is_mailbox(text: &str) -> bool {
     if text.chars().any(char::is_control) {
         return false;
     }
@@ -206,6 +206,7 @@ pub(super) fn validate_sink(
     raw: &RawSink,
     path: &str,
     tenant: Option<&TenantId>,
+    mail: Option<&MailSettings>,
     egress: Egress,
     findings: &mut Findings,
 ) -> Option<Sink> {
@@ -229,7 +230,7 @@ pub(super) fn validate_sink(
     refuse_foreign_fields(raw, kind, path, findings);
     let target = match kind {
         SinkKind::Webhook => validate_webhook(raw, path, egress, findings).map(Target::Webhook),
-        SinkKind::Email => validate_email(raw, path, findings).map(|sink| Target::Email(Box::new(sink))),
+        SinkKind::Email => validate_email(raw, path, mail, findings).map(|sink| Target::Email(Box::new(sink))),
         SinkKind::Forward => validate_forward(raw, path, tenant, findings).map(Target::Forward),
     };
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
@@ -250,6 +251,7 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
         ("subject", raw.subject.is_some(), Email),
         ("text", raw.text.is_some(), Email),
         ("html", raw.html.is_some(), Email),
+        ("template", raw.template.is_some(), Email),
         ("ambiguous", raw.ambiguous.is_some(), Email),
         ("queue", raw.queue.is_some(), Forward),
     ];
@@ -408,39 +410,83 @@ fn validate_headers(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<H
     headers
 }
 
-fn validate_email(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<EmailSink> {
-    let mut mailbox = |value: Option<&str>, name: &str| {
-        let value = value?;
-        if !is_mailbox(value) {
-            findings.report(
-                format!("{path}.{name}"),
-                "it must be a mail address, or a name with an address in angle brackets",
-            );
+fn validate_email(
+    raw: &RawSink,
+    path: &str,
+    mail: Option<&MailSettings>,
+    findings: &mut Findings,
+) -> Option<EmailSink> {
+    for (name, value) in [("from", raw.from.as_deref()), ("reply_to", raw.reply_to.as_deref())] {
+        if value.is_some_and(|value| !is_mailbox(value)) {
+            let wants = "it must be a mail address, or a name with an address in angle brackets";
+            findings.report(format!("{path}.{name}"), wants);
         }
-        Some(value.to_owned())
+    }
+    let from = raw.from.clone().or_else(|| mail.map(|mail| mail.from.clone()));
+    required(from.as_ref(), path, "from", SinkKind::Email, findings);
+    let to = match (&raw.to, mail) {
+        (None, Some(mail)) => Some(mail.to.clone()),
+        (to, _) => compile_template(to.as_ref(), path, "to", false, true, findings),
     };
-    let from = mailbox(raw.from.as_deref(), "from");
-    let reply_to = mailbox(raw.reply_to.as_deref(), "reply_to");
-    required(raw.from.as_ref(), path, "from", SinkKind::Email, findings);
-    let mut template = |value: Option<&String>, name: &'static str, html: bool, needed: bool| {
-        let source = if needed { required(value, path, name, SinkKind::Email, findings)? } else { value?.as_str() };
-        Template::compile(name, source, html)
-            .map_err(|found| findings.report_line(format!("{path}.{name}"), found.problem, found.line))
-            .ok()
+    let texts = match &raw.template {
+        Some(name) => named_texts(raw, name, path, mail, findings),
+        None => inline_texts(raw, path, findings),
     };
-    let to = template(raw.to.as_ref(), "to", false, true);
-    let subject = template(raw.subject.as_ref(), "subject", false, true);
-    let text = template(raw.text.as_ref(), "text", false, true);
-    let html = template(raw.html.as_ref(), "html", true, false);
     Some(EmailSink {
         from: from?,
-        reply_to,
+        reply_to: raw.reply_to.clone().or_else(|| mail.and_then(|mail| mail.reply_to.clone())),
         to: to?,
-        subject: subject?,
-        text: text?,
-        html,
+        texts: texts?,
         ambiguous: raw.ambiguous.unwrap_or_default(),
     })
+}
+
+fn compile_template(
+    value: Option<&String>,
+    path: &str,
+    name: &'static str,
+    html: bool,
+    needed: bool,
+    findings: &mut Findings,
+) -> Option<Template> {
+    let source = if needed { required(value, path, name, SinkKind::Email, findings)? } else { value?.as_str() };
+    Template::compile(name, source, html)
+        .map_err(|found| findings.report_line(format!("{path}.{name}"), found.problem, found.line))
+        .ok()
+}
+
+/// The texts that stand in the sink itself: one language, for all.
+fn inline_texts(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<Arc<MailTexts>> {
+    let subject = compile_template(raw.subject.as_ref(), path, "subject", false, true, findings);
+    let text = compile_template(raw.text.as_ref(), path, "text", false, true, findings);
+    let html = compile_template(raw.html.as_ref(), path, "html", true, false, findings);
+    Some(Arc::new(MailTexts::new(MailText { subject: subject?, text: text?, html }, BTreeMap::new())))
+}
+
+/// The texts of the template that the sink names.
+fn named_texts(
+    raw: &RawSink,
+    name: &str,
+    path: &str,
+    mail: Option<&MailSettings>,
+    findings: &mut Findings,
+) -> Option<Arc<MailTexts>> {
+    for (field, present) in
+        [("subject", raw.subject.is_some()), ("text", raw.text.is_some()), ("html", raw.html.is_some())]
+    {
+        if present {
+            findings.report(format!("{path}.{field}"), "the template has it: leave one of the two out");
+        }
+    }
+    let Some(texts) = mail.and_then(|mail| mail.template(name)) else {
+        findings.report(format!("{path}.template"), format!("there is no template {name:?}"));
+        return None;
+    };
+    if texts.uses("links") {
+        let problem = format!("the template {name:?} names links, which only the mails of consent have");
+        findings.report(format!("{path}.template"), problem);
+    }
+    Some(Arc::clone(texts))
 }
 
 fn validate_forward(
