@@ -1,6 +1,7 @@
 //! The command line: every command with its arguments and help text.
 
 mod dlq;
+mod template;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, DlqPlace, PurgeArgs, RedriveArgs, ShowArgs};
+pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use crate::output::Format;
 
 const EXITS: &str = "\
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     /// Tenants' secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Templates of mails
+    #[command(subcommand)]
+    Template(TemplateCommand),
     /// Send events to a tenant's intake queue
     Send(SendArgs),
     /// Tell what became of an event: where it was routed, and each delivery

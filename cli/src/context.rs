@@ -34,13 +34,15 @@ impl Clock for SystemClock {
 /// One stage on AWS.
 pub(crate) struct Context {
     pub(crate) stage: Stage,
+    /// Sends the mails of `template send-test`.
+    pub(crate) ses: aws_sdk_sesv2::Client,
     clients: Clients,
 }
 
 impl Context {
     pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Self {
         let config = clients::operator_config(region.cloned()).await;
-        Self { stage: stage.clone(), clients: Clients::new(&config) }
+        Self { stage: stage.clone(), ses: aws_sdk_sesv2::Client::new(&config), clients: Clients::new(&config) }
     }
 
     pub(crate) fn tenants(&self) -> DynamoTenants {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 22] = [
     "",
     "tenant",
     "tenant validate",
@@ -17,6 +17,9 @@ const COMMANDS: [&str; 19] = [
     "tenant resume",
     "secret",
     "secret put",
+    "template",
+    "template preview",
+    "template send-test",
     "send",
     "explain",
     "dlq",

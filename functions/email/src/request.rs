@@ -2,13 +2,11 @@
 
 use acequia_core::config::{EmailSink, TenantSummary, is_address};
 use acequia_core::delivery::Delivery;
+use acequia_core::mail::Composed;
 use acequia_core::outcome::Cause;
 use acequia_core::template::Context;
 
 use crate::mailer::Mail;
-
-/// The longest subject, in characters: longer ones are cut by mail programs anyway.
-const MAX_SUBJECT_CHARS: usize = 500;
 
 /// Renders the mail.
 ///
@@ -24,17 +22,14 @@ pub fn mail(tenant: &TenantSummary, sink: &EmailSink, delivery: &Delivery) -> Re
             line: 1,
         });
     }
-    // A subject is one line: what an event brings in must not end it.
-    let rendered = sink.subject.render(&context)?;
-    let subject: String =
-        rendered.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SUBJECT_CHARS).collect();
+    let Composed { subject, text, html } = sink.texts.in_language(None).compose(&context, false)?;
     Ok(Mail {
         from: sink.from.clone(),
         to,
         reply_to: sink.reply_to.clone(),
         subject,
-        text: sink.text.render(&context)?,
-        html: sink.html.as_ref().map(|html| html.render(&context)).transpose()?,
+        text,
+        html,
         delivery: delivery.id.clone(),
         tenant: tenant.id.clone(),
     })

@@ -5,7 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::id::SinkId;
-use crate::template::Template;
+use crate::outcome::Cause;
+use crate::template::{Context, Template};
+
+/// The longest subject, in characters: longer ones are cut by mail programs anyway.
+const MAX_SUBJECT_CHARS: usize = 500;
 
 /// What the ids of the platform's own sinks begin with. A tenant that uses mails cannot have a sink of such an id.
 pub const OWN_SINKS: &str = "acequia-";
@@ -132,7 +136,34 @@ pub struct MailText {
     pub html: Option<Template>,
 }
 
+/// What a reader gets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Composed {
+    /// The subject, one line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The HTML.
+    pub html: Option<String>,
+}
+
 impl MailText {
+    /// Fills the templates; the subject of a test is marked as one.
+    ///
+    /// # Errors
+    /// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is composed with a hole in it.
+    pub fn compose(&self, context: &Context, testing: bool) -> Result<Composed, Cause> {
+        // A subject is one line: what an event brings in must not end it.
+        let rendered = self.subject.render(context)?;
+        let mark = testing.then_some("[TEST]");
+        let words: Vec<&str> = mark.into_iter().chain(rendered.split_whitespace()).collect();
+        Ok(Composed {
+            subject: words.join(" ").chars().take(MAX_SUBJECT_CHARS).collect(),
+            text: self.text.render(context)?,
+            html: self.html.as_ref().map(|html| html.render(context)).transpose()?,
+        })
+    }
+
     /// Whether one of its templates names this variable.
     pub fn uses(&self, variable: &str) -> bool {
         [Some(&self.subject), Some(&self.text), self.html.as_ref()].into_iter().flatten().any(|it| it.uses(variable))
