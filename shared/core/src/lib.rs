@@ -18,6 +18,7 @@ pub mod mail;
 mod nesting;
 pub mod outcome;
 pub mod port;
+pub mod proca;
 pub mod queue;
 mod reason;
 pub mod redrive;

@@ -8,8 +8,9 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
 use crate::config::TenantSummary;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Format};
 use crate::outcome::Cause;
+use crate::proca;
 
 /// The work that one rendering may take, in minijinja's instructions: thousands of times what a mail needs.
 const FUEL: u64 = 100_000;
@@ -25,6 +26,23 @@ pub const VARIABLES: [&str; 3] = ["data", "event", "tenant"];
 
 /// What the templates of mails can name besides.
 pub const MAIL_VARIABLES: [&str; 2] = ["links", "mail"];
+
+/// Proca's names, which the templates of mails can use for events that are written as its messages are.
+pub const PROCA_VARIABLES: [&str; 13] = [
+    "firstName",
+    "lastName",
+    "email",
+    "contact",
+    "org",
+    "campaign",
+    "actionPage",
+    "tracking",
+    "privacy",
+    "fields",
+    "confirmLink",
+    "rejectLink",
+    "doiLink",
+];
 
 /// The members of those variables that we make ourselves: a misspelt one is found when the configuration is applied.
 const MEMBERS: [(&str, &[&str]); 2] = [
@@ -75,7 +93,7 @@ impl Template {
     /// # Errors
     /// As [`Template::compile`].
     pub fn compile_mail(field: &'static str, source: &str, html: bool) -> Result<Self, TemplateProblem> {
-        let all: Vec<&str> = VARIABLES.into_iter().chain(MAIL_VARIABLES).collect();
+        let all: Vec<&str> = VARIABLES.into_iter().chain(MAIL_VARIABLES).chain(PROCA_VARIABLES).collect();
         let template = Self::compile_with(field, source, html, &all)?;
         template.check_members()?;
         Ok(template)
@@ -217,7 +235,23 @@ pub struct Context(Value);
 impl Context {
     /// Builds the context of one event.
     pub fn new(tenant: &TenantSummary, envelope: &Envelope) -> Self {
+        Self::with_personal(tenant, envelope, None)
+    }
+
+    /// The same, with the personal data of one of Proca's messages that came sealed.
+    pub fn with_personal(tenant: &TenantSummary, envelope: &Envelope, personal: Option<Json>) -> Self {
         let mut event: Json = serde_json::from_str(&envelope.body).unwrap_or_default();
+        if envelope.format == Format::Proca {
+            proca::normalise(&mut event);
+            if let (Some(Json::Object(personal)), Some(contact)) =
+                (personal, event.get_mut("contact").and_then(Json::as_object_mut))
+            {
+                contact.extend(personal);
+            }
+            // The whole message is what a cloud event has as data.
+            let (id, source, kind) = (envelope.event.id(), envelope.event.source(), &envelope.kind);
+            event = serde_json::json!({ "id": id, "source": source, "type": kind, "data": event });
+        }
         strip_nulls(&mut event);
         let data = event.as_object_mut().and_then(|attributes| attributes.remove("data")).unwrap_or_default();
         let data = if data.is_null() { Value::UNDEFINED } else { Value::from(Serde(&data)) };
@@ -250,8 +284,28 @@ impl Context {
     pub fn with_mail(self, mail: MailContext) -> Self {
         let MailContext { kind, number, locale, testing, links } = mail;
         let links = links.map_or(Value::UNDEFINED, |links| Value::from(Serde(&links)));
+        let link = |name: &str| links.get_attr(name).unwrap_or_default();
+        let data = self.0.get_attr("data").unwrap_or_default();
+        let of = |value: &Value, name: &str| value.get_attr(name).unwrap_or_default();
+        let contact = of(&data, "contact");
+        let proca = minijinja::context! {
+            firstName => of(&contact, "firstName"),
+            lastName => of(&contact, "lastName"),
+            email => of(&contact, "email"),
+            org => of(&data, "org"),
+            campaign => of(&data, "campaign"),
+            actionPage => of(&data, "actionPage"),
+            tracking => of(&data, "tracking"),
+            privacy => of(&data, "privacy"),
+            fields => of(&of(&data, "action"), "customFields"),
+            confirmLink => link("accept"),
+            rejectLink => link("reject"),
+            doiLink => link("accept_opt_in"),
+            contact => contact,
+            ..self.0
+        };
         let mail = minijinja::context! { kind, number, locale, testing };
-        Self(minijinja::context! { links, mail, ..self.0 })
+        Self(minijinja::context! { links, mail, ..proca })
     }
 }
 
@@ -330,6 +384,31 @@ mod tests {
         assert_eq!(problem.line, 2);
         assert!(problem.problem.contains("acept") && problem.problem.contains("unsubscribe"), "{}", problem.problem);
         assert!(Template::compile("text", "{{ links.accept }}", false).is_err());
+    }
+
+    #[test]
+    fn procas_names_are_filled_from_its_messages_and_from_nothing_else() {
+        let source = "{{ firstName }} {{ campaign.title }} {{ fields.age }} {{ data.contact.email }} {{ confirmLink }}";
+        let template = Template::compile_mail("text", source, false).unwrap();
+        let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme".to_owned() };
+        let context = |body: &str, personal: Option<Json>| {
+            let envelope = Envelope::parse(&tenant.id, jiff::Timestamp::UNIX_EPOCH, body.as_bytes()).unwrap();
+            let links = Some([("accept", "https://a.example/c".to_owned())].into());
+            let mail = MailContext { links, ..MailContext::default() };
+            Context::with_personal(&tenant, &envelope, personal).with_mail(mail)
+        };
+        let open = r#"{"schema":"proca:action:2","stage":"deliver","actionId":1,"campaign":{"title":"No coal"},
+            "action":{"customFields":{"age":30}},"contact":{"firstName":"Ana","email":"ana@example.org"}}"#;
+        assert_eq!(
+            template.render(&context(open, None)).unwrap(),
+            "Ana No coal 30 ana@example.org https://a.example/c"
+        );
+        let closed = open.replace(r#""firstName":"Ana","email":"ana@example.org""#, r#""contactRef":"c-1""#);
+        assert!(matches!(template.render(&context(&closed, None)), Err(Cause::TemplateVariable { .. })));
+        let personal = serde_json::json!({"firstName": "Ana", "email": "ana@example.org"});
+        assert!(template.render(&context(&closed, Some(personal))).unwrap().contains("ana@example.org"));
+        let cloud = r#"{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{"x":1}}"#;
+        assert!(matches!(template.render(&context(cloud, None)), Err(Cause::TemplateVariable { .. })));
     }
 
     #[test]

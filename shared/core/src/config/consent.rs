@@ -20,7 +20,7 @@ use crate::template::{Context, Template};
 const DEFAULT_VALIDITY: Duration = Duration::from_hours(30 * 24);
 const VALIDITIES: std::ops::RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(366 * 24);
 /// When reminders may be due, and how many there may be.
-const REMINDER_WAITS: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_hours(90 * 24);
+const REMINDER_WAITS: std::ops::RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(90 * 24);
 const MAX_REMINDERS: u32 = 3;
 /// The most lists with settings of their own.
 const MAX_LISTS: usize = 200;
