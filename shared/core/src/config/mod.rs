@@ -14,7 +14,7 @@ mod tenant;
 pub use consent::{ConsentSettings, Need, RawConsent, RawList, RawReminders, Reminders};
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
-pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, Trace};
+pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
 pub use sink::{
     EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,
 };

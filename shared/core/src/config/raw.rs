@@ -33,6 +33,17 @@ pub enum Ambiguous {
     Park,
 }
 
+/// What stands beside an event's bytes when a sink sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SinkFormat {
+    /// What receivers of Acequia expect.
+    #[default]
+    Event,
+    /// What receivers of Proca expect, and nothing else that they might notice.
+    Proca,
+}
+
 /// A tenant as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +109,10 @@ pub struct RawSink {
     /// True claims each delivery in the ledger first, so that no duplicate is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+
+    /// Webhook and forward: `event` (as Acequia sends it) or `proca` (with the attributes and headers of Proca's own push).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<SinkFormat>,
 
     /// Webhook: where to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]

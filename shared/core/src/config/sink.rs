@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::issue::Findings;
 use super::mail::MailSettings;
-use super::raw::{Ambiguous, RawHeader, RawSink};
+use super::raw::{Ambiguous, RawHeader, RawSink, SinkFormat};
 use crate::egress::Egress;
 use crate::id::{SecretName, SinkId, TenantId};
 use crate::mail::{MailText, MailTexts};
@@ -124,6 +124,8 @@ pub struct WebhookSink {
     pub headers: Vec<Header>,
     /// How long to wait for the whole answer.
     pub timeout: Duration,
+    /// What stands beside the event's bytes.
+    pub format: SinkFormat,
 }
 
 /// One custom header.
@@ -164,6 +166,8 @@ pub struct EmailSink {
 pub struct ForwardSink {
     /// Which queue.
     pub target: ForwardTarget,
+    /// What stands beside the event's bytes.
+    pub format: SinkFormat,
 }
 
 /// Which queue a forward sink fills.
@@ -261,6 +265,9 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
                 .report(format!("{path}.{name}"), format!("this is not a field of {kind} sinks, but of {owner} sinks"));
         }
     }
+    if kind == Email && raw.format.is_some() {
+        findings.report(format!("{path}.format"), "this is a field of webhook and forward sinks");
+    }
     if kind == Email && raw.strict == Some(false) {
         findings.report(format!("{path}.strict"), "mails are always claimed: leave the field out");
     }
@@ -307,7 +314,10 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
         parse_url(text, egress).map_err(|problem| findings.report(format!("{path}.url"), problem)).ok()
     });
     let names = raw.secrets.clone().unwrap_or_default();
-    if !(1..=2).contains(&names.len()) {
+    let format = raw.format.unwrap_or_default();
+    // Receivers of Proca check no signature: there they are the tenant's choice.
+    let least = if format == SinkFormat::Proca { 0 } else { 1 };
+    if !(least..=2).contains(&names.len()) {
         findings.report(
             format!("{path}.secrets"),
             "name one or two signing secrets: the current one, and the one before it while it rotates",
@@ -329,7 +339,7 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
             DEFAULT_TIMEOUT
         }
     };
-    Some(WebhookSink { url: url?, secrets, headers, timeout })
+    Some(WebhookSink { url: url?, secrets, headers, timeout, format })
 }
 
 fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
@@ -516,5 +526,5 @@ fn validate_forward(
             findings.report(at, "this is a queue of Acequia's own, and filling it would make a loop");
         }
     }
-    Some(ForwardSink { target })
+    Some(ForwardSink { target, format: raw.format.unwrap_or_default() })
 }
