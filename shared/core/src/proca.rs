@@ -176,7 +176,7 @@ pub(crate) fn normalise(message: &mut Json) {
     }
 }
 
-/// A sealed box of personal data: NaCl's `crypto_box`, each part in base64url without padding.
+/// A sealed box of personal data: `NaCl`'s `crypto_box`, each part in base64url without padding.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sealed {

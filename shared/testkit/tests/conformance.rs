@@ -23,3 +23,11 @@ mod endpoints {
 mod journal {
     acequia_testkit::suite!(journal, acequia_testkit::InMemoryJournal::new());
 }
+
+mod consents {
+    acequia_testkit::suite!(consents, acequia_testkit::InMemoryConsents::new());
+}
+
+mod mail_book {
+    acequia_testkit::suite!(mail_book, acequia_testkit::InMemoryMailBook::new());
+}

@@ -316,7 +316,7 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
     let names = raw.secrets.clone().unwrap_or_default();
     let format = raw.format.unwrap_or_default();
     // Receivers of Proca check no signature: there they are the tenant's choice.
-    let least = if format == SinkFormat::Proca { 0 } else { 1 };
+    let least = usize::from(format != SinkFormat::Proca);
     if !(least..=2).contains(&names.len()) {
         findings.report(
             format!("{path}.secrets"),

@@ -4,12 +4,24 @@
 //! person agrees to: a campaign, say). [`decide`] is the whole state machine: one total function without I/O.
 
 mod decide;
+mod desk;
 mod id;
+pub mod notice;
+pub mod plan;
+mod port;
+mod record;
 mod state;
 #[cfg(test)]
 mod table;
 pub mod token;
 
 pub use decide::{Answer, Decision, Emit, Input, decide};
+pub use desk::{Desk, DeskError};
 pub use id::{ActionId, ConsentKey, InvalidDigest, ListId, SubjectId};
+pub use plan::{Deed, Means};
+pub use port::{CommitError, Consents, MailBook};
+pub use record::{
+    Action, AddressId, Change, Consent, Dossier, Errand, MAX_HELD_BYTES, MAX_WAITING, OutboxRow, Proof, Snapshot,
+    Suppression, SuppressionReason,
+};
 pub use state::{ActionState, Asks, EmailStatus, Standing, SubjectState};
