@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoTenants, SqsQueues};
 use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, Telemetry, serve, start_telemetry};
 use router::{Router, config::Config};
 
@@ -22,6 +22,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
             clock.clone(),
         ),
+        consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table),
         ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
         clock,

@@ -5,6 +5,7 @@
 
 pub mod batch;
 mod deadline;
+mod dispatch;
 pub mod environment;
 mod guard;
 mod message;
@@ -18,6 +19,7 @@ mod telemetry;
 mod tenants;
 
 pub use deadline::Deadline;
+pub use dispatch::dispatch;
 pub use environment::Environment;
 pub use guard::unwind;
 pub use message::{UnusableBatch, read_batch};

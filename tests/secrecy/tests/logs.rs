@@ -124,6 +124,7 @@ impl World {
 
     async fn route(&self) {
         let router = Router {
+            consents: InMemoryConsents::new(),
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),

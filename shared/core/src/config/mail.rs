@@ -8,6 +8,7 @@ use url::Url;
 
 use super::issue::Findings;
 use super::sink::{is_address, is_mailbox};
+use crate::id::SecretName;
 use crate::mail::{Locale, MailText, MailTexts, TestRecipient};
 use crate::template::Template;
 
@@ -43,6 +44,12 @@ pub struct RawMail {
     /// Who may get the mails of test events: addresses, or `*@domain`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test_recipients: Vec<String>,
+    /// The name of the secret that opens sealed addresses: a private key of X25519, 32 bytes in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_key: Option<String>,
+    /// Whether mails go through a tenant of SES and a configuration set of its own (`acequia-<stage>-<tenant>`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ses_tenant: bool,
     /// The address of the tenant's logo, `https`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logo: Option<String>,
@@ -86,6 +93,10 @@ pub struct MailSettings {
     pub testing: Option<Template>,
     /// Who may get the mails of test events.
     pub test_recipients: Vec<TestRecipient>,
+    /// The name of the secret that opens sealed addresses.
+    pub personal_key: Option<SecretName>,
+    /// Whether mails go through a tenant of SES of its own.
+    pub ses_tenant: bool,
     /// How the tenant looks.
     pub brand: Brand,
     /// The templates by name.
@@ -139,6 +150,9 @@ pub(super) fn validate_mail(
     }
     let default_locale = raw.default_locale.parse::<Locale>();
     let default_locale = default_locale.map_err(|error| findings.report("mail.default_locale", error.to_string())).ok();
+    let personal_key = raw.personal_key.as_ref().and_then(|name| {
+        name.parse::<SecretName>().map_err(|error| findings.report("mail.personal_key", error.to_string())).ok()
+    });
     let test_recipients = validate_test_recipients(&raw.test_recipients, findings);
     let brand = validate_brand(raw, findings);
     let templates = validate_templates(templates, default_locale.as_ref(), findings);
@@ -151,6 +165,8 @@ pub(super) fn validate_mail(
         daily_cap: raw.daily_cap,
         testing,
         test_recipients,
+        personal_key,
+        ses_tenant: raw.ses_tenant,
         brand,
         templates,
     })

@@ -6,6 +6,7 @@
 mod decide;
 mod desk;
 mod id;
+pub mod link;
 pub mod notice;
 pub mod plan;
 mod port;

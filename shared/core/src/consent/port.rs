@@ -86,4 +86,6 @@ pub trait MailBook: Send + Sync {
         cap: u64,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Gives back one that was taken on the day of `now`, because no mail was sent.
+    fn give_back(&self, tenant: &TenantId, now: Timestamp) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

@@ -64,6 +64,8 @@ pub async fn a_days_cap_is_never_exceeded_and_the_next_day_begins_anew(book: &im
     assert_eq!(answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count(), 5);
     assert!(!book.take(&tenant, 5, at(3600)).await.unwrap());
     assert!(book.take(&tenant, 6, at(3600)).await.unwrap(), "a cap that was raised counts at once");
+    book.give_back(&tenant, at(3600)).await.unwrap();
+    assert!(book.take(&tenant, 6, at(3600)).await.unwrap() && !book.take(&tenant, 6, at(3600)).await.unwrap());
     assert!(book.take(&tenant, 5, after(start(), Duration::from_hours(24))).await.unwrap());
 }
 
