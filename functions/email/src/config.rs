@@ -9,6 +9,10 @@ pub struct Config {
     pub installation: Installation,
     /// The SES configuration set that mails are sent with.
     pub configuration_set: String,
+    /// The name of the consents table.
+    pub consents_table: String,
+    /// Where the confirm function answers.
+    pub link_base: String,
 }
 
 impl Config {
@@ -19,6 +23,13 @@ impl Config {
     pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
         let installation = Installation::read(&mut environment);
         let configuration_set = environment.text("SES_CONFIGURATION_SET");
-        environment.conclude(installation.map(|installation| Self { installation, configuration_set }))
+        let consents_table = environment.text("CONSENTS_TABLE");
+        let link_base = environment.text("LINK_BASE");
+        environment.conclude(installation.map(|installation| Self {
+            installation,
+            configuration_set,
+            consents_table,
+            link_base,
+        }))
     }
 }

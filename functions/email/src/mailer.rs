@@ -27,6 +27,12 @@ pub struct Mail {
     pub delivery: DeliveryId,
     /// Whose mail it is.
     pub tenant: TenantId,
+    /// Headers besides those that every mail has.
+    pub headers: Vec<(&'static str, String)>,
+    /// What SES gives back with every notice about the mail, besides the delivery and the tenant.
+    pub tags: Vec<(&'static str, String)>,
+    /// The tenant of SES, and its configuration set of the same name, that the mail goes through; else the platform's set.
+    pub ses_tenant: Option<String>,
 }
 
 /// Only what identifies the mail to us is printed: the rest is personal.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoMailBook, DynamoTenants, SqsQueues, SsmSecrets};
 use acequia_lambda::{
     CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
@@ -20,7 +20,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
     let clients = Clients::new(&aws);
     let clock = Arc::new(SystemClock);
-    let sink = EmailSink { mailer: SesMailer::new(&aws, config.configuration_set), clock: clock.clone() };
+    let sink = EmailSink {
+        mailer: SesMailer::new(&aws, config.configuration_set),
+        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        book: DynamoMailBook::new(clients.dynamodb.clone(), config.consents_table.clone()),
+        consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table),
+        clock: clock.clone(),
+        link_base: config.link_base,
+    };
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(
             DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),

@@ -16,7 +16,10 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryQueues, InMemorySecrets, InMemoryTenants,
+    SeededChance, build,
+};
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
 
@@ -50,7 +53,12 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     mailer: RememberingMailer,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, EmailSink<RememberingMailer>>,
+    sink_loop: SinkLoop<
+        InMemoryTenants,
+        InMemoryLedger,
+        InMemoryQueues,
+        EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
+    >,
 }
 
 fn world(extra: &str) -> World {
@@ -66,7 +74,14 @@ fn world(extra: &str) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        sink: EmailSink { mailer: mailer.clone(), clock: Arc::new(clock.clone()) },
+        sink: EmailSink {
+            mailer: mailer.clone(),
+            secrets: InMemorySecrets::new(),
+            book: InMemoryMailBook::new(),
+            consents: InMemoryConsents::new(),
+            clock: Arc::new(clock.clone()),
+            link_base: "https://confirm.example.org".to_owned(),
+        },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),

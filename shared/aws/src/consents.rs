@@ -16,6 +16,7 @@ use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, Get, Put, TransactGetItem, TransactWriteItem, WriteRequest,
@@ -102,7 +103,8 @@ impl DynamoConsents {
             mark_due(&mut outbox, "outbox", &change.key.subject, row.at);
             puts.push(self.new_put(outbox));
         }
-        let built: Result<Vec<_>, _> = puts.into_iter().map(|put| put.build()).collect();
+        let built: Result<Vec<_>, _> =
+            puts.into_iter().map(aws_sdk_dynamodb::types::builders::PutBuilder::build).collect();
         let built = built.map_err(|error| Unavailable::new(COMMIT, error))?;
         Ok(built.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect())
     }
@@ -178,7 +180,9 @@ impl Consents for DynamoConsents {
                 // A write was under way.
                 Err(error)
                     if tries < TRIES
-                        && error.as_service_error().is_some_and(|e| e.is_transaction_canceled_exception()) => {}
+                        && error
+                            .as_service_error()
+                            .is_some_and(TransactGetItemsError::is_transaction_canceled_exception) => {}
                 Err(error) => return Err(Unavailable::new(LOAD, error)),
             }
         };

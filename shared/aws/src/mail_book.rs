@@ -8,6 +8,7 @@ use acequia_core::id::TenantId;
 use acequia_core::ledger::after;
 use acequia_core::port::Unavailable;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use jiff::Timestamp;
@@ -108,7 +109,9 @@ impl MailBook for DynamoMailBook {
             .condition_expression("attribute_not_exists(pk)");
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
             Err(error) => Err(Unavailable::new(SUPPRESS, error)),
         }
     }

@@ -23,7 +23,7 @@ pub use dispatch::dispatch;
 pub use environment::Environment;
 pub use guard::unwind;
 pub use message::{UnusableBatch, read_batch};
-pub use serve::serve;
+pub use serve::{serve, serve_json};
 pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
 pub use system::{StandardOutput, SystemChance, SystemClock};

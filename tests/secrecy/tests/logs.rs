@@ -15,8 +15,8 @@ use acequia_lambda::{
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryQueues,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -219,7 +219,15 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         endpoints.lock().get_mut("crm").unwrap().switch(mode.parse::<Mode>().unwrap());
         world.work_off(webhook()).await;
     }
-    world.work_off(EmailSink { mailer: MoodyMailer::default(), clock: Arc::new(world.clock.clone()) }).await;
+    let email = EmailSink {
+        mailer: MoodyMailer::default(),
+        secrets: InMemorySecrets::new(),
+        book: InMemoryMailBook::new(),
+        consents: InMemoryConsents::new(),
+        clock: Arc::new(world.clock.clone()),
+        link_base: "https://confirm.example.org".to_owned(),
+    };
+    world.work_off(email).await;
     world.work_off(ForwardSink { queues: world.queues.clone(), clock: Arc::new(world.clock.clone()) }).await;
 
     let words = PAYLOAD.into_iter().chain([ADDRESS, SENDER, SUBJECT, EVENT_ID, HEADER, URL_WORD]);

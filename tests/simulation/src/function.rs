@@ -5,7 +5,7 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{CachedTenants, Deadline, Sink, SinkLoop, Telemetry, UnusableBatch};
-use acequia_testkit::SeededChance;
+use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, SeededChance};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use forward::ForwardSink;
@@ -24,12 +24,14 @@ pub const ROLES: [QueueRole; 4] = [
     QueueRole::Sink(SinkKind::Forward),
 ];
 
+/// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
+type Email = EmailSink<Perilous, InMemorySecrets, InMemoryMailBook, InMemoryConsents>;
 type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, S>;
 
 enum Code {
-    Router(Router<Perilous, Perilous, Perilous>),
+    Router(Router<Perilous, Perilous, Perilous, InMemoryConsents>),
     Webhook(Loop<SimulatedWebhook>),
-    Email(Loop<EmailSink<Perilous>>),
+    Email(Loop<Email>),
     Forward(Loop<ForwardSink<Perilous>>),
 }
 
@@ -52,7 +54,15 @@ impl Function {
                 Code::Webhook(wire(&instance, SimulatedWebhook(instance.clone()), seed))
             }
             QueueRole::Sink(SinkKind::Email) => {
-                Code::Email(wire(&instance, EmailSink { mailer: ports(), clock }, seed))
+                let sink = EmailSink {
+                    mailer: ports(),
+                    secrets: InMemorySecrets::new(),
+                    book: InMemoryMailBook::new(),
+                    consents: InMemoryConsents::new(),
+                    clock,
+                    link_base: String::new(),
+                };
+                Code::Email(wire(&instance, sink, seed))
             }
             QueueRole::Sink(SinkKind::Forward) => {
                 Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
@@ -61,6 +71,7 @@ impl Function {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
+                consents: InMemoryConsents::new(),
                 clock,
                 chance,
                 telemetry: Telemetry::silent(),
