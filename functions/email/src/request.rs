@@ -50,7 +50,6 @@ pub fn mail(
     };
     let context = context.clone().with_mail(of_mail);
     let Composed { subject, text, html } = sink.texts.in_language(wanted.as_ref()).compose(&context, testing)?;
-    let digest = |digest: &dyn std::fmt::Display| digest.to_string();
     Ok(Mail {
         from: sink.from.clone(),
         to,
@@ -61,13 +60,7 @@ pub fn mail(
         delivery: delivery.id.clone(),
         tenant: tenant.summary.id.clone(),
         headers: links.map(|links| unsubscribe_headers(links, sink)).unwrap_or_default(),
-        tags: links.map_or_else(Vec::new, |links| {
-            vec![
-                ("acequia-subject", digest(&links.consent.subject)),
-                ("acequia-list", digest(&links.consent.list)),
-                ("acequia-action", digest(&links.action)),
-            ]
-        }),
+        about: links.map(|links| (links.consent, links.action)),
         ses_tenant: None,
     })
 }
@@ -121,7 +114,7 @@ mod tests {
         let mail = render(r#"{"email":"ana@example.org","name":"Ana <3"}"#).unwrap();
         assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("ana@example.org", "Thank you, Ana <3"));
         assert_eq!(mail.html.unwrap(), "<p>Ana &lt;3</p>");
-        assert!(mail.headers.is_empty() && mail.tags.is_empty());
+        assert!(mail.headers.is_empty() && mail.about.is_none());
     }
 
     #[test]

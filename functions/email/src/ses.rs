@@ -43,8 +43,14 @@ impl Mailer for SesMailer {
             tag("acequia-delivery-id", mail.delivery.as_str()).map_err(unbuilt)?,
             tag("acequia-tenant", mail.tenant.as_str()).map_err(unbuilt)?,
         ];
-        for (name, value) in &mail.tags {
-            tags.push(tag(name, value).map_err(unbuilt)?);
+        if let Some((key, action)) = &mail.about {
+            for (name, value) in [
+                ("acequia-subject", key.subject.to_string()),
+                ("acequia-list", key.list.to_string()),
+                ("acequia-action", action.to_string()),
+            ] {
+                tags.push(tag(name, &value).map_err(unbuilt)?);
+            }
         }
         let sent = self
             .client

@@ -135,8 +135,10 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
     }
 
     async fn check_address(&self, mail: &Mail) -> Result<(), Cause> {
-        let address = SubjectId::derive(&mail.tenant, &mail.to);
-        let known = self.book.suppressed(&mail.tenant, &[address]).await.map_err(|error| consents_down(&error))?;
+        let mut names = vec![SubjectId::derive(&mail.tenant, &mail.to)];
+        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address.
+        names.extend(mail.about.map(|(key, _)| key.subject).filter(|subject| !names.contains(subject)));
+        let known = self.book.suppressed(&mail.tenant, &names).await.map_err(|error| consents_down(&error))?;
         match known.into_iter().flatten().next() {
             Some(suppression) => Err(Cause::NotWanted(suppression.reason.as_str())),
             None => Ok(()),
