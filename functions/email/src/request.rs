@@ -67,7 +67,10 @@ pub fn mail(
 
 fn is_test(settings: &MailSettings, context: &Context) -> bool {
     // What cannot be told is taken for a test: a real mail too few can be sent again.
-    settings.testing.as_ref().is_some_and(|testing| testing.render(context).map_or(true, |text| text.trim() == "true"))
+    settings
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.render(context).map_or(true, |text| text.trim().eq_ignore_ascii_case("true")))
 }
 
 /// The language that the event asks for; nothing where it asks for none, or for what is no language.

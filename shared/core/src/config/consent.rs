@@ -173,7 +173,7 @@ impl ConsentSettings {
         let list = self.list.as_ref().map_or_else(|| Ok(ONE_LIST.to_owned()), |list| list.render(context))?;
         let list = bounded("consent.list", list, MAX_LIST_BYTES)?;
         let with_consent = self.with_consent.as_ref().map(|template| template.render(context)).transpose()?;
-        let with_consent = with_consent.is_none_or(|text| text.trim() != "false");
+        let with_consent = with_consent.is_none_or(|text| !text.trim().eq_ignore_ascii_case("false"));
         let asks = self.asks(&list);
         Ok(Need { subject, list, with_consent, asks })
     }

@@ -105,6 +105,18 @@ fn what_an_event_needs_is_read_from_it() {
 }
 
 #[test]
+fn an_action_without_consent_of_its_own_says_so() {
+    let document = VALID
+        .replace("supporter_confirm = true", "supporter_confirm = true\n    with_consent = \"{{ data.consent }}\"");
+    let tenant = validate(&document).unwrap();
+    for (consent, found) in [("true", true), ("false", false), ("\"false\"", false), ("1", true)] {
+        let data = format!(r#"{{"email":"a@b.example","campaign":"x","consent":{consent}}}"#);
+        let need = tenant.consent.as_ref().unwrap().need(&context(&tenant, &data)).unwrap();
+        assert_eq!(need.with_consent, found, "{consent}");
+    }
+}
+
+#[test]
 fn a_lists_true_beats_the_tenants_false() {
     let document = VALID
         .replace("supporter_confirm = true", "supporter_confirm = false")
