@@ -15,24 +15,20 @@ use email::{EmailSink, config::Config};
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
-    let config = Config::from_env(environment)?;
-    let installation = config.installation;
+    let Config { installation, configuration_set, consents_table, link_base } = Config::from_env(environment)?;
     let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
-    let clients = Clients::new(&aws);
-    let clock = Arc::new(SystemClock);
+    let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
+    let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
     let sink = EmailSink {
-        mailer: SesMailer::new(&aws, config.configuration_set),
+        mailer: SesMailer::new(&aws, configuration_set),
         secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
-        book: DynamoMailBook::new(clients.dynamodb.clone(), config.consents_table.clone()),
-        consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table),
+        book: DynamoMailBook::new(clients.dynamodb.clone(), consents_table.clone()),
+        consents: DynamoConsents::new(clients.dynamodb.clone(), consents_table),
         clock: clock.clone(),
-        link_base: config.link_base,
+        link_base,
     };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(
-            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
-            clock.clone(),
-        ),
+        tenants: CachedTenants::new(tenants, clock.clone()),
         ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
         queues: SqsQueues::new(clients.sqs),
         sink,

@@ -5,6 +5,7 @@
 mod consent;
 #[cfg(test)]
 mod consent_cases;
+mod email;
 mod issue;
 mod mail;
 mod raw;

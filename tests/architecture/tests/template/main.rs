@@ -39,7 +39,7 @@ fn holds(rule: fn(&Template) -> Vec<String>) {
 
 #[test]
 fn the_templates_are_read_as_they_are_meant() {
-    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 4);
+    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 7);
     assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), 4);
     assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 10);
 }
@@ -52,6 +52,11 @@ fn every_mapping_reports_batch_item_failures() {
 #[test]
 fn every_mapping_takes_its_concurrency_from_a_parameter() {
     holds(queue::mapping_takes_its_concurrency_from_a_parameter);
+}
+
+#[test]
+fn every_mapping_of_a_stream_gives_up_in_the_end_and_tells() {
+    holds(queue::stream_mapping_gives_up_in_the_end_and_tells);
 }
 
 #[test]
