@@ -1,5 +1,6 @@
 //! The command line: every command with its arguments and help text.
 
+mod consent;
 mod dlq;
 mod template;
 
@@ -9,6 +10,7 @@ use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, DlqPlace, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use crate::output::Format;
@@ -52,6 +54,9 @@ pub(crate) enum Command {
     /// Tenants' secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Proof of consent: show, export, erase
+    #[command(subcommand)]
+    Consent(ConsentCommand),
     /// Templates of mails
     #[command(subcommand)]
     Template(TemplateCommand),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients,
+    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoTenants, SqsQueues,
+    SsmSecrets, clients,
 };
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
@@ -59,6 +60,14 @@ impl Context {
 
     pub(crate) fn journal(&self) -> DynamoJournal {
         DynamoJournal::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn consents(&self) -> DynamoConsents {
+        DynamoConsents::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
+    }
+
+    pub(crate) fn mail_book(&self) -> DynamoMailBook {
+        DynamoMailBook::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
     }
 
     pub(crate) fn queues(&self) -> SqsQueues {

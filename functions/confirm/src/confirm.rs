@@ -52,7 +52,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
                 return trouble(request);
             }
         };
-        let page = |status, say| self.page(request, &opened.current.tenant, status, say);
+        let page = |status, say| Self::page(request, &opened.current.tenant, status, say);
         let (link, expired) = match &opened.link {
             Ok(link) => (*link, false),
             Err(LinkError::Expired(link)) => (*link, true),
@@ -145,7 +145,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         Ok(answer.map(|answer| if answer == Answer::Done { (200, Say::Renewed) } else { (200, Say::RenewedBefore) }))
     }
 
-    fn page(&self, request: &Request, tenant: &Tenant, status: u16, say: Say) -> Response {
+    fn page(request: &Request, tenant: &Tenant, status: u16, say: Say) -> Response {
         let settings = tenant.consent.as_ref();
         let onward = match say {
             Say::Accepted | Say::AlreadyAccepted => settings.and_then(|settings| settings.accepted_url.as_ref()),

@@ -1,9 +1,5 @@
 //! The confirm function over the in-memory ports: requests as an HTTP API hands them over, pages as browsers get them.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test's own mistake should stop the test where it was made"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,7 +178,7 @@ async fn wrong_links_are_answered_in_human_words_and_do_nothing() {
     let world = world().await;
     let link = world.link(Purpose::Accept);
     let cut: String = link.chars().take(link.len() - 5).collect();
-    let flipped = if link.ends_with('A') { format!("{}B", cut) } else { link.replace("links.", "linkt.") };
+    let flipped = if link.ends_with('A') { format!("{cut}B") } else { link.replace("links.", "linkt.") };
     let foreign = world.link_with(Purpose::Accept, "links", OLD_KEY);
     for path in [
         cut.as_str(),
