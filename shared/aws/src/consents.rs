@@ -117,28 +117,47 @@ impl DynamoConsents {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Item>, Unavailable> {
-        let most = i32::try_from(limit).unwrap_or(i32::MAX);
-        let shard = |shard: char| {
-            self.client
-                .query()
-                .table_name(&self.table)
-                .index_name(DUE)
-                .key_condition_expression("#kind = :kind AND #at <= :until")
-                .expression_attribute_names("#kind", DUE_KIND)
-                .expression_attribute_names("#at", DUE_AT)
-                .expression_attribute_values(":kind", text(format!("{kind}#{shard}")))
-                .expression_attribute_values(":until", AttributeValue::N(until.as_millisecond().to_string()))
-                .limit(most)
-                .send()
-        };
-        let calls: Vec<_> = SHARDS.chars().map(shard).collect();
+        // Each shard gives its part: rows are large, and all parts are in memory at once. A shard that has more is done by later sweeps.
+        let most = limit.div_ceil(SHARDS.len());
+        let calls: Vec<_> = SHARDS.chars().map(|shard| self.due_of(operation, kind, shard, until, most)).collect();
         let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
         let mut found = Vec::new();
         for answer in answers {
-            found.extend(answer.map_err(|error| Unavailable::new(operation, error))?.items.unwrap_or_default());
+            found.extend(answer?);
         }
         found.sort_by_key(|item| item.get(DUE_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok()).unwrap_or(0));
         found.truncate(limit);
+        Ok(found)
+    }
+
+    /// At most `most` rows of one shard, page by page: a page is at most 1 MB.
+    async fn due_of(
+        &self,
+        operation: &'static str,
+        kind: &str,
+        shard: char,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Item>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE)
+            .key_condition_expression("#kind = :kind AND #at <= :until")
+            .expression_attribute_names("#kind", DUE_KIND)
+            .expression_attribute_names("#at", DUE_AT)
+            .expression_attribute_values(":kind", text(format!("{kind}#{shard}")))
+            .expression_attribute_values(":until", AttributeValue::N(until.as_millisecond().to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Some(item) = pages.next().await
+        {
+            found.push(item.map_err(|error| Unavailable::new(operation, error))?);
+        }
         Ok(found)
     }
 
