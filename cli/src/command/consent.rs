@@ -1,5 +1,6 @@
 //! `acequia consent`: who agreed to what, when, on which text; and forgetting it.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -160,10 +161,11 @@ fn show(tenant: &TenantId, subject: SubjectId, dossier: &Dossier, suppressed: Op
 fn describe(shown: &Shown, id: SubjectId) -> String {
     let mut text = format!("{id} of {}\n", shown.tenant);
     if let Some(why) = shown.suppressed {
-        text.push_str(&format!("Gets no mails: {why}.\n"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "Gets no mails: {why}.");
     }
     for listed in &shown.consents {
-        text.push_str(&format!("\nList {}: {}, address {}\n", listed.list, listed.state, listed.email_status));
+        let _ = writeln!(text, "\nList {}: {}, address {}", listed.list, listed.state, listed.email_status);
         let rows = listed.proofs.iter().map(|line| {
             let event = line.event.clone().unwrap_or_default();
             [line.at.clone(), line.what.clone(), line.by.clone(), line.config_version.to_string(), event]
