@@ -13,7 +13,7 @@ use crate::setup::Tools;
 use crate::{host, process, report};
 
 /// The functions of template.yaml: folders below functions/, packages and programs of the same name.
-pub(crate) const FUNCTIONS: [&str; 4] = ["router", "webhook", "forward", "email"];
+pub(crate) const FUNCTIONS: [&str; 7] = ["router", "webhook", "forward", "email", "outbox", "confirm", "feedback"];
 /// What else a local run needs.
 const PROGRAMS: [&str; 2] = ["acequia", "receiver"];
 /// The largest packed function. A larger one starts more slowly, and says that a dependency crept in.

@@ -215,6 +215,10 @@ async fn a_suppressed_address_gets_no_mail_of_any_sink() {
         assert!(world.deliver(sink, &envelope).await);
     }
     assert!(world.sent().is_empty() && world.reasons().is_empty());
+    let key = acequia_core::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("news") };
+    let record = world.ledger.record(tenant, &key).unwrap();
+    let note = &record.attempts[0];
+    assert_eq!((&*note.outcome, &*note.detail, record.receipt), ("filtered", "not wanted: its owner complained", None));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
-use acequia_core::outcome::{Cause, Disposition};
+use acequia_core::outcome::{Cause, Disposition, Outcome};
 use acequia_core::port::{Ledger, Queues, TenantStore};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
@@ -84,7 +84,9 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
     let condemns = attempted.result.as_ref().is_err_and(Cause::condemns);
     record.reason = decided.refused.filter(|_| condemns);
-    if spends || quarantined {
+    // What the sink did not want leaves a note too: the message is acknowledged, and nothing arrived.
+    let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered);
+    if spends || quarantined || filtered {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
             at: now,

@@ -184,6 +184,15 @@ fn every_metric_on_the_dashboard_and_in_an_alarm_is_documented() {
 }
 
 #[test]
+fn a_tenants_mail_template_is_described_bounded_and_tagged() {
+    let template = read("infra/tenant-mail.yaml");
+    let mut found = general::parameter_is_described(&template);
+    found.extend(general::parameter_is_bounded(&template));
+    found.extend(queue::tenant_tags_everything(&template));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
 fn every_parameter_is_described() {
     holds(general::parameter_is_described);
 }

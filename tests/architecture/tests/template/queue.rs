@@ -207,8 +207,8 @@ pub(crate) fn queue_refuses_plain_http(template: &Template) -> Vec<String> {
 }
 
 pub(crate) fn tenant_tags_everything(template: &Template) -> Vec<String> {
-    // A queue policy takes no tags.
-    let taggable = template.resources().into_iter().filter(|resource| resource.kind != "AWS::SQS::QueuePolicy");
+    let untaggable = ["AWS::SQS::QueuePolicy", "AWS::SES::ConfigurationSetEventDestination"];
+    let taggable = template.resources().into_iter().filter(|resource| !untaggable.contains(&resource.kind));
     let bare = taggable.filter(|resource| tag(resource, "tenant").and_then(reference) != Some("TenantId"));
     bare.map(|resource| template.says(resource.name, "Tags has tenant with !Ref TenantId")).collect()
 }
