@@ -64,6 +64,8 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         };
         match (request.method, expired) {
             (Method::Other, _) => Response { status_code: 405, ..page(405, Say::NotFound) },
+            // Ending the mails works for ever.
+            (Method::Get | Method::Head, true) if link.purpose == Purpose::Unsubscribe => page(200, Say::Unsubscribe),
             (Method::Get | Method::Head, true) => page(410, expired_words(link)),
             (Method::Get | Method::Head, false) => page(200, question(link.purpose)),
             (Method::Post, _) => {

@@ -37,7 +37,7 @@ a { color: #0b4f9e; }
 <main>
 <h1>{{ heading }}</h1>
 <p{% if done %} role="status"{% endif %}>{{ text }}</p>
-{% if button %}<form method="post" action=""><input type="hidden" name="do" value="{{ action }}"><button type="submit">{{ button }}</button></form>{% endif %}
+{% if button %}<form method="post"><input type="hidden" name="do" value="{{ action }}"><button type="submit">{{ button }}</button></form>{% endif %}
 {% if onward %}<p><a href="{{ onward }}" rel="noreferrer">{{ onward_host }}</a></p>{% endif %}
 </main>
 </body>

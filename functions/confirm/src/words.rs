@@ -47,7 +47,7 @@ pub(crate) enum Say {
     RenewedBefore,
     /// There is no such page.
     NotFound,
-    /// It does not work now.
+    /// It does not work now. There is no button: who only looked must not act by trying again.
     Trouble,
 }
 
@@ -131,7 +131,7 @@ fn english(say: Say) -> Three {
         Say::Trouble => (
             "Something does not work here",
             "It is not your fault, and nothing was changed. Please try again in a minute.",
-            "Try again",
+            "",
         ),
     }
 }
@@ -188,7 +188,7 @@ fn french(say: Say) -> Three {
         Say::Trouble => (
             "Quelque chose ne fonctionne pas",
             "Ce n’est pas votre faute, et rien n’a été changé. Réessayez dans une minute.",
-            "Réessayer",
+            "",
         ),
     }
 }
@@ -249,7 +249,7 @@ fn german(say: Say) -> Three {
         Say::Trouble => (
             "Hier funktioniert etwas nicht",
             "Es liegt nicht an Ihnen, und nichts wurde geändert. Bitte versuchen Sie es in einer Minute noch einmal.",
-            "Noch einmal versuchen",
+            "",
         ),
     }
 }
