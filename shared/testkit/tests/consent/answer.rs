@@ -94,15 +94,6 @@ async fn a_moderator_is_asked_after_the_subject_and_releases() {
 }
 
 #[tokio::test]
-async fn of_many_that_accept_at_once_one_releases() {
-    let world = World::new();
-    world.sign("1", "ana", "trees").await;
-    let answers = futures::future::join_all((0..6).map(|_| world.act("1", "ana", "trees", ACCEPT))).await;
-    assert_eq!(answers.iter().filter(|answer| **answer == Some(Answer::Done)).count(), 1, "{answers:?}");
-    assert_eq!(world.outbox(), ["confirm-1 of 1", "deliver 1"]);
-}
-
-#[tokio::test]
 async fn who_did_what_when_on_which_text_is_kept_as_proof() {
     let world = World::new();
     world.sign("1", "ana", "trees").await;

@@ -7,5 +7,6 @@
 
 mod answer;
 mod arrival;
+mod interleaved;
 mod reminder;
 mod world;

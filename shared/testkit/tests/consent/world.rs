@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, Tenant};
+use acequia_core::config::{ConsentSettings, RawTenant, Tenant};
 use acequia_core::consent::{
     ActionId, ActionState, Answer, Consent, ConsentKey, Deed, Desk, DeskError, EmailStatus, Errand, ListId, Means,
     OutboxRow, SubjectId, SubjectState,
@@ -54,6 +54,10 @@ impl World {
             config_version: 7,
             now: self.clock.now(),
         }
+    }
+
+    pub(crate) fn consent_settings(&self) -> &ConsentSettings {
+        self.settings.consent.as_ref().unwrap()
     }
 
     pub(crate) fn days(&self, days: u64) {
