@@ -112,13 +112,10 @@ pub(crate) enum TenantCommand {
         /// The tenant's id
         tenant: TenantId,
     },
-    /// Switch an endpoint on again that was disabled because it answered 410
-    Resume {
-        /// The tenant's id
-        tenant: TenantId,
-        /// The sink's id, as in the configuration
-        sink: SinkId,
-    },
+    /// Hold back the deliveries of a sink: nothing is sent, nothing is lost, no attempt is spent
+    Pause(SwitchArgs),
+    /// Deliver to a sink again that was paused, or whose endpoint was disabled or has an open circuit
+    Resume(SwitchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +129,17 @@ pub(crate) struct ApplyArgs {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Who makes the change, for the audit log; by default the name of the user
+    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
+    pub(crate) actor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SwitchArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// The sink's id, as in the configuration
+    pub(crate) sink: SinkId,
+    /// Who does it, for the audit log; by default the name of the user
     #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
     pub(crate) actor: Option<String>,
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoTenants, SqsQueues,
-    SsmSecrets, clients,
+    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking,
+    DynamoTenants, SqsQueues, SsmSecrets, clients,
 };
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
@@ -56,6 +56,10 @@ impl Context {
 
     pub(crate) fn endpoints(&self) -> DynamoEndpoints {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn parking(&self) -> DynamoParking {
+        DynamoParking::new(self.clients.dynamodb.clone(), format!("acequia-{}-parked", self.stage))
     }
 
     pub(crate) fn journal(&self) -> DynamoJournal {

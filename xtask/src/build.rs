@@ -13,7 +13,8 @@ use crate::setup::Tools;
 use crate::{host, process, report};
 
 /// The functions of template.yaml: folders below functions/, packages and programs of the same name.
-pub(crate) const FUNCTIONS: [&str; 7] = ["router", "webhook", "forward", "email", "outbox", "confirm", "feedback"];
+pub(crate) const FUNCTIONS: [&str; 8] =
+    ["router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback"];
 /// What else a local run needs.
 const PROGRAMS: [&str; 2] = ["acequia", "receiver"];
 /// The largest packed function. A larger one starts more slowly, and says that a dependency crept in.
@@ -34,14 +35,30 @@ pub(crate) struct Built {
 
 /// Builds and packs everything.
 pub(crate) fn build() -> Result<Built> {
-    report::step("build the functions, acequia and receiver (release)", compile)?;
+    report::step("build the functions, acequia and receiver (release)", || compile(&PROGRAMS, &[]))?;
     report::step("pack the functions", pack)
 }
 
-fn compile() -> Result<()> {
+/// Builds the functions with the bench: the same programs, since every feature is decided in the workspace's manifest.
+pub(crate) fn compile_with_bench() -> Result<()> {
+    compile(&["acequia", "receiver", "bench"], &[])
+}
+
+/// Builds them again with their symbols into a folder of their own, which it answers: only the programs themselves are linked anew.
+pub(crate) fn compile_with_symbols() -> Result<PathBuf> {
+    let folder = host::target().join("lambda-symbols");
+    let mut options = vec!["--lambda-dir".to_owned(), folder.display().to_string()];
+    for name in FUNCTIONS.into_iter().chain(["bench"]) {
+        options.extend(["--config".to_owned(), format!("profile.release.package.{name}.strip=false")]);
+    }
+    compile(&["acequia", "receiver", "bench"], &options)?;
+    Ok(folder)
+}
+
+fn compile(programs: &[&str], options: &[String]) -> Result<()> {
     let mut command = process::command(Tools::Sam.program("cargo-lambda"));
-    command.args(["lambda", "build", "--release", "--locked"]);
-    for name in FUNCTIONS.into_iter().chain(PROGRAMS) {
+    command.args(["lambda", "build", "--release", "--locked"]).args(options);
+    for name in FUNCTIONS.into_iter().chain(programs.iter().copied()) {
         command.args(["--package", name]);
     }
     // cargo-lambda finds its linker (zig) among the tools.

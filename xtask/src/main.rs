@@ -1,7 +1,8 @@
-//! The project's own tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask lint`.
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate` and `bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 mod acequia;
+mod bench;
 mod build;
 mod demo;
 mod deploy;
@@ -39,6 +40,8 @@ enum Task {
     Lint,
     /// Runs the delivery path in simulated weather, seed by seed, and prints the seeds that break a rule.
     Simulate(simulate::Options),
+    /// Measures calls, cost, instructions, start and memory of the functions, and writes docs/PERFORMANCE.md.
+    Bench(bench::Options),
     #[command(hide = true)]
     Guard {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -78,6 +81,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Test(options) => test::run(options),
         Task::Lint => lint::run(),
         Task::Simulate(options) => simulate::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Guard { .. } => Ok(true),
     }
 }

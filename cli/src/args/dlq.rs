@@ -125,6 +125,7 @@ impl DlqFilter {
             since: self.since,
             until: self.until,
             event: self.event.clone(),
+            letters: None,
         }
     }
 }

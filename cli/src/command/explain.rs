@@ -206,6 +206,7 @@ fn standing(delivery: &DeliveryRow, now: Timestamp) -> String {
             format!("is being delivered, with a lease until {until}{hint}")
         }
         Status::Retry => format!("will be tried again {}", delivery.due_at.as_deref().unwrap_or("soon")),
+        Status::Expired => format!("expired {} and was not sent", delivery.updated_at),
         Status::Quarantined => {
             let reason = delivery.reason.map_or("for a reason that is not recorded", Reason::as_str);
             format!("is in the dead-letter queue: {reason}")

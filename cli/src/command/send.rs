@@ -5,7 +5,8 @@ use std::path::Path;
 
 use acequia_core::delivery::Outgoing;
 use acequia_core::envelope::Envelope;
-use acequia_core::id::TenantId;
+use acequia_core::id::{self, TenantId};
+use acequia_core::order;
 use acequia_core::port::{Clock as _, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,6 +22,8 @@ use crate::output::{Report, note};
 const MANY: usize = 100;
 /// The most events handed to the queue at once, which sends them ten per call.
 const STEP: usize = 200;
+/// The group of what is no event.
+const UNREADABLE: &str = "unreadable";
 /// At most so many problems are listed.
 const LISTED: usize = 20;
 
@@ -49,10 +52,10 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
     if !arguments.no_validate {
         validate(&arguments.tenant, &lines)?;
     }
-    let name = QueueName::new(&context.stage, &arguments.tenant, QueueRole::Intake);
-    let queue = context.locate(&name).await?;
+    let (name, queue) = intake(context, &arguments.tenant).await?;
     let bar = progress(lines.len());
-    let (sent, problems) = send_all(&context.queues(), &queue, &lines, Pace::new(arguments.rate, STEP), &bar).await;
+    let (sent, problems) =
+        send_all(&context.queues(), &queue, &arguments.tenant, &lines, Pace::new(arguments.rate, STEP), &bar).await;
     bar.finish_and_clear();
     for problem in problems.iter().take(LISTED) {
         note(problem);
@@ -66,6 +69,30 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
     };
     let exit = if sent.failed == 0 { Exit::Ok } else { Exit::Failed };
     Ok(Report::new(&sent, text).ending(exit))
+}
+
+/// The tenant's intake: FIFO where its stack keeps order, else standard.
+async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, QueueArn), Failure> {
+    let standard = QueueName::new(&context.stage, tenant, QueueRole::Intake);
+    let ordered = QueueName { fifo: true, ..standard.clone() };
+    if let Some(queue) = context.operator().locate(&ordered).await? {
+        return Ok((ordered, queue));
+    }
+    let queue = context.locate(&standard).await?;
+    Ok((standard, queue))
+}
+
+/// The message of an event. In a FIFO queue events keep their order as they will at a FIFO target, and the same bytes within five minutes
+/// are one event.
+fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
+    let plain = Outgoing { body: body.to_owned(), ..Outgoing::default() };
+    if !queue.is_fifo() {
+        return plain;
+    }
+    let envelope = Envelope::parse(tenant, SystemClock.now(), body.as_bytes());
+    // What is no event is quarantined, in no order with others.
+    let group = envelope.map_or_else(|_| UNREADABLE.to_owned(), |envelope| order::group(&envelope));
+    Outgoing { group: Some(group), deduplication: Some(id::digest(body.as_bytes())), ..plain }
 }
 
 fn read(source: Option<&Path>) -> Result<String, Failure> {
@@ -125,6 +152,7 @@ fn progress(events: usize) -> ProgressBar {
 async fn send_all(
     queues: &impl Queues,
     queue: &QueueArn,
+    tenant: &TenantId,
     lines: &[Line<'_>],
     pace: Pace,
     bar: &ProgressBar,
@@ -134,9 +162,8 @@ async fn send_all(
         if step > 0 {
             pace.wait(pace.step).await;
         }
-        let outgoing = |line: &Line<'_>| Outgoing { body: line.body.to_owned(), ..Outgoing::default() };
-        let messages: Vec<Outgoing> = lines.iter().map(outgoing).collect();
-        for (line, answer) in lines.iter().zip(queues.send(queue, &messages).await) {
+        let messages: Vec<Outgoing> = lines.iter().map(|line| message(queue, tenant, line.body)).collect();
+        for (line, answer) in lines.iter().zip(order::send_in_order(queues, queue, &messages).await) {
             bar.inc(1);
             match answer {
                 Ok(_) => sent.sent += 1,
@@ -192,7 +219,15 @@ mod tests {
         queues.sends.fail_entry(1);
         let text = "{\"a\":1}\n{\"a\":2}\n{\"a\":3}";
         let queue = build::queue("acme", QueueRole::Intake);
-        let answer = send_all(&queues, &queue, &split(text), Pace::new(None, STEP), &ProgressBar::hidden()).await;
+        let answer = send_all(
+            &queues,
+            &queue,
+            &build::tenant_id("acme"),
+            &split(text),
+            Pace::new(None, STEP),
+            &ProgressBar::hidden(),
+        )
+        .await;
         assert_eq!(answer.0, Sent { sent: 2, failed: 1 });
         assert!(answer.1[0].starts_with("line 2: cannot send messages"), "{:?}", answer.1);
         assert_eq!(queues.depth(&queue).visible, 2);

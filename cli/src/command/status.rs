@@ -1,14 +1,17 @@
-//! `acequia status`: how deep every queue is.
+//! `acequia status`: how deep every queue is, what waits parked outside them, and which endpoints are not well.
 
 use std::collections::BTreeMap;
 
 use acequia_aws::operator::Depth;
-use acequia_core::id::TenantId;
+use acequia_core::breaker::{Circuit, EndpointState};
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::parking::Waiting;
+use acequia_core::port::{EndpointStore as _, ParkingLot as _};
 use acequia_core::queue::QueueName;
 use futures::StreamExt as _;
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::context::{Context, time};
 use crate::exit::Failure;
 use crate::output::{Report, or_dash, table};
 
@@ -24,6 +27,52 @@ struct Status {
 struct TenantStatus {
     tenant: TenantId,
     queues: Vec<QueueStatus>,
+    parked: Vec<ParkedStatus>,
+    endpoints: Vec<EndpointStatus>,
+}
+
+/// An endpoint of which something bad is known, or a sink that is paused.
+#[derive(Serialize)]
+struct EndpointStatus {
+    sink: SinkId,
+    /// `open`, `probing` or `closed`.
+    circuit: &'static str,
+    /// When the next probe is due, while the circuit is open.
+    probe_at: Option<String>,
+    failing_since: Option<String>,
+    /// Why it is disabled, where it is.
+    disabled: Option<String>,
+}
+
+impl EndpointStatus {
+    fn of((sink, state): (SinkId, EndpointState)) -> Option<Self> {
+        let (circuit, probe_at) = match &state.circuit {
+            Circuit::Closed => ("closed", None),
+            Circuit::Open { until, .. } => ("open", Some(time(*until))),
+            Circuit::Probing { .. } => ("probing", None),
+        };
+        let failing_since = state.failing.map(|failing| time(failing.first));
+        let disabled = state.disabled.map(|disabled| disabled.why);
+        let well = circuit == "closed" && failing_since.is_none() && disabled.is_none();
+        (!well).then_some(Self { sink, circuit, probe_at, failing_since, disabled })
+    }
+}
+
+/// What waits outside the queues, by sink.
+#[derive(Serialize)]
+struct ParkedStatus {
+    /// Null for events that wait to be routed.
+    sink: Option<SinkId>,
+    count: u64,
+    next_due_at: String,
+    oldest_parked_at: String,
+}
+
+impl From<Waiting> for ParkedStatus {
+    fn from(waiting: Waiting) -> Self {
+        let Waiting { sink, count, next_due_at, oldest_parked_at } = waiting;
+        Self { sink, count, next_due_at: time(next_due_at), oldest_parked_at: time(oldest_parked_at) }
+    }
 }
 
 #[derive(Serialize, Default)]
@@ -50,7 +99,14 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
         .collect();
     let depths: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
     let depths = depths.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(report(&gather(depths)))
+    let mut status = gather(depths);
+    let (parking, endpoints) = (context.parking(), context.endpoints());
+    for tenant in &mut status.tenants {
+        tenant.parked = parking.waiting(&tenant.tenant).await?.into_iter().map(ParkedStatus::from).collect();
+        let states = endpoints.states(&tenant.tenant).await?;
+        tenant.endpoints = states.into_iter().filter_map(EndpointStatus::of).collect();
+    }
+    Ok(report(&status))
 }
 
 /// Puts each queue beside its dead-letter queue, by tenant.
@@ -68,8 +124,12 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
             (status.visible, status.in_flight, status.delayed) = (depth.visible, depth.in_flight, depth.delayed);
         }
     }
-    let of_tenant =
-        |(tenant, queues): (TenantId, BTreeMap<_, _>)| TenantStatus { tenant, queues: queues.into_values().collect() };
+    let of_tenant = |(tenant, queues): (TenantId, BTreeMap<_, _>)| TenantStatus {
+        tenant,
+        queues: queues.into_values().collect(),
+        parked: Vec::new(),
+        endpoints: Vec::new(),
+    };
     Status { tenants: tenants.into_iter().map(of_tenant).collect() }
 }
 
@@ -90,7 +150,42 @@ fn report(status: &Status) -> Report {
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
     let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "IN DLQ", "OLDEST (S)"];
-    Report::new(status, table(header, rows))
+    let parts = [Some(table(header, rows)), parked(status), endpoints(status)];
+    Report::new(status, parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
+}
+
+/// What is parked, as a table; `None` where nothing is.
+fn parked(status: &Status) -> Option<String> {
+    let row = |tenant: &TenantStatus, parked: &ParkedStatus| {
+        [
+            tenant.tenant.to_string(),
+            parked.sink.as_ref().map_or_else(|| "(to be routed)".to_owned(), SinkId::to_string),
+            parked.count.to_string(),
+            parked.next_due_at.clone(),
+            parked.oldest_parked_at.clone(),
+        ]
+    };
+    let rows: Vec<_> =
+        status.tenants.iter().flat_map(|tenant| tenant.parked.iter().map(move |parked| row(tenant, parked))).collect();
+    (!rows.is_empty()).then(|| table(["TENANT", "SINK", "PARKED", "NEXT DUE", "OLDEST SINCE"], rows))
+}
+
+/// The endpoints that are not well, as a table; `None` where all are.
+fn endpoints(status: &Status) -> Option<String> {
+    let row = |tenant: &TenantStatus, endpoint: &EndpointStatus| {
+        [
+            tenant.tenant.to_string(),
+            endpoint.sink.to_string(),
+            endpoint.circuit.to_owned(),
+            or_dash(endpoint.probe_at.as_ref()),
+            or_dash(endpoint.failing_since.as_ref()),
+            or_dash(endpoint.disabled.as_ref()),
+        ]
+    };
+    let rows: Vec<_> =
+        status.tenants.iter().flat_map(|tenant| tenant.endpoints.iter().map(move |one| row(tenant, one))).collect();
+    (!rows.is_empty())
+        .then(|| table(["TENANT", "ENDPOINT", "CIRCUIT", "NEXT PROBE", "FAILING SINCE", "DISABLED"], rows))
 }
 
 #[cfg(test)]
@@ -113,8 +208,42 @@ mod tests {
             json,
             serde_json::json!({"tenants": [{"tenant": "acme", "queues": [
             {"queue": "intake", "visible": 1, "in_flight": 2, "delayed": 3, "dlq_visible": 4, "dlq_in_flight": 5,
-             "oldest_age_s": null}]}]})
+             "oldest_age_s": null}], "parked": [], "endpoints": []}]})
         );
         assert!(report.text().contains(" acme    intake  1        2          3        9       -"), "{}", report.text());
+    }
+
+    #[test]
+    fn what_is_parked_is_shown_by_sink_with_its_next_due_time() {
+        let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
+        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, delayed: 0 })]);
+        let waiting = |sink: Option<&str>, count| Waiting {
+            sink: sink.map(build::sink_id),
+            count,
+            next_due_at: build::at(60),
+            oldest_parked_at: build::start(),
+        };
+        status.tenants[0].parked = [waiting(None, 1), waiting(Some("crm"), 7)].map(ParkedStatus::from).into();
+        let report = report(&status);
+        assert!(report.text().contains("(to be routed)"), "{}", report.text());
+        let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
+        let expected = serde_json::json!({"sink": "crm", "count": 7, "next_due_at": "2026-01-01T00:01:00.000Z",
+            "oldest_parked_at": "2026-01-01T00:00:00.000Z"});
+        assert_eq!(json["tenants"][0]["parked"][1], expected);
+    }
+
+    #[test]
+    fn an_endpoint_is_shown_while_something_is_wrong_with_it() {
+        let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
+        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, delayed: 0 })]);
+        let healthy = EndpointState::healthy("digest", None);
+        assert!(EndpointStatus::of((build::sink_id("crm"), healthy.clone())).is_none());
+        let circuit = Circuit::Open { until: build::at(60), since: build::start(), trips: 1 };
+        let open = EndpointState { circuit, ..healthy };
+        status.tenants[0].endpoints.extend(EndpointStatus::of((build::sink_id("crm"), open)));
+        let report = report(&status);
+        assert!(report.text().contains("open") && report.text().contains("00:01:00"), "{}", report.text());
+        let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
+        assert_eq!(json["tenants"][0]["endpoints"][0]["circuit"], "open");
     }
 }

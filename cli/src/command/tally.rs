@@ -35,6 +35,7 @@ struct SinkTally {
     filtered: u64,
     retrying: u64,
     quarantined: u64,
+    expired: u64,
     in_progress: u64,
     attempts: u64,
     /// From acceptance to the sink's receipt.
@@ -58,6 +59,7 @@ struct SinkCounts {
     filtered: u64,
     retrying: u64,
     quarantined: u64,
+    expired: u64,
     in_progress: u64,
     attempts: u64,
     latencies: Vec<u64>,
@@ -117,6 +119,7 @@ impl SinkCounts {
             Status::Claimed => self.in_progress += 1,
             Status::Retry => self.retrying += 1,
             Status::Quarantined => self.quarantined += 1,
+            Status::Expired => self.expired += 1,
             Status::Delivered => {
                 self.delivered += 1;
                 let received_at = delivery.attempts.last().map_or(delivery.updated_at, |attempt| attempt.at);
@@ -136,6 +139,7 @@ impl SinkCounts {
             filtered: self.filtered,
             retrying: self.retrying,
             quarantined: self.quarantined,
+            expired: self.expired,
             in_progress: self.in_progress,
             attempts: self.attempts,
             p50_ms: of(50),
@@ -163,6 +167,7 @@ fn report(tenant: &TenantId, counts: Counts) -> Report {
             sink.filtered.to_string(),
             sink.retrying.to_string(),
             sink.quarantined.to_string(),
+            sink.expired.to_string(),
             sink.in_progress.to_string(),
             sink.attempts.to_string(),
             or_dash(sink.p50_ms),
@@ -177,6 +182,7 @@ fn report(tenant: &TenantId, counts: Counts) -> Report {
         "FILTERED",
         "RETRYING",
         "QUARANTINED",
+        "EXPIRED",
         "IN PROGRESS",
         "ATTEMPTS",
         "P50 MS",
@@ -241,9 +247,9 @@ mod tests {
             json,
             serde_json::json!({"tenant": "acme", "events": 1, "unmatched": 0, "quarantined": 0, "sinks": [
             {"sink": "crm", "kind": "email", "delivered": 1, "filtered": 0, "retrying": 0, "quarantined": 0,
-             "in_progress": 0, "attempts": 2, "p50_ms": 3000, "p95_ms": 3000, "p99_ms": 3000},
+             "expired": 0, "in_progress": 0, "attempts": 2, "p50_ms": 3000, "p95_ms": 3000, "p99_ms": 3000},
             {"sink": "mail", "kind": null, "delivered": 0, "filtered": 1, "retrying": 0, "quarantined": 0,
-             "in_progress": 0, "attempts": 0, "p50_ms": null, "p95_ms": null, "p99_ms": null}]})
+             "expired": 0, "in_progress": 0, "attempts": 0, "p50_ms": null, "p95_ms": null, "p99_ms": null}]})
         );
     }
 }

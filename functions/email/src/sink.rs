@@ -51,7 +51,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> Sink for EmailSink<M, S, B
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(batch, job).boxed()));
+            work.push((job.sink.id.as_str(), CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(batch, job).boxed()));
         }
         each(&*self.clock, batch.deadline, CONCURRENCY, work).await
     }

@@ -21,11 +21,11 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::Secret;
 use acequia_core::template::Context;
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryQueues, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -71,6 +71,8 @@ struct World {
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
+        InMemoryParking,
+        InMemoryRates,
         EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
     >,
 }
@@ -93,6 +95,8 @@ fn world_of(document: &str) -> World {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -14,11 +14,11 @@ use acequia_core::delivery::{DETAIL, Incoming, REASON};
 use acequia_core::ledger::{Status, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryQueues, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -57,6 +57,8 @@ struct World {
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
+        InMemoryParking,
+        InMemoryRates,
         EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
     >,
 }
@@ -74,6 +76,8 @@ fn world(extra: &str) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: EmailSink {
             mailer: mailer.clone(),
             secrets: InMemorySecrets::new(),

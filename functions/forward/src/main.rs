@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, Ports};
 use acequia_lambda::{
-    CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
 use forward::{ForwardSink, config::Config};
 
@@ -16,17 +16,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
-    let clients = Clients::new(&aws);
+    let clients =
+        Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
+    let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
-    let sink = ForwardSink { queues: SqsQueues::new(clients.sqs.clone()), clock: clock.clone() };
+    let sink = ForwardSink { queues: ports.queues.clone(), clock: clock.clone() };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(
-            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
-            clock.clone(),
-        ),
-        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
-        queues: SqsQueues::new(clients.sqs),
+        tenants: CachedTenants::new(ports.tenants, clock.clone()),
+        ledger: ports.ledger,
+        queues: ports.queues,
+        parking: ports.parking,
+        pace: Pace::new(ports.rates, clock.clone()),
         sink,
         clock,
         chance: Arc::new(SystemChance),

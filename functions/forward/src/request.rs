@@ -2,13 +2,10 @@
 
 use acequia_core::config::{ForwardTarget, SinkFormat, Target};
 use acequia_core::delivery::{Attribute, Attributes, Delivery, Outgoing};
-use acequia_core::id;
+use acequia_core::order;
 use acequia_core::proca;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{Batch, Job};
-
-/// The longest group id of a FIFO queue, in characters.
-const MAX_GROUP: usize = 128;
 
 /// The queue that a job goes to; `None` for a job of another kind.
 pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
@@ -51,20 +48,8 @@ pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing 
     Outgoing {
         body: envelope.body.clone(),
         attributes,
-        group: fifo.then(|| group(delivery)),
+        group: fifo.then(|| order::group(envelope)),
         deduplication: fifo.then(|| delivery.id.as_str().to_owned()),
-    }
-}
-
-/// In a FIFO queue, events of one partition key keep their order; without one those of one subject, or else of one source.
-fn group(delivery: &Delivery) -> String {
-    let envelope = &delivery.envelope;
-    let key = envelope.partition_key.as_deref().or(envelope.subject.as_deref()).unwrap_or(envelope.event.source());
-    // SQS takes letters, digits and punctuation; any other key is replaced by its digest, which groups just the same.
-    if key.len() <= MAX_GROUP && key.bytes().all(|b| b.is_ascii_graphic()) {
-        key.to_owned()
-    } else {
-        id::digest(key.as_bytes())
     }
 }
 
@@ -81,12 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn order_is_kept_by_partition_key_then_subject_then_source() {
-        let group = |extra| message(&delivery(extra), true, SinkFormat::Event).group.unwrap();
-        assert_eq!(group(r#","partitionkey":"p","subject":"s""#), "p");
-        assert_eq!(group(r#","subject":"s""#), "s");
-        assert_eq!(group(""), "/a");
-        assert_eq!(group(r#","subject":"with space""#).len(), 32);
+    fn a_fifo_queue_gets_the_group_of_the_event_and_the_delivery_id() {
+        let delivery = delivery(r#","partitionkey":"p""#);
+        let message = message(&delivery, true, SinkFormat::Event);
+        assert_eq!(
+            (message.group.as_deref(), message.deduplication.as_deref()),
+            (Some("p"), Some(delivery.id.as_str()))
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::Outgoing;
+use acequia_core::order::send_in_order;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Queues};
 use acequia_core::queue::QueueArn;
@@ -34,7 +35,7 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
                 continue;
             }
             let begun = self.clock.now();
-            let mut answers = self.queues.send(&queue, &messages).await.into_iter();
+            let mut answers = send_in_order(&self.queues, &queue, &messages).await.into_iter();
             let ended = self.clock.now();
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
             for index in indexes {

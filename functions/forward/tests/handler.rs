@@ -9,9 +9,11 @@ use acequia_core::delivery::Incoming;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+};
 use forward::ForwardSink;
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Forward);
@@ -20,7 +22,14 @@ const ELSEWHERE: &str = "arn:aws:sqs:us-east-1:123456789012:analytics";
 struct World {
     clock: FixedClock,
     queues: InMemoryQueues,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, ForwardSink<InMemoryQueues>>,
+    sink_loop: SinkLoop<
+        InMemoryTenants,
+        InMemoryLedger,
+        InMemoryQueues,
+        InMemoryParking,
+        InMemoryRates,
+        ForwardSink<InMemoryQueues>,
+    >,
 }
 
 fn world(target: &str) -> World {
@@ -34,6 +43,8 @@ fn world(target: &str) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: ForwardSink { queues: queues.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -6,6 +6,7 @@ use acequia_core::delivery::Incoming;
 use acequia_core::envelope::Envelope;
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
+use acequia_core::parking::entered_at;
 use acequia_core::routing::Routing;
 use acequia_lambda::CurrentTenant;
 
@@ -20,16 +21,21 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// Reads one message as an event. Its time of acceptance is the time at which it entered the intake queue.
+    /// Reads one message as an event. Its time of acceptance is the time at which it first entered the intake queue.
     pub(crate) fn parse(tenant: &TenantId, message: Incoming) -> Self {
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-        let parse = AssertUnwindSafe(|| Envelope::parse(tenant, message.sent_at, message.body.as_bytes()));
+        let parse = AssertUnwindSafe(|| Envelope::parse(tenant, entered_at(&message), message.body.as_bytes()));
         let parsed = std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from));
         let (envelope, failure) = match parsed {
             Ok(envelope) => (Some(envelope), None),
             Err(cause) => (None, Some(cause)),
         };
         Self { message, envelope, routing: None, is_governed: false, failure }
+    }
+
+    /// A message that is not handled now, nor read.
+    pub(crate) fn refused(message: Incoming, cause: Cause) -> Self {
+        Self { message, envelope: None, routing: None, is_governed: false, failure: Some(cause) }
     }
 
     /// Finds the sinks that take it, unless it needs consent first.

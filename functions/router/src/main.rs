@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoTenants, SqsQueues};
+use acequia_aws::{Clients, DynamoConsents, Ports};
 use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, Telemetry, serve, start_telemetry};
 use router::{Router, config::Config};
 
@@ -14,17 +14,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
-    let clients = Clients::new(&aws);
+    let clients =
+        Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
+    let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
     let router = Router {
-        tenants: CachedTenants::new(
-            DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table),
-            clock.clone(),
-        ),
-        consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table),
-        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
-        queues: SqsQueues::new(clients.sqs),
+        tenants: CachedTenants::new(ports.tenants, clock.clone()),
+        consents: DynamoConsents::new(clients.dynamodb, config.consents_table),
+        ledger: ports.ledger,
+        queues: ports.queues,
+        parking: ports.parking,
         clock,
         chance: Arc::new(SystemChance),
         telemetry: Telemetry::to_stdout(installation.reporting),

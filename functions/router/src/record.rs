@@ -30,7 +30,7 @@ pub(crate) async fn write(
             Disposition::Acknowledge => None,
             Disposition::Quarantine(reason) => Some(reason),
             // It comes back, and is recorded then.
-            Disposition::Hide(_) => continue,
+            Disposition::Hide(_) | Disposition::Park(_) => continue,
         };
         // What waits for consent has not been routed; the outbox records where it goes.
         if item.is_governed && reason.is_none() {

@@ -35,13 +35,17 @@ pub(crate) fn report(
                 metrics.latencies.extend(took.map(|took| Duration::try_from(took).unwrap_or_default()));
             }
             Disposition::Hide(_) => metrics.retried += 1,
+            Disposition::Park(_) => {
+                metrics.retried += 1;
+                metrics.parked += 1;
+            }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
         metrics.filtered += routing.map_or(0, |routing| count(routing.filtered.len()));
         if let Some(cause) = &item.failure {
             let reason = match decision.disposition {
                 Disposition::Quarantine(reason) => reason.as_str(),
-                Disposition::Acknowledge | Disposition::Hide(_) => "",
+                Disposition::Acknowledge | Disposition::Hide(_) | Disposition::Park(_) => "",
             };
             tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receives = item.message.receives,
                 outcome = cause.outcome().as_str(), reason, detail = decision.detail, "not routed");

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use acequia_core::consent::{Consents, Desk, DeskError};
 use acequia_core::delivery::{Delivery, Incoming};
+use acequia_core::order::Stopped;
 use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::port::{Chance, Clock, Ledger, Queues, TenantStore};
+use acequia_core::parking::receives_in_all;
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::RetryPolicy;
 use acequia_core::template::Context;
-use acequia_lambda::batch::{Decided, finish, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, dispatch, read_batch, unwind};
+use acequia_lambda::batch::{Decided, finish, park, quarantine};
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, dispatch, read_batch, unwind};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
 
@@ -21,13 +23,15 @@ use crate::{record, report};
 const HELD_AT_ONCE: usize = 8;
 
 /// The router, wired to its ports.
-pub struct Router<T, L, Q, C> {
+pub struct Router<T, L, Q, P, C> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of deliveries.
     pub ledger: L,
     /// SQS.
     pub queues: Q,
+    /// Where messages wait for long.
+    pub parking: P,
     /// The memory of consents; untouched for tenants that ask for none.
     pub consents: C,
     /// The time.
@@ -38,7 +42,7 @@ pub struct Router<T, L, Q, C> {
     pub telemetry: Telemetry,
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents> Router<T, L, Q, C> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Router<T, L, Q, P, C> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -50,14 +54,25 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents> Router<T, L, Q, C> {
     }
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
-        let mut items: Vec<Item> = messages.into_iter().map(|message| Item::parse(&name.tenant, message)).collect();
+        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut items: Vec<Item> = messages
+            .into_iter()
+            .zip(watch.refusals())
+            .map(|(message, refusal)| match refusal {
+                Some(cause) => Item::refused(message, cause.clone()),
+                None => Item::parse(&name.tenant, message),
+            })
+            .collect();
         let current = self.tenants.current(&name.tenant).await;
         match &current {
             Ok(current) => {
                 for item in &mut items {
                     item.route(current);
                 }
+                stop_groups(&mut items);
                 self.hold(current, &mut items).await;
+                // Once more: an event that could not be held stops its group, too.
+                stop_groups(&mut items);
                 self.dispatch(current, queue, name, &mut items).await;
             }
             Err(cause) => {
@@ -68,12 +83,16 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents> Router<T, L, Q, C> {
         }
         let mut decided: Vec<Decided> = items.iter().map(|item| self.decide(item)).collect();
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        // The router spends no attempts: each receive of an event is one for nothing.
+        let spent = vec![Some(0); decided.len()];
+        park(&self.parking, &*self.clock, name, &spent, &mut decided).await;
         if let Ok(current) = &current {
             record::write(&self.ledger, &*self.clock, current, &items, &decided).await;
         }
         let metrics = report::report(&self.telemetry, name, &*self.clock, &items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
         self.telemetry.write(name, self.clock.now(), &metrics);
+        watch.end(&self.ledger, name).await;
         response
     }
 
@@ -82,7 +101,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents> Router<T, L, Q, C> {
         let mut indexes = Vec::new();
         let mut deliveries = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let (Some(envelope), Some(routing)) = (&item.envelope, &item.routing) else { continue };
+            let (Some(envelope), Some(routing), None) = (&item.envelope, &item.routing, &item.failure) else {
+                continue;
+            };
             for sink in &routing.taken {
                 indexes.push(index);
                 deliveries.push(Delivery::new(sink.clone(), envelope.clone()));
@@ -103,7 +124,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents> Router<T, L, Q, C> {
         let desk =
             Desk { consents: &self.consents, tenant: &tenant.id, settings, config_version: current.version, now };
         let desk = &desk;
-        let arrivals = items.iter().enumerate().filter(|(_, item)| item.is_governed).filter_map(|(index, item)| {
+        let held = items.iter().enumerate().filter(|(_, item)| item.is_governed && item.failure.is_none());
+        let arrivals = held.filter_map(|(index, item)| {
             let envelope = item.envelope.clone()?;
             Some(async move {
                 let arrival = async {
@@ -133,11 +155,25 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents> Router<T, L, Q, C> {
 
     fn decide(&self, item: &Item) -> Decided {
         let message = item.message.clone();
+        let receives = receives_in_all(&message);
         let disposition = item.failure.as_ref().map_or(Disposition::Acknowledge, |cause| {
             // The router has no schedule of its own: only sinks spend attempts.
-            cause.disposition(&RetryPolicy::default(), message.receives, message.receives, self.chance.unit())
+            cause.disposition(&RetryPolicy::default(), receives, receives, self.chance.unit())
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: message.receives, message, disposition, detail, refused: None }
+        Decided { attempts: receives, message, disposition, detail, refused: None }
+    }
+}
+
+/// Lets nothing go on that stands, in its group of a FIFO intake, behind an event that is to come back.
+fn stop_groups(items: &mut [Item]) {
+    let mut stopped = Stopped::default();
+    for item in items {
+        let group = item.message.group.as_deref();
+        match &item.failure {
+            Some(cause) if cause.comes_back() => stopped.stop(group),
+            None if stopped.has(group) => item.failure = Some(Cause::GroupStopped),
+            _ => {}
+        }
     }
 }

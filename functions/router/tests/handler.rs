@@ -10,7 +10,8 @@ use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants,
+    SeededChance, build,
 };
 use router::Router;
 
@@ -23,7 +24,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     consents: InMemoryConsents,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents>,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
 }
 
 fn world() -> World {
@@ -36,6 +37,7 @@ fn world() -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
         clock: Arc::new(clock),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),

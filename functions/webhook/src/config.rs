@@ -10,6 +10,8 @@ pub struct Config {
     pub installation: Installation,
     /// Which endpoints may be called.
     pub egress: Egress,
+    /// The ARN of the topic by which operators are told of endpoints that fail.
+    pub topic: String,
 }
 
 impl Config {
@@ -25,7 +27,8 @@ impl Config {
             "local" if is_local => Some(Egress::Local),
             _ => None,
         });
-        let config = installation.zip(egress).map(|(installation, egress)| Self { installation, egress });
+        let topic = environment.text("NOTIFICATION_TOPIC_ARN");
+        let config = installation.zip(egress).map(|(installation, egress)| Self { installation, egress, topic });
         environment.conclude(config)
     }
 }
@@ -40,7 +43,9 @@ mod tests {
             ("ACEQUIA_STAGE", stage),
             ("TENANTS_TABLE", "t"),
             ("LEDGER_TABLE", "l"),
+            ("PARKED_TABLE", "p"),
             ("WEBHOOK_EGRESS", egress),
+            ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:r:123456789012:t"),
         ];
         Config::from_env(Environment::of(&variables))
     }

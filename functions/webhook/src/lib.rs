@@ -4,6 +4,7 @@
 //! One POST per attempt with the event's own bytes. Only 2xx is success, no redirect is followed, the answer is read to 64 KiB
 //! and no further, and addresses are checked when the connection is made.
 
+pub mod breakers;
 pub mod classify;
 pub mod config;
 pub mod egress;

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoEndpoints, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets};
+use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsOperators, SsmSecrets};
 use acequia_lambda::{
-    CachedTenants, Environment, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
-use webhook::{WebhookSink, config::Config};
+use webhook::{WebhookSink, breakers::Breakers, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -16,21 +16,21 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(installation.region, installation.endpoint);
-    let clients = Clients::new(&aws);
+    let clients =
+        Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
+    let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
-    let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
-    let sink = WebhookSink {
-        endpoints: DynamoEndpoints::new(clients.dynamodb.clone(), installation.ledger_table.clone()),
-        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
-        client: webhook::egress::client(config.egress)?,
-        egress: config.egress,
-        clock: clock.clone(),
-    };
+    let endpoints = DynamoEndpoints::new(clients.dynamodb, &installation.ledger_table);
+    let operators = SnsOperators::new(clients.sns, config.topic);
+    let breakers = Breakers::new(endpoints, operators, clock.clone(), Arc::new(SystemChance));
+    let secrets = SsmSecrets::new(clients.ssm, installation.stage, SystemClock);
+    let sink = WebhookSink::new(breakers, secrets, config.egress, clock.clone())?;
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, clock.clone()),
-        ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
-        queues: SqsQueues::new(clients.sqs),
+        tenants: CachedTenants::new(ports.tenants, clock.clone()),
+        ledger: ports.ledger,
+        queues: ports.queues,
+        parking: ports.parking,
+        pace: Pace::new(ports.rates, clock.clone()),
         sink,
         clock,
         chance: Arc::new(SystemChance),

@@ -16,14 +16,15 @@ use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, SeededChance,
-    build,
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use receiver::{Endpoint, Endpoints, Mode, Request};
 use webhook::WebhookSink;
+use webhook::breakers::Breakers;
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
 
@@ -35,8 +36,16 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     secrets: InMemorySecrets,
-    sink_loop:
-        SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, WebhookSink<InMemoryEndpoints, InMemorySecrets>>,
+    states: InMemoryEndpoints,
+    operators: InMemoryOperators,
+    sink_loop: SinkLoop<
+        InMemoryTenants,
+        InMemoryLedger,
+        InMemoryQueues,
+        InMemoryParking,
+        InMemoryRates,
+        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryOperators>,
+    >,
 }
 
 /// A receiver with the endpoint `crm`, and the function configured for it. The clock stands at the present, because signatures
@@ -58,8 +67,14 @@ async fn world(egress: Egress, extra: &str) -> World {
         .with(&tenant, &build::secret_name("crm"), old)
         .with(&tenant, &build::secret_name("crm-next"), new)
         .with(&tenant, &build::secret_name("crm-auth"), "Bearer t0ken");
+    let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
     let sink = WebhookSink {
-        endpoints: InMemoryEndpoints::new(),
+        breakers: Breakers::new(
+            states.clone(),
+            operators.clone(),
+            Arc::new(clock.clone()),
+            Arc::new(SeededChance::new(2)),
+        ),
         secrets: secrets.clone(),
         client: webhook::egress::client(egress).unwrap(),
         egress,
@@ -69,12 +84,14 @@ async fn world(egress: Egress, extra: &str) -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, sink_loop }
+    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, states, operators, sink_loop }
 }
 
 fn document(url: &str, extra: &str) -> String {
@@ -293,4 +310,97 @@ async fn a_secret_that_does_not_exist_or_is_none_is_named_in_the_dead_letter_que
     assert!(world.deliver(&["2"], 1).await.is_empty());
     assert_eq!(world.reasons(), ["secret-unusable", "secret-unusable"]);
     assert!(world.requests().is_empty());
+}
+
+/// The ids of so many events.
+fn events(from: u32, count: u32) -> Vec<String> {
+    (from..from + count).map(|number| number.to_string()).collect()
+}
+
+impl World {
+    /// Delivers so many events; answers how many requests that made.
+    async fn send(&self, from: u32, count: u32) -> usize {
+        let before = self.requests().len();
+        let ids = events(from, count);
+        self.deliver(&ids.iter().map(String::as_str).collect::<Vec<_>>(), 1).await;
+        self.requests().len() - before
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_is_called_no_more_until_one_probe_finds_it_well() {
+    let world = world(Egress::Local, "").await;
+    world.switch("503");
+    assert_eq!(world.send(0, 10).await, 10);
+    assert_eq!(world.deliver(&["a", "b"], 1).await, ["a", "b"], "they come back");
+    assert_eq!(world.requests().len(), 10, "and nothing was sent");
+    assert!(world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("a", "crm")).is_none(), "nor spent");
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(world.send(20, 5).await, 1, "one probe, which fails");
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(world.send(30, 5).await, 0, "the second time is twice as long");
+    world.switch("204");
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(world.send(40, 5).await, 1, "one probe, which goes well");
+    assert_eq!(world.send(50, 5).await, 5);
+    assert!(world.reasons().is_empty());
+}
+
+#[tokio::test]
+async fn while_a_circuit_is_open_held_deliveries_spend_no_attempt_and_no_receive_dooms_them() {
+    let world = world(Egress::Local, r#","strict":true"#).await;
+    world.switch("503");
+    world.send(0, 10).await;
+    for receives in 1..50 {
+        world.deliver(&["held"], receives).await;
+    }
+    assert_eq!(world.record("held").spent, 0);
+    assert!(world.reasons().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_refuses_a_delivery_for_good_opens_no_circuit() {
+    let world = world(Egress::Local, "").await;
+    world.switch("404");
+    assert_eq!(world.send(0, 20).await, 20);
+    assert_eq!(world.send(20, 20).await, 20);
+}
+
+#[tokio::test]
+async fn without_a_breaker_every_attempt_is_made() {
+    let world = world(Egress::Local, r#","breaker":false"#).await;
+    world.switch("503");
+    assert_eq!(world.send(0, 20).await + world.send(20, 20).await, 40);
+}
+
+#[tokio::test]
+async fn the_operators_are_told_four_times_before_an_endpoint_is_disabled_and_then_its_deliveries_are_kept() {
+    let world = world(Egress::Local, r#","breaker":{"of":1000,"disable_after":"1h"}"#).await;
+    world.switch("500");
+    for minute in (0..=60).step_by(3) {
+        assert_eq!(world.send(minute, 1).await, 1, "minute {minute}");
+        world.clock.advance(Duration::from_secs(180));
+    }
+    let subjects: Vec<String> = world.operators.told().into_iter().map(|(_, subject, _)| subject).collect();
+    assert_eq!(subjects.len(), 4, "{subjects:?}");
+    for (subject, percent) in subjects.iter().zip(["50 %", "70 %", "90 %", "is disabled"]) {
+        assert!(subject.contains("crm of acme") && subject.contains(percent), "{subject}");
+    }
+    assert_eq!(world.send(99, 1).await, 0);
+    assert_eq!(world.reasons(), ["sink-disabled"]);
+}
+
+#[tokio::test]
+async fn with_the_states_of_endpoints_down_nothing_is_sent_and_all_comes_back() {
+    let world = world(Egress::Local, "").await;
+    world.states.reads.go_down();
+    assert_eq!(world.deliver(&["1"], 1).await, ["1"]);
+    world.states.reads.mend();
+    world.states.writes.go_down();
+    world.switch("410");
+    world.deliver(&["1"], 2).await;
+    assert_eq!((world.requests().len(), world.reasons()), (1, vec!["endpoint-gone".to_owned()]));
+    world.states.writes.mend();
+    world.deliver(&["2"], 1).await;
+    assert_eq!(world.deliver(&["3"], 1).await.len() + world.requests().len(), 2, "the next 410 disabled it");
 }

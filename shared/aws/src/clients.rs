@@ -26,6 +26,8 @@ pub struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
+    /// SNS.
+    pub sns: aws_sdk_sns::Client,
     /// The parameter store.
     pub ssm: aws_sdk_ssm::Client,
 }
@@ -36,6 +38,7 @@ impl Clients {
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
         }
     }
@@ -43,14 +46,14 @@ impl Clients {
 
 /// The configuration of a function: credentials from the variables that Lambda sets, and nothing else that could be asked for
 /// them. The SDK's chain would read files and wait for metadata services, and makes up half a megabyte of each function.
-pub fn function_config(region: String, endpoint: Option<String>) -> SdkConfig {
+pub fn function_config(region: &str, endpoint: Option<&str>) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region))
+        .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
         .retry_config(retries())
         .timeout_config(timeouts());
-    config.set_endpoint_url(endpoint);
+    config.set_endpoint_url(endpoint.map(str::to_owned));
     config.build()
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use acequia_core::delivery::Outgoing;
 use acequia_core::port::{Queues as _, Unavailable};
-use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{DeadLetters, Received, Sending};
+use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::{DeadLetters, Depths, Received, Sending};
 use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::MessageSystemAttributeName as System;
@@ -62,6 +62,14 @@ impl DeadLetters for OperatorQueues {
 
     async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
         Self::delete(self, queue, handles).await
+    }
+}
+
+impl Depths for OperatorQueues {
+    async fn measure(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Unavailable> {
+        let Some(queue) = self.locate(name).await? else { return Ok(None) };
+        let depth = self.depth(&queue).await?;
+        Ok(Some((queue, depth.visible + depth.in_flight + depth.delayed)))
     }
 }
 

@@ -1,16 +1,17 @@
-//! Which endpoints are switched off: rows of the ledger table, one per sink, that never expire.
+//! What is known of endpoints at run time: rows of the ledger table, one per sink, that never expire.
 
+use acequia_core::breaker::EndpointState;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{Disabled, EndpointStore, Unavailable};
+use acequia_core::port::{EndpointStore, Unavailable};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::ItemError;
-use crate::keys::{self, Item};
+use crate::keys::{self, Item, text, text_of};
 
-const READ: &str = "read whether an endpoint is disabled";
-const DISABLE: &str = "disable an endpoint";
-const ENABLE: &str = "enable an endpoint";
+const READ: &str = "read the state of an endpoint";
+const CHANGE: &str = "change the state of an endpoint";
 
 /// The endpoints' rows of the ledger table.
 #[derive(Debug, Clone)]
@@ -26,27 +27,54 @@ impl DynamoEndpoints {
     }
 }
 
+fn read(item: Item) -> Result<EndpointState, Unavailable> {
+    serde_dynamo::from_item(item).map_err(|error| Unavailable::new(READ, ItemError::Unreadable(error)))
+}
+
 impl EndpointStore for DynamoEndpoints {
-    async fn disabled(&self, tenant: &TenantId, sink: &SinkId) -> Result<Option<Disabled>, Unavailable> {
+    async fn state(&self, tenant: &TenantId, sink: &SinkId) -> Result<Option<EndpointState>, Unavailable> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let answer = request.set_key(Some(keys::key(keys::endpoints(tenant), sink.as_str()))).send().await;
-        let item = answer.map_err(|error| Unavailable::new(READ, error))?.item;
-        item.map(serde_dynamo::from_item)
-            .transpose()
-            .map_err(|error| Unavailable::new(READ, ItemError::Unreadable(error)))
+        answer.map_err(|error| Unavailable::new(READ, error))?.item.map(read).transpose()
     }
 
-    async fn disable(&self, tenant: &TenantId, sink: &SinkId, disabled: Disabled) -> Result<(), Unavailable> {
+    async fn change(&self, tenant: &TenantId, sink: &SinkId, state: &EndpointState) -> Result<bool, Unavailable> {
         let mut item: Item =
-            serde_dynamo::to_item(&disabled).map_err(|e| Unavailable::new(DISABLE, ItemError::Unreadable(e)))?;
+            serde_dynamo::to_item(state).map_err(|e| Unavailable::new(CHANGE, ItemError::Unreadable(e)))?;
         item.extend(keys::key(keys::endpoints(tenant), sink.as_str()));
         let request = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(DISABLE, error))
+        let request = match state.revision.checked_sub(1) {
+            None | Some(0) => request.condition_expression("attribute_not_exists(pk)"),
+            Some(before) => request
+                .condition_expression("revision = :before")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
+        };
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(false)
+            }
+            Err(error) => Err(Unavailable::new(CHANGE, error)),
+        }
     }
 
-    async fn enable(&self, tenant: &TenantId, sink: &SinkId) -> Result<bool, Unavailable> {
-        let request = self.client.delete_item().table_name(&self.table).return_values(ReturnValue::AllOld);
-        let answer = request.set_key(Some(keys::key(keys::endpoints(tenant), sink.as_str()))).send().await;
-        Ok(answer.map_err(|error| Unavailable::new(ENABLE, error))?.attributes.is_some())
+    async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :endpoints")
+            .expression_attribute_values(":endpoints", text(keys::endpoints(tenant)))
+            .into_paginator()
+            .items()
+            .send();
+        let mut states = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Unavailable::new(READ, error))?;
+            let sink = text_of(&item, keys::SK).and_then(|text| text.parse().ok());
+            states.push((sink.ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?, read(item)?));
+        }
+        Ok(states)
     }
 }

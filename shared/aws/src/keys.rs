@@ -54,9 +54,25 @@ pub(crate) fn endpoints(tenant: &TenantId) -> String {
     format!("{}@endpoint", ledger_prefix(tenant))
 }
 
+/// The key of the strike against a message; ids of messages have no `|`, so it is none of an event. Each has a partition of its own,
+/// because in a bad hour there are many.
+pub(crate) fn strike(tenant: &TenantId, message_id: &str) -> Item {
+    key(format!("{}@strike#{message_id}", ledger_prefix(tenant)), "@strike")
+}
+
 /// The partition key of a tenant's journal of redriving; it is none of an event either.
 pub(crate) fn redrive(tenant: &TenantId) -> String {
     format!("{}@redrive", ledger_prefix(tenant))
+}
+
+/// The partition key of the rates of a tenant's sinks; it is none of an event either.
+pub(crate) fn rates(tenant: &TenantId) -> String {
+    format!("{}@rate", ledger_prefix(tenant))
+}
+
+/// The partition key of the rows of those who share something. No tenant's id begins with `@`.
+pub(crate) fn shared(what: &str) -> String {
+    format!("@shared#{what}")
 }
 
 /// The sort key of a row of the ledger.

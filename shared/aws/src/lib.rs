@@ -1,4 +1,4 @@
-//! The ports on AWS: tenants and the ledger in `DynamoDB`, queues in SQS, secrets in the Systems Manager's parameter store.
+//! The ports on AWS: tenants and the ledger in `DynamoDB`, parked messages likewise, queues in SQS, secrets in the Systems Manager's parameter store.
 //!
 //! An adapter carries out and decides nothing: what a claim comes to is judged in `acequia-core`. All names and keys of a
 //! tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it holds no
@@ -14,7 +14,11 @@ mod keys;
 mod ledger;
 mod mail_book;
 pub mod operator;
+mod operators;
+mod parking;
+mod ports;
 mod queues;
+mod rates;
 mod secrets;
 mod tenants;
 
@@ -24,6 +28,10 @@ pub use endpoints::DynamoEndpoints;
 pub use journal::DynamoJournal;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
 pub use mail_book::DynamoMailBook;
+pub use operators::SnsOperators;
+pub use parking::DynamoParking;
+pub use ports::Ports;
 pub use queues::SqsQueues;
+pub use rates::DynamoRates;
 pub use secrets::SsmSecrets;
 pub use tenants::DynamoTenants;

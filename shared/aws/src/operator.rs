@@ -172,5 +172,6 @@ pub(crate) fn incoming(queue: &QueueArn, message: &Message) -> Option<Incoming> 
         receives,
         sent_at: sent_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::UNIX_EPOCH),
         queue: queue.clone(),
+        group: system(System::MessageGroupId).cloned(),
     })
 }

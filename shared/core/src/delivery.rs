@@ -9,8 +9,12 @@ use jiff::Timestamp;
 
 use crate::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
+use crate::ledger::Round;
+use crate::order;
 use crate::outcome::{Cause, Reason};
+use crate::parking::{RETURNED, entered_at};
 use crate::queue::QueueArn;
+use crate::redrive::REDRIVEN;
 
 /// The attribute that names the sink of a delivery.
 pub const SINK: &str = "acequia-sink";
@@ -27,10 +31,12 @@ pub const QUARANTINED_AT: &str = "acequia-quarantined-at";
 /// What quarantining adds; redriving takes it off again.
 pub const QUARANTINE_ATTRIBUTES: [&str; 4] = [REASON, DETAIL, ATTEMPTS, QUARANTINED_AT];
 
+/// The longest mark that is kept, in characters: SQS's ids have 36.
+const MAX_ROUND: usize = 100;
 /// SQS takes ten attributes with a message.
-const MAX_ATTRIBUTES: usize = 10;
+pub(crate) const MAX_ATTRIBUTES: usize = 10;
 /// SQS takes 1 MiB with a message, attributes included.
-const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
 /// One attribute of an SQS message: its data type (`String`, `Number`, `Binary`, or one of these with `.custom`) and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +104,8 @@ pub struct Incoming {
     pub sent_at: Timestamp,
     /// The queue it came from.
     pub queue: QueueArn,
+    /// The group in which a FIFO queue keeps order.
+    pub group: Option<String>,
 }
 
 /// A message to send.
@@ -147,6 +155,12 @@ impl Delivery {
         Outgoing { body: self.envelope.body.clone(), attributes: attributes.into(), ..Outgoing::default() }
     }
 
+    /// The message that carries it to the sink's FIFO queue.
+    pub fn to_ordered_message(&self) -> Outgoing {
+        let group = Some(order::group_of(&self.sink, &self.envelope));
+        Outgoing { group, deduplication: Some(self.id.as_str().to_owned()), ..self.to_message() }
+    }
+
     /// Reads it back from a message of a sink's queue of `tenant`.
     ///
     /// # Errors
@@ -164,6 +178,18 @@ impl Delivery {
     }
 }
 
+/// The mark that a message has when it was moved out of a dead-letter queue, and when that was; `None` on a message that never
+/// was in one.
+///
+/// `acequia dlq redrive` leaves the dead letter's id on it. A move by SQS itself (the console, `StartMessageMoveTask`) leaves the
+/// time of quarantining, which our own redrive takes off. What SQS dead-lettered by itself and moved back by itself has none.
+pub fn round(message: &Incoming) -> Option<Round> {
+    let text = |name: &str| message.attributes.get(name).and_then(Attribute::as_text);
+    let moved_by_sqs = text(QUARANTINED_AT).map(|at| format!("{QUARANTINED_AT}={at}"));
+    let mark = moved_by_sqs.or_else(|| text(REDRIVEN).map(str::to_owned))?;
+    Some(Round { mark: mark.chars().take(MAX_ROUND).collect(), at: entered_at(message) })
+}
+
 /// The message that goes to the dead-letter queue in place of `message`: the same, with the reason beside it.
 ///
 /// The reason comes first, then as much of the rest as there is room for; `None` where there is no room even for the reason
@@ -173,7 +199,7 @@ pub fn quarantined(message: &Incoming, reason: Reason, detail: &str, attempts: u
     let deduplication = message.queue.is_fifo().then(|| message.message_id.clone());
     let mut outgoing =
         Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), group, deduplication };
-    for name in QUARANTINE_ATTRIBUTES {
+    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([RETURNED]) {
         outgoing.attributes.remove(name);
     }
     let detail: String = detail.chars().filter(|c| !c.is_control()).take(500).collect();
@@ -206,6 +232,7 @@ mod tests {
             receives: 1,
             sent_at: Timestamp::UNIX_EPOCH,
             queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
+            group: None,
         }
     }
 
@@ -259,5 +286,17 @@ mod tests {
     fn a_body_of_the_full_size_leaves_no_room() {
         let full = message(Attributes::new(), "x".repeat(MAX_MESSAGE_BYTES));
         assert_eq!(quarantined(&full, Reason::TooLarge, "", 1, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn a_message_that_was_moved_back_has_a_mark_whoever_moved_it() {
+        let mark = |pairs: &[(&str, &str)]| {
+            let attributes = pairs.iter().map(|(name, value)| ((*name).to_owned(), Attribute::text(*value))).collect();
+            round(&message(attributes, String::new())).map(|round| round.mark)
+        };
+        assert_eq!(mark(&[]), None);
+        assert_eq!(mark(&[(REDRIVEN, "letter-1")]).as_deref(), Some("letter-1"));
+        let by_sqs = mark(&[(REDRIVEN, "letter-1"), (QUARANTINED_AT, "17")]);
+        assert_eq!(by_sqs.as_deref(), Some("acequia-quarantined-at=17"), "it was quarantined again since");
     }
 }

@@ -88,6 +88,9 @@ pub struct Envelope {
     pub subject: Option<String>,
     /// The `partitionkey` extension, if it has one: events of one key stay in order in a FIFO queue.
     pub partition_key: Option<String>,
+    /// The `expirytime` extension, if it has one: what is not delivered by then is not delivered any more
+    /// (<https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/expirytime.md>).
+    pub expires_at: Option<Timestamp>,
     /// When Acequia took it over from the producer: the time at which it entered the tenant's intake queue.
     pub accepted_at: Timestamp,
     /// How it is written.
@@ -144,12 +147,18 @@ impl Envelope {
             attribute: "source",
             wants: "a URI reference of 1 to 512 bytes",
         })?;
+        let expires_at = attributes.text("expirytime")?.map(|text| text.parse::<Timestamp>()).transpose();
+        let expires_at = expires_at.map_err(|_| EnvelopeError::Malformed {
+            attribute: "expirytime",
+            wants: "an RFC 3339 time, such as \"2026-01-31T12:00:00Z\"",
+        })?;
         Ok(Self {
             tenant: tenant.clone(),
             event,
             kind: kind.into_owned(),
             subject: attributes.text("subject")?.map(Cow::into_owned),
             partition_key: attributes.text("partitionkey")?.map(Cow::into_owned),
+            expires_at,
             accepted_at,
             format: Format::CloudEvents,
             body: text.to_owned(),
@@ -164,6 +173,7 @@ impl Envelope {
             kind,
             subject: None,
             partition_key,
+            expires_at: None,
             accepted_at,
             format: Format::Proca,
             body: text.to_owned(),

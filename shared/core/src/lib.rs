@@ -7,6 +7,7 @@
 //! [`routing`] (which sinks take an event), [`delivery`] (the intent to bring it to one), [`outcome`] (what became of
 //! an attempt, and what happens to the message then), [`ledger`] (what is remembered).
 
+pub mod breaker;
 pub mod config;
 pub mod consent;
 pub mod delivery;
@@ -16,13 +17,17 @@ pub mod id;
 pub mod ledger;
 pub mod mail;
 mod nesting;
+pub mod order;
 pub mod outcome;
+pub mod parking;
 pub mod port;
 pub mod proca;
 pub mod queue;
+pub mod rate;
 mod reason;
 pub mod redrive;
 pub mod routing;
 pub mod schedule;
 pub mod secret;
+pub mod strikes;
 pub mod template;

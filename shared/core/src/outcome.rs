@@ -64,8 +64,8 @@ pub enum Cause {
     /// Claim: an earlier attempt died on the way, and the tenant wants a person to decide.
     #[error("an earlier attempt ended without a record: it may have happened or not")]
     Ambiguous,
-    /// Claim: an earlier attempt failed for good, and the dead-letter queue did not take the message then.
-    #[error("an earlier attempt failed for good ({0}), and the dead-letter queue takes the message only now")]
+    /// Claim: an earlier attempt failed for good. The dead-letter queue did not take the message then, or took another copy of it.
+    #[error("an earlier attempt failed for good ({0}): this copy goes where the other one is")]
     Condemned(Reason),
     /// Schedule: the message came back before its time.
     #[error("not due yet")]
@@ -73,6 +73,17 @@ pub enum Cause {
         /// How long it still has to wait.
         remaining: Duration,
     },
+    /// Nothing is sent to the sink now; the delivery waits without spending an attempt.
+    #[error("held back: {by}")]
+    Held {
+        /// What holds it.
+        by: Hold,
+        /// For how long.
+        remaining: Duration,
+    },
+    /// Expiry: the time up to which the event was to be delivered is over.
+    #[error("the delivery expired before it could be made")]
+    Expired,
     /// The same delivery stands in this batch a second time; it shares the fate of the first.
     #[error("the same delivery stands in this batch twice, and the first was not delivered")]
     Repeated,
@@ -138,12 +149,59 @@ pub enum Cause {
     /// Sink: the store of secrets does not answer.
     #[error("the store of secrets does not answer")]
     SecretsDown,
+    /// A message that may have ended earlier invocations is handled alone, and this one makes way ([`crate::strikes`]).
+    #[error("it makes way for a message that may have ended earlier invocations")]
+    MakesWay {
+        /// For how long.
+        wait: Duration,
+    },
+    /// In a FIFO queue: a message of its group that stands before it is to come back ([`crate::order`]).
+    #[error("a message before it, of the same group, is to come back")]
+    GroupStopped,
+    /// Each time that the message was handled, alone, the invocation died ([`crate::strikes`]).
+    #[error("each invocation that handled this message, at last alone, died")]
+    CrashLoop,
     /// Too little time was left in the invocation to start.
     #[error("too little time was left in the invocation")]
     NoTime,
     /// A bug: the code panicked on this message.
     #[error("a bug: the code panicked on this message")]
     Panic,
+}
+
+/// What holds deliveries back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hold {
+    /// An operator paused the sink.
+    Paused,
+    /// The endpoint's circuit is open ([`crate::breaker`]).
+    CircuitOpen,
+    /// The sink's rate is used up ([`crate::rate`]).
+    Rate,
+}
+
+impl Hold {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Paused, Self::CircuitOpen, Self::Rate];
+
+    /// The word for it in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::CircuitOpen => "circuit-open",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Paused => "the sink is paused (acequia tenant resume ends that)",
+            Self::CircuitOpen => "the endpoint fails, and its circuit is open",
+            Self::Rate => "the sink's rate is used up",
+        })
+    }
 }
 
 /// What one attempt came to.
@@ -155,6 +213,8 @@ pub enum Outcome {
     Duplicate,
     /// The sink does not want it.
     Filtered,
+    /// Nobody wants it any more: its time is over, and it is not sent.
+    Expired,
     /// It may succeed later, and not before this time has passed. Spends no attempt.
     RetryAfter(Duration),
     /// It may succeed later; the schedule says when.
@@ -174,6 +234,7 @@ impl Outcome {
             Self::Delivered => "delivered",
             Self::Duplicate => "duplicate",
             Self::Filtered => "filtered",
+            Self::Expired => "expired",
             Self::RetryAfter(_) => "retry-after",
             Self::Retry => "retry",
             Self::Quarantine(_) => "quarantined",
@@ -190,6 +251,8 @@ pub enum Disposition {
     Acknowledge,
     /// It comes back after this time: its visibility is set, then it is reported as failed.
     Hide(Duration),
+    /// It leaves the queue and comes back when this time has passed ([`crate::parking`]); it is acknowledged once it is parked.
+    Park(Duration),
     /// It goes to the dead-letter queue with this reason, and is acknowledged once it is there.
     Quarantine(Reason),
 }
@@ -206,11 +269,16 @@ impl Cause {
             Self::MatchFailed(_) => Outcome::Quarantine(Reason::MatchFailed),
             Self::QueueRefused(_) => Outcome::Quarantine(Reason::QueueMissing),
             Self::AlreadyDone => Outcome::Duplicate,
+            Self::Expired => Outcome::Expired,
             // Never acknowledged: if the other invocation dies, this message is the one that brings the delivery back.
-            Self::InProgress { remaining } | Self::NotDue { remaining } => Outcome::RetryAfter(*remaining),
+            Self::InProgress { remaining } | Self::NotDue { remaining } | Self::Held { remaining, .. } => {
+                Outcome::RetryAfter(*remaining)
+            }
             Self::PayloadConflict => Outcome::Quarantine(Reason::PayloadConflict),
             Self::Ambiguous => Outcome::Quarantine(Reason::Ambiguous),
             Self::Condemned(reason) => Outcome::Quarantine(*reason),
+            Self::MakesWay { wait } => Outcome::RetryAfter(*wait),
+            Self::CrashLoop => Outcome::Quarantine(Reason::CrashLoop),
             Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
             // 501 says that the endpoint does not know the method at all; the other 5xx are troubles of the moment.
             Self::Status { code: 501, .. } => Outcome::Quarantine(Reason::HttpStatus),
@@ -235,6 +303,7 @@ impl Cause {
             | Self::Throttled(_)
             | Self::Repeated
             | Self::NoTime
+            | Self::GroupStopped
             | Self::Panic => Outcome::Retry,
         }
     }
@@ -242,6 +311,11 @@ impl Cause {
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+    }
+
+    /// Whether a message that this befell is to come back, unless its attempts are used up.
+    pub fn comes_back(&self) -> bool {
+        matches!(self.outcome(), Outcome::Retry | Outcome::RetryAfter(_) | Outcome::Unknown)
     }
 
     /// Whether the verdict that it comes to must be remembered until the dead-letter queue takes the message: to attempt it again
@@ -268,12 +342,12 @@ impl Cause {
     /// (1-based), and `chance` a random number in `[0, 1)` that spreads the waits.
     pub fn disposition(&self, policy: &RetryPolicy, attempt: u32, receives: u32, chance: f64) -> Disposition {
         match self.outcome() {
-            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered => Disposition::Acknowledge,
+            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered | Outcome::Expired => Disposition::Acknowledge,
             Outcome::Quarantine(reason) => Disposition::Quarantine(reason),
             Outcome::Disabled => Disposition::Quarantine(Reason::SinkDisabled),
             Outcome::RetryAfter(wait) => Disposition::Hide(wait.max(Duration::from_secs(1))),
             // What has not started goes back at once: another invocation has the time for it.
-            Outcome::Retry if *self == Self::NoTime => Disposition::Hide(Duration::ZERO),
+            Outcome::Retry if matches!(self, Self::NoTime | Self::GroupStopped) => Disposition::Hide(Duration::ZERO),
             Outcome::Retry | Outcome::Unknown if self.spends_attempt() => {
                 match policy.wait(attempt, self.is_overload(), self.retry_after(), chance) {
                     Wait::For(wait) => Disposition::Hide(wait),
@@ -314,6 +388,8 @@ mod tests {
             (Cause::AlreadyDone, Outcome::Duplicate, false),
             (Cause::InProgress { remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::NotDue { remaining: second }, Outcome::RetryAfter(second), false),
+            (Cause::Held { by: Hold::Rate, remaining: second }, Outcome::RetryAfter(second), false),
+            (Cause::Expired, Outcome::Expired, false),
             (Cause::PayloadConflict, quarantine(Reason::PayloadConflict), false),
             (Cause::Ambiguous, quarantine(Reason::Ambiguous), false),
             (Cause::Condemned(Reason::HttpStatus), quarantine(Reason::HttpStatus), false),
@@ -348,6 +424,9 @@ mod tests {
             (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretsDown, Outcome::Retry, false),
+            (Cause::MakesWay { wait: second }, Outcome::RetryAfter(second), false),
+            (Cause::GroupStopped, Outcome::Retry, false),
+            (Cause::CrashLoop, quarantine(Reason::CrashLoop), false),
             (Cause::NoTime, Outcome::Retry, false),
             (Cause::Panic, Outcome::Retry, true),
         ]
@@ -363,10 +442,12 @@ mod tests {
 
     #[test]
     fn a_failure_is_never_acknowledged_unless_it_was_done_before() {
+        // What expired is not wanted any more, and is recorded as such.
         let policy = RetryPolicy::default();
         for (cause, outcome, _) in table() {
             let acknowledged = cause.disposition(&policy, 1, 1, 0.5) == Disposition::Acknowledge;
-            assert_eq!(acknowledged, matches!(outcome, Outcome::Duplicate | Outcome::Filtered), "{cause:?}");
+            let silent = matches!(outcome, Outcome::Duplicate | Outcome::Filtered | Outcome::Expired);
+            assert_eq!(acknowledged, silent, "{cause:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
 //! suite (in `acequia-testkit`).
 //!
-//! Every port takes a [`TenantId`] and answers for that tenant alone.
+//! Every port but [`Sweeping`] takes a [`TenantId`] and answers for that tenant alone.
 
 use std::error::Error;
 use std::fmt;
@@ -12,11 +12,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::breaker::EndpointState;
 use crate::delivery::Outgoing;
 use crate::id::{EventId, SecretName, SinkId, TenantId};
 use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
+use crate::parking::{DuePage, Parked, ParkedKey, Waiting};
 use crate::queue::QueueArn;
 use crate::secret::Secret;
+use crate::strikes::Strike;
 
 /// A service that did not do what it was asked to, and may do it later.
 ///
@@ -209,35 +212,90 @@ pub trait Ledger: Send + Sync {
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
 }
 
-/// That an endpoint is switched off, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disabled {
-    /// The digest of the endpoint's URL: another URL under the same sink is not meant.
-    pub endpoint: String,
-    /// Why, in words.
-    pub why: String,
-    /// Since when.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub since: Timestamp,
+/// The memory of messages that may make the process die ([`crate::strikes`]).
+pub trait Strikes: Send + Sync {
+    /// Reads the strikes against messages; one answer each, in the order of the ids, which must be distinct.
+    fn strikes(
+        &self,
+        tenant: &TenantId,
+        message_ids: &[String],
+    ) -> impl Future<Output = Result<Vec<Option<Strike>>, Unavailable>> + Send;
+    /// Writes strikes, each in place of an earlier one; one answer each, in order. The messages must be distinct.
+    fn strike(
+        &self,
+        tenant: &TenantId,
+        strikes: &[Strike],
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+    /// Takes the strikes against messages back; one answer each, in order. The ids must be distinct.
+    fn take_back(
+        &self,
+        tenant: &TenantId,
+        message_ids: &[String],
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
-/// What is known of endpoints at run time, apart from their configuration.
+/// What is known of endpoints at run time, apart from their configuration ([`crate::breaker`]).
 pub trait EndpointStore: Send + Sync {
-    /// Whether the sink's endpoint is switched off.
-    fn disabled(
+    /// What is known of the sink's endpoint, as it stands now.
+    fn state(
         &self,
         tenant: &TenantId,
         sink: &SinkId,
-    ) -> impl Future<Output = Result<Option<Disabled>, Unavailable>> + Send;
-    /// Switches it off.
-    fn disable(
+    ) -> impl Future<Output = Result<Option<EndpointState>, Unavailable>> + Send;
+    /// Writes the state on condition that the one before it (by `revision`) is still there, or none where it is the first;
+    /// false where another change was first.
+    fn change(
         &self,
         tenant: &TenantId,
         sink: &SinkId,
-        disabled: Disabled,
+        state: &EndpointState,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// What is known of all endpoints of the tenant, by sink.
+    fn states(
+        &self,
+        tenant: &TenantId,
+    ) -> impl Future<Output = Result<Vec<(SinkId, EndpointState)>, Unavailable>> + Send;
+}
+
+/// Who runs the installation, and is told what no alarm can say.
+pub trait Operators: Send + Sync {
+    /// Tells them; `subject` is one line of at most 100 characters.
+    fn tell(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        text: &str,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// Switches it on again; true where it was off.
-    fn enable(&self, tenant: &TenantId, sink: &SinkId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+}
+
+/// What is left of rates that several instances share ([`crate::rate`]).
+pub trait RateStore: Send + Sync {
+    /// Moves a rate's mark from `known` to `next` (both in microseconds since 1970; `None` for a rate that was never used) where it still stands
+    /// there; otherwise answers where it stands.
+    fn advance(
+        &self,
+        tenant: &TenantId,
+        rate: &str,
+        known: Option<i64>,
+        next: i64,
+    ) -> impl Future<Output = Result<Advance, Unavailable>> + Send;
+    /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`, itself included.
+    fn sharers(
+        &self,
+        shared: &str,
+        tenant: &TenantId,
+        window: Duration,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u32, Unavailable>> + Send;
+}
+
+/// What moving a rate's mark came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advance {
+    /// It stands where it was to.
+    Moved,
+    /// It stood elsewhere, and stays there.
+    Stands(Option<i64>),
 }
 
 /// Where finished lines go that machines read, such as metrics.
@@ -271,6 +329,57 @@ pub trait Queues: Send + Sync {
         queue: &QueueArn,
         messages: &[(String, Duration)],
     ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// Where messages wait that leave their queue for a time ([`crate::parking`]).
+pub trait Parking: Send + Sync {
+    /// Parks messages of a tenant; one answer each, in order. A message that is parked already is there once, as it was parked last.
+    fn park(&self, tenant: &TenantId, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// What an operator sees of a tenant's parked messages, and does with them.
+pub trait ParkingLot: Send + Sync {
+    /// What waits, by sink.
+    fn waiting(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<Waiting>, Unavailable>> + Send;
+    /// Makes all parked messages of a sink due now; answers how many there were.
+    fn hasten(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
+}
+
+/// The parked messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that is not a tenant's.
+pub trait Sweeping: Send + Sync {
+    /// Takes the right to sweep until a time; false where somebody else has it.
+    fn lease(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Takes its turn at what is done now and then (`what`): true where the time of the last turn is over, and from then on not before
+    /// `until`. Where the answer is lost, the turn may be taken.
+    fn turn(
+        &self,
+        what: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// One page of what is due in one of the [`crate::parking::SHARDS`]. It may be a moment old: what it names may be gone or have
+    /// another due time, and what it leaves out is there the next time.
+    fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        from: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Result<DuePage, Unavailable>> + Send;
+    /// Reads parked messages as they are now; one answer each, in order.
+    fn load(&self, keys: &[ParkedKey]) -> impl Future<Output = Vec<Result<Option<Parked>, Unavailable>>> + Send;
+    /// Deletes what was sent; one answer each, in order.
+    fn release(&self, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// Why there is no secret.

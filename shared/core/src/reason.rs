@@ -62,6 +62,8 @@ pub enum Reason {
     QueueMissing,
     /// The last attempt of the schedule failed too.
     AttemptsExhausted,
+    /// Each invocation that handled it died.
+    CrashLoop,
 }
 
 impl Reason {
@@ -95,6 +97,7 @@ impl Reason {
             Self::Ambiguous => "ambiguous",
             Self::QueueMissing => "queue-missing",
             Self::AttemptsExhausted => "attempts-exhausted",
+            Self::CrashLoop => "crash-loop",
         }
     }
 
@@ -133,6 +136,9 @@ impl Reason {
             Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
             Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",
             Self::AttemptsExhausted => "mend the endpoint, then redrive",
+            Self::CrashLoop => {
+                "a bug of ours, or a process that had too little memory: find why the function died, mend it, then redrive"
+            }
         }
     }
 }
@@ -170,6 +176,7 @@ mod tests {
             Reason::NotCloudEvents,
             Reason::SpecVersion,
             Reason::AttemptsExhausted,
+            Reason::CrashLoop,
             Reason::HttpStatus,
         ] {
             assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()));

@@ -1,15 +1,16 @@
-//! Settles messages: quarantines, hides and reports them, so that each goes its own way and none is lost.
+//! Settles messages: quarantines, parks, hides and reports them, so that each goes its own way and none is lost.
 //!
 //! Invariants:
-//! - A message is acknowledged only when it is done, or when its copy *is* in the dead-letter queue.
-//! - A message that could not be quarantined or hidden is still reported as failed: SQS brings it back by itself.
+//! - A message is acknowledged only when it is done, or when its copy *is* parked or in the dead-letter queue.
+//! - A message that could not be quarantined, parked or hidden is still reported as failed: SQS brings it back by itself.
 //! - The answer names only messages of the batch, each once.
 
 use std::time::Duration;
 
 use acequia_core::delivery::{Incoming, Outgoing, quarantined};
 use acequia_core::outcome::{Disposition, Reason};
-use acequia_core::port::{Chance, Clock, Queues, SendError};
+use acequia_core::parking::{Parked, unparked, way_back};
+use acequia_core::port::{Chance, Clock, Parking, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::back_off;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
@@ -80,13 +81,58 @@ pub async fn quarantine(
     }
 }
 
+/// Parks what is to come back and should wait outside its queue ([`acequia_core::parking`]). One that could not be parked is hidden.
+///
+/// `spent` says of each message how many attempts it has used up; `None` for one that is decided with another of the batch.
+pub async fn park(
+    parking: &impl Parking,
+    clock: &dyn Clock,
+    name: &QueueName,
+    spent: &[Option<u32>],
+    decided: &mut [Decided],
+) {
+    let now = clock.now();
+    let mut leaving: Vec<(usize, Duration)> = Vec::new();
+    let mut rows: Vec<Parked> = Vec::new();
+    for (index, (item, spent)) in decided.iter_mut().zip(spent).enumerate() {
+        let (Disposition::Hide(wait), Some(spent)) = (item.disposition, *spent) else { continue };
+        let fifo = item.message.queue.is_fifo();
+        let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, fifo) else { continue };
+        item.disposition = unparked(wait, item.message.receives, spent);
+        if let Some(row) = Parked::of(&name.tenant, &item.message, wait, now) {
+            leaving.push((index, wait));
+            rows.push(row);
+        } else {
+            tracing::warn!(
+                message.id = item.message.message_id,
+                "the message leaves no room for the mark of a parked one: it waits in its queue"
+            );
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let mut answers = parking.park(&name.tenant, &rows).await.into_iter();
+    for (index, wait) in leaving {
+        let Some(item) = decided.get_mut(index) else { continue };
+        match answers.next() {
+            Some(Ok(())) => item.disposition = Disposition::Park(wait),
+            Some(Err(error)) => {
+                tracing::warn!(message.id = item.message.message_id, error = ?error,
+                    "a message could not be parked: it waits in its queue");
+            }
+            None => {}
+        }
+    }
+}
+
 /// Hides what is to come back, and makes the answer to SQS.
 pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided]) -> SqsBatchResponse {
     let returned: Vec<(&Incoming, Duration)> = decided
         .iter()
         .filter_map(|item| match item.disposition {
             Disposition::Hide(wait) => Some((&item.message, wait.min(LONGEST_HIDE))),
-            Disposition::Acknowledge | Disposition::Quarantine(_) => None,
+            Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Park(_) => None,
         })
         .collect();
     if !returned.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Delivery, Outgoing};
+use acequia_core::order::send_in_order;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
@@ -24,13 +25,15 @@ pub async fn dispatch(
     let mut by_kind: BTreeMap<SinkKind, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
     for (index, delivery) in deliveries.iter().enumerate() {
         let Some(sink) = current.tenant.sink(&delivery.sink) else { continue };
-        let (indexes, messages) = by_kind.entry(sink.kind()).or_default();
+        let kind = sink.kind();
+        let (indexes, messages) = by_kind.entry(kind).or_default();
         indexes.push(index);
-        messages.push(delivery.to_message());
+        messages.push(if keeps_order(name, kind) { delivery.to_ordered_message() } else { delivery.to_message() });
     }
     let sends = by_kind.into_iter().map(|(kind, (indexes, messages))| async move {
-        let target = queue.beside(&name.sibling(QueueRole::Sink(kind)));
-        (kind, indexes, queues.send(&target, &messages).await)
+        let fifo = keeps_order(name, kind);
+        let target = queue.beside(&QueueName { fifo, ..name.sibling(QueueRole::Sink(kind)) });
+        (kind, indexes, send_in_order(queues, &target, &messages).await)
     });
     let mut failures: Vec<Option<Cause>> = deliveries.iter().map(|_| None).collect();
     for (kind, indexes, answers) in futures::future::join_all(sends).await {
@@ -54,4 +57,9 @@ pub async fn dispatch(
         }
     }
     failures
+}
+
+/// One parameter of the tenant's stack makes its intake and its forward queue FIFO, both or none.
+fn keeps_order(name: &QueueName, kind: SinkKind) -> bool {
+    name.fifo && kind == SinkKind::Forward
 }

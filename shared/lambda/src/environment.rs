@@ -88,12 +88,19 @@ pub struct Installation {
     pub tenants_table: String,
     /// The name of the ledger table.
     pub ledger_table: String,
+    /// The name of the table of parked messages.
+    pub parked_table: String,
     /// What it tells of its work.
     pub reporting: Reporting,
 }
 
 impl Installation {
-    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE` and what [`Reporting`] needs.
+    /// The names of the tables of tenants, of the ledger, and of parked messages.
+    pub fn tables(&self) -> [&str; 3] {
+        [&self.tenants_table, &self.ledger_table, &self.parked_table]
+    }
+
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `PARKED_TABLE` and what [`Reporting`] needs.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let region = environment.text("AWS_REGION");
         let endpoint = environment.optional("AWS_ENDPOINT_URL");
@@ -101,8 +108,9 @@ impl Installation {
             environment.parsed("ACEQUIA_STAGE", "2 to 10 lower-case letters or digits", |text| text.parse().ok());
         let tenants_table = environment.text("TENANTS_TABLE");
         let ledger_table = environment.text("LEDGER_TABLE");
+        let parked_table = environment.text("PARKED_TABLE");
         let reporting = Reporting::read(environment);
-        Some(Self { region, endpoint, stage: stage?, tenants_table, ledger_table, reporting })
+        Some(Self { region, endpoint, stage: stage?, tenants_table, ledger_table, parked_table, reporting })
     }
 }
 
@@ -115,13 +123,19 @@ mod tests {
         let mut environment = Environment::of(&[("ACEQUIA_STAGE", "Not A Stage"), ("TENANTS_TABLE", "")]);
         let installation = Installation::read(&mut environment);
         let error = environment.conclude(installation).unwrap_err();
-        assert_eq!(error.0.len(), 4, "{error}");
+        assert_eq!(error.0.len(), 5, "{error}");
         assert!(error.to_string().contains("ACEQUIA_STAGE is \"Not A Stage\""), "{error}");
     }
 
     #[test]
     fn a_complete_environment_is_read() {
-        let variables = [("AWS_REGION", "r"), ("ACEQUIA_STAGE", "dev"), ("TENANTS_TABLE", "t"), ("LEDGER_TABLE", "l")];
+        let variables = [
+            ("AWS_REGION", "r"),
+            ("ACEQUIA_STAGE", "dev"),
+            ("TENANTS_TABLE", "t"),
+            ("LEDGER_TABLE", "l"),
+            ("PARKED_TABLE", "p"),
+        ];
         let mut environment = Environment::of(&variables);
         let installation = Installation::read(&mut environment);
         assert_eq!(environment.conclude(installation).unwrap().tenants_table, "t");

@@ -49,7 +49,9 @@ fn read_record(record: SqsMessage) -> Result<Incoming, UnusableBatch> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, read_attribute(value)?)))
         .collect();
+    let group = record.attributes.get("MessageGroupId").cloned();
     Ok(Incoming {
+        group,
         message_id: present(record.message_id, "messageId")?,
         receipt_handle: present(record.receipt_handle, "receiptHandle")?,
         // An empty body is a bad event of its own, not a bad batch.

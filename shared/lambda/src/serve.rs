@@ -1,4 +1,4 @@
-//! The connection to the Lambda runtime: one handler, batch after batch.
+//! The connection to the Lambda runtime: one handler, batch after batch, or call after call of a schedule.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use acequia_core::port::Clock;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
 use crate::{Deadline, SystemClock, UnusableBatch};
@@ -50,6 +51,24 @@ where
             tracing::error!(request.id = event.context.request_id, error = %error, "the invocation failed as a whole");
             Error::from(error)
         })
+    }))
+    .await
+}
+
+/// Answers the calls of a schedule, whose payload says nothing, until Lambda ends the process.
+///
+/// # Errors
+/// When the runtime's interface is gone.
+pub async fn serve_schedule<F, R, E>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Deadline) -> R,
+    R: Future<Output = Result<(), E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<IgnoredAny>| async move {
+        let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
+        handle(deadline).await.map_err(Error::from)
     }))
     .await
 }

@@ -1,5 +1,6 @@
 //! What a sink is to the loop: something that takes deliveries and says of each what came of it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use futures::StreamExt;
 use futures::future::{BoxFuture, Either, select};
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use acequia_core::queue::{QueueArn, QueueName};
@@ -70,20 +72,54 @@ pub trait Sink: Send + Sync {
     /// The loop survives a panic in here, but then every job counts as panicked: use [`each`] to keep one job's panic, or its
     /// slowness, to itself.
     fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> impl Future<Output = Vec<Attempted>> + Send;
+
+    /// How many circuits of endpoints opened or closed since the last call.
+    fn take_circuit_changes(&self) -> u64 {
+        0
+    }
 }
 
-/// One attempt that [`each`] is to make: the longest it may take, and the work.
-pub type Work<'a> = (Duration, BoxFuture<'a, Result<Receipt, Cause>>);
+/// One attempt that [`each`] is to make: its lane, the longest it may take, and the work.
+///
+/// What goes to one place has one lane: the sink's id.
+pub type Work<'a> = (&'a str, Duration, BoxFuture<'a, Result<Receipt, Cause>>);
+
+/// The attempts of one lane.
+struct Lane<F> {
+    waiting: VecDeque<(usize, F)>,
+    running: usize,
+}
 
 /// Makes attempts independently of each other, at most `concurrency` at a time; one answer each, in order.
 ///
-/// An attempt begins only if the invocation has its time left, gets no more than that, and keeps a panic to itself.
+/// A slot that is free goes to the lane that has the fewest, so that a slow place holds its share and no more while others wait,
+/// and what it cannot begin in time is not begun. An attempt begins only if the invocation has its time left, gets no more than
+/// that, and keeps a panic to itself.
 pub async fn each(clock: &dyn Clock, deadline: Deadline, concurrency: usize, work: Vec<Work<'_>>) -> Vec<Attempted> {
-    let mut attempts = Vec::with_capacity(work.len());
-    for (allowed, work) in work {
-        attempts.push(one(clock, deadline, allowed, work));
+    let mut answers: Vec<Attempted> = work.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
+    let mut lanes: BTreeMap<&str, Lane<_>> = BTreeMap::new();
+    for (index, (lane, allowed, work)) in work.into_iter().enumerate() {
+        let lane = lanes.entry(lane).or_insert_with(|| Lane { waiting: VecDeque::new(), running: 0 });
+        lane.waiting.push_back((index, one(clock, deadline, allowed, work)));
     }
-    futures::stream::iter(attempts).buffered(concurrency.max(1)).collect().await
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < concurrency.max(1) {
+            let free = lanes.iter_mut().filter(|(_, lane)| !lane.waiting.is_empty());
+            let Some((name, lane)) = free.min_by_key(|(_, lane)| lane.running) else { break };
+            let Some((index, attempt)) = lane.waiting.pop_front() else { break };
+            lane.running += 1;
+            let name = *name;
+            running.push(async move { (name, index, attempt.await) });
+        }
+        let Some((name, index, attempted)) = running.next().await else { return answers };
+        if let Some(lane) = lanes.get_mut(name) {
+            lane.running -= 1;
+        }
+        if let Some(answer) = answers.get_mut(index) {
+            *answer = attempted;
+        }
+    }
 }
 
 async fn one(

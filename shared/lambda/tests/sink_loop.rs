@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::delivery::{DETAIL, Incoming, REASON};
+use acequia_core::delivery::{Attribute, DETAIL, Incoming, REASON};
 use acequia_core::ledger::{Receipt, Status, after};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Ledger as _;
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Sink, SinkLoop, Telemetry, Work, each};
+use acequia_core::redrive::REDRIVEN;
+use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, Sink, SinkLoop, Telemetry, Work, each};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build};
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+};
 use futures::FutureExt as _;
 
 /// What the sink is told to do, by event id; it delivers what it is told nothing about.
@@ -39,7 +42,7 @@ impl Sink for ObedientSink {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut work: Vec<Work<'_>> = Vec::new();
         for job in jobs {
-            work.push((BUDGET, self.attempt(job).boxed()));
+            work.push((job.sink.id.as_str(), BUDGET, self.attempt(job).boxed()));
         }
         each(&self.clock, batch.deadline, 10, work).await
     }
@@ -66,7 +69,7 @@ struct World {
     queues: InMemoryQueues,
     orders: Orders,
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, ObedientSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, ObedientSink>,
 }
 
 /// The longest an attempt of this sink may take.
@@ -91,6 +94,8 @@ fn world(extra: &str) -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
@@ -211,7 +216,14 @@ async fn what_was_redriven_starts_over_with_its_history_kept() {
     world.handle(&[message("m1", "1")]).await;
     assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("http-status"));
     world.obey_no_more();
-    assert!(world.handle(&[again(message("m9", "1"), 2)]).await.is_empty());
+    assert!(
+        world.handle(&[again(message("m1", "1"), 2)]).await.is_empty(),
+        "a copy, because its first end was not heard of"
+    );
+    assert_eq!((world.attempts().len(), world.dead_letters().len()), (1, 2));
+    let mut redriven = message("m9", "1");
+    redriven.attributes.insert(REDRIVEN.to_owned(), Attribute::text("letter-1"));
+    assert!(world.handle(&[redriven]).await.is_empty());
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "crm")).unwrap();
     assert_eq!((record.status, record.attempts.len(), record.spent), (Status::Delivered, 2, 1));
 }

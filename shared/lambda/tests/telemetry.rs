@@ -12,12 +12,13 @@ use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Environment, Job, Reporting, Sink, SinkLoop, Telemetry, Work, each,
-    subscriber,
+    Attempted, Batch, CachedTenants, Deadline, Environment, Job, Pace, Reporting, Sink, SinkLoop, Telemetry, Work,
+    each, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    SeededChance, build,
 };
 use futures::FutureExt as _;
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ impl Sink for EchoSink {
                     _ => Ok(Receipt { id: None, status: Some(200) }),
                 }
             };
-            work.push((Duration::from_secs(10), answer.boxed()));
+            work.push((job.sink.id.as_str(), Duration::from_secs(10), answer.boxed()));
         }
         each(&self.0, batch.deadline, 1, work).await
     }
@@ -65,7 +66,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, EchoSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, EchoSink>,
 }
 
 fn world(sample: f64) -> World {
@@ -78,6 +79,8 @@ fn world(sample: f64) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: EchoSink(clock.clone()),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

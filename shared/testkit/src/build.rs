@@ -8,10 +8,11 @@
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Attributes, Delivery, Incoming};
+use acequia_core::delivery::{Attribute, Attributes, Delivery, Incoming, SINK};
 use acequia_core::envelope::Envelope;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId, digest};
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Status, Verdict, after, judge};
+use acequia_core::parking::Parked;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use jiff::Timestamp;
 
@@ -46,6 +47,18 @@ pub fn secret_name(text: &str) -> SecretName {
 /// The event of this id from [`SOURCE`].
 pub fn event_id(id: &str) -> EventId {
     EventId::new(SOURCE, id).expect("an event id")
+}
+
+/// A parked message that is due so many seconds after [`start`], where it was parked: one of a sink's webhook queue, or of the intake
+/// queue where there is no sink.
+pub fn parked(tenant: &str, sink: Option<&str>, message_id: &str, due: u64) -> Parked {
+    let role = if sink.is_some() { QueueRole::Sink(SinkKind::Webhook) } else { QueueRole::Intake };
+    let mut message = incoming(&queue(tenant, role), message_id, format!("body of {message_id}"));
+    if let Some(sink) = sink {
+        message.attributes.insert(SINK.to_owned(), Attribute::text(sink));
+    }
+    let parked = Parked::of(&tenant_id(tenant), &message, Duration::from_secs(due), start());
+    parked.expect("a message of a standard queue with few attributes")
 }
 
 /// The key of the delivery of event `event` to `sink`.
@@ -93,6 +106,7 @@ pub fn incoming(queue: &QueueArn, message_id: &str, body: impl Into<String>) -> 
         receives: 1,
         sent_at: start(),
         queue: queue.clone(),
+        group: None,
     }
 }
 
@@ -110,7 +124,9 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         digest: digest(event.as_bytes()),
         config_version: 1,
         accepted_at: start(),
+        round: None,
         token: "me".to_owned(),
+        hastened: false,
         now: start(),
         lease_until: at(60),
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use acequia_core::delivery::Outgoing;
 use acequia_core::port::{Queues as _, SendError, Unavailable};
-use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{DeadLetters, Received, Sending};
+use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::{DeadLetters, Depths, Received, Sending};
 
 use crate::queues::InMemoryQueues;
 
@@ -40,5 +40,13 @@ impl DeadLetters for InMemoryQueues {
             if deleted { Ok(()) } else { Err(error()) }
         };
         handles.iter().map(delete).collect()
+    }
+}
+
+impl Depths for InMemoryQueues {
+    async fn measure(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Unavailable> {
+        let queue = crate::build::named_queue(name);
+        let depth = self.depth(&queue);
+        Ok((!self.is_missing(&queue)).then_some((queue, (depth.visible + depth.hidden) as u64)))
     }
 }

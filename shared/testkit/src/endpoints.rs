@@ -2,43 +2,52 @@
 
 use std::collections::BTreeMap;
 
+use acequia_core::breaker::EndpointState;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{Disabled, EndpointStore, Unavailable};
+use acequia_core::port::{EndpointStore, Unavailable};
 
 use crate::fault::Faults;
 use crate::shared::Shared;
 
-/// Switched-off endpoints in memory.
+/// The states of endpoints in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryEndpoints {
-    rows: Shared<BTreeMap<(TenantId, SinkId), Disabled>>,
+    rows: Shared<BTreeMap<(TenantId, SinkId), EndpointState>>,
     /// Makes reading fail.
     pub reads: Faults,
-    /// Makes switching on and off fail.
+    /// Makes changing fail.
     pub writes: Faults,
 }
 
 impl InMemoryEndpoints {
-    /// Every endpoint is on.
+    /// Nothing is known of any endpoint.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl EndpointStore for InMemoryEndpoints {
-    async fn disabled(&self, tenant: &TenantId, sink: &SinkId) -> Result<Option<Disabled>, Unavailable> {
-        self.reads.call("read whether an endpoint is disabled")?;
+    async fn state(&self, tenant: &TenantId, sink: &SinkId) -> Result<Option<EndpointState>, Unavailable> {
+        self.reads.call("read the state of an endpoint")?;
         Ok(self.rows.lock().get(&(tenant.clone(), sink.clone())).cloned())
     }
 
-    async fn disable(&self, tenant: &TenantId, sink: &SinkId, disabled: Disabled) -> Result<(), Unavailable> {
-        self.writes.call("disable an endpoint")?;
-        self.rows.lock().insert((tenant.clone(), sink.clone()), disabled);
-        Ok(())
+    async fn change(&self, tenant: &TenantId, sink: &SinkId, state: &EndpointState) -> Result<bool, Unavailable> {
+        self.writes.call("change the state of an endpoint")?;
+        let mut rows = self.rows.lock();
+        let key = (tenant.clone(), sink.clone());
+        let stands = rows.get(&key).map_or(0, |state| state.revision);
+        let follows = stands + 1 == state.revision;
+        if follows {
+            rows.insert(key, state.clone());
+        }
+        Ok(follows)
     }
 
-    async fn enable(&self, tenant: &TenantId, sink: &SinkId) -> Result<bool, Unavailable> {
-        self.writes.call("enable an endpoint")?;
-        Ok(self.rows.lock().remove(&(tenant.clone(), sink.clone())).is_some())
+    async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {
+        self.reads.call("read the states of endpoints")?;
+        let rows = self.rows.lock();
+        let of = rows.iter().filter(|((owner, _), _)| owner == tenant);
+        Ok(of.map(|((_, sink), state)| (sink.clone(), state.clone())).collect())
     }
 }

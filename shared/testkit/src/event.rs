@@ -30,14 +30,18 @@ fn record(message: &Incoming) -> Value {
             AttributeValue::Binary(_) => None,
         })
         .collect();
+    let mut system = json!({
+        "ApproximateReceiveCount": message.receives.to_string(),
+        "SentTimestamp": message.sent_at.as_millisecond().to_string(),
+    });
+    if let (Some(group), Some(system)) = (&message.group, system.as_object_mut()) {
+        system.insert("MessageGroupId".to_owned(), group.as_str().into());
+    }
     json!({
         "messageId": message.message_id,
         "receiptHandle": message.receipt_handle,
         "body": message.body,
-        "attributes": {
-            "ApproximateReceiveCount": message.receives.to_string(),
-            "SentTimestamp": message.sent_at.as_millisecond().to_string(),
-        },
+        "attributes": system,
         "messageAttributes": attributes,
         "eventSource": "aws:sqs",
         "eventSourceARN": message.queue.to_string(),

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, RouteRecord, Verdict, judge};
 use acequia_core::port::{Ledger, Page, Unavailable};
+use acequia_core::strikes::Strike;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -32,6 +33,9 @@ pub struct InMemoryLedger {
     pub reads: Faults,
     /// Makes writing fail; an entry is one record.
     pub writes: Faults,
+    /// Makes reading, writing and taking back strikes fail; an entry is one that is written.
+    pub strikes: Faults,
+    pub(crate) struck: Shared<BTreeMap<(TenantId, String), Strike>>,
 }
 
 impl InMemoryLedger {
@@ -43,6 +47,12 @@ impl InMemoryLedger {
     /// The record of one delivery, whatever switch is on: for what a test wants to know in the end.
     pub fn record(&self, tenant: &TenantId, key: &DeliveryKey) -> Option<DeliveryRecord> {
         self.rows.lock().get(&delivery_key(tenant, key)).and_then(as_delivery)
+    }
+
+    /// The strikes against a tenant's messages, whatever switch is on.
+    pub fn struck(&self, tenant: &TenantId) -> Vec<Strike> {
+        let struck = self.struck.lock();
+        struck.iter().filter(|((owner, _), _)| owner == tenant).map(|(_, strike)| strike.clone()).collect()
     }
 
     /// All rows of a tenant, whatever switch is on.

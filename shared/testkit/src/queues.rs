@@ -82,6 +82,11 @@ impl InMemoryQueues {
         state.missing.insert(queue.clone());
     }
 
+    /// Whether a queue was removed.
+    pub fn is_missing(&self, queue: &QueueArn) -> bool {
+        self.state.lock().missing.contains(queue)
+    }
+
     /// Gives a queue a dead-letter queue: who was received `most` times goes there instead of being received again.
     pub fn redrive_to(&self, queue: &QueueArn, dead_letters: &QueueArn, most: u32) {
         self.state.lock().queues.entry(queue.clone()).or_default().redrive = Some((dead_letters.clone(), most));
@@ -251,6 +256,7 @@ impl InMemoryQueues {
             receives: 0,
             sent_at: now,
             queue: queue.clone(),
+            group: outgoing.group.clone(),
         };
         found.messages.push(Stored { message, group: outgoing.group.clone(), visible_at: now });
         Ok(id)

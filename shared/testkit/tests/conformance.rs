@@ -16,6 +16,10 @@ mod secrets {
     acequia_testkit::suite!(secrets, acequia_testkit::InMemorySecrets::new());
 }
 
+mod rates {
+    acequia_testkit::suite!(rates, acequia_testkit::InMemoryRates::new());
+}
+
 mod endpoints {
     acequia_testkit::suite!(endpoints, acequia_testkit::InMemoryEndpoints::new());
 }
@@ -30,4 +34,12 @@ mod consents {
 
 mod mail_book {
     acequia_testkit::suite!(mail_book, acequia_testkit::InMemoryMailBook::new());
+}
+
+mod parking {
+    acequia_testkit::suite!(parking, acequia_testkit::InMemoryParking::new());
+}
+
+mod strikes {
+    acequia_testkit::suite!(strikes, acequia_testkit::InMemoryLedger::new());
 }

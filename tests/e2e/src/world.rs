@@ -46,7 +46,7 @@ impl World {
         let mut world = Self { environment, aws, secrets: Vec::new() };
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
-        for tenant in ["alder", "birch"] {
+        for tenant in ["alder", "birch", "aspen"] {
             let file = world.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
             let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &world.environment.receiver);
             let endpoints: Vec<String> = text
@@ -180,4 +180,10 @@ impl World {
 /// An event of a type, with an id of the test's own and some data.
 pub fn event(kind: &str, id: &str, data: &Json) -> String {
     json!({"specversion": "1.0", "id": id, "source": "/e2e", "type": kind, "data": data}).to_string()
+}
+
+/// Calls the sweeper, as its schedule does every minute.
+pub fn sweep() {
+    let function = format!("acequia-{}-sweeper", world().environment.stage);
+    world().aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{function}/invocations"), &json!({})).unwrap();
 }

@@ -11,12 +11,13 @@ use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{
-    CachedTenants, Deadline, Environment, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
+    CachedTenants, Deadline, Environment, Pace, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryQueues,
-    InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryMailBook,
+    InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
+    build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -24,6 +25,7 @@ use forward::ForwardSink;
 use receiver::{Endpoint, Endpoints, Mode};
 use router::Router;
 use webhook::WebhookSink;
+use webhook::breakers::Breakers;
 
 const ADDRESS: &str = "xanthippe@very-private.example";
 const SENDER: &str = "campaign-desk@sender-address.example";
@@ -101,6 +103,8 @@ impl World {
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
+            parking: InMemoryParking::new(),
+            pace: Pace::new(InMemoryRates::new(), Arc::new(self.clock.clone())),
             sink,
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
@@ -128,6 +132,7 @@ impl World {
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
+            parking: InMemoryParking::new(),
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
             telemetry: self.telemetry(),
@@ -204,7 +209,12 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         clock,
     };
     let webhook = || WebhookSink {
-        endpoints: InMemoryEndpoints::new(),
+        breakers: Breakers::new(
+            InMemoryEndpoints::new(),
+            InMemoryOperators::new(),
+            Arc::new(world.clock.clone()),
+            Arc::new(SeededChance::new(2)),
+        ),
         secrets: InMemorySecrets::new().with(&tenant, &build::secret_name("crm"), secret.clone()).with(
             &tenant,
             &build::secret_name("crm-auth"),

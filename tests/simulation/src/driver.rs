@@ -19,13 +19,17 @@ use futures::future::LocalBoxFuture;
 use futures::task::ArcWake;
 use jiff::Timestamp;
 
-use crate::function::{Function, ROLES};
+use crate::function::{Function, ROLES, SWEEPER};
+use crate::history::Content;
 use crate::port::see_moved;
 use crate::world::World;
 
 /// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
 const TIMEOUT: Duration = Duration::from_mins(1);
 const VISIBILITY: Duration = Duration::from_mins(6);
+
+/// The schedule calls the sweeper this often, and up to as much later.
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// SQS's own redrive: the attempts of the longest schedule, and ten.
 const MOST_RECEIVES: u32 = 14;
@@ -62,6 +66,7 @@ pub struct Driver {
     running: Vec<Invocation>,
     issued: u64,
     steps: usize,
+    next_sweep: Timestamp,
 }
 
 /// What the next step came to.
@@ -91,7 +96,16 @@ impl Driver {
             }
         }
         let most = ROLES.into_iter().map(|role| (role, 1 + world.lock().dice.below(3))).collect();
-        Self { world: world.clone(), queues, idle: BTreeMap::new(), most, running: Vec::new(), issued: 0, steps: 0 }
+        Self {
+            world: world.clone(),
+            queues,
+            idle: BTreeMap::new(),
+            most,
+            running: Vec::new(),
+            issued: 0,
+            steps: 0,
+            next_sweep: world.clock.now(),
+        }
     }
 
     /// Does one thing that can be done now, or says until when nothing can.
@@ -105,7 +119,7 @@ impl Driver {
             .filter(|index| self.running.get(*index).is_some_and(|one| one.ready.0.load(Ordering::Relaxed)))
             .collect();
         let begins = ready.is_empty() || self.world.lock().dice.happens(0.15);
-        if begins && self.begin_one() {
+        if begins && (self.sweep() || self.begin_one()) {
             return Step::Done;
         }
         let chosen = self.world.lock().dice.pick(&ready).copied();
@@ -128,7 +142,25 @@ impl Driver {
             .filter(|(role, _)| free(role))
             .filter_map(|(_, queue)| self.world.queues.next_visible(queue));
         let deadlines = self.running.iter().map(|one| one.deadline);
-        visible.chain(deadlines).chain(self.world.clock.next_sleeper()).min()
+        visible.chain(deadlines).chain(self.world.clock.next_sleeper()).chain(self.sweep_at()).min()
+    }
+
+    /// When the sweeper is called next, as far as it matters: when something is due.
+    fn sweep_at(&self) -> Option<Timestamp> {
+        let due = self.world.parking.rows().into_iter().map(|row| row.due_at).min()?;
+        Some(due.max(self.next_sweep))
+    }
+
+    /// Calls the sweeper if it is time; now and then a minute late, or while the one before still runs.
+    fn sweep(&mut self) -> bool {
+        let now = self.world.clock.now();
+        if self.sweep_at().is_none_or(|at| at > now) {
+            return false;
+        }
+        let late = self.world.lock().dice.between(Duration::ZERO, SWEEP);
+        self.next_sweep = after(now, SWEEP.saturating_add(late));
+        self.begin(SWEEPER, build::queue("sweeper", SWEEPER), Vec::new());
+        true
     }
 
     fn limit(&self, role: QueueRole) -> usize {
@@ -137,7 +169,9 @@ impl Driver {
 
     /// Whether all queues but the dead-letter queues are empty and nobody works.
     pub fn is_quiet(&self) -> bool {
-        self.running.is_empty() && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
+        self.running.is_empty()
+            && self.world.parking.rows().is_empty()
+            && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
     }
 
     /// Begins an invocation on one of the queues that have visible messages and a free instance.
@@ -175,6 +209,12 @@ impl Driver {
             match self.world.queues.receive_one(queue, &id, VISIBILITY) {
                 Some(message) => received.push(message),
                 None => self.see_moved(queue, &id),
+            }
+        }
+        for message in &received {
+            let history = &mut self.world.lock().history;
+            if let Some((event, sink)) = content(history, message) {
+                history.received(event, sink.as_deref(), &message.message_id);
             }
         }
         for message in &received {
@@ -224,6 +264,11 @@ impl Driver {
             let history = &mut self.world.lock().history;
             history.running.insert(number);
             let shown: Vec<_> = messages.iter().map(|message| (content(history, message), message.receives)).collect();
+            for message in &messages {
+                if let Some(content) = content(history, message) {
+                    history.held.insert(message.message_id.clone(), content);
+                }
+            }
             history.note(number, format_args!("begins on {} with {shown:?}", queue.name()));
         }
         let event: SqsEvent = serde_json::from_value(lambda_event(&messages)).unwrap_or_default();
@@ -242,7 +287,7 @@ impl Driver {
         let polled = one.work.as_mut().poll(&mut Context::from_waker(&one.waker));
         if one.function.instance.has_crashed() {
             let one = self.running.swap_remove(index);
-            self.finish(one.number, "CRASHES");
+            self.fall(&one, "CRASHES");
             return;
         }
         if let Poll::Ready(answer) = polled {
@@ -250,6 +295,15 @@ impl Driver {
             self.finish(one.number, "ends");
             self.take(&one, answer);
             self.idle.entry(one.role).or_default().push(one.function);
+        }
+    }
+
+    /// It ends without order.
+    fn fall(&self, one: &Invocation, how: &str) {
+        self.finish(one.number, how);
+        let history = &mut self.world.lock().history;
+        for message in &one.messages {
+            history.died(&message.message_id);
         }
     }
 
@@ -264,7 +318,7 @@ impl Driver {
         let now = self.world.clock.now();
         while let Some(index) = self.running.iter().position(|one| one.deadline <= now) {
             let one = self.running.swap_remove(index);
-            self.finish(one.number, "TIMES OUT");
+            self.fall(&one, "TIMES OUT");
         }
     }
 
@@ -304,7 +358,7 @@ impl Driver {
 }
 
 /// What a message holds: its event, and in a sink's queue the sink.
-fn content(history: &mut crate::history::History, message: &Incoming) -> Option<(usize, Option<String>)> {
+fn content(history: &mut crate::history::History, message: &Incoming) -> Option<Content> {
     let name: QueueName = message.queue.name().parse().ok()?;
     let event = history.event_of(0, &name.tenant, &message.body)?;
     let sink = message.attributes.get(SINK).and_then(Attribute::as_text).map(str::to_owned);

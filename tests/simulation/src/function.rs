@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Sink, SinkLoop, Telemetry, UnusableBatch};
-use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, SeededChance};
+use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use forward::ForwardSink;
 use router::Router;
+use sweeper::Sweeper;
 
 use crate::peril::Instance;
 use crate::port::Perilous;
@@ -24,15 +25,19 @@ pub const ROLES: [QueueRole; 4] = [
     QueueRole::Sink(SinkKind::Forward),
 ];
 
+/// What stands for the sweeper, which reads no queue.
+pub const SWEEPER: QueueRole = QueueRole::Out;
+
 /// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
 type Email = EmailSink<Perilous, InMemorySecrets, InMemoryMailBook, InMemoryConsents>;
-type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, S>;
+type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
-    Router(Router<Perilous, Perilous, Perilous, InMemoryConsents>),
+    Router(Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>),
     Webhook(Loop<SimulatedWebhook>),
     Email(Loop<Email>),
     Forward(Loop<ForwardSink<Perilous>>),
+    Sweeper(Sweeper<Perilous, Perilous, ()>),
 }
 
 /// An instance of a function, as it stays warm from one invocation to the next.
@@ -51,7 +56,7 @@ impl Function {
         let ports = || Perilous(instance.clone());
         let code = match role {
             QueueRole::Sink(SinkKind::Webhook) => {
-                Code::Webhook(wire(&instance, SimulatedWebhook(instance.clone()), seed))
+                Code::Webhook(wire(&instance, SimulatedWebhook::new(&instance, seed), seed))
             }
             QueueRole::Sink(SinkKind::Email) => {
                 let sink = EmailSink {
@@ -67,10 +72,22 @@ impl Function {
             QueueRole::Sink(SinkKind::Forward) => {
                 Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
             }
-            QueueRole::Intake | QueueRole::Out => Code::Router(Router {
+            // No function reads a tenant's own queue; here its place is the sweeper's.
+            SWEEPER => Code::Sweeper(Sweeper {
+                // Redriving has an actor of its own here.
+                afterwards: (),
+                stage: build::stage(),
+                parked: ports(),
+                queues: ports(),
+                clock,
+                chance,
+                telemetry: Telemetry::silent(),
+            }),
+            QueueRole::Intake => Code::Router(Router {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
+                parking: ports(),
                 consents: InMemoryConsents::new(),
                 clock,
                 chance,
@@ -90,6 +107,11 @@ impl Function {
             Code::Webhook(sink) => sink.handle(event, deadline).await,
             Code::Email(sink) => sink.handle(event, deadline).await,
             Code::Forward(sink) => sink.handle(event, deadline).await,
+            Code::Sweeper(sweeper) => {
+                // What fails is made up for by the next sweep.
+                let _ = sweeper.handle(deadline).await;
+                Ok(SqsBatchResponse::default())
+            }
         }
     }
 }
@@ -100,6 +122,8 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
         tenants: CachedTenants::new(ports(), instance.clock()),
         ledger: ports(),
         queues: ports(),
+        parking: ports(),
+        pace: Pace::new(ports(), instance.clock()),
         sink,
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),

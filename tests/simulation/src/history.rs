@@ -2,20 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::time::Duration;
 
-use acequia_core::id::{DeliveryId, EventId, TenantId};
-use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::breaker::Circuit;
+use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
+use acequia_core::ledger::{DeliveryKey, DeliveryRecord, after};
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
 use acequia_core::port::Clock as _;
+use acequia_core::strikes::DEATHS_ALONE;
 
+use crate::limit;
 use crate::scenario::{EventPlan, Scenario, SinkPlan};
 use crate::story::{Effect, Schedules, Story};
 use crate::trace::{Trace, since};
 
+/// How far an instance's clock may be from the true time.
+const SKEW: Duration = Duration::from_secs(1);
+/// How long an invocation may take, with the skew of its clock.
+const INVOCATION: Duration = Duration::from_secs(62);
+
 /// Which delivery: the identity of its event, and the place of its sink in the tenant's plan.
 pub type StoryKey = (usize, usize);
+
+/// What a message holds: its event, and in a sink's queue the sink.
+pub type Content = (usize, Option<String>);
 
 /// All that was seen in a run.
 #[derive(Debug)]
@@ -39,8 +51,20 @@ pub struct History {
     pub dead: BTreeMap<usize, u32>,
     /// By tenant, when each version was published.
     pub published: Vec<Vec<Timestamp>>,
+    /// What each message holds that was received: its event, and in a sink's queue the sink.
+    pub held: BTreeMap<String, Content>,
+    /// How many invocations ended without order while they had this content.
+    pub deaths: BTreeMap<Content, u32>,
     /// The identities whose routing could not be recorded.
     pub unrecorded: BTreeSet<usize>,
+    /// Which invocations parked which events, of which sink.
+    parked: BTreeSet<(u64, usize, Option<String>)>,
+    /// The messages whose place a parked one took.
+    parked_ids: BTreeSet<String>,
+    /// How the circuits stand.
+    pub circuits: HashMap<(TenantId, SinkId), Circuit>,
+    /// By tenant and place of the sink, when attempts were made.
+    attempts: HashMap<(usize, usize), Vec<Timestamp>>,
     by_body: HashMap<String, usize>,
     by_delivery: HashMap<DeliveryId, StoryKey>,
     by_identity: HashMap<(TenantId, EventId), usize>,
@@ -59,7 +83,13 @@ impl History {
             accepted: BTreeMap::new(),
             routed: BTreeSet::new(),
             dead: BTreeMap::new(),
+            held: BTreeMap::new(),
+            deaths: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            parked_ids: BTreeSet::new(),
+            circuits: HashMap::new(),
+            attempts: HashMap::new(),
             by_body: HashMap::new(),
             by_delivery: HashMap::new(),
             by_identity: HashMap::new(),
@@ -103,9 +133,37 @@ impl History {
         Some(index)
     }
 
+    /// An invocation that had this message ended without order, or seems to have.
+    pub fn died(&mut self, message_id: &str) {
+        if let Some(content) = self.held.get(message_id) {
+            *self.deaths.entry(content.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether the function that handles this event dies.
+    pub fn kills(&self, event: usize, in_sink: bool) -> bool {
+        self.event(event).is_some_and(|event| event.flaw.kills(in_sink))
+    }
+
+    /// A message is quarantined because invocations died of it: that must be true, or look true three times.
+    pub fn condemned(&mut self, who: u64, content: &Content) {
+        let kills = self.kills(content.0, content.1.is_some());
+        let deaths = self.deaths.get(content).copied().unwrap_or_default();
+        if !kills && deaths <= DEATHS_ALONE {
+            self.report(who, format_args!("{content:?} is quarantined as a crash loop after {deaths} deaths"));
+        }
+    }
+
     /// The event at this place of the scenario.
     pub fn event(&self, index: usize) -> Option<&EventPlan> {
         self.scenario.events.get(index)
+    }
+
+    /// Whether an event's time was over so long ago, by a clock that may go a second fast.
+    pub fn is_over(&self, event: usize, ago: Duration) -> bool {
+        let expires_at = self.event(event).and_then(|event| event.expires_at);
+        let now = self.clock.now();
+        expires_at.is_some_and(|at| if ago.is_zero() { at <= after(now, SKEW) } else { after(at, ago) < now })
     }
 
     /// The delivery of an event to a sink of this id.
@@ -155,6 +213,19 @@ impl History {
             story.fail(who, now);
         }
         self.hold(who, key, held);
+        let held = self.limits(key, &plan, now);
+        self.hold(who, key, held);
+    }
+
+    /// Checks an attempt against the rate and the circuit of its sink.
+    fn limits(&mut self, key: StoryKey, plan: &SinkPlan, now: Timestamp) -> Result<(), String> {
+        let Some(event) = self.scenario.events.iter().find(|event| event.identity == key.0) else { return Ok(()) };
+        let Some(tenant) = self.scenario.tenants.get(event.tenant) else { return Ok(()) };
+        let circuit = self.circuits.get(&(tenant.id.clone(), plan.id.clone()));
+        limit::check_circuit(circuit, now)?;
+        let attempts = self.attempts.entry((event.tenant, key.1)).or_default();
+        attempts.push(now);
+        plan.rate().map_or(Ok(()), |rate| rate.check(attempts))
     }
 
     /// The attempt failed just now, and is spent.
@@ -173,6 +244,10 @@ impl History {
         let at = self.clock.now();
         self.note(who, format_args!("EFFECT of event {event} {key:?}"));
         let Some(plan) = self.plan(key) else { return };
+        // Whether it is over is asked when the delivery is admitted, and an invocation has a minute from then on.
+        if self.is_over(event, INVOCATION) {
+            self.report(who, format_args!("event {event} had an effect after it expired"));
+        }
         let effect = Effect { at, by: who, event, settled: None };
         let held = self.stories.entry(key).or_default().effect(&plan, effect, &self.running);
         self.hold(who, key, held);
@@ -182,8 +257,8 @@ impl History {
     pub fn written(&mut self, who: u64, key: StoryKey, record: &DeliveryRecord) {
         self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.spent));
         let Some(plan) = self.plan(key) else { return };
-        let (schedules, at) = (self.schedules(key), self.clock.now());
-        let held = self.stories.entry(key).or_default().write(&plan, (who, at), record, &schedules);
+        let schedules = self.schedules(key);
+        let held = self.stories.entry(key).or_default().write(&plan, who, record, &schedules);
         self.hold(who, key, held);
     }
 
@@ -201,10 +276,43 @@ impl History {
         }
     }
 
+    /// A message of this event was parked.
+    pub fn parked(&mut self, who: u64, event: usize, sink: Option<&str>, message_id: &str) {
+        self.parked.insert((who, event, sink.map(str::to_owned)));
+        let is_new = self.parked_ids.insert(message_id.to_owned());
+        if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
+            self.stories.entry(key).or_default().parked += u32::from(is_new);
+        }
+    }
+
+    /// A message of this event came back from parking.
+    pub fn returned(&mut self, event: usize, sink: Option<&str>) {
+        if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
+            let story = self.stories.entry(key).or_default();
+            story.returned += 1;
+            // One row was sent twice: between the two, the sweeper died or could not delete it.
+            story.duplicated |= story.returned > story.parked;
+        }
+    }
+
+    /// A message is handed out.
+    pub fn received(&mut self, event: usize, sink: Option<&str>, message_id: &str) {
+        if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
+            // It was parked and not acknowledged, so there are two of it now.
+            self.stories.entry(key).or_default().duplicated |= self.parked_ids.contains(message_id);
+        }
+    }
+
     /// A message that held this event was acknowledged: in a sink's queue, or (without a sink) in the intake queue.
     pub fn acknowledged(&mut self, who: u64, event: usize, sink: Option<&str>) {
+        if self.parked.contains(&(who, event, sink.map(str::to_owned))) {
+            return;
+        }
         let Some(sink) = sink else { return self.acknowledged_intake(who, event) };
         let Some(key) = self.story_of(event, sink) else { return };
+        if self.is_over(event, Duration::ZERO) {
+            return;
+        }
         let plan = self.plan(key);
         let story = plan.as_ref().zip(self.stories.get(&key));
         if !story.is_some_and(|(plan, story)| story.is_safe(plan, event)) {
@@ -231,7 +339,7 @@ impl History {
         let plan = self.event(event);
         let published = plan.and_then(|plan| self.published.get(plan.tenant)).map(Vec::as_slice).unwrap_or_default();
         let accepted = self.accepted.get(&event).copied().unwrap_or_else(build::start);
-        let since = accepted.checked_sub(std::time::Duration::from_secs(10)).unwrap_or(accepted);
+        let since = accepted.checked_sub(Duration::from_secs(10)).unwrap_or(accepted);
         let first = published.iter().rposition(|at| *at <= since).unwrap_or(0);
         first..published.len()
     }

@@ -2,10 +2,12 @@
 //! over in-memory ports, in virtual time. One seed decides everything.
 //!
 //! - [`run::run`] is one run. [`scenario`] says what it begins with, [`weather`] how much goes wrong.
-//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators.
+//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators, [`redrive`] the command
+//!   that moves dead letters back.
 //! - [`port`] and [`peril`] stand between the code and the in-memory ports: each call can be refused, slowed down, repeated, lose its
 //!   answer, or be the last of its process.
-//! - [`history`] and [`story`] hold what was seen and check it as it comes; [`check`] what must hold in the end.
+//! - [`history`] and [`story`] hold what was seen and check it as it comes; [`limit`] what rates and circuits allow;
+//!   [`check`] what must hold in the end.
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
 //!
 //! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
@@ -15,10 +17,12 @@ pub mod dice;
 pub mod driver;
 pub mod function;
 pub mod history;
+pub mod limit;
 pub mod mutation;
 pub mod operator;
 pub mod peril;
 pub mod port;
+pub mod redrive;
 pub mod run;
 pub mod scenario;
 pub mod story;

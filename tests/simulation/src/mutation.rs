@@ -13,21 +13,30 @@ pub enum Mutation {
     SkipFold,
     /// A dead-letter queue that does not take a message is taken to have it.
     BelieveDeadLetters,
+    /// A message that could not be parked is taken to be.
+    BelieveParking,
     /// A failed delivery is due at once, whatever its schedule says.
     DueAtOnce,
+    /// Nobody hears of circuits that are open.
+    IgnoreCircuit,
+    /// Places of a rate are taken without a look at who else takes them.
+    IgnoreRate,
     /// The ledger forgets whose a record is: tenants share their keys.
     ShareLedger,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,
         Self::CompleteFirst,
         Self::SkipFold,
         Self::BelieveDeadLetters,
+        Self::BelieveParking,
         Self::DueAtOnce,
+        Self::IgnoreCircuit,
+        Self::IgnoreRate,
         Self::ShareLedger,
     ];
 }

@@ -1,8 +1,8 @@
-//! The rest of the world: producers that send, endpoints that fail and recover, operators that publish and redrive.
+//! The rest of the world: producers that send, endpoints that fail and recover, operators that publish.
 
 use std::time::Duration;
 
-use acequia_core::delivery::{Attribute, Outgoing, QUARANTINE_ATTRIBUTES, SINK};
+use acequia_core::delivery::Outgoing;
 use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
@@ -10,7 +10,7 @@ use acequia_testkit::build;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::function::ROLES;
+use crate::redrive;
 use crate::world::World;
 
 /// How often the world may change.
@@ -53,7 +53,7 @@ pub fn happen(world: &World, what: Happening) {
             match which {
                 _ if !happens => {}
                 0 => publish(world),
-                1 => redrive(world, 0.5),
+                1 => redrive::some(world),
                 _ => switch(world),
             }
         }
@@ -121,46 +121,5 @@ pub fn mend(world: &World) {
         tenant.mend();
         let document = tenant.document();
         put(world, state, index, &document);
-    }
-}
-
-/// An operator redrives so many of all dead letters: each without what quarantining added goes back, and then away from here.
-/// In bad weather the command dies between the two now and then.
-pub fn redrive(world: &World, share: f64) {
-    let tenants: Vec<_> = world.lock().history.scenario.tenants.iter().map(|tenant| tenant.id.clone()).collect();
-    for tenant in tenants {
-        for role in ROLES {
-            let (queue, dead) = (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
-            for id in world.queues.visible(&dead) {
-                let chosen = world.lock().dice.happens(share);
-                if chosen {
-                    redrive_one(world, &queue, &dead, &id);
-                }
-            }
-        }
-    }
-}
-
-fn redrive_one(world: &World, queue: &QueueArn, dead: &QueueArn, id: &str) {
-    let Some(message) = world.queues.receive_one(dead, id, UNREST) else { return };
-    let mut attributes = message.attributes.clone();
-    for name in QUARANTINE_ATTRIBUTES {
-        attributes.remove(name);
-    }
-    let dies = {
-        let state = &mut *world.lock();
-        state.history.note(0, format_args!("an operator redrives {id} to {}", queue.name()));
-        let sink = attributes.get(SINK).and_then(Attribute::as_text);
-        let event = state.history.scenario.events.iter().position(|event| event.body == message.body);
-        if let (Some(event), Some(sink)) = (event, sink)
-            && let Some(key) = state.history.story_of(event, sink)
-        {
-            state.history.stories.entry(key).or_default().redriven_at = Some(world.clock.now());
-        }
-        state.dice.happens(state.weather.crash_after)
-    };
-    deliver(world, queue, Outgoing { body: message.body, attributes, ..Outgoing::default() });
-    if !dies {
-        world.queues.delete(dead, &message.receipt_handle);
     }
 }

@@ -139,6 +139,12 @@ impl Instance {
         fails
     }
 
+    /// The process dies of what it handles.
+    pub async fn die(&self, event: usize) {
+        self.world.lock().history.note(self.invocation(), format_args!("dies of event {event}"));
+        self.pass(Step::Crash).await;
+    }
+
     async fn pass(&self, step: Step) {
         match step {
             Step::Go => {}

@@ -7,14 +7,17 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::id::{EventId, SinkId, TenantId};
 use acequia_testkit::build;
+use jiff::Timestamp;
 
 use crate::dice::Dice;
+use crate::limit::PerMinute;
 
 /// The types of events.
 pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
 const COUNTRIES: [&str; 3] = ["FR", "DE", "PL"];
 const RULES: [&str; 4] = ["*", "action.*", "action.signed", "order.placed"];
-const SCHEDULES: [&[u64]; 5] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30]];
+/// One has a wait above the 15 minutes for which a message is hidden.
+const SCHEDULES: [&[u64]; 6] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30], &[20, 1200]];
 
 /// What may change of a sink from one version of the configuration to the next.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub struct SinkVersion {
     pub country: Option<&'static str>,
     /// Whether it is on.
     pub enabled: bool,
+    /// Whether it is held back.
+    pub paused: bool,
     /// The waits between attempts, in seconds.
     pub waits: &'static [u64],
 }
@@ -66,6 +71,17 @@ pub enum Flaw {
     Foreign,
     /// It has no address: mails of it cannot be written.
     NoAddress,
+    /// The router dies of it as soon as it sends a delivery of it.
+    KillsRouter,
+    /// Every sink function dies of it.
+    KillsSinks,
+}
+
+impl Flaw {
+    /// Whether the function that handles it dies: of the router, or (`in_sink`) of a sink.
+    pub fn kills(self, in_sink: bool) -> bool {
+        self == if in_sink { Self::KillsSinks } else { Self::KillsRouter }
+    }
 }
 
 /// One event as a producer sends it.
@@ -83,6 +99,8 @@ pub struct EventPlan {
     pub country: &'static str,
     /// What is wrong with it.
     pub flaw: Flaw,
+    /// Until when it is to be delivered, where it says so.
+    pub expires_at: Option<Timestamp>,
     /// What is sent.
     pub body: String,
     /// After how long, and how often, it is sent.
@@ -98,12 +116,20 @@ pub struct Scenario {
     pub events: Vec<EventPlan>,
 }
 
+impl SinkPlan {
+    /// The rate at which it is served, where it has one. No chance decides it, so that a seed stays the seed it was.
+    pub fn rate(&self) -> Option<PerMinute> {
+        matches!(self.id.as_str(), "crm-strict" | "queue").then_some(PerMinute(1))
+    }
+}
+
 impl SinkVersion {
     fn of(dice: &mut Dice) -> Self {
         Self {
             rule: dice.pick(&RULES).copied().unwrap_or("*"),
             country: if dice.happens(0.2) { dice.pick(&COUNTRIES).copied() } else { None },
             enabled: true,
+            paused: false,
             waits: dice.pick(&SCHEDULES).copied().unwrap_or(&[5]),
         }
     }
@@ -147,9 +173,10 @@ impl TenantPlan {
         let mut next = self.versions.last().cloned().unwrap_or_default();
         let index = dice.below(next.len());
         if let Some(sink) = next.get_mut(index) {
-            match dice.below(4) {
+            match dice.below(5) {
                 0 => sink.enabled = !sink.enabled,
-                1 => sink.rule = dice.pick(&RULES).copied().unwrap_or("*"),
+                1 => sink.paused = !sink.paused,
+                2 => sink.rule = dice.pick(&RULES).copied().unwrap_or("*"),
                 _ => sink.waits = dice.pick(&SCHEDULES).copied().unwrap_or(&[5]),
             }
         }
@@ -162,6 +189,7 @@ impl TenantPlan {
         let mut next = self.versions.last().cloned().unwrap_or_default();
         for sink in &mut next {
             sink.enabled = true;
+            sink.paused = false;
         }
         self.versions.push(next);
     }
@@ -176,12 +204,16 @@ impl TenantPlan {
     fn sink(&self, plan: &SinkPlan, version: &SinkVersion) -> serde_json::Value {
         let waits: Vec<String> = version.waits.iter().map(|wait| format!("{wait}s")).collect();
         let mut sink = serde_json::json!({ "id": plan.id.as_str(), "kind": plan.kind.as_str(), "types": [version.rule],
-            "enabled": version.enabled, "retry": waits });
+            "enabled": version.enabled, "paused": version.paused, "retry": waits });
+        if let (Some(PerMinute(rate)), Some(fields)) = (plan.rate(), sink.as_object_mut()) {
+            fields.insert("rate".to_owned(), format!("{rate}/m").into());
+            fields.insert("burst".to_owned(), 1.into());
+        }
         let tenant = &self.id;
         let own = match plan.kind {
             SinkKind::Webhook => {
                 serde_json::json!({ "url": format!("https://{tenant}.example/{}", plan.id), "secrets": ["key"],
-                "strict": plan.claims })
+                "strict": plan.claims, "breaker": { "of": 2, "failures": "50%", "cool_down": "150s" } })
             }
             SinkKind::Email => serde_json::json!({ "from": format!("hello@{tenant}.example"), "to": "{{ data.email }}",
                 "subject": "for {{ data.tenant }}", "text": "{{ data.number }}",
@@ -228,18 +260,25 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize
         0 => Flaw::NotJson,
         1 => Flaw::Foreign,
         2 => Flaw::NoAddress,
+        3 => Flaw::KillsRouter,
+        4 => Flaw::KillsSinks,
         _ => Flaw::None,
     };
     let owner = tenants.get(tenant).map(|tenant| tenant.id.to_string()).unwrap_or_default();
     let address = (flaw != Flaw::NoAddress).then(|| format!("{id}@{owner}.example"));
     let named = if flaw == Flaw::Foreign { "another" } else { owner.as_str() };
-    let body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
+    let mut body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
         "data": { "tenant": owner, "country": country, "number": number, "email": address } });
+    // Some want to be delivered by a time within the chaos. No chance decides it, so that a seed stays the seed it was.
+    let expires_at = (number % 7 == 3).then(|| build::at(180 + 40 * u64::try_from(number).unwrap_or_default()));
+    if let (Some(at), Some(fields)) = (expires_at, body.as_object_mut()) {
+        fields.insert("expirytime".to_owned(), at.to_string().into());
+    }
     let body = if flaw == Flaw::NotJson { format!("{{ {owner} {id} {number}") } else { body.to_string() };
     let first = dice.between(Duration::ZERO, Duration::from_mins(4));
     let mut sendings = vec![first];
     if dice.happens(0.1) {
         sendings.push(first.saturating_add(dice.between(Duration::ZERO, Duration::from_secs(400))));
     }
-    EventPlan { tenant, identity, event: build::event_id(&id), kind, country, flaw, body, sendings }
+    EventPlan { tenant, identity, event: build::event_id(&id), kind, country, flaw, expires_at, body, sendings }
 }

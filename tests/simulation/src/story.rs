@@ -38,15 +38,16 @@ pub struct Story {
     pub redriven_at: Option<Timestamp>,
     /// Whether SQS handed out a message of it twice.
     pub duplicated: bool,
-    /// Whether it was taken up again after it was quarantined, though nobody had redriven it: `docs/TESTING.md` says why this
-    /// is an open question. It is not excused in a strict run.
-    pub restarted: bool,
-    /// When it was last recorded as quarantined.
-    quarantined_at: Option<Timestamp>,
+    /// How many of its messages were parked.
+    pub parked: u32,
+    /// How many came back from there.
+    pub returned: u32,
     /// The attempt that each invocation has made and not yet recorded: when it failed.
     failing: BTreeMap<u64, Timestamp>,
     /// The attempts that were recorded since the delivery began, or last came out of the dead-letter queue.
     recorded: u32,
+    /// The redrives that its record knows.
+    rounds: BTreeSet<String>,
     /// Before when no further attempt may be made.
     not_before: Option<Timestamp>,
     /// The status that was last written to the ledger.
@@ -125,7 +126,7 @@ impl Story {
             None if running.contains(&earlier.by) || earlier.by == now.by => {
                 Some("a second effect while the invocation that made the first still runs")
             }
-            _ if plan.parks && !redriven && !self.restarted => {
+            _ if plan.parks && !redriven => {
                 Some("a second mail, though mails that may have been sent are to be parked")
             }
             _ => None,
@@ -139,14 +140,11 @@ impl Story {
     pub fn write(
         &mut self,
         plan: &SinkPlan,
-        (by, at): (u64, Timestamp),
+        by: u64,
         record: &DeliveryRecord,
         schedules: &Schedules,
     ) -> Result<(), String> {
         self.written = Some(record.status);
-        if record.status == Status::Quarantined {
-            self.quarantined_at = Some(at);
-        }
         for effect in self.effects.iter_mut().filter(|effect| effect.by == by && effect.settled.is_none()) {
             effect.settled = Some(record.status);
         }
@@ -167,11 +165,13 @@ impl Story {
         Ok(())
     }
 
-    /// The claim of it was granted.
-    pub fn claimed(&mut self, strict: bool) {
-        let redriven = self.quarantined_at.is_some_and(|dead| self.redriven_at.is_some_and(|back| back >= dead));
-        self.restarted |= !strict && self.written == Some(Status::Quarantined) && !redriven;
+    /// The claim of it was granted. It starts over where its record learns of a redrive.
+    pub fn claimed(&mut self, record: &DeliveryRecord) {
         self.written = Some(Status::Claimed);
+        if record.rounds.last().is_some_and(|round| self.rounds.insert(round.clone())) {
+            self.recorded = 0;
+            self.not_before = None;
+        }
     }
 
     /// Whether a message of this event may be acknowledged: it had its effect, or lies in the dead-letter queue.

@@ -1,6 +1,7 @@
 //! A webhook sink without HTTP: it serves what the real one serves, and its endpoints go well or not as the world wants.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::config::{SinkKind, Target};
@@ -8,42 +9,66 @@ use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
+use acequia_testkit::SeededChance;
 use futures::FutureExt as _;
 use futures::future::{Either, select};
+use webhook::breakers::Breakers;
 
 use crate::history::StoryKey;
 use crate::peril::Instance;
+use crate::port::Perilous;
 
 /// What an attempt takes beside the request, as in the real sink.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
-/// The sink.
-#[derive(Debug, Clone)]
-pub struct SimulatedWebhook(pub Instance);
+/// The sink, with the real breakers.
+pub struct SimulatedWebhook {
+    instance: Instance,
+    breakers: Breakers<Perilous, Perilous>,
+}
 
 impl Sink for SimulatedWebhook {
     const KIND: SinkKind = SinkKind::Webhook;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let clock = self.0.clock();
+        let clock = self.instance.clock();
+        let tenant = &batch.current.tenant.summary.id;
+        let mut passes = self.breakers.ask(tenant, jobs).await;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
             let Target::Webhook(endpoint) = &job.sink.target else { continue };
-            work.push((endpoint.timeout.saturating_add(OVERHEAD), self.attempt(job, endpoint.timeout).boxed()));
+            let (lane, bar) = (job.sink.id.as_str(), passes.bar(&job.sink.id));
+            let attempt = self.attempt(job, bar, endpoint.timeout).boxed();
+            work.push((lane, endpoint.timeout.saturating_add(OVERHEAD), attempt));
         }
-        each(&*clock, batch.deadline, 16, work).await
+        let attempts = each(&*clock, batch.deadline, 16, work).await;
+        self.breakers.tell(tenant, jobs, &attempts, &passes).await;
+        attempts
     }
 }
 
 impl SimulatedWebhook {
-    async fn attempt(&self, job: &Job, timeout: Duration) -> Result<Receipt, Cause> {
+    /// The sink of one instance.
+    pub fn new(instance: &Instance, seed: u64) -> Self {
+        let (ports, chance) = (|| Perilous(instance.clone()), Arc::new(SeededChance::new(seed)));
+        Self { instance: instance.clone(), breakers: Breakers::new(ports(), ports(), instance.clock(), chance) }
+    }
+
+    async fn attempt(&self, job: &Job, bar: Option<Cause>, timeout: Duration) -> Result<Receipt, Cause> {
+        if let Some(cause) = bar {
+            return Err(cause);
+        }
         let Some((event, key)) = self.recognise(job) else { return Err(Cause::SinkUnknown) };
-        let answer = match select(pin!(self.request(event, key)), self.0.world.clock.sleep(timeout)).await {
+        if self.instance.world.lock().history.kills(event, true) {
+            self.instance.die(event).await;
+        }
+        self.instance.world.lock().history.attempt(self.instance.invocation(), key, true);
+        let answer = match select(pin!(self.request(event, key)), self.instance.world.clock.sleep(timeout)).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), _)) => Err(Cause::Timeout(timeout)),
         };
-        let who = self.0.invocation();
-        let history = &mut self.0.world.lock().history;
+        let who = self.instance.invocation();
+        let history = &mut self.instance.world.lock().history;
         if answer.as_ref().is_err_and(Cause::spends_attempt) {
             history.fail(who, key);
         } else {
@@ -54,8 +79,8 @@ impl SimulatedWebhook {
     }
 
     fn recognise(&self, job: &Job) -> Option<(usize, StoryKey)> {
-        let who = self.0.invocation();
-        let history = &mut self.0.world.lock().history;
+        let who = self.instance.invocation();
+        let history = &mut self.instance.world.lock().history;
         let delivery = &job.delivery;
         let tenant = &delivery.envelope.tenant;
         let Target::Webhook(endpoint) = &job.sink.target else { return None };
@@ -64,24 +89,23 @@ impl SimulatedWebhook {
         }
         let event = history.event_of(who, tenant, &delivery.envelope.body)?;
         let key = history.delivery(who, &delivery.id, event)?;
-        history.attempt(who, key, true);
         Some((event, key))
     }
 
     async fn request(&self, event: usize, key: StoryKey) -> Result<Receipt, Cause> {
         let status = |code| Err(Cause::Status { code, retry_after: None });
-        let Some(call) = self.0.call("webhook request").await else {
+        let Some(call) = self.instance.call("webhook request").await else {
             return Err(Cause::Connection("no connection could be made"));
         };
         {
-            let state = &mut *self.0.world.lock();
+            let state = &mut *self.instance.world.lock();
             let unwell = state.dice.happens(state.weather.unwell);
             if unwell || state.is_out(key) {
                 return status(*state.dice.pick(&[500, 503, 503, 429, 404]).unwrap_or(&503));
             }
-            state.history.effect(self.0.invocation(), key, event);
+            state.history.effect(self.instance.invocation(), key, event);
         }
-        if self.0.end(&call).await {
+        if self.instance.end(&call).await {
             Ok(Receipt { id: None, status: Some(200) })
         } else {
             Err(Cause::Connection("the connection broke before an answer came"))

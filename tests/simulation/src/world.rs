@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use acequia_testkit::{FixedClock, InMemoryLedger, InMemoryQueues, InMemoryTenants};
+use acequia_testkit::{
+    FixedClock, InMemoryEndpoints, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemoryTenants,
+};
 
 use crate::dice::Dice;
 use crate::history::{History, StoryKey};
@@ -43,10 +46,16 @@ pub struct World {
     pub ledger: InMemoryLedger,
     /// SQS, without perils.
     pub queues: InMemoryQueues,
+    /// What is known of endpoints, without perils.
+    pub endpoints: InMemoryEndpoints,
+    /// The store of rates, without perils.
+    pub rates: InMemoryRates,
+    /// The journal of redriving.
+    pub journal: InMemoryJournal,
+    /// Parked messages, without perils.
+    pub parking: InMemoryParking,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
-    /// Whether what is an open question counts as a violation.
-    pub strict: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -57,9 +66,12 @@ impl World {
             tenants: InMemoryTenants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
+            endpoints: InMemoryEndpoints::new(),
+            rates: InMemoryRates::new(),
+            journal: InMemoryJournal::new(),
+            parking: InMemoryParking::new(),
             clock,
             mutation: options.mutation,
-            strict: options.strict,
             state: Arc::new(Mutex::new(state)),
         }
     }

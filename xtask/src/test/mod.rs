@@ -32,8 +32,8 @@ pub(crate) struct Options {
 /// How long the last messages of the tests may take: a duplicate of a claimed delivery waits for the lease of a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 
-/// The tenants of the end-to-end tests: one with a sink of each kind, and one for what must stay apart.
-const TENANTS: [TenantStack; 3] = [
+/// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps order.
+const TENANTS: [TenantStack; 4] = [
     TenantStack {
         tenant: "alder",
         parameters: &[
@@ -48,6 +48,10 @@ const TENANTS: [TenantStack; 3] = [
     TenantStack {
         tenant: "birch",
         parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=fifo", "BatchWindow=0", "BatchSize=10"],
+    },
+    TenantStack {
+        tenant: "aspen",
+        parameters: &["Ordered=enabled", "Forward=enabled", "OutQueue=fifo", "BatchWindow=0", "BatchSize=10"],
     },
     TenantStack { tenant: "unknown", parameters: &["Webhook=enabled", "BatchWindow=0", "BatchSize=10"] },
 ];

@@ -35,13 +35,13 @@ pub(super) async fn run(
     arguments: &ApplyArgs,
     egress: Egress,
 ) -> Result<Report, Failure> {
-    let file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
+    let mut file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Invalid(format!("the configuration is not valid; nothing was written\n{}", lines.join("\n")))
     })?;
     let context = context().await;
     let tenants = context.tenants();
-    let plan = plan(&tenants, &file).await?;
+    let plan = plan(&tenants, &mut file).await?;
     let tenant = file.tenant.summary.id.to_string();
     let mut applied =
         Applied { tenant, version: plan.current, changed: plan.changes.iter().map(ToString::to_string).collect() };
@@ -55,17 +55,27 @@ pub(super) async fn run(
     }
     let question = format!("Write this as version {} in stage {}?", plan.current + 1, context.stage);
     let _confirmed = confirm(&question, arguments.yes)?;
-    applied.version = publish(&tenants, &file, &plan, actor(arguments)).await?;
+    applied.version = publish(&tenants, &file, &plan, actor(arguments.actor.as_deref())).await?;
     let text = if arguments.yes { format!("{text}\n") } else { String::new() };
     Ok(Report::new(&applied, format!("{text}{}: version {} is current.", applied.tenant, applied.version)))
 }
 
-async fn plan(tenants: &impl TenantStore, file: &TenantFile) -> Result<Plan, Failure> {
+/// A sink that an operator paused stays so, unless the file says something of it.
+fn keep_paused(old: &RawTenant, new: &mut RawTenant) {
+    for sink in new.sinks.iter_mut().filter(|sink| sink.paused.is_none()) {
+        sink.paused = old.sinks.iter().find(|known| known.id == sink.id).and_then(|known| known.paused);
+    }
+}
+
+async fn plan(tenants: &impl TenantStore, file: &mut TenantFile) -> Result<Plan, Failure> {
     let Some(stored) = tenants.current(&file.tenant.summary.id).await? else {
         return Ok(Plan { current: 0, changes: change::between(None, &file.raw) });
     };
     // What an earlier release stored and this one cannot read is replaced as a whole.
     let old = RawTenant::from_json(&stored.document).ok();
+    if let Some(old) = &old {
+        keep_paused(old, &mut file.raw);
+    }
     Ok(Plan { current: stored.version, changes: change::between(old.as_ref(), &file.raw) })
 }
 
@@ -95,10 +105,11 @@ fn describe(applied: &Applied) -> String {
     }
 }
 
-fn actor(arguments: &ApplyArgs) -> String {
+/// Who makes a change: as the command line has it, or else the user.
+pub(super) fn actor(named: Option<&str>) -> String {
     #[expect(clippy::disallowed_methods, reason = "the user's name is nobody's configuration")]
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
-    arguments.actor.clone().or_else(user).unwrap_or_else(|| "unknown".to_owned())
+    named.map(str::to_owned).or_else(user).unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]
@@ -118,13 +129,13 @@ mod tests {
     #[tokio::test]
     async fn a_file_becomes_the_next_version_and_the_same_file_changes_nothing() {
         let tenants = InMemoryTenants::new();
-        let (one, two) = (file("https://a.example/"), file("https://b.example/"));
-        for (file, version, count) in [(&one, 1, 7), (&two, 2, 1)] {
+        let (mut one, mut two) = (file("https://a.example/"), file("https://b.example/"));
+        for (file, version, count) in [(&mut one, 1, 7), (&mut two, 2, 1)] {
             let plan = plan(&tenants, file).await.unwrap();
             assert_eq!(plan.changes.len(), count, "{:?}", plan.changes);
             assert_eq!(publish(&tenants, file, &plan, "ana".to_owned()).await.unwrap(), version);
         }
-        let again = plan(&tenants, &two).await.unwrap();
+        let again = plan(&tenants, &mut two).await.unwrap();
         assert_eq!((again.current, again.changes.len()), (2, 0));
         let audit = tenants.audit(&two.tenant.summary.id).await.unwrap();
         assert_eq!([&*audit[0].summary, &*audit[1].summary], ["new, with sinks crm", "sinks.crm.url"]);
@@ -133,11 +144,28 @@ mod tests {
     #[tokio::test]
     async fn a_change_in_between_is_a_conflict_that_says_what_to_do() {
         let tenants = InMemoryTenants::new();
-        let (one, two) = (file("https://a.example/"), file("https://b.example/"));
-        let early = plan(&tenants, &one).await.unwrap();
-        publish(&tenants, &two, &plan(&tenants, &two).await.unwrap(), "ben".to_owned()).await.unwrap();
+        let (mut one, mut two) = (file("https://a.example/"), file("https://b.example/"));
+        let early = plan(&tenants, &mut one).await.unwrap();
+        let other = plan(&tenants, &mut two).await.unwrap();
+        publish(&tenants, &two, &other, "ben".to_owned()).await.unwrap();
         let failure = publish(&tenants, &one, &early, "ana".to_owned()).await.unwrap_err();
         assert!(matches!(&failure, Failure::Conflict(text) if text.contains("apply again")), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn a_paused_sink_stays_paused_unless_the_file_says_otherwise() {
+        let tenants = InMemoryTenants::new();
+        let mut first = file("https://a.example/");
+        first.raw.sinks[0].paused = Some(true);
+        let new = plan(&tenants, &mut first).await.unwrap();
+        publish(&tenants, &first, &new, "ana".to_owned()).await.unwrap();
+        let mut silent = file("https://b.example/");
+        let plan_of_silent = plan(&tenants, &mut silent).await.unwrap();
+        assert_eq!((silent.raw.sinks[0].paused, plan_of_silent.changes.len()), (Some(true), 1));
+        let mut explicit = file("https://b.example/");
+        explicit.raw.sinks[0].paused = Some(false);
+        plan(&tenants, &mut explicit).await.unwrap();
+        assert_eq!(explicit.raw.sinks[0].paused, Some(false));
     }
 
     #[test]

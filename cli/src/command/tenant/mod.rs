@@ -2,6 +2,7 @@
 
 mod apply;
 mod history;
+mod pause;
 mod resume;
 mod show;
 mod validate;
@@ -25,6 +26,7 @@ pub(super) async fn run(
         TenantCommand::Show { tenant, version } => show::one(&context().await, tenant, *version).await,
         TenantCommand::List => show::list(&context().await).await,
         TenantCommand::History { tenant } => history::run(&context().await, tenant).await,
-        TenantCommand::Resume { tenant, sink } => resume::run(&context().await, tenant, sink).await,
+        TenantCommand::Pause(arguments) => pause::run(&context().await, arguments).await,
+        TenantCommand::Resume(arguments) => resume::run(&context().await, arguments).await,
     }
 }

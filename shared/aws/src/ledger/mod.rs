@@ -6,6 +6,7 @@ mod claim;
 mod partiql;
 mod put;
 mod rows;
+mod strikes;
 
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};

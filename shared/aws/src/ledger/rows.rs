@@ -12,6 +12,7 @@ use futures::StreamExt as _;
 
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, Item, ROUTE, text, text_of};
+use crate::parking::batch::Table;
 
 /// `BatchGetItem` takes a hundred keys.
 const READ_BATCH: usize = 100;
@@ -41,6 +42,11 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// The table, for rows that are no records.
+    pub(super) fn table(&self) -> Table {
+        Table::new(self.client.clone(), self.table.clone())
     }
 
     /// Reads records consistently, in the order of the keys.

@@ -27,6 +27,10 @@ mod secrets {
     acequia_testkit::suite!(secrets, crate::World::load().await.secrets().0);
 }
 
+mod rates {
+    acequia_testkit::suite!(rates, crate::World::load().await.rates().await);
+}
+
 mod endpoints {
     acequia_testkit::suite!(endpoints, crate::World::load().await.endpoints().await);
 }
@@ -41,4 +45,12 @@ mod consents {
 
 mod mail_book {
     acequia_testkit::suite!(mail_book, crate::World::load().await.mail_book().await);
+}
+
+mod parking {
+    acequia_testkit::suite!(parking, crate::World::load().await.parking().await);
+}
+
+mod strikes {
+    acequia_testkit::suite!(strikes, crate::World::load().await.ledger().await);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoTenants, PutClaims,
-    SqsQueues, SsmSecrets,
+    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking, DynamoRates,
+    DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
 };
 use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::id::{SecretName, Stage, TenantId};
@@ -82,6 +82,10 @@ impl World {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), self.table("ledger").await)
     }
 
+    pub(crate) async fn rates(&self) -> DynamoRates {
+        DynamoRates::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
     pub(crate) async fn journal(&self) -> DynamoJournal {
         DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger").await)
     }
@@ -123,6 +127,31 @@ impl World {
 
     pub(crate) async fn mail_book(&self) -> DynamoMailBook {
         DynamoMailBook::new(self.clients.dynamodb.clone(), self.consents_table().await)
+    }
+
+    /// The table of parked messages, with its index: as in template.yaml.
+    pub(crate) async fn parking(&self) -> DynamoParking {
+        let name = format!("acequia-{}-parked", self.stage);
+        let attribute = |name: &str, kind| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
+        };
+        let key = |name: &str, role| KeySchemaElement::builder().attribute_name(name).key_type(role).build().unwrap();
+        let index = GlobalSecondaryIndex::builder()
+            .index_name("due")
+            .key_schema(key("shard", KeyType::Hash))
+            .key_schema(key("due_at", KeyType::Range))
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
+        let request = self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let request = request
+            .attribute_definitions(attribute("pk", ScalarAttributeType::S))
+            .attribute_definitions(attribute("sk", ScalarAttributeType::S))
+            .attribute_definitions(attribute("shard", ScalarAttributeType::N))
+            .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
+            .key_schema(key("pk", KeyType::Hash))
+            .key_schema(key("sk", KeyType::Range))
+            .global_secondary_indexes(index.build().unwrap());
+        request.send().await.unwrap();
+        DynamoParking::new(self.clients.dynamodb.clone(), name)
     }
 
     pub(crate) fn secrets(self) -> (RealSecrets, FixedClock) {

@@ -10,6 +10,8 @@ use serde_json::Value as Json;
 use super::consent::RawConsent;
 use super::issue::{Issue, Issues};
 use super::mail::{RawMail, RawTemplates};
+use super::pace::RawBreaker;
+use super::redrive::RawAutoRedrive;
 
 /// How much the ledger keeps of deliveries that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,6 +57,9 @@ pub struct RawTenant {
     /// How much the ledger keeps.
     #[serde(default)]
     pub trace: Trace,
+    /// Which dead letters go back by themselves; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_redrive: Option<RawAutoRedrive>,
     /// Where the tenant's events go.
     #[serde(default)]
     pub sinks: Vec<RawSink>,
@@ -106,14 +111,29 @@ pub struct RawSink {
     /// The waits between attempts, such as `["5s", "5m"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Vec<String>>,
+    /// How long after its acceptance an event is still delivered, such as `"3d"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<String>,
     /// True claims each delivery in the ledger first, so that no duplicate is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+    /// How many deliveries may start in a time, such as `"50/s"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// How many of them at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
+    /// True holds its deliveries back; `acequia tenant pause` and `resume` set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
 
     /// Webhook and forward: `event` (as Acequia sends it) or `proca` (with the attributes and headers of Proca's own push).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<SinkFormat>,
 
+    /// Webhook: when the endpoint is given a rest; `false` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<RawBreaker>,
     /// Webhook: where to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,

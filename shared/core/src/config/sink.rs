@@ -4,17 +4,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
 use super::email::validate_email;
+use super::endpoint::{parse_url, validate_headers};
 use super::issue::Findings;
 use super::mail::MailSettings;
-use super::raw::{Ambiguous, RawHeader, RawSink, SinkFormat};
+use super::pace::{validate_breaker, validate_rate};
+use super::raw::{Ambiguous, RawSink, SinkFormat};
+use crate::breaker::Breaker;
 use crate::egress::Egress;
+use crate::envelope::Envelope;
 use crate::id::{SecretName, SinkId, TenantId};
+use crate::ledger::after;
 use crate::mail::MailTexts;
 use crate::queue::{QueueArn, QueueName, QueueRole};
+use crate::rate::Rate;
 use crate::routing::TypeRule;
 use crate::schedule::RetryPolicy;
 use crate::secret::Secret;
@@ -28,19 +35,8 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Du
 const MAX_WAITS: usize = 19;
 const MAX_SCHEDULE: Duration = Duration::from_hours(312);
 
-/// Headers that Acequia sets, or that belong to the connection.
-const OWN_HEADERS: [&str; 9] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "te",
-    "trailer",
-    "upgrade",
-    "keep-alive",
-    "user-agent",
-];
-const MAX_HEADERS: usize = 20;
+/// What `expires_after` may be: SQS keeps a message for 14 days.
+const EXPIRIES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(14 * 24);
 
 /// What kind of place a sink is; each kind has a function and a queue per tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,13 +81,25 @@ pub struct Sink {
     pub enabled: bool,
     /// When failed attempts are repeated.
     pub retry: RetryPolicy,
+    /// How long after its acceptance an event is still delivered; without, as long as its schedule lasts.
+    pub expires_after: Option<Duration>,
     /// Whether each delivery is claimed in the ledger before it is made.
     pub claims: bool,
+    /// Whether its deliveries are held back.
+    pub paused: bool,
+    /// How many deliveries may start in a time, where that is limited.
+    pub rate: Option<Rate>,
     /// Where it delivers, and how.
     pub target: Target,
 }
 
 impl Sink {
+    /// Until when an event is delivered to it: what the event says or what the sink says, whichever is earlier.
+    pub fn expiry(&self, envelope: &Envelope) -> Option<Timestamp> {
+        let own = self.expires_after.map(|time| after(envelope.accepted_at, time));
+        own.into_iter().chain(envelope.expires_at).min()
+    }
+
     /// The kind of the sink.
     pub fn kind(&self) -> SinkKind {
         match self.target {
@@ -126,6 +134,8 @@ pub struct WebhookSink {
     pub timeout: Duration,
     /// What stands beside the event's bytes.
     pub format: SinkFormat,
+    /// When the endpoint is given a rest; `None` for never.
+    pub breaker: Option<Breaker>,
 }
 
 /// One custom header.
@@ -227,6 +237,7 @@ pub(super) fn validate_sink(
         }
     }
     let retry = validate_retry(raw, path, findings);
+    let expires_after = validate_expiry(raw, path, findings);
     let Some(kind) = SinkKind::ALL.into_iter().find(|kind| kind.as_str() == raw.kind) else {
         findings.report(field("kind"), format!("{:?} is not webhook, email or forward", raw.kind));
         return None;
@@ -239,7 +250,9 @@ pub(super) fn validate_sink(
     };
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
     let claims = kind == SinkKind::Email || raw.strict.unwrap_or(false);
-    Some(Sink { id: id?, types, enabled: raw.enabled.unwrap_or(true), retry, claims, target: target? })
+    let rate = validate_rate(raw, path, findings);
+    let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
+    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, rate, target: target? })
 }
 
 fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &mut Findings) {
@@ -249,6 +262,7 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
         ("secrets", raw.secrets.is_some(), Webhook),
         ("headers", raw.headers.is_some(), Webhook),
         ("timeout", raw.timeout.is_some(), Webhook),
+        ("breaker", raw.breaker.is_some(), Webhook),
         ("from", raw.from.is_some(), Email),
         ("to", raw.to.is_some(), Email),
         ("reply_to", raw.reply_to.is_some(), Email),
@@ -295,6 +309,18 @@ fn validate_retry(raw: &RawSink, path: &str, findings: &mut Findings) -> RetryPo
     RetryPolicy::new(waits)
 }
 
+fn validate_expiry(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<Duration> {
+    let text = raw.expires_after.as_ref()?;
+    let parsed = humantime::parse_duration(text).ok().filter(|time| EXPIRIES.contains(time));
+    if parsed.is_none() {
+        findings.report(
+            format!("{path}.expires_after"),
+            format!("{text:?} is not a duration from a second to 14 days, such as \"30m\" or \"3d\""),
+        );
+    }
+    parsed
+}
+
 /// The text of a field that this kind of sink must have.
 pub(super) fn required<'a>(
     value: Option<&'a String>,
@@ -339,85 +365,8 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
             DEFAULT_TIMEOUT
         }
     };
-    Some(WebhookSink { url: url?, secrets, headers, timeout, format })
-}
-
-fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
-    if text.len() > 2048 {
-        return Err(format!("it has {} bytes; at most 2048 are taken", text.len()));
-    }
-    let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it has a user or a password in it: use a header with a secret instead".to_owned());
-    }
-    if url.fragment().is_some() {
-        return Err("it has a fragment (#...), which is never sent: leave it out".to_owned());
-    }
-    let address = match url.host() {
-        None => return Err("it is not a URL with a host".to_owned()),
-        Some(Host::Domain(_)) => None,
-        Some(Host::Ipv4(address)) => Some(std::net::IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => Some(std::net::IpAddr::V6(address)),
-    };
-    let loopback = address.is_some_and(|address| address.is_loopback()) || url.host_str() == Some("localhost");
-    match url.scheme() {
-        "https" => {}
-        "http" if egress == Egress::Local && loopback => {}
-        "http" if egress == Egress::Local => return Err("it must be https; http is for loopback only".to_owned()),
-        other => return Err(format!("it must be https, and is {other}")),
-    }
-    if let Some(refusal) = address.and_then(|address| egress.refusal(address)) {
-        return Err(format!("its address may not be called: {refusal}"));
-    }
-    Ok(url)
-}
-
-fn validate_headers(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<Header> {
-    let Some(raw_headers) = &raw.headers else { return Vec::new() };
-    if raw_headers.len() > MAX_HEADERS {
-        findings.report(
-            format!("{path}.headers"),
-            format!("there are {}; at most {MAX_HEADERS} are taken", raw_headers.len()),
-        );
-    }
-    let mut headers: Vec<Header> = Vec::with_capacity(raw_headers.len());
-    for (raw_name, raw_value) in raw_headers {
-        let at = format!("{path}.headers.{raw_name}");
-        let name = raw_name.to_ascii_lowercase();
-        let is_token = (1..=100).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        if !is_token {
-            findings.report(at, "this is not the name of an HTTP header");
-            continue;
-        }
-        if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("webhook-") {
-            findings.report(at, "this header is set by Acequia and cannot be overridden");
-            continue;
-        }
-        if headers.iter().any(|header| header.name == name) {
-            findings.report(at, "this header stands here twice, in different letters");
-            continue;
-        }
-        let value = match raw_value {
-            // The value itself is never repeated in an error.
-            RawHeader::Plain(value) if value.len() <= 4096 && value.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
-                HeaderValue::Plain(Secret::new(value.clone()))
-            }
-            RawHeader::Plain(_) => {
-                findings.report(at, "its value must be printable ASCII of at most 4096 bytes");
-                continue;
-            }
-            RawHeader::Secret(reference) => match reference.secret.parse::<SecretName>() {
-                Ok(name) => HeaderValue::Secret(name),
-                Err(error) => {
-                    findings.report(format!("{at}.secret"), error.to_string());
-                    continue;
-                }
-            },
-        };
-        headers.push(Header { name, value });
-    }
-    headers
+    let breaker = validate_breaker(raw, SinkKind::Webhook, path, findings);
+    Some(WebhookSink { url: url?, secrets, headers, timeout, format, breaker })
 }
 
 fn validate_forward(

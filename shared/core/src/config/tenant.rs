@@ -7,6 +7,7 @@ use super::consent::{ConsentSettings, validate_consent};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
 use super::raw::{Ambiguous, RawTenant, Trace};
+use super::redrive::{AutoRedrive, validate_auto_redrive};
 use super::sink::{EmailSink, Sink, Target, validate_sink};
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId};
@@ -36,6 +37,8 @@ pub struct Tenant {
     pub summary: TenantSummary,
     /// How much the ledger keeps.
     pub trace: Trace,
+    /// Which dead letters go back by themselves; none without it.
+    pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
     pub sinks: Vec<Arc<Sink>>,
     /// Which sinks take which events.
@@ -73,6 +76,7 @@ impl Tenant {
         }
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
+        let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::new().map_err(|error| findings.report("sinks", error)).ok();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
         let mut sinks = Vec::with_capacity(raw.sinks.len());
@@ -104,6 +108,7 @@ impl Tenant {
         let tenant = id.zip(routes).map(|(id, routes)| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
+            auto_redrive,
             sinks,
             routes,
             mails: consent.as_ref().zip(mail.as_ref()).map(|(_, mail)| mail_sinks(mail)).unwrap_or_default(),
@@ -142,6 +147,9 @@ fn mail_sinks(mail: &MailSettings) -> BTreeMap<MailKind, Arc<Sink>> {
             enabled: true,
             retry: RetryPolicy::default(),
             claims: true,
+            expires_after: None,
+            rate: None,
+            paused: false,
             target: Target::Email(Box::new(target)),
         };
         Some((kind, Arc::new(sink)))
@@ -234,6 +242,7 @@ mod tests {
                 "loop",
             ),
             ("queue = \"out\"", "queue = \"out\"\nretry = [\"soon\"]", "sinks[2].retry[0]", "duration"),
+            ("queue = \"out\"", "queue = \"out\"\nexpires_after = \"15d\"", "sinks[2].expires_after", "14 days"),
             ("queue = \"out\"", "queue = \"out\"\nretry = [\"9days\", \"9days\"]", "sinks[2].retry", "days"),
         ];
         for (from, to, path, words) in rows {

@@ -1,5 +1,7 @@
 //! Which dead letters an operator means.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::letter::Letter;
@@ -21,6 +23,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// This event.
     pub event: Option<EventId>,
+    /// These dead letters, by their `MessageId`s.
+    pub letters: Option<BTreeSet<String>>,
 }
 
 impl Filter {
@@ -33,6 +37,7 @@ impl Filter {
             && meets(self.reason.as_ref(), Some(&letter.reason))
             && meets(self.event.as_ref(), letter.event.as_ref())
             && self.types.as_ref().is_none_or(|rule| letter.kind.as_deref().is_some_and(|kind| rule.takes(kind)))
+            && self.letters.as_ref().is_none_or(|ids| ids.contains(&letter.id))
             && self.since.is_none_or(|since| letter.at >= since)
             && self.until.is_none_or(|until| letter.at < until)
     }
@@ -53,6 +58,7 @@ mod tests {
 
     fn letter() -> Letter {
         Letter {
+            id: "m-1".to_owned(),
             event: Some(EventId::new("/a", "1").unwrap()),
             kind: Some("action.signed".to_owned()),
             sink: Some("crm".parse().unwrap()),
@@ -81,6 +87,9 @@ mod tests {
             (Filter { until: Some(at(100)), ..none() }, false),
             (Filter { event: EventId::new("/a", "1").ok(), ..none() }, true),
             (Filter { event: EventId::new("/a", "2").ok(), ..none() }, false),
+            (Filter { letters: Some(["m-1".to_owned()].into()), ..none() }, true),
+            (Filter { letters: Some(["m-2".to_owned()].into()), ..none() }, false),
+            (Filter { letters: Some(BTreeSet::new()), ..none() }, false),
         ];
         for (filter, takes) in rows {
             assert_eq!(filter.takes(&letter()), takes, "{filter:?}");

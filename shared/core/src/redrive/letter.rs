@@ -8,6 +8,7 @@ use crate::delivery::{
     ATTEMPTS, Attribute, DETAIL, Incoming, Outgoing, QUARANTINE_ATTRIBUTES, QUARANTINED_AT, REASON, SINK,
 };
 use crate::id::{EventId, SinkId};
+use crate::parking::RETURNED;
 
 /// The attribute of a redriven message: the `MessageId` that it had as a dead letter.
 pub const REDRIVEN: &str = "acequia-redriven";
@@ -22,6 +23,8 @@ const BYTES: usize = 1024 * 1024 - 4 * 1024;
 /// What can be told of a dead letter. Its body may be anything: what cannot be read from it is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
+    /// SQS's id of it.
+    pub id: String,
     /// The event.
     pub event: Option<EventId>,
     /// The event's type.
@@ -61,6 +64,7 @@ impl Letter {
             .and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let reason = text(REASON);
         Self {
+            id: message.message_id.clone(),
             event: source.zip(id).and_then(|(source, id)| EventId::new(&source, &id).ok()),
             kind,
             sink: text(SINK).and_then(|text| text.parse().ok()),
@@ -78,7 +82,7 @@ impl Letter {
 pub fn restored(received: &Received) -> Outgoing {
     let Received { message, group } = received;
     let mut attributes = message.attributes.clone();
-    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([REDRIVEN]) {
+    for name in QUARANTINE_ATTRIBUTES.into_iter().chain([REDRIVEN, RETURNED]) {
         attributes.remove(name);
     }
     let fifo = message.queue.is_fifo();
@@ -109,6 +113,7 @@ mod tests {
             receives: 1,
             sent_at: Timestamp::UNIX_EPOCH,
             queue: format!("arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_{queue}").parse().unwrap(),
+            group: None,
         }
     }
 

@@ -27,6 +27,7 @@
 //! Not guaranteed: that an unsure one can be told apart. It was in the call (at most ten messages) that was under way when
 //! the run was killed or its answer was lost.
 
+mod auto;
 mod decide;
 mod filter;
 mod letter;
@@ -35,10 +36,11 @@ mod purge;
 mod run;
 mod walk;
 
+pub use auto::{AutoVerdict, decide_auto, may_be_due};
 pub use decide::{Verdict, decide};
 pub use filter::Filter;
 pub use letter::{Letter, RECEIVED_TOO_OFTEN, REDRIVEN, restored};
-pub use port::{DeadLetters, Received, RedriveJournal, Sending, Standing, Watch};
+pub use port::{DeadLetters, Depths, Received, RedriveJournal, Sending, Standing, Watch};
 pub use purge::{Purged, purge};
 pub use run::{Order, Redriven, Way, redrive};
 pub use walk::{Walked, walk};

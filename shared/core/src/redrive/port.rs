@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::delivery::{Incoming, Outgoing};
 use crate::id::TenantId;
 use crate::port::Unavailable;
-use crate::queue::QueueArn;
+use crate::queue::{QueueArn, QueueName};
 
 /// A message as a dead-letter queue hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,12 @@ pub trait DeadLetters: Send + Sync {
     /// Deletes up to ten received messages by their handles; one answer each, in order.
     fn delete(&self, queue: &QueueArn, handles: &[String])
     -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// Where queues are, and how deep.
+pub trait Depths: Send + Sync {
+    /// The address of a queue and about how many messages it holds, hidden ones included; `None` where there is no such queue.
+    fn measure(&self, name: &QueueName) -> impl Future<Output = Result<Option<(QueueArn, u64)>, Unavailable>> + Send;
 }
 
 /// What the journal says of a dead letter.

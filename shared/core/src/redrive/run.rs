@@ -64,7 +64,7 @@ pub struct Redriven {
 }
 
 /// Moves messages back. What is killed on the way can be run again: see [`super`].
-pub async fn redrive<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock, W: Watch>(
+pub async fn redrive<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch>(
     ports: (&D, &J, &L, &C),
     way: &Way,
     order: &Order,
@@ -97,7 +97,7 @@ pub async fn redrive<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock, W: 
     run.redriven
 }
 
-struct Run<'a, D, J, L, C, W> {
+struct Run<'a, D, J, L, C: ?Sized, W> {
     queues: &'a D,
     journal: &'a J,
     ledger: &'a L,
@@ -116,7 +116,7 @@ struct Run<'a, D, J, L, C, W> {
     redriven: Redriven,
 }
 
-impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock, W: Watch> Run<'_, D, J, L, C, W> {
+impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> Run<'_, D, J, L, C, W> {
     async fn all(&mut self) -> Result<(), Unavailable> {
         while self.walker.seen() < self.way.depth && self.goes_on() {
             let received = self.walker.next().await?;

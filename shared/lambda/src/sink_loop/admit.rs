@@ -1,15 +1,24 @@
 //! Which deliveries may be attempted now: the claim, or a look at what is known of them.
 
-use acequia_core::config::{Ambiguous, Target};
+use std::time::Duration;
+
+use acequia_core::config::{Ambiguous, Sink as SinkConfig, Target};
+use acequia_core::delivery::round;
 use acequia_core::id;
 use acequia_core::ledger::{ClaimRequest, Verdict, judge};
-use acequia_core::outcome::Cause;
-use acequia_core::port::{Ledger, Queues, TenantStore, Unavailable};
+use acequia_core::outcome::{Cause, Hold};
+use acequia_core::parking::{RETURNED, is_hastened};
+use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
+
+use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+/// How long a delivery to a paused sink waits before it is looked at again; resuming the sink brings it back at once.
+const PAUSED: Duration = Duration::from_hours(1);
+
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.chance.token();
@@ -26,11 +35,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
                 digest: id::digest(delivery.envelope.body.as_bytes()),
                 config_version: current.version,
                 accepted_at: delivery.envelope.accepted_at,
+                round: round(&item.message),
                 token: token.clone(),
+                hastened: is_hastened(&item.message),
                 now: self.clock.now(),
                 lease_until: deadline.lease(),
             };
             item.sink = sink.cloned();
+            if item.sink.as_ref().is_some_and(|sink| sink.paused && sink.enabled) {
+                // Before the claim: who pauses a sink wants to find its deliveries as they were.
+                item.fail(Cause::Held { by: Hold::Paused, remaining: PAUSED });
+                continue;
+            }
             match &item.sink {
                 Some(sink) if sink.claims && sink.enabled => claims.push((index, request)),
                 _ => lookups.push((index, request)),
@@ -56,10 +72,13 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         }
     }
 
-    /// Deliveries that need no claim are looked up only if they came before: the usual first attempt costs no call.
+    /// Deliveries that need no claim are looked up only if they came before (or out of the dead-letter queue): the usual first attempt costs no call.
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
         let came_before = |item: &Item| {
-            item.message.receives > 1 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
+            item.message.receives > 1
+                || round(&item.message).is_some()
+                || item.message.attributes.contains_key(RETURNED)
+                || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
         let (known, fresh): (Vec<_>, Vec<_>) =
             lookups.into_iter().partition(|(index, _)| items.get(*index).is_some_and(came_before));
@@ -105,10 +124,14 @@ fn apply(item: &mut Item, verdict: Verdict) {
         Verdict::InProgress(remaining) => Cause::InProgress { remaining },
         Verdict::NotDue(remaining) => Cause::NotDue { remaining },
         Verdict::Conflict => Cause::PayloadConflict,
+        Verdict::Quarantined(reason) => Cause::Condemned(reason),
         Verdict::Claimed { record, ambiguous } => {
             let refusal = match &item.sink {
                 None => Some(Cause::SinkUnknown),
                 Some(_) if let Some(reason) = record.reason => Some(Cause::Condemned(reason)),
+                Some(sink) if is_expired(item, sink, record.updated_at) && !(ambiguous && parks(&sink.target)) => {
+                    Some(Cause::Expired)
+                }
                 Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
                 Some(sink) if ambiguous && parks(&sink.target) => Some(Cause::Ambiguous),
                 Some(_) => None,
@@ -119,6 +142,12 @@ fn apply(item: &mut Item, verdict: Verdict) {
         }
     };
     item.fail(cause);
+}
+
+/// Whether the time of a delivery is over. `now` is when it was admitted.
+fn is_expired(item: &Item, sink: &SinkConfig, now: Timestamp) -> bool {
+    let expiry = item.delivery.as_ref().and_then(|delivery| sink.expiry(&delivery.envelope));
+    expiry.is_some_and(|expiry| expiry <= now)
 }
 
 fn parks(target: &Target) -> bool {

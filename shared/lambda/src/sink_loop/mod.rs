@@ -1,20 +1,23 @@
 //! The loop of every sink function: from SQS's batch to the answer, with the claim before and the record after each effect.
 //!
+//! 0. *watch*: a message that may have ended earlier invocations is handled alone, or not at all ([`Watch`]).
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
-//! 4. *deliver*: the sink attempts those that are admitted.
-//! 5. *settle*: messages are quarantined, the ledger is written, messages are hidden, metrics are written, SQS is answered.
+//! 4. *keep pace*: those wait for which their sink's rate has no place now.
+//! 5. *deliver*: the sink attempts the others.
+//! 6. *settle*: messages are quarantined or parked, the ledger is written, messages are hidden, metrics are written, SQS is answered.
 //!
 //! Invariants:
 //! - Nothing is attempted for a delivery that needs a claim and did not get it.
-//! - A message is acknowledged only if it was delivered, or lies in the dead-letter queue.
+//! - A message is acknowledged only if it was delivered, is parked, or lies in the dead-letter queue.
 //! - What befalls one message changes nothing for its neighbours.
 //!
 //! Not guaranteed: that the record is written after the effect. Then the message is acknowledged all the same
 //! (`delivered_unrecorded` in the metrics): to repeat a sure effect would be worse than to forget it.
 
 mod admit;
+mod pace;
 mod report;
 mod settle;
 
@@ -25,24 +28,30 @@ use acequia_core::config::Sink as SinkConfig;
 use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::order::Stopped;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Chance, Clock, Ledger, Queues, TenantStore};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
-use crate::batch::{finish, quarantine};
+use crate::batch::{finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Sink, Telemetry, UnusableBatch, read_batch, unwind,
+    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch, Watch,
+    read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
-pub struct SinkLoop<T, L, Q, S> {
+pub struct SinkLoop<T, L, Q, P, R, S> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of deliveries.
     pub ledger: L,
     /// SQS.
     pub queues: Q,
+    /// Where messages wait for long.
+    pub parking: P,
+    /// The rates of the sinks.
+    pub pace: Pace<R>,
     /// What delivers.
     pub sink: S,
     /// The time.
@@ -86,7 +95,7 @@ impl Item {
     }
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -104,12 +113,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         messages: Vec<Incoming>,
         deadline: Deadline,
     ) -> SqsBatchResponse {
+        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let mut items: Vec<Item> = messages.into_iter().map(Item::of).collect();
+        for (item, refusal) in items.iter_mut().zip(watch.refusals()) {
+            item.attempted = refusal.cloned().map(Attempted::not_begun);
+        }
         read(&name.tenant, &mut items);
         fold(&mut items);
         let current = match self.tenants.current(&name.tenant).await {
             Ok(current) => {
                 self.admit(&current, deadline, &mut items).await;
+                self.keep_pace(&name.tenant, &mut items).await;
+                stop_groups(&mut items);
                 self.deliver(Batch { current: &current, queue, name, deadline }, &mut items).await;
                 Some(current)
             }
@@ -120,12 +135,20 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
         };
         let mut decided = self.decide(&items);
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        let spent: Vec<_> = items
+            .iter()
+            .zip(&decided)
+            .map(|(item, decided)| item.follows.is_none().then_some(decided.attempts))
+            .collect();
+        park(&self.parking, &*self.clock, name, &spent, &mut decided).await;
         settle::share_fate(&items, &mut decided);
         let unrecorded = self.record(name, current.as_deref(), &items, &decided).await;
         let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, &items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
-        let metrics = BatchMetrics { delivered_unrecorded: unrecorded, ..metrics };
+        let circuit_changes = self.sink.take_circuit_changes();
+        let metrics = BatchMetrics { delivered_unrecorded: unrecorded, circuit_changes, ..metrics };
         self.telemetry.write(name, self.clock.now(), &metrics);
+        watch.end(&self.ledger, name).await;
         response
     }
 
@@ -160,7 +183,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
 
 /// Reads each message as a delivery of `tenant`.
 fn read(tenant: &TenantId, items: &mut [Item]) {
-    for item in items {
+    for item in items.iter_mut().filter(|item| item.attempted.is_none()) {
         // Reading is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let read =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Delivery::from_message(tenant, &item.message)));
@@ -187,6 +210,19 @@ fn fold(items: &mut [Item]) {
             }
             Some((earlier, same)) if *same == body => item.follows = Some(*earlier),
             Some(_) => item.fail(Cause::PayloadConflict),
+        }
+    }
+}
+
+/// Lets nothing go on that stands, in its group of a FIFO queue, behind a message that is to come back.
+fn stop_groups(items: &mut [Item]) {
+    let mut stopped = Stopped::default();
+    for item in items {
+        let group = item.message.group.clone();
+        match item.attempted.as_ref().map(|attempted| &attempted.result) {
+            Some(Err(cause)) if cause.comes_back() => stopped.stop(group.as_deref()),
+            None if item.follows.is_none() && stopped.has(group.as_deref()) => item.fail(Cause::GroupStopped),
+            _ => {}
         }
     }
 }

@@ -32,8 +32,13 @@ pub(super) fn report<S: Sink>(
         match decision.disposition {
             Disposition::Acknowledge if matches!(result, Some(Ok(_))) => metrics.delivered += 1,
             Disposition::Acknowledge if matches!(result, Some(Err(Cause::NotWanted(_)))) => metrics.filtered += 1,
+            Disposition::Acknowledge if matches!(result, Some(Err(Cause::Expired))) => metrics.expired += 1,
             Disposition::Acknowledge => metrics.duplicates += 1,
             Disposition::Hide(_) => metrics.retried += 1,
+            Disposition::Park(_) => {
+                metrics.retried += 1;
+                metrics.parked += 1;
+            }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
         metrics.attempts +=
@@ -42,6 +47,8 @@ pub(super) fn report<S: Sink>(
             metrics.latencies.extend(latency(item));
         }
         match result {
+            // Nothing was attempted, and an outage would hold thousands: the batch's line counts them.
+            Some(Err(Cause::Held { by, .. })) => *metrics.held.entry(*by).or_default() += 1,
             Some(Err(cause)) if *cause != Cause::AlreadyDone => {
                 AttemptRecord::new(name, now, item, decision, Some(cause)).log_failure::<S>();
             }
@@ -106,7 +113,7 @@ impl<'a> AttemptRecord<'a> {
         let delivery = item.delivery.as_ref();
         let (outcome, wait, reason) = match (decision.disposition, cause) {
             (Disposition::Quarantine(reason), _) => ("quarantined", None, reason.as_str()),
-            (Disposition::Hide(wait), cause) => {
+            (Disposition::Hide(wait) | Disposition::Park(wait), cause) => {
                 (cause.map_or("retry", |cause| cause.outcome().as_str()), Some(wait), "")
             }
             (Disposition::Acknowledge, cause) => {

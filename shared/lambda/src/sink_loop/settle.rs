@@ -2,8 +2,8 @@
 
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
-use acequia_core::outcome::{Cause, Disposition, Outcome};
-use acequia_core::port::{Ledger, Queues, TenantStore};
+use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
+use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::{Item, SinkLoop};
 use crate::batch::Decided;
 use crate::{CurrentTenant, Sink};
 
-impl<T: TenantStore, L: Ledger, Q: Queues, S: Sink> SinkLoop<T, L, Q, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
     pub(super) fn decide(&self, items: &[Item]) -> Vec<Decided> {
         let default = RetryPolicy::default();
@@ -81,12 +81,18 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     let attempted = item.attempted.as_ref()?;
     let spends = attempted.result.as_ref().err().is_none_or(Cause::spends_attempt);
     let quarantined = matches!(decided.disposition, Disposition::Quarantine(_));
+    let expired = matches!(attempted.result, Err(Cause::Expired));
     // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
     let condemns = attempted.result.as_ref().is_err_and(Cause::condemns);
     record.reason = decided.refused.filter(|_| condemns);
+    let waits_for_a_place =
+        matches!(attempted.result, Err(Cause::Held { by: Hold::Rate, .. })) && record.place.is_some();
+    if !waits_for_a_place {
+        record.place = None;
+    }
     // What the sink did not want leaves a note too: the message is acknowledged, and nothing arrived.
     let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered);
-    if spends || quarantined || filtered {
+    if spends || quarantined || expired || filtered {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
             at: now,
@@ -98,7 +104,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
             duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
             detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
         });
-    } else if record.reason.is_none() && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
+    } else if record.reason.is_none() && !waits_for_a_place && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
         // Nothing was attempted and nothing is claimed: the record says what it said before.
         return None;
     }
@@ -107,10 +113,10 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     (record.claim, record.lease_until) = (None, None);
     match decided.disposition {
         Disposition::Acknowledge => {
-            record.status = Status::Delivered;
+            record.status = if expired { Status::Expired } else { Status::Delivered };
             record.receipt = attempted.result.as_ref().ok().cloned();
         }
-        Disposition::Hide(wait) => {
+        Disposition::Hide(wait) | Disposition::Park(wait) => {
             record.status = Status::Retry;
             record.due_at = Some(after(now, wait));
         }
@@ -127,8 +133,10 @@ pub(super) fn share_fate(items: &[Item], decided: &mut [Decided]) {
     for (index, item) in items.iter().enumerate() {
         let Some(first) = item.follows else { continue };
         let fate = match decided.get(first).map(|first| first.disposition) {
-            // One copy in the dead-letter queue is enough, and it is there.
-            Some(Disposition::Acknowledge | Disposition::Quarantine(_)) => Disposition::Acknowledge,
+            // One copy in the dead-letter queue, or parked, is enough, and it is there.
+            Some(Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Park(_)) => {
+                Disposition::Acknowledge
+            }
             Some(hide @ Disposition::Hide(_)) => hide,
             None => continue,
         };

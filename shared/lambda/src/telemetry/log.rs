@@ -8,7 +8,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::Environment;
 
 /// Our own crates, as their logs name them.
-const OURS: [&str; 7] = ["acequia_core", "acequia_aws", "acequia_lambda", "router", "webhook", "forward", "email"];
+const OURS: [&str; 8] =
+    ["acequia_core", "acequia_aws", "acequia_lambda", "router", "webhook", "forward", "email", "sweeper"];
 
 /// Starts logging to standard output. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
 /// `AWS_LAMBDA_LOG_FORMAT`.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use acequia_core::outcome::Reason;
+use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
 use jiff::Timestamp;
 use metrique::emf::{Emf, NoMetric};
@@ -22,7 +22,7 @@ const MOST_VALUES: usize = 100;
 
 /// What one batch came to.
 ///
-/// At a sink, `received` is the sum of `delivered`, `duplicates`, `retried` and `quarantined`; at the router, of `routed`,
+/// At a sink, `received` is the sum of `delivered`, `duplicates`, `expired`, `retried` and `quarantined`; at the router, of `routed`,
 /// `unmatched`, `retried` and `quarantined`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchMetrics {
@@ -32,6 +32,8 @@ pub struct BatchMetrics {
     pub delivered: u64,
     /// Messages whose delivery was done before, or stands in the batch a second time.
     pub duplicates: u64,
+    /// Messages whose delivery's time was over: not sent.
+    pub expired: u64,
     /// Events whose deliveries are all in their queues.
     pub routed: u64,
     /// Events that no sink takes.
@@ -40,6 +42,12 @@ pub struct BatchMetrics {
     pub filtered: u64,
     /// Messages that come back.
     pub retried: u64,
+    /// Of these, messages that wait outside their queue.
+    pub parked: u64,
+    /// Of these, messages that were held back without an attempt, by what held them.
+    pub held: BTreeMap<Hold, u64>,
+    /// Circuits of endpoints that opened or closed.
+    pub circuit_changes: u64,
     /// Messages that went to the dead-letter queue, by reason.
     pub quarantined: BTreeMap<Reason, u64>,
     /// Attempts of schedules that were used up, with or without success.
@@ -77,6 +85,8 @@ impl Entry for Line<'_> {
             role => role.as_str(),
         };
         let quarantined = self.metrics.quarantined.values().sum();
+        let held = self.metrics.held.values().sum();
+        let rate_waits = self.metrics.held.get(&Hold::Rate).copied().unwrap_or_default();
         writer.timestamp(SystemTime::from(self.at));
         writer.value("timestamp", &self.at.to_string());
         writer.value("level", self.level);
@@ -87,10 +97,15 @@ impl Entry for Line<'_> {
         for (name, count) in [
             ("delivered", self.metrics.delivered),
             ("duplicates", self.metrics.duplicates),
+            ("expired", self.metrics.expired),
             ("routed", self.metrics.routed),
             ("unmatched", self.metrics.unmatched),
             ("filtered", self.metrics.filtered),
             ("retried", self.metrics.retried),
+            ("parked", self.metrics.parked),
+            ("held", held),
+            ("rate_waits", rate_waits),
+            ("circuit_changes", self.metrics.circuit_changes),
             ("quarantined", quarantined),
             ("attempts", self.metrics.attempts),
             ("delivered_unrecorded", self.metrics.delivered_unrecorded),
@@ -100,13 +115,16 @@ impl Entry for Line<'_> {
             }
         }
         writer.value("latency_ms", &Latencies(&self.metrics.latencies));
+        for (hold, count) in &self.metrics.held {
+            writer.value(format!("held.{}", hold.as_str()), &NoMetric::from(*count));
+        }
         for (reason, count) in &self.metrics.quarantined {
             writer.value(format!("quarantined.{reason}"), &NoMetric::from(*count));
         }
     }
 }
 
-struct Count(u64);
+pub(super) struct Count(pub(super) u64);
 
 impl Value for Count {
     fn write(&self, writer: impl ValueWriter) {

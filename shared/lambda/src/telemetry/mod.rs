@@ -5,18 +5,22 @@
 mod log;
 mod metrics;
 mod sample;
+mod sweep;
 
 use std::sync::{Mutex, PoisonError};
 
+use acequia_core::id::Stage;
 use acequia_core::port::Lines;
 use acequia_core::queue::QueueName;
 use jiff::Timestamp;
 use metrique::emf::Emf;
+use metrique::writer::Entry;
 use metrique::writer::format::Format as _;
 
 pub use log::{start_telemetry, subscriber};
 pub use metrics::BatchMetrics;
 use sample::Sample;
+pub use sweep::SweepMetrics;
 
 use crate::{Environment, StandardOutput};
 
@@ -86,14 +90,22 @@ impl Telemetry {
 
     /// Writes the line of one batch.
     pub fn write(&self, queue: &QueueName, at: Timestamp, metrics: &BatchMetrics) {
+        self.write_line(&metrics::Line::new(queue, at, &self.reporting.level, metrics));
+    }
+
+    /// Writes the line of one sweep.
+    pub fn write_sweep(&self, stage: &Stage, at: Timestamp, metrics: &SweepMetrics) {
+        self.write_line(&sweep::SweepLine { stage, at, level: &self.reporting.level, metrics });
+    }
+
+    fn write_line(&self, line: &impl Entry) {
         let Some(lines) = &self.lines else { return };
-        let line = metrics::Line::new(queue, at, &self.reporting.level, metrics);
         let mut bytes = Vec::with_capacity(1024);
-        let formatted = self.format.lock().unwrap_or_else(PoisonError::into_inner).format(&line, &mut bytes);
+        let formatted = self.format.lock().unwrap_or_else(PoisonError::into_inner).format(line, &mut bytes);
         match (formatted, str::from_utf8(&bytes)) {
             (Ok(()), Ok(text)) => lines.write(text.trim_end()),
-            (Err(error), _) => tracing::error!(error = %error, "a batch's metrics could not be written"),
-            (Ok(()), Err(error)) => tracing::error!(error = %error, "a batch's metrics could not be written"),
+            (Err(error), _) => tracing::error!(error = %error, "metrics could not be written"),
+            (Ok(()), Err(error)) => tracing::error!(error = %error, "metrics could not be written"),
         }
     }
 }

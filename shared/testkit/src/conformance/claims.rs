@@ -1,7 +1,10 @@
 //! The claiming half of the ledger's suite: who may perform a delivery.
 
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{AttemptNote, ClaimRequest, DeliveryRecord, RETENTION, Record, Status, Verdict, after};
+use acequia_core::ledger::{
+    AttemptNote, ClaimRequest, DeliveryRecord, RETENTION, Record, Round, Status, Verdict, after,
+};
+use acequia_core::outcome::Reason;
 use acequia_core::port::{Ledger, Unavailable};
 
 use crate::build::{at, claim, record, start, tenant_id};
@@ -94,7 +97,7 @@ pub async fn a_redriven_delivery_starts_over_and_keeps_its_history(ledger: &impl
     let tenant = tenant_id("claim-redrive");
     let mut dead = record("1", "mail", Status::Quarantined);
     dead.spent = 9;
-    dead.reason = Some(acequia_core::outcome::Reason::AttemptsExhausted);
+    dead.reason = Some(Reason::AttemptsExhausted);
     dead.note(AttemptNote {
         number: 9,
         at: start(),
@@ -103,9 +106,14 @@ pub async fn a_redriven_delivery_starts_over_and_keeps_its_history(ledger: &impl
         detail: "the endpoint answered 500".to_owned(),
     });
     write(ledger, &tenant, dead.clone()).await;
-    let verdict = claim_one(ledger, &tenant, later(10, claim("1", "mail"))).await;
+    let copy = claim_one(ledger, &tenant, later(10, claim("1", "mail"))).await;
+    assert_eq!(copy, Verdict::Quarantined(Reason::AttemptsExhausted), "it is not the message that was moved back");
+    let round = Round { mark: "letter-1".to_owned(), at: at(10) };
+    let redriven = ClaimRequest { round: Some(round), ..claim("1", "mail") };
+    let verdict = claim_one(ledger, &tenant, later(10, redriven)).await;
     let (record, _) = granted(&verdict);
     assert_eq!((record.spent, &record.attempts, record.reason), (0, &dead.attempts, None));
+    assert_eq!(record.rounds, ["letter-1"]);
     let stored = ledger.read(&tenant, &[claim("1", "mail").key]).await.unwrap().remove(0).unwrap();
     assert_eq!(stored, *record);
 }

@@ -1,39 +1,59 @@
 //! The suite of what is known of endpoints at run time.
 
-use acequia_core::port::{Disabled, EndpointStore};
+use acequia_core::breaker::{Circuit, Disabled, EndpointState, Failing};
+use acequia_core::port::EndpointStore;
 
 use crate::build::{at, sink_id, tenant_id};
 
-fn gone(endpoint: &str) -> Disabled {
-    Disabled { endpoint: endpoint.to_owned(), why: "the endpoint answered 410".to_owned(), since: at(5) }
+fn state(revision: u64) -> EndpointState {
+    EndpointState { revision, ..EndpointState::healthy("digest", None) }
 }
 
-/// It keeps the digest, the reason and the time; the last one counts.
-pub async fn an_endpoint_is_on_until_it_is_disabled(endpoints: &impl EndpointStore) {
-    let (tenant, sink) = (tenant_id("e-off"), sink_id("crm"));
-    assert_eq!(endpoints.disabled(&tenant, &sink).await.unwrap(), None);
-    for digest in ["first", "second"] {
-        endpoints.disable(&tenant, &sink, gone(digest)).await.unwrap();
-        assert_eq!(endpoints.disabled(&tenant, &sink).await.unwrap(), Some(gone(digest)));
+/// A state with everything that it can hold comes back as it was written; the last one counts.
+pub async fn a_state_is_read_as_it_was_written(endpoints: &impl EndpointStore) {
+    let (tenant, sink) = (tenant_id("e-state"), sink_id("crm"));
+    assert_eq!(endpoints.state(&tenant, &sink).await.unwrap(), None);
+    let circuits = [
+        Circuit::Closed,
+        Circuit::Open { until: at(30), since: at(1), trips: 2 },
+        Circuit::Probing { until: at(90), since: at(1), trips: 2, by: "me".to_owned() },
+    ];
+    for (revision, circuit) in (1..).zip(circuits) {
+        let full = EndpointState {
+            circuit,
+            failing: Some(Failing { first: at(1), last: at(7), warned: 50 }),
+            disabled: Some(Disabled { why: "the endpoint answered 410".to_owned(), since: at(5) }),
+            ..state(revision)
+        };
+        assert!(endpoints.change(&tenant, &sink, &full).await.unwrap());
+        assert_eq!(endpoints.state(&tenant, &sink).await.unwrap(), Some(full));
     }
-    assert_eq!(endpoints.disabled(&tenant, &sink_id("crm-b")).await.unwrap(), None);
+    assert!(endpoints.change(&tenant, &sink, &state(4)).await.unwrap());
+    assert_eq!(endpoints.state(&tenant, &sink).await.unwrap(), Some(state(4)), "nothing of the old one is left");
+    assert_eq!(endpoints.state(&tenant, &sink_id("crm-b")).await.unwrap(), None);
 }
 
-/// Enabling says whether it was off.
-pub async fn an_endpoint_that_is_enabled_again_is_on(endpoints: &impl EndpointStore) {
-    let (tenant, sink) = (tenant_id("e-on"), sink_id("crm"));
-    assert!(!endpoints.enable(&tenant, &sink).await.unwrap());
-    endpoints.disable(&tenant, &sink, gone("x")).await.unwrap();
-    assert!(endpoints.enable(&tenant, &sink).await.unwrap());
-    assert!(!endpoints.enable(&tenant, &sink).await.unwrap());
-    assert_eq!(endpoints.disabled(&tenant, &sink).await.unwrap(), None);
+/// Of two changes of one state only the first is made.
+pub async fn of_two_changes_of_one_state_one_is_made(endpoints: &impl EndpointStore) {
+    let (tenant, sink) = (tenant_id("e-two"), sink_id("crm"));
+    for revision in 1..=3 {
+        let (one, two) = (state(revision), EndpointState { endpoint: "another".to_owned(), ..state(revision) });
+        assert!(endpoints.change(&tenant, &sink, &one).await.unwrap());
+        assert!(!endpoints.change(&tenant, &sink, &two).await.unwrap());
+        assert_eq!(endpoints.state(&tenant, &sink).await.unwrap(), Some(one));
+    }
+    assert!(!endpoints.change(&tenant, &sink, &state(9)).await.unwrap(), "it does not follow");
 }
 
-/// Sinks of two tenants may have the same id.
-pub async fn the_endpoint_of_another_tenant_stays_on(endpoints: &impl EndpointStore) {
-    let sink = sink_id("crm");
-    endpoints.disable(&tenant_id("e-iso"), &sink, gone("x")).await.unwrap();
-    assert_eq!(endpoints.disabled(&tenant_id("e-iso-b"), &sink).await.unwrap(), None);
-    assert!(!endpoints.enable(&tenant_id("e-iso-b"), &sink).await.unwrap());
-    assert!(endpoints.disabled(&tenant_id("e-iso"), &sink).await.unwrap().is_some());
+/// All states of a tenant, and of nobody else.
+pub async fn the_endpoint_of_another_tenant_is_another(endpoints: &impl EndpointStore) {
+    let (one, two) = (tenant_id("e-iso"), tenant_id("e-iso-b"));
+    for sink in ["crm", "crm-b"] {
+        assert!(endpoints.change(&one, &sink_id(sink), &state(1)).await.unwrap());
+    }
+    assert_eq!(endpoints.state(&two, &sink_id("crm")).await.unwrap(), None);
+    assert_eq!(endpoints.states(&two).await.unwrap(), []);
+    let mut states = endpoints.states(&one).await.unwrap();
+    states.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(states, [(sink_id("crm"), state(1)), (sink_id("crm-b"), state(1))]);
 }

@@ -16,8 +16,11 @@ pub mod endpoints;
 pub mod journal;
 pub mod ledger;
 pub mod mail_book;
+pub mod parking;
 pub mod queues;
+pub mod rates;
 pub mod secrets;
+pub mod strikes;
 pub mod tenants;
 
 /// Makes one test of each case of a suite: `suite!(ledger, InMemoryLedger::new())`.
@@ -88,6 +91,22 @@ macro_rules! suite {
             ]
         );
     };
+    (parking, $port:expr) => {
+        $crate::cases!(
+            parking,
+            $port,
+            [
+                what_is_parked_is_found_when_it_is_due_and_not_before,
+                a_parked_message_is_read_back_as_it_was,
+                a_message_that_is_parked_twice_is_there_once,
+                what_is_released_is_gone,
+                an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
+                a_sinks_messages_are_hastened_and_no_others,
+                one_holder_at_a_time_has_the_lease,
+                a_turn_is_taken_once_until_its_time_is_over,
+            ]
+        );
+    };
     (secrets, $port:expr) => {
         $crate::cases!(
             secrets,
@@ -141,14 +160,38 @@ macro_rules! suite {
             ]
         );
     };
+    (strikes, $port:expr) => {
+        $crate::cases!(
+            strikes,
+            $port,
+            [
+                a_strike_is_read_back_by_its_message,
+                the_last_strike_against_a_message_counts,
+                a_strike_that_is_taken_back_is_gone_and_its_neighbours_stay,
+                a_strike_is_the_tenants_own,
+            ]
+        );
+    };
     (endpoints, $port:expr) => {
         $crate::cases!(
             endpoints,
             $port,
             [
-                an_endpoint_is_on_until_it_is_disabled,
-                an_endpoint_that_is_enabled_again_is_on,
-                the_endpoint_of_another_tenant_stays_on,
+                a_state_is_read_as_it_was_written,
+                of_two_changes_of_one_state_one_is_made,
+                the_endpoint_of_another_tenant_is_another,
+            ]
+        );
+    };
+    (rates, $port:expr) => {
+        $crate::cases!(
+            rates,
+            $port,
+            [
+                a_mark_moves_only_from_where_it_stands,
+                of_many_who_move_a_mark_at_once_one_does,
+                a_rate_is_of_one_sink_of_one_tenant,
+                those_who_share_count_for_a_while,
             ]
         );
     };

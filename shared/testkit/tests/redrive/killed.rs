@@ -5,10 +5,10 @@ use std::time::Duration;
 use acequia_core::ledger::{DeliveryRecord, Record, Status};
 use acequia_core::port::Ledger as _;
 use acequia_core::redrive::Order;
-use acequia_testkit::build;
+use acequia_testkit::{IMMORTAL, build};
 use futures::FutureExt as _;
 
-use crate::world::{IMMORTAL, World};
+use crate::world::World;
 
 /// Two calls of each kind.
 const LETTERS: u64 = 12;

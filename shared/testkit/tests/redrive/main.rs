@@ -2,6 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod killed;
-mod mortal;
 mod moved;
 mod world;

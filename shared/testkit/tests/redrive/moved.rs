@@ -7,11 +7,10 @@ use std::time::Duration;
 use acequia_core::delivery::Attribute;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::redrive::{Filter, Order, REDRIVEN, Walked, Watch, purge, redrive, walk};
-use acequia_testkit::build;
+use acequia_testkit::{IMMORTAL, Mortal, build};
 use futures::FutureExt as _;
 
-use crate::mortal::Mortal;
-use crate::world::{IMMORTAL, Nobody, World};
+use crate::world::{Nobody, World};
 
 fn event(number: u64) -> Filter {
     Filter { event: Some(build::event_id(&format!("{number:03}"))), ..Filter::default() }

@@ -8,13 +8,8 @@ use acequia_core::outcome::Reason;
 use acequia_core::port::Queues as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::redrive::{Order, Redriven, Watch, Way, redrive};
-use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, build};
+use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, Mortal, build};
 use futures::FutureExt as _;
-
-use crate::mortal::Mortal;
-
-/// No process of these tests lives as long.
-pub(crate) const IMMORTAL: u32 = u32::MAX;
 
 pub(crate) struct World {
     pub(crate) clock: FixedClock,

@@ -35,7 +35,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         folder: "functions/*",
         may_use: &["acequia-core", "acequia-aws", "acequia-lambda"],
-        may_test_with: &["acequia-testkit", "receiver"],
+        may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },
     Layer {
@@ -56,10 +56,29 @@ const LAYERS: &[Layer] = &[
             "router",
             "forward",
             "email",
+            "sweeper",
+            "webhook",
             "aws_lambda_events",
         ],
         may_test_with: &[],
         refuses: &["aws-", "aws_", "lambda_", "tokio", "reqwest", "rand"],
+    },
+    // The bench runs the functions' programs against the stub, and their code over the real and the in-memory ports.
+    Layer {
+        folder: "tests/bench",
+        may_use: &[
+            "acequia-core",
+            "acequia-aws",
+            "acequia-lambda",
+            "acequia-testkit",
+            "router",
+            "webhook",
+            "forward",
+            "email",
+            "stub",
+        ],
+        may_test_with: &[],
+        refuses: &["aws-"],
     },
     Layer { folder: "xtask", may_use: &[], may_test_with: &[], refuses: &["aws-", "aws_", "lambda_", "acequia-aws"] },
 ];

@@ -39,7 +39,7 @@ fn holds(rule: fn(&Template) -> Vec<String>) {
 
 #[test]
 fn the_templates_are_read_as_they_are_meant() {
-    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 7);
+    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 8);
     assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), 4);
     assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 10);
 }
@@ -88,6 +88,12 @@ fn every_queue_hides_messages_for_six_timeouts_and_the_window() {
 #[test]
 fn every_consumer_may_work_on_its_queue_and_quarantine() {
     let found = queue::consumer_may_work_on_its_queue(&tenant(), &platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn intake_and_forward_keep_order_both_or_none() {
+    let found = queue::intake_and_forward_are_fifo_together(&tenant());
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 

@@ -156,7 +156,8 @@ pub(crate) fn queue_hides_messages_long_enough(template: &Template, platform: &T
             continue;
         };
         let timeout = function.property("Timeout").as_i64().or(common).unwrap_or_default();
-        let window = template.largest(mapping.property("MaximumBatchingWindowInSeconds")).unwrap_or_default();
+        let windows = alternatives(mapping.property("MaximumBatchingWindowInSeconds")).into_iter();
+        let window = windows.filter_map(|window| template.largest(window)).max().unwrap_or_default();
         let wanted = 6 * timeout + window;
         if queue.property("VisibilityTimeout").as_i64().is_none_or(|hidden| hidden < wanted) {
             let wanted = format!("VisibilityTimeout is {wanted} or more (6 x {timeout} s and a window of {window} s)");
@@ -172,19 +173,28 @@ pub(crate) fn consumer_may_work_on_its_queue(template: &Template, platform: &Tem
     let mut found = Vec::new();
     for mapping in template.of_kind(MAPPING) {
         let queue = target(mapping.property("EventSourceArn")).and_then(|name| template.resource(name));
-        let name =
-            queue.and_then(|queue| text(queue.property("QueueName"))?.strip_prefix("acequia_${Stage}_${TenantId}_"));
+        let names: Vec<&str> = queue
+            .map(|queue| alternatives(queue.property("QueueName")))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|name| text(name)?.strip_prefix("acequia_${Stage}_${TenantId}_"))
+            .collect();
         let function = consumer(&mapping).and_then(|name| function::named(platform, name));
-        let (Some(name), Some(function)) = (name, function) else {
+        let (Some(function), false) = (function, names.is_empty()) else {
             found.push(template.says(mapping.name, "maps a queue of the tenant to a function of the platform"));
             continue;
         };
-        let arn =
-            format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:acequia_${{Stage}}_*_{name}");
-        let dead = format!("{arn}-dlq");
-        let wanted = consume.into_iter().map(|action| (action, &arn)).chain([("sqs:SendMessage", &dead)]);
-        for (action, arn) in wanted.filter(|(action, arn)| !function::may(platform, &function, action, arn)) {
-            found.push(platform.says(function.name, &format!("its role allows {action} on {arn}")));
+        for name in names {
+            let start = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:acequia_${Stage}_*_";
+            let arn = format!("{start}{name}");
+            let dead = match name.strip_suffix(".fifo") {
+                Some(name) => format!("{start}{name}-dlq.fifo"),
+                None => format!("{arn}-dlq"),
+            };
+            let wanted = consume.into_iter().map(|action| (action, &arn)).chain([("sqs:SendMessage", &dead)]);
+            for (action, arn) in wanted.filter(|(action, arn)| !function::may(platform, &function, action, arn)) {
+                found.push(platform.says(function.name, &format!("its role allows {action} on {arn}")));
+            }
         }
     }
     found
@@ -230,4 +240,32 @@ pub(crate) fn queue_has_an_alarm_on_its_oldest_message(template: &Template) -> V
     let metric = "ApproximateAgeOfOldestMessage";
     let unwatched = sources(template).into_iter().filter(|queue| !alarm_on(template, queue.name, metric));
     unwatched.map(|queue| template.says(queue.name, &format!("an alarm watches {metric}"))).collect()
+}
+
+/// The order of events is kept from the intake to forward sinks, or nowhere: the router goes by the intake's name.
+pub(crate) fn intake_and_forward_are_fifo_together(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in ["IntakeQueue", "IntakeDlq", "ForwardQueue", "ForwardDlq"] {
+        let Some(queue) = template.resource(name) else {
+            found.push(template.says(name, "is a queue"));
+            continue;
+        };
+        let by_one = |path: &str| queue.property(path).pointer("/Fn::If/0").is_some_and(|name| name == "IsOrdered");
+        let fifo = alternatives(queue.property("QueueName")).into_iter().filter_map(text);
+        let named = fifo.filter(|name| name.strip_suffix(".fifo").is_some()).count() == 1;
+        if !(named && by_one("QueueName") && by_one("FifoQueue")) {
+            found.push(template.says(name, "QueueName and FifoQueue are FIFO if IsOrdered, and else not"));
+        }
+        for (path, value) in [("DeduplicationScope", "messageGroup"), ("FifoThroughputLimit", "perMessageGroupId")] {
+            if alternatives(queue.property(path)) != [value] {
+                found.push(template.says(name, &format!("{path} is {value} if IsOrdered")));
+            }
+        }
+    }
+    for mapping in ["IntakeMapping", "ForwardMapping"].into_iter().filter_map(|name| template.resource(name)) {
+        if mapping.property("BatchSize").pointer("/Fn::If/1") != Some(&Value::from(10)) {
+            found.push(template.says(mapping.name, "BatchSize is 10 if IsOrdered"));
+        }
+    }
+    found
 }

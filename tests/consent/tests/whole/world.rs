@@ -9,11 +9,11 @@ use acequia_core::delivery::{Outgoing, REASON};
 use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Sink, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryQueues, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use confirm::{Confirm, Request, Response};
 use email::EmailSink;
@@ -69,7 +69,7 @@ thread_local! {
     static SINKS: std::cell::RefCell<std::collections::BTreeMap<String, String>> = std::cell::RefCell::default();
 }
 
-type Loop<S> = SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, S>;
+type Loop<S> = SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, S>;
 
 pub(crate) struct World {
     pub(crate) clock: FixedClock,
@@ -80,7 +80,7 @@ pub(crate) struct World {
     pub(crate) ledger: InMemoryLedger,
     pub(crate) queues: InMemoryQueues,
     postbox: Postbox,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents>,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
     outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
     email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryMailBook, InMemoryConsents>>,
     forward: Loop<ForwardSink<InMemoryQueues>>,
@@ -105,6 +105,7 @@ impl World {
             tenants: cached(),
             ledger: ledger.clone(),
             queues: queues.clone(),
+            parking: InMemoryParking::new(),
             consents: consents.clone(),
             clock: time(),
             chance: Arc::new(SeededChance::new(1)),
@@ -327,6 +328,8 @@ fn sink_loop<S: Sink>(
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(2)),

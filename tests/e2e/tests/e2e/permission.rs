@@ -84,6 +84,37 @@ fn the_email_function_may_send_mails_and_cannot_read_secrets() {
 }
 
 #[test]
+fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_and_no_secrets_or_messages() {
+    let role = role("sweeper");
+    send(&role, "alder", "webhook-dlq").unwrap();
+    let key = json!({"pk": {"S": "alder"}, "sk": {"S": "none"}});
+    let keys = json!({"RequestItems": {"acequia-local-parked": {"Keys": [key]}}});
+    role.json("dynamodb", "DynamoDB_20120810.BatchGetItem", &keys).unwrap();
+    read_tenants(&role).unwrap();
+    assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
+    assert_denied("changing a tenant", write_tenants(&role));
+    assert_denied("reading a secret", read_secret(&role));
+    assert_denied("sending a mail", mail(&role));
+    let receive = |queue: &str| {
+        let url = world().queue_url("alder", queue);
+        role.json("sqs", "AmazonSQS.ReceiveMessage", &json!({"QueueUrl": url, "VisibilityTimeout": 0}))
+    };
+    receive("webhook-dlq").unwrap();
+    assert_denied("receiving deliveries", receive("webhook"));
+    assert_denied("receiving dead letters of the intake", receive("intake-dlq"));
+}
+
+#[test]
+fn a_sinks_function_may_park_and_cannot_read_what_is_parked() {
+    let role = role("webhook");
+    let scan = json!({"TableName": "acequia-local-parked"});
+    assert_denied("reading parked messages", role.json("dynamodb", "DynamoDB_20120810.Scan", &scan));
+    let key = json!({"pk": {"S": "alder"}, "sk": {"S": "none"}});
+    let get = json!({"TableName": "acequia-local-parked", "Key": key});
+    assert_denied("reading a parked message", role.json("dynamodb", "DynamoDB_20120810.GetItem", &get));
+}
+
+#[test]
 fn no_function_may_take_messages_of_another_functions_queue() {
     for (function, queue) in [("router", "webhook"), ("webhook", "email"), ("forward", "intake"), ("email", "forward")]
     {

@@ -21,9 +21,6 @@ struct Arguments {
     /// How many failing seeds are shown.
     #[arg(long, default_value_t = 5)]
     show: usize,
-    /// Count what is an open question (docs/TESTING.md) as a violation too.
-    #[arg(long)]
-    strict: bool,
     /// Run this seed alone.
     #[arg(long, conflicts_with_all = ["seeds", "start"])]
     seed: Option<u64>,
@@ -43,7 +40,7 @@ fn main() -> ExitCode {
 
 /// Runs one seed; answers whether all is well.
 fn replay(seed: u64, arguments: &Arguments) -> bool {
-    let report = run(seed, Options { keep_trace: true, strict: arguments.strict, mutation: None });
+    let report = run(seed, Options { keep_trace: true, mutation: None });
     let broken = !report.violations.is_empty();
     if arguments.trace || broken {
         report.trace.iter().for_each(|line| println!("{line}"));
@@ -67,7 +64,7 @@ fn sweep(arguments: &Arguments) -> usize {
             if seed >= start.saturating_add(seeds) {
                 return;
             }
-            let report = run(seed, Options { strict: arguments.strict, ..Options::default() });
+            let report = run(seed, Options::default());
             effects.fetch_add(report.effects as u64, Ordering::Relaxed);
             if !report.violations.is_empty() {
                 failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(report);

@@ -55,10 +55,11 @@ impl Perilous {
             Verdict::InProgress(_) => "finds in progress",
             Verdict::NotDue(_) => "finds not due",
             Verdict::Conflict => "finds another content of",
+            Verdict::Quarantined(_) => "finds quarantined",
         };
         history.note(self.0.invocation(), format_args!("{word} {key:?}"));
-        if matches!(verdict, Verdict::Claimed { .. }) {
-            history.stories.entry(key).or_default().claimed(self.0.world.strict);
+        if let Verdict::Claimed { record, .. } = verdict {
+            history.stories.entry(key).or_default().claimed(record);
         }
     }
 

@@ -14,6 +14,10 @@ impl Mailer for Perilous {
         let Some((event, key)) = self.recognise(mail) else {
             return Err(MailError::Refused("nobody's mail".to_owned()));
         };
+        if self.0.world.lock().history.kills(event, true) {
+            self.0.die(event).await;
+        }
+        self.0.world.lock().history.attempt(self.0.invocation(), key, true);
         let answer = match select(pin!(self.post(event, key)), self.0.world.clock.sleep(CALL_TIMEOUT)).await {
             Either::Left((answer, _)) => answer,
             Either::Right(((), _)) => Err(MailError::NoAnswer),
@@ -46,7 +50,6 @@ impl Perilous {
         let body = history.event(event).map(|event| event.body.clone()).unwrap_or_default();
         history.event_of(who, &tenant, &body)?;
         let key = history.delivery(who, &mail.delivery, event)?;
-        history.attempt(who, key, true);
         Some((event, key))
     }
 

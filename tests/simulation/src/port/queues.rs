@@ -5,6 +5,8 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Attribute, Incoming, Outgoing, REASON, SINK};
 use acequia_core::id::DeliveryId;
+use acequia_core::outcome::Reason;
+use acequia_core::parking::RETURNED;
 use acequia_core::port::{Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_testkit::InMemoryQueues;
@@ -43,7 +45,16 @@ fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, i
     if name.dlq && who != 0 && text(outgoing, REASON).is_none() {
         history.report(who, format_args!("event {event} was sent to {name} without a reason"));
     }
-    let key = text(outgoing, SINK).and_then(|sink| history.story_of(event, sink));
+    let sink = text(outgoing, SINK);
+    if name.dlq && text(outgoing, REASON) == Some(Reason::CrashLoop.as_str()) {
+        history.condemned(who, &(event, sink.map(str::to_owned)));
+    }
+    let key = sink.and_then(|sink| history.story_of(event, sink));
+    if !name.dlq && outgoing.attributes.contains_key(RETURNED) {
+        history.note(who, format_args!("sends event {event} {key:?} back to {name}"));
+        history.returned(event, sink);
+        return;
+    }
     history.note(who, format_args!("sends event {event} {key:?} to {name}"));
     match (name.role, name.dlq, key) {
         (QueueRole::Intake, true, _) => *history.dead.entry(event).or_default() += 1,
@@ -82,6 +93,15 @@ impl Perilous {
         answer
     }
 
+    /// The event among these that its sender dies of.
+    fn deadly(&self, name: &QueueName, messages: &[Outgoing]) -> Option<usize> {
+        let history = &mut self.0.world.lock().history;
+        let mut events =
+            messages.iter().filter_map(|one| history.event_of(self.0.invocation(), &name.tenant, &one.body));
+        let events: Vec<usize> = events.by_ref().collect();
+        events.into_iter().find(|event| !name.dlq && history.kills(*event, name.role == QueueRole::Out))
+    }
+
     /// Notes the attempts of a forward sink; answers whether the target of this message is out of order.
     fn attempt(&self, name: &QueueName, outgoing: &Outgoing) -> bool {
         let who = self.0.invocation();
@@ -105,11 +125,15 @@ impl Queues for Perilous {
         let down = || messages.iter().map(|outgoing| believed(outgoing, &name)).collect();
         let what = match (name.dlq, name.role) {
             (true, _) => "queues.send to the dead-letter queue",
+            (_, QueueRole::Intake) => "queues.send to intake",
             (_, QueueRole::Sink(SinkKind::Email)) => "queues.send to email",
             (_, QueueRole::Sink(SinkKind::Webhook)) => "queues.send to webhook",
             (_, QueueRole::Sink(SinkKind::Forward)) => "queues.send to forward",
             _ => "queues.send to the target",
         };
+        if let Some(event) = self.deadly(&name, messages) {
+            self.0.die(event).await;
+        }
         let Some(call) = self.0.call(what).await else { return down() };
         let mut answers = Vec::with_capacity(messages.len());
         for outgoing in messages {

@@ -1,4 +1,4 @@
-//! Ports that die: after so many steps nothing is answered any more, as for a process that is killed.
+//! An operator's ports that die: after so many steps nothing is answered any more, as for a process that is killed.
 //!
 //! A step lies before and after each entry of each call, so a call of ten messages can die with four of them done.
 
@@ -8,23 +8,41 @@ use std::time::Duration;
 use acequia_core::delivery::Outgoing;
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
-use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{DeadLetters, Received, RedriveJournal, Sending, Standing};
-use acequia_testkit::{InMemoryJournal, InMemoryQueues};
+use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::{DeadLetters, Depths, Received, RedriveJournal, Sending, Standing};
 use jiff::Timestamp;
 
+use crate::journal::InMemoryJournal;
+use crate::queues::InMemoryQueues;
+
+/// No process of a test lives as long.
+pub const IMMORTAL: u32 = u32::MAX;
+
+/// What is told of each message that was sent back.
+type Observer<'a> = Box<dyn Fn(&Outgoing) + Send + Sync + 'a>;
+
 /// The queues and the journal of one process.
-pub(crate) struct Mortal<'a> {
-    pub(crate) queues: &'a InMemoryQueues,
-    pub(crate) journal: &'a InMemoryJournal,
+pub struct Mortal<'a> {
+    /// The queues, which outlive it.
+    pub queues: &'a InMemoryQueues,
+    /// The journal, which outlives it.
+    pub journal: &'a InMemoryJournal,
     left: AtomicU32,
     /// Whether sending works and its answers are lost.
-    pub(crate) deaf: AtomicBool,
+    pub deaf: AtomicBool,
+    observer: Observer<'a>,
 }
 
 impl<'a> Mortal<'a> {
-    pub(crate) fn new(queues: &'a InMemoryQueues, journal: &'a InMemoryJournal, steps: u32) -> Self {
-        Self { queues, journal, left: AtomicU32::new(steps), deaf: AtomicBool::new(false) }
+    /// A process that dies after so many steps.
+    pub fn new(queues: &'a InMemoryQueues, journal: &'a InMemoryJournal, steps: u32) -> Self {
+        Self { queues, journal, left: AtomicU32::new(steps), deaf: AtomicBool::new(false), observer: Box::new(|_| ()) }
+    }
+
+    /// The same, whose sendings `observer` sees.
+    #[must_use]
+    pub fn observed(self, observer: impl Fn(&Outgoing) + Send + Sync + 'a) -> Self {
+        Self { observer: Box::new(observer), ..self }
     }
 
     async fn step(&self) {
@@ -48,7 +66,11 @@ impl DeadLetters for Mortal<'_> {
         let mut answers = Vec::new();
         for message in messages {
             self.step().await;
-            answers.extend(self.queues.send_once(queue, std::slice::from_ref(message)).await);
+            let answer = self.queues.send_once(queue, std::slice::from_ref(message)).await;
+            if matches!(answer.as_slice(), [Sending::Sent]) {
+                (self.observer)(message);
+            }
+            answers.extend(answer);
         }
         self.step().await;
         if self.deaf.load(Ordering::Relaxed) {
@@ -73,6 +95,12 @@ impl DeadLetters for Mortal<'_> {
         }
         self.step().await;
         answers
+    }
+}
+
+impl Depths for Mortal<'_> {
+    async fn measure(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Unavailable> {
+        self.queues.measure(name).await
     }
 }
 

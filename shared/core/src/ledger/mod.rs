@@ -8,9 +8,13 @@
 //! - While a lease runs, nobody else performs the delivery; who finds it claimed comes back after the lease.
 //! - A delivery recorded as delivered is not performed again while its record lives.
 //! - A lease that ran out means that an invocation died on the way: nobody knows whether the effect happened.
+//! - What is quarantined starts over only when its dead letter was moved back, which its message shows by a mark of its own
+//!   ([`crate::delivery::round`]). Any other copy of the message is quarantined too, and attempts nothing.
 //!
 //! Not guaranteed: exactly once. Between the effect and its record a crash leaves the claim to expire.
 //! Records also expire (`expires_at`); the store deletes late, so [`judge`] compares the time itself.
+
+mod claim;
 
 use std::time::Duration;
 
@@ -21,11 +25,16 @@ use crate::config::SinkKind;
 use crate::id::{EventId, SinkId};
 use crate::outcome::Reason;
 
+pub use claim::{ClaimRequest, Round, Verdict, judge};
+
 /// How long the ledger remembers: longer than SQS can hold a message and its dead-letter queue keep it (14 days each).
 pub const RETENTION: Duration = Duration::from_hours(720);
 
 /// How many of the last attempts a record keeps.
 pub const KEPT_ATTEMPTS: usize = 10;
+
+/// How many of the last redrives a record knows.
+pub const KEPT_ROUNDS: usize = 10;
 
 /// A message that comes back by its schedule may arrive this much early: clocks differ.
 const EARLY: Duration = Duration::from_secs(2);
@@ -51,6 +60,8 @@ pub enum Status {
     Retry,
     /// It is in the dead-letter queue.
     Quarantined,
+    /// Its time was over before it could be delivered: it was not, and is not any more.
+    Expired,
 }
 
 /// One attempt, as it is remembered.
@@ -68,6 +79,16 @@ pub struct AttemptNote {
     /// What happened, in words without personal data.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+}
+
+/// A place in the line of a rate, and whose it is: another copy of the message may not take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// When the attempt may begin.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// SQS's id of the message that has it.
+    pub message: String,
 }
 
 /// The sink's proof.
@@ -134,6 +155,12 @@ pub struct DeliveryRecord {
     /// The sink's proof, where it is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The place that it has in the line of its sink's rate, where it waits for one ([`crate::rate`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The marks with which it came out of the dead-letter queue, the last one last, at most [`KEPT_ROUNDS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<String>,
 }
 
 impl DeliveryRecord {
@@ -168,7 +195,43 @@ impl DeliveryRecord {
             due_at: None,
             reason: None,
             receipt: None,
+            place: None,
+            rounds: request.round.iter().map(|round| round.mark.clone()).collect(),
         }
+    }
+
+    /// The record that the delivery starts over with, because its dead letter was moved back: its history is kept.
+    fn begin_again(&self, request: &ClaimRequest) -> Self {
+        let mut rounds = self.rounds.clone();
+        rounds.extend(request.round.iter().map(|round| round.mark.clone()));
+        let surplus = rounds.len().saturating_sub(KEPT_ROUNDS);
+        rounds.drain(..surplus);
+        Self { rounds, attempts: self.attempts.clone(), ..Self::begin(request) }
+    }
+
+    /// The record that the delivery goes on with.
+    fn go_on(&self, request: &ClaimRequest) -> Self {
+        Self {
+            spent: self.spent,
+            reason: self.reason,
+            attempts: self.attempts.clone(),
+            place: self.place.clone(),
+            rounds: self.rounds.clone(),
+            ..Self::begin(request)
+        }
+    }
+
+    /// Whether this message was moved out of the dead-letter queue by somebody who could know how the record stands now.
+    ///
+    /// An older move is of another copy of the dead letter. Where a second effect is at stake, a move counts only if it came after
+    /// the record for sure, though clocks differ.
+    fn is_redriven_by(&self, request: &ClaimRequest) -> bool {
+        let since = match (self.status, self.reason) {
+            (Status::Claimed, _) => after(self.lease_until.unwrap_or(self.updated_at), EARLY),
+            (_, Some(Reason::Ambiguous)) => after(self.updated_at, EARLY),
+            _ => self.updated_at,
+        };
+        request.round.as_ref().is_some_and(|round| round.at >= since && !self.rounds.contains(&round.mark))
     }
 }
 
@@ -220,212 +283,7 @@ impl Record {
     }
 }
 
-/// What an invocation asks for before it performs a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimRequest {
-    /// Which delivery.
-    pub key: DeliveryKey,
-    /// The sink's kind.
-    pub kind: SinkKind,
-    /// The digest of the event's bytes.
-    pub digest: String,
-    /// The version of the configuration in use.
-    pub config_version: u64,
-    /// When the event was accepted.
-    pub accepted_at: Timestamp,
-    /// The claimant: unique to this invocation.
-    pub token: String,
-    /// The time of the request.
-    pub now: Timestamp,
-    /// Until when the claim holds: beyond the end of the invocation.
-    pub lease_until: Timestamp,
-}
-
-/// What a claim came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The delivery is the claimant's until the lease ends.
-    Claimed {
-        /// The record as it stands now, with the history of earlier attempts.
-        record: Box<DeliveryRecord>,
-        /// True where an earlier claimant died on the way, so that the effect may have happened already.
-        ambiguous: bool,
-    },
-    /// It was delivered before.
-    Done,
-    /// Another invocation has it, for this long.
-    InProgress(Duration),
-    /// It came back before its time, by this much.
-    NotDue(Duration),
-    /// The same identity came with another content.
-    Conflict,
-}
-
-/// Decides on a claim, given what the ledger holds: the whole protocol in one pure function.
-///
-/// A [`Verdict::Claimed`] is what *would* hold: the store makes it true by writing the record on condition that nothing
-/// changed in between ([`DeliveryRecord::claim`] is still what it was), and asks again where something did.
-pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdict {
-    let Some(existing) = existing.filter(|record| record.expires_at > request.now) else {
-        return Verdict::Claimed { record: Box::new(DeliveryRecord::begin(request)), ambiguous: false };
-    };
-    if existing.digest != request.digest {
-        return Verdict::Conflict;
-    }
-    let (spent, ambiguous) = match existing.status {
-        Status::Delivered => return Verdict::Done,
-        // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
-        Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => (existing.spent, false),
-        Status::Claimed => match remaining(existing.lease_until, request.now) {
-            Some(remaining) => return Verdict::InProgress(remaining),
-            None => (existing.spent, true),
-        },
-        Status::Retry => match remaining(existing.due_at, request.now) {
-            Some(remaining) if remaining > EARLY => return Verdict::NotDue(remaining),
-            _ => (existing.spent, false),
-        },
-        // It left the dead-letter queue again: somebody redrove it, and it starts over with its history kept.
-        Status::Quarantined => (0, false),
-    };
-    let reason = existing.reason.filter(|_| existing.status != Status::Quarantined);
-    let record =
-        DeliveryRecord { spent, reason, attempts: existing.attempts.clone(), ..DeliveryRecord::begin(request) };
-    Verdict::Claimed { record: Box::new(record), ambiguous }
-}
-
-/// The time from `now` until `until`, where that lies ahead.
-fn remaining(until: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
-    let ahead = until?.duration_since(now);
-    Duration::try_from(ahead).ok().filter(|ahead| !ahead.is_zero())
-}
-
 /// A time later by `by`; the end of time where it would lie beyond.
 pub fn after(time: Timestamp, by: Duration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_000_000 + seconds).unwrap()
-    }
-
-    #[test]
-    fn a_verdict_of_failure_outlives_the_next_claims_and_ends_with_the_quarantine() {
-        let mut condemned = record(Status::Retry);
-        condemned.reason = Some(Reason::Ambiguous);
-        let Verdict::Claimed { record: again, .. } = judge(Some(&condemned), &request(300)) else {
-            panic!("it is due")
-        };
-        assert_eq!(again.reason, Some(Reason::Ambiguous));
-        let Verdict::Claimed { record: later, .. } = judge(Some(&again), &request(900)) else {
-            panic!("the lease is over")
-        };
-        assert_eq!(later.reason, Some(Reason::Ambiguous), "who was to quarantine it died");
-        let dead = DeliveryRecord { status: Status::Quarantined, ..*later };
-        let Verdict::Claimed { record: redriven, .. } = judge(Some(&dead), &request(900)) else {
-            panic!("it was redriven")
-        };
-        assert_eq!(redriven.reason, None);
-    }
-
-    fn request(now: i64) -> ClaimRequest {
-        ClaimRequest {
-            key: DeliveryKey { event: EventId::new("/a", "1").unwrap(), sink: "crm".parse().unwrap() },
-            kind: SinkKind::Email,
-            digest: "d".to_owned(),
-            config_version: 1,
-            accepted_at: at(0),
-            token: "me".to_owned(),
-            now: at(now),
-            lease_until: at(now + 60),
-        }
-    }
-
-    fn record(status: Status) -> DeliveryRecord {
-        let mut record = DeliveryRecord::begin(&request(0));
-        record.status = status;
-        record.spent = 2;
-        record.due_at = Some(at(300));
-        record
-    }
-
-    fn spent_of(verdict: &Verdict) -> Option<(u32, bool)> {
-        match verdict {
-            Verdict::Claimed { record, ambiguous } => Some((record.spent, *ambiguous)),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn a_first_claim_is_granted_with_nothing_spent() {
-        assert_eq!(spent_of(&judge(None, &request(0))), Some((0, false)));
-    }
-
-    #[test]
-    fn while_the_lease_runs_it_is_in_progress_and_afterwards_ambiguous() {
-        let claimed = DeliveryRecord { claim: Some("another".to_owned()), ..record(Status::Claimed) };
-        assert_eq!(judge(Some(&claimed), &request(59)), Verdict::InProgress(Duration::from_secs(1)));
-        assert_eq!(spent_of(&judge(Some(&claimed), &request(60))), Some((2, true)));
-    }
-
-    #[test]
-    fn a_claimant_that_asks_again_has_its_claim_still() {
-        let mine = record(Status::Claimed);
-        assert_eq!(spent_of(&judge(Some(&mine), &request(1))), Some((2, false)));
-    }
-
-    #[test]
-    fn what_was_delivered_is_done() {
-        assert_eq!(judge(Some(&record(Status::Delivered)), &request(10)), Verdict::Done);
-    }
-
-    #[test]
-    fn a_retry_waits_for_its_time_give_or_take_two_seconds() {
-        let retry = record(Status::Retry);
-        assert_eq!(judge(Some(&retry), &request(100)), Verdict::NotDue(Duration::from_secs(200)));
-        assert_eq!(spent_of(&judge(Some(&retry), &request(298))), Some((2, false)));
-    }
-
-    #[test]
-    fn what_was_quarantined_starts_over_with_its_history() {
-        let mut quarantined = record(Status::Quarantined);
-        let note =
-            AttemptNote { number: 1, at: at(1), outcome: "retry".to_owned(), duration_ms: 5, detail: String::new() };
-        quarantined.note(note.clone());
-        let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &request(10)) else {
-            panic!("it was not granted")
-        };
-        assert_eq!((record.spent, record.attempts), (0, vec![note]));
-    }
-
-    #[test]
-    fn another_content_under_the_same_identity_is_a_conflict() {
-        let other = ClaimRequest { digest: "e".to_owned(), ..request(10) };
-        assert_eq!(judge(Some(&record(Status::Delivered)), &other), Verdict::Conflict);
-    }
-
-    #[test]
-    fn an_expired_record_counts_for_nothing_even_if_the_store_still_has_it() {
-        let late = i64::try_from(RETENTION.as_secs()).unwrap() + 1;
-        assert_eq!(spent_of(&judge(Some(&record(Status::Delivered)), &request(late))), Some((0, false)));
-    }
-
-    #[test]
-    fn the_history_keeps_the_last_attempts() {
-        let mut record = record(Status::Retry);
-        for number in 1..=25 {
-            record.note(AttemptNote {
-                number,
-                at: at(0),
-                outcome: "retry".to_owned(),
-                duration_ms: 1,
-                detail: String::new(),
-            });
-        }
-        assert_eq!(record.attempts.len(), KEPT_ATTEMPTS);
-        assert_eq!(record.attempts.last().map(|note| note.number), Some(25));
-    }
 }

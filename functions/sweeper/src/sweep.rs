@@ -1,0 +1,215 @@
+//! One sweep, from the lease to the metrics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::delivery::{Outgoing, quarantined};
+use acequia_core::id::Stage;
+use acequia_core::outcome::Reason;
+use acequia_core::parking::{DuePage, Parked, SHARDS};
+use acequia_core::port::{Chance, Clock, Queues, SendError, Sweeping, Unavailable};
+use acequia_core::queue::{QueueArn, QueueName};
+use acequia_lambda::{Deadline, SweepMetrics, Telemetry};
+use jiff::Timestamp;
+
+use crate::redrive::Afterwards;
+
+/// How many rows are read, sent and deleted together.
+const PAGE: usize = 100;
+
+/// What a page may take; with less time left, the rest waits for the next sweep.
+const FOR_A_PAGE: Duration = Duration::from_secs(10);
+
+/// Why a sweep ended before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the parked messages could not be swept")]
+pub struct SweepFailed(#[from] Unavailable);
+
+/// The sweeper, wired to its ports.
+pub struct Sweeper<S, Q, A> {
+    /// The stage whose queues it fills.
+    pub stage: Stage,
+    /// The parked messages.
+    pub parked: S,
+    /// SQS.
+    pub queues: Q,
+    /// What is done with the time that is left.
+    pub afterwards: A,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub chance: Arc<dyn Chance>,
+    /// What is told of the work.
+    pub telemetry: Telemetry,
+}
+
+/// What is known in the middle of a sweep.
+#[derive(Default)]
+struct Progress {
+    metrics: SweepMetrics,
+    /// Queues that did not answer: they are left alone until the next sweep.
+    silent: BTreeSet<QueueArn>,
+}
+
+impl<S: Sweeping, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
+    /// Sweeps once. Where another invocation does, this one has nothing to do.
+    ///
+    /// # Errors
+    /// [`SweepFailed`] where the table does not answer; what was swept until then stays swept.
+    pub async fn handle(&self, deadline: Deadline) -> Result<(), SweepFailed> {
+        let holder = self.chance.token();
+        if !self.parked.lease(&holder, self.clock.now(), deadline.lease()).await.inspect_err(told)? {
+            tracing::info!("another invocation sweeps");
+            return Ok(());
+        }
+        let mut progress = Progress::default();
+        let end = self.sweep(deadline, &mut progress).await;
+        if end.is_ok() {
+            progress.metrics.redriven = self.afterwards.run(deadline).await;
+        }
+        // The next minute's sweep need not wait for the end of a lease that nobody uses. Where this fails, it has to.
+        let now = self.clock.now();
+        self.parked.lease(&holder, now, now).await.inspect_err(told).ok();
+        self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
+        end.inspect_err(told)?;
+        Ok(())
+    }
+
+    /// Goes through all shards page by page, one page of each in turn, so that no shard waits for the others' end.
+    async fn sweep(&self, deadline: Deadline, progress: &mut Progress) -> Result<(), Unavailable> {
+        let now = self.clock.now();
+        let mut open: Vec<(u8, Option<String>)> = (0..SHARDS).map(|shard| (shard, None)).collect();
+        while !open.is_empty() {
+            for (shard, from) in std::mem::take(&mut open) {
+                if deadline.for_effects(&*self.clock) < FOR_A_PAGE {
+                    tracing::warn!("the time is up: what else is due waits for the next sweep");
+                    return Ok(());
+                }
+                let page = self.parked.due(shard, now, from, PAGE).await?;
+                let next = page.next.clone();
+                self.sweep_page(now, page, progress).await;
+                if next.is_some() {
+                    open.push((shard, next));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_page(&self, now: Timestamp, page: DuePage, progress: &mut Progress) {
+        let mut by_queue: BTreeMap<QueueArn, Vec<Parked>> = BTreeMap::new();
+        for (key, loaded) in page.keys.iter().zip(self.parked.load(&page.keys).await) {
+            match loaded {
+                // The index may be a moment old: a row that is gone was swept, and one that is due later was parked again.
+                Ok(Some(row)) if row.due_at <= now => {
+                    progress.metrics.overdue = progress.metrics.overdue.max(overdue(&row, now));
+                    by_queue.entry(row.queue.clone()).or_default().push(row);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    progress.metrics.sweep_failed += 1;
+                    tracing::error!(tenant.id = %key.tenant, message.id = key.message_id, error = ?error,
+                        "a parked message cannot be read");
+                }
+            }
+        }
+        let mut done = Vec::new();
+        for (queue, rows) in by_queue {
+            if progress.silent.contains(&queue) {
+                progress.metrics.sweep_failed += count(rows.len());
+                continue;
+            }
+            done.extend(self.send(now, &queue, rows, progress).await);
+        }
+        if done.is_empty() {
+            return;
+        }
+        let failures: Vec<_> = self.parked.release(&done).await.into_iter().filter_map(Result::err).collect();
+        progress.metrics.sweep_failed += count(failures.len());
+        if let Some(error) = failures.first() {
+            tracing::error!(rows.undeleted = failures.len(), error = ?error,
+                "messages were sent back and their rows could not be deleted: they will be sent again");
+        }
+    }
+
+    /// Sends messages of one queue back to it; answers the rows that are done with.
+    async fn send(&self, now: Timestamp, queue: &QueueArn, rows: Vec<Parked>, progress: &mut Progress) -> Vec<Parked> {
+        let outgoing: Vec<Outgoing> = rows.iter().map(Parked::to_send).collect();
+        let mut answers = self.queues.send(queue, &outgoing).await.into_iter();
+        let (mut done, mut refused) = (Vec::new(), Vec::new());
+        for row in rows {
+            match answers.next() {
+                Some(Ok(_)) => {
+                    progress.metrics.swept += 1;
+                    done.push(row);
+                }
+                Some(Err(SendError::Refused(why))) => refused.push((row, why)),
+                Some(Err(SendError::Unavailable(error))) => {
+                    progress.metrics.sweep_failed += 1;
+                    if progress.silent.insert(queue.clone()) {
+                        tracing::warn!(queue = queue.name(), error = ?error,
+                            "a queue does not take its parked messages back: they stay parked");
+                    }
+                }
+                None => progress.metrics.sweep_failed += 1,
+            }
+        }
+        done.extend(self.quarantine(now, queue, refused, progress).await);
+        done
+    }
+
+    /// Gives what a queue refuses for good to its dead-letter queue; answers the rows that are there now.
+    async fn quarantine(
+        &self,
+        now: Timestamp,
+        queue: &QueueArn,
+        refused: Vec<(Parked, String)>,
+        progress: &mut Progress,
+    ) -> Vec<Parked> {
+        let Some((_, why)) = refused.first() else { return Vec::new() };
+        tracing::error!(
+            queue = queue.name(),
+            messages = refused.len(),
+            error = why,
+            "a queue refuses its parked messages: they go to its dead-letter queue"
+        );
+        let letters: Vec<(Parked, Outgoing)> = refused
+            .into_iter()
+            .filter_map(|(row, why)| {
+                let detail = format!("the queue refused the message when it came back from parking: {why}");
+                let letter = quarantined(&row.to_incoming(), Reason::QueueMissing, &detail, 0, now);
+                // There is room: the mark that quarantining takes off was there.
+                Some((row, letter?))
+            })
+            .collect();
+        let Ok(name) = queue.name().parse::<QueueName>() else {
+            progress.metrics.sweep_failed += count(letters.len());
+            return Vec::new();
+        };
+        let outgoing: Vec<Outgoing> = letters.iter().map(|(_, letter)| letter.clone()).collect();
+        let answers = self.queues.send(&queue.beside(&name.dead_letter()), &outgoing).await;
+        let mut done = Vec::new();
+        for ((row, _), answer) in letters.into_iter().zip(answers) {
+            if answer.is_ok() {
+                progress.metrics.quarantined += 1;
+                done.push(row);
+            } else {
+                progress.metrics.sweep_failed += 1;
+            }
+        }
+        done
+    }
+}
+
+fn told(error: &Unavailable) {
+    tracing::error!(error = ?error, "the table of parked messages does not answer");
+}
+
+fn overdue(row: &Parked, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(row.due_at)).unwrap_or_default()
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,257 @@
+//! The automatic redrive over the in-memory ports: what goes back, when, how often, and what never does.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Delivery, Outgoing, quarantined, round};
+use acequia_core::id::digest;
+use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict, after};
+use acequia_core::outcome::Reason;
+use acequia_core::port::{Clock as _, Ledger as _, Queues as _};
+use acequia_core::queue::QueueRole;
+use acequia_core::redrive::{DeadLetters, Depths, RedriveJournal};
+use acequia_lambda::{Deadline, Reporting, Telemetry};
+use acequia_testkit::{
+    FixedClock, IMMORTAL, InMemoryJournal, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues,
+    InMemoryTenants, Mortal, SeededChance, build,
+};
+use futures::FutureExt as _;
+use sweeper::{Afterwards as _, AutoRedriver, Sweeper};
+
+const WEBHOOK: QueueRole = QueueRole::Sink(SinkKind::Webhook);
+const HOUR: Duration = Duration::from_hours(1);
+const WANTED: &str = r#""auto_redrive":{"times":2},"#;
+
+struct World {
+    clock: FixedClock,
+    turns: InMemoryParking,
+    tenants: InMemoryTenants,
+    queues: InMemoryQueues,
+    journal: InMemoryJournal,
+    ledger: InMemoryLedger,
+    chance: Arc<SeededChance>,
+}
+
+/// `acme` wants to have its dead letters back twice, after an hour and after two; `bona` does not say anything.
+fn world() -> World {
+    let clock = FixedClock::default();
+    let world = World {
+        turns: InMemoryParking::new(),
+        tenants: InMemoryTenants::new(),
+        queues: InMemoryQueues::new(clock.clone()),
+        journal: InMemoryJournal::new(),
+        ledger: InMemoryLedger::new(),
+        chance: Arc::new(SeededChance::new(1)),
+        clock,
+    };
+    world.configure("acme", WANTED);
+    world.configure("bona", "");
+    world
+}
+
+impl World {
+    fn configure(&self, tenant: &str, setting: &str) {
+        let document = build::webhook_document(tenant, "https://crm.example/");
+        let document = document.replacen("\"sinks\"", &format!("{setting}\"sinks\""), 1);
+        self.tenants.put(&build::tenant_id(tenant), document);
+    }
+
+    fn redriver<D: DeadLetters + Depths, J: RedriveJournal>(
+        &self,
+        dead_letters: D,
+        journal: J,
+    ) -> AutoRedriver<InMemoryParking, InMemoryTenants, D, J, InMemoryLedger> {
+        AutoRedriver {
+            stage: build::stage(),
+            turns: self.turns.clone(),
+            tenants: self.tenants.clone(),
+            dead_letters,
+            journal,
+            ledger: self.ledger.clone(),
+            clock: Arc::new(self.clock.clone()),
+            chance: self.chance.clone(),
+        }
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::at(after(self.clock.now(), Duration::from_mins(1)))
+    }
+
+    async fn run(&self) -> u64 {
+        self.redriver(self.queues.clone(), self.journal.clone()).run(self.deadline()).await
+    }
+
+    /// A delivery comes to the webhook queue and fails for good.
+    async fn fail_new(&self, tenant: &str, event: &str, reason: Reason) {
+        let queue = build::queue(tenant, WEBHOOK);
+        let message = build::incoming_delivery(&queue, "m", "crm", &build::envelope(tenant, event, "t", "{}"));
+        let outgoing =
+            Outgoing { body: message.body, attributes: message.attributes, group: None, deduplication: None };
+        assert!(self.queues.send(&queue, &[outgoing]).await[0].is_ok());
+        self.fail(tenant, reason).await;
+    }
+
+    /// Whatever lies in the webhook queue fails for good: claimed, recorded and quarantined, as the function does it.
+    async fn fail(&self, tenant: &str, reason: Reason) {
+        let (queue, id) = (build::queue(tenant, WEBHOOK), build::tenant_id(tenant));
+        for message in self.queues.receive(&queue, 10, HOUR) {
+            let delivery = Delivery::from_message(&id, &message).unwrap();
+            let request = ClaimRequest {
+                key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
+                digest: digest(message.body.as_bytes()),
+                round: round(&message),
+                now: self.clock.now(),
+                lease_until: after(self.clock.now(), HOUR),
+                ..build::claim("x", "crm")
+            };
+            let Ok(Verdict::Claimed { record, .. }) = self.ledger.claim(&id, &[request]).await.remove(0) else {
+                panic!("the claim of {} is not granted", message.body)
+            };
+            let record = DeliveryRecord { status: Status::Quarantined, reason: Some(reason), ..*record };
+            assert!(self.ledger.write(&id, &[Record::Delivery(Box::new(record))]).await[0].is_ok());
+            let letter = quarantined(&message, reason, "why", 9, self.clock.now()).unwrap();
+            assert!(self.queues.send(&build::dead_letter_queue(tenant, WEBHOOK), &[letter]).await[0].is_ok());
+            assert!(self.queues.delete(&queue, &message.receipt_handle));
+        }
+    }
+
+    fn sent(&self, tenant: &str) -> Vec<String> {
+        self.queues.messages(&build::queue(tenant, WEBHOOK)).into_iter().map(|message| message.body).collect()
+    }
+
+    fn dead(&self, tenant: &str) -> Vec<String> {
+        let queue = build::dead_letter_queue(tenant, WEBHOOK);
+        self.queues.messages(&queue).into_iter().map(|message| message.body).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_goes_back_after_its_wait_then_after_twice_of_it_and_then_no_more() {
+    let world = world();
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    for hours in [1, 2] {
+        world.clock.advance(Duration::from_mins(60 * hours - 16));
+        assert_eq!((world.run().await, world.sent("acme").len()), (0, 0), "{hours}");
+        world.clock.advance(Duration::from_mins(16));
+        assert_eq!((world.run().await, world.sent("acme").len(), world.dead("acme").len()), (1, 1, 0), "{hours}");
+        world.fail("acme", Reason::AttemptsExhausted).await;
+    }
+    for _ in 0..5 {
+        world.clock.advance(HOUR * 10);
+        assert_eq!((world.run().await, world.dead("acme").len()), (0, 1));
+    }
+    // Also what is used up is there to be seen at once.
+    assert_eq!(world.queues.depth(&build::dead_letter_queue("acme", WEBHOOK)).visible, 1);
+}
+
+#[tokio::test]
+async fn other_reasons_and_other_tenants_stay_where_they_are() {
+    let world = world();
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.fail_new("acme", "2", Reason::HttpStatus).await;
+    world.fail_new("acme", "3", Reason::Ambiguous).await;
+    world.fail_new("bona", "4", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    assert_eq!(world.run().await, 1);
+    assert_eq!((world.dead("acme").len(), world.dead("bona").len(), world.sent("bona").len()), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn one_tenant_that_cannot_be_read_costs_the_others_nothing() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("aaa"), "not json");
+    world.configure("bona", r#""auto_redrive":{"after":"soon"},"#);
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.queues.remove(&build::dead_letter_queue("acme", QueueRole::Sink(SinkKind::Email)));
+    world.clock.advance(HOUR);
+    assert_eq!(world.run().await, 1);
+}
+
+#[tokio::test]
+async fn it_looks_every_quarter_of_an_hour_and_only_with_time_left() {
+    let world = world();
+    assert_eq!(world.run().await, 0);
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    let late = Deadline::at(after(world.clock.now(), Duration::from_secs(20)));
+    assert_eq!(world.redriver(world.queues.clone(), world.journal.clone()).run(late).await, 0);
+    assert_eq!(world.run().await, 1, "who had no time did not take the turn");
+    world.fail("acme", Reason::AttemptsExhausted).await;
+    world.fail_new("acme", "2", Reason::AttemptsExhausted).await;
+    world.configure("acme", r#""auto_redrive":{"after":"15m"},"#);
+    world.clock.advance(Duration::from_mins(14));
+    assert_eq!(world.run().await, 0);
+    world.clock.advance(Duration::from_mins(1));
+    assert_eq!(world.run().await, 1);
+}
+
+#[tokio::test]
+async fn with_the_ledger_down_nothing_goes_back() {
+    let world = world();
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    world.ledger.reads.go_down();
+    assert_eq!((world.run().await, world.sent("acme").len(), world.dead("acme").len()), (0, 0, 1));
+}
+
+/// Runs until a process with so many steps dies; answers whether it lived.
+fn killed(world: &World, steps: u32, of_the_journal: bool) -> bool {
+    let (queues, journal) = if of_the_journal { (IMMORTAL, steps) } else { (steps, IMMORTAL) };
+    let queues = Mortal::new(&world.queues, &world.journal, queues);
+    let journal = Mortal::new(&world.queues, &world.journal, journal);
+    world.redriver(queues, journal).run(world.deadline()).now_or_never().is_some()
+}
+
+#[tokio::test]
+async fn killed_at_any_step_it_loses_nothing_and_doubles_nothing() {
+    for of_the_journal in [false, true] {
+        let mut deaths = 0;
+        for steps in 0..200 {
+            let world = world();
+            for event in ["1", "2", "3"] {
+                world.fail_new("acme", event, Reason::AttemptsExhausted).await;
+            }
+            world.clock.advance(HOUR);
+            if killed(&world, steps, of_the_journal) {
+                break;
+            }
+            deaths += 1;
+            for _ in 0..3 {
+                world.clock.advance(HOUR);
+                world.run().await;
+            }
+            let (mut sent, dead) = (world.sent("acme"), world.dead("acme"));
+            let copies = sent.len();
+            sent.sort();
+            sent.dedup();
+            assert_eq!(copies, sent.len(), "{steps}: something is doubled");
+            let here = |event: &str| {
+                let body = build::envelope("acme", event, "t", "{}").body;
+                sent.contains(&body) || dead.contains(&body)
+            };
+            assert!(["1", "2", "3"].into_iter().all(here), "{steps}: something is lost");
+        }
+        assert!(deaths > 5, "{deaths} deaths are too few to be the protocol");
+        assert!(deaths < 200, "no run lives");
+    }
+}
+
+#[tokio::test]
+async fn the_sweepers_line_counts_what_went_back() {
+    let (world, lines) = (world(), InMemoryLines::new());
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    let sweeper = Sweeper {
+        stage: build::stage(),
+        parked: world.turns.clone(),
+        queues: world.queues.clone(),
+        afterwards: world.redriver(world.queues.clone(), world.journal.clone()),
+        clock: Arc::new(world.clock.clone()),
+        chance: world.chance.clone(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+    };
+    sweeper.handle(world.deadline()).await.unwrap();
+    assert!(lines.written()[0].contains("\"redriven\":1"), "{:?}", lines.written());
+}

@@ -1,0 +1,253 @@
+//! The circuit breakers of the endpoints that this instance calls: asked before a batch, told after it.
+//!
+//! The state is one row per sink, read once per batch and written only when something changes ([`acequia_core::breaker`]).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use acequia_core::breaker::{self, Breaker, EndpointState, Gate, Observed, Seen, WHILE_PROBED, Warning, Window};
+use acequia_core::config::{Target, WebhookSink as Endpoint};
+use acequia_core::id::{self, SinkId, TenantId};
+use acequia_core::outcome::{Cause, Hold, Outcome};
+use acequia_core::port::{Chance, Clock, EndpointStore, Operators};
+use acequia_lambda::{Attempted, Job};
+
+/// How often a change is tried that lost to another one.
+const TRIES: usize = 3;
+
+/// The most windows that are kept; one more and all are forgotten.
+const MOST_WINDOWS: usize = 1000;
+
+/// The endpoint of a job; `None` for a job of another kind.
+pub(crate) fn endpoint(job: &Job) -> Option<&Endpoint> {
+    match &job.sink.target {
+        Target::Webhook(endpoint) => Some(endpoint),
+        Target::Email(_) | Target::Forward(_) => None,
+    }
+}
+
+/// The breakers of one function instance.
+pub struct Breakers<E, O> {
+    /// What all instances know of endpoints.
+    pub endpoints: E,
+    /// Who is told of endpoints that fail for long.
+    pub operators: O,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance: it names invocations and spreads waits.
+    pub chance: Arc<dyn Chance>,
+    windows: Mutex<HashMap<(TenantId, SinkId, String), Window>>,
+    turns: AtomicU64,
+}
+
+/// What a batch may do with the endpoint of one sink.
+struct Pass {
+    endpoint: String,
+    breaker: Option<Breaker>,
+    known: Option<EndpointState>,
+    /// Why deliveries are not attempted now.
+    bar: Option<Cause>,
+    /// Whether the first of them is attempted all the same.
+    probes: bool,
+    begun: bool,
+}
+
+/// What a batch may do with each sink, and under which name.
+pub struct Passes {
+    by: String,
+    sinks: BTreeMap<SinkId, Pass>,
+}
+
+impl Passes {
+    /// Why this job is not attempted now; asked once for each job, in order.
+    pub fn bar(&mut self, sink: &SinkId) -> Option<Cause> {
+        let pass = self.sinks.get_mut(sink)?;
+        let first = !std::mem::replace(&mut pass.begun, true);
+        if pass.probes && first { None } else { pass.bar.clone() }
+    }
+}
+
+impl<E: EndpointStore, O: Operators> Breakers<E, O> {
+    /// Breakers that have seen nothing yet.
+    pub fn new(endpoints: E, operators: O, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
+        Self { endpoints, operators, clock, chance, windows: Mutex::default(), turns: AtomicU64::new(0) }
+    }
+
+    /// How many circuits opened or closed since the last call.
+    pub(crate) fn take_turns(&self) -> u64 {
+        self.turns.swap(0, Ordering::Relaxed)
+    }
+
+    /// Asks what may be done with each endpoint of a batch. One read per sink, and a write where a probe is due.
+    pub async fn ask(&self, tenant: &TenantId, jobs: &[Job]) -> Passes {
+        let mut passes = Passes { by: self.chance.token(), sinks: BTreeMap::new() };
+        let sinks: BTreeMap<&SinkId, &Endpoint> =
+            jobs.iter().filter_map(|job| Some((&job.sink.id, endpoint(job)?))).collect();
+        for (sink, endpoint) in sinks {
+            let pass = self.ask_one(tenant, sink, endpoint, &passes.by).await;
+            passes.sinks.insert(sink.clone(), pass);
+        }
+        passes
+    }
+
+    async fn ask_one(&self, tenant: &TenantId, sink: &SinkId, endpoint: &Endpoint, by: &str) -> Pass {
+        let mut pass = Pass {
+            endpoint: id::digest(endpoint.url.as_str().as_bytes()),
+            breaker: endpoint.breaker.clone(),
+            known: None,
+            bar: None,
+            probes: false,
+            begun: false,
+        };
+        match self.endpoints.state(tenant, sink).await {
+            Ok(known) => pass.known = known,
+            Err(error) => {
+                tracing::warn!(tenant.id = %tenant, error = ?error, "the state of endpoints cannot be read");
+                pass.bar = Some(Cause::LedgerDown);
+                return pass;
+            }
+        }
+        let gate = breaker::gate(pass.known.as_ref(), &pass.endpoint, pass.breaker.as_ref(), by, self.clock.now());
+        match gate {
+            Gate::Go => {}
+            Gate::Disabled(why) => pass.bar = Some(Cause::SinkDisabled(why)),
+            Gate::Hold(wait) => pass.bar = Some(self.held(wait)),
+            Gate::Probe(state) => {
+                pass.bar = Some(self.held(WHILE_PROBED));
+                match self.endpoints.change(tenant, sink, &state).await {
+                    Ok(true) => {
+                        tracing::info!(tenant.id = %tenant, sink.id = %sink, "an endpoint whose circuit is open is probed");
+                        self.forget(tenant, sink, &pass.endpoint);
+                        pass.known = Some(state);
+                        pass.probes = true;
+                    }
+                    // Another instance probes.
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(tenant.id = %tenant, sink.id = %sink, error = ?error, "an endpoint cannot be probed");
+                    }
+                }
+            }
+        }
+        pass
+    }
+
+    /// The waits are spread, so that those who are held back do not come back all at once.
+    fn held(&self, wait: Duration) -> Cause {
+        Cause::Held { by: Hold::CircuitOpen, remaining: wait.mul_f64(1.0 + 0.2 * self.chance.unit()) }
+    }
+
+    fn forget(&self, tenant: &TenantId, sink: &SinkId, endpoint: &str) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.remove(&(tenant.clone(), sink.clone(), endpoint.to_owned()));
+    }
+
+    /// Says what came of a batch.
+    pub async fn tell(&self, tenant: &TenantId, jobs: &[Job], attempts: &[Attempted], passes: &Passes) {
+        let mut seen: BTreeMap<&SinkId, Seen> = BTreeMap::new();
+        for (job, attempted) in jobs.iter().zip(attempts) {
+            count(seen.entry(&job.sink.id).or_default(), attempted);
+        }
+        for (sink, seen) in seen {
+            if let Some(pass) = passes.sinks.get(sink)
+                && seen != Seen::default()
+            {
+                self.tell_one(tenant, sink, pass, seen, &passes.by).await;
+            }
+        }
+    }
+
+    async fn tell_one(&self, tenant: &TenantId, sink: &SinkId, pass: &Pass, seen: Seen, by: &str) {
+        let window = self.remember(tenant, sink, pass, seen);
+        let mut known = pass.known.clone();
+        for _ in 0..TRIES {
+            let observed = breaker::observe(
+                known.as_ref(),
+                &pass.endpoint,
+                pass.breaker.as_ref(),
+                (seen, &window),
+                by,
+                self.clock.now(),
+            );
+            let Some(observed) = observed else { return };
+            match self.endpoints.change(tenant, sink, &observed.state).await {
+                Ok(true) => return self.changed(tenant, sink, pass, &observed).await,
+                // Another instance was first: what it wrote is what counts now.
+                Ok(false) => match self.endpoints.state(tenant, sink).await {
+                    Ok(now) => known = now,
+                    Err(error) => return not_written(tenant, sink, &error),
+                },
+                // The next batch sees the same, and tries again.
+                Err(error) => return not_written(tenant, sink, &error),
+            }
+        }
+    }
+
+    fn remember(&self, tenant: &TenantId, sink: &SinkId, pass: &Pass, seen: Seen) -> Window {
+        let Some(breaker) = &pass.breaker else { return Window::default() };
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= MOST_WINDOWS {
+            windows.clear();
+        }
+        let window = windows.entry((tenant.clone(), sink.clone(), pass.endpoint.clone())).or_default();
+        window.add(seen, breaker.within, self.clock.now());
+        window.clone()
+    }
+
+    async fn changed(&self, tenant: &TenantId, sink: &SinkId, pass: &Pass, observed: &Observed) {
+        if observed.turns {
+            self.turns.fetch_add(1, Ordering::Relaxed);
+            self.forget(tenant, sink, &pass.endpoint);
+            let opens = matches!(observed.state.circuit, breaker::Circuit::Open { .. });
+            tracing::warn!(tenant.id = %tenant, sink.id = %sink, circuit.is_open = opens, "a circuit turned");
+        }
+        if let Some(disabled) = &observed.state.disabled {
+            tracing::warn!(tenant.id = %tenant, sink.id = %sink, why = disabled.why, "an endpoint is disabled");
+        }
+        if let Some(warning) = observed.warning {
+            let (subject, text) = words(tenant, sink, warning);
+            if let Err(error) = self.operators.tell(tenant, &subject, &text).await {
+                tracing::error!(tenant.id = %tenant, sink.id = %sink, percent = warning.percent, error = ?error,
+                    "the operators could not be told of an endpoint that fails");
+            }
+        }
+    }
+}
+
+fn not_written(tenant: &TenantId, sink: &SinkId, error: &acequia_core::port::Unavailable) {
+    tracing::error!(tenant.id = %tenant, sink.id = %sink, error = ?error, "the state of an endpoint could not be written");
+}
+
+/// Adds what one attempt says of its endpoint. An answer that refuses the delivery for good is an answer all the same.
+fn count(seen: &mut Seen, attempted: &Attempted) {
+    match &attempted.result {
+        Err(Cause::Status { code: 410, .. }) => seen.gone = true,
+        Ok(_) => seen.successes += 1,
+        Err(cause @ Cause::Status { .. }) if cause.outcome() != Outcome::Retry => seen.successes += 1,
+        Err(Cause::Status { .. } | Cause::Timeout(_) | Cause::Connection(_)) => seen.failures += 1,
+        Err(_) => {}
+    }
+}
+
+fn words(tenant: &TenantId, sink: &SinkId, warning: Warning) -> (String, String) {
+    let Warning { percent, since } = warning;
+    let state = if percent >= 100 {
+        "is disabled".to_owned()
+    } else {
+        format!("fails: {percent} % of the way to being disabled")
+    };
+    let subject = format!("Acequia: {sink} of {tenant} {state}");
+    let after = if percent >= 100 {
+        format!(
+            "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"
+        )
+    } else {
+        format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands.")
+    };
+    let text = format!(
+        "The endpoint of the sink {sink} of tenant {tenant} has failed since {since} without a success, and {state}. {after}"
+    );
+    (subject.chars().take(100).collect(), text)
+}

@@ -1,0 +1,32 @@
+//! The ports that every function of deliveries has, over one set of clients.
+
+use crate::{Clients, DynamoLedger, DynamoParking, DynamoRates, DynamoTenants, SqsQueues};
+
+/// The ports of a function that works off a queue.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// The tenants' configurations.
+    pub tenants: DynamoTenants,
+    /// The memory of deliveries.
+    pub ledger: DynamoLedger,
+    /// SQS.
+    pub queues: SqsQueues,
+    /// Where messages wait for long.
+    pub parking: DynamoParking,
+    /// The rates of sinks.
+    pub rates: DynamoRates,
+}
+
+impl Ports {
+    /// The ports over these clients and the tables of tenants, of the ledger, and of parked messages.
+    pub fn new(clients: &Clients, [tenants, ledger, parked]: [&str; 3]) -> Self {
+        let dynamodb = || clients.dynamodb.clone();
+        Self {
+            tenants: DynamoTenants::new(dynamodb(), tenants),
+            ledger: DynamoLedger::new(dynamodb(), ledger),
+            queues: SqsQueues::new(clients.sqs.clone()),
+            parking: DynamoParking::new(dynamodb(), parked),
+            rates: DynamoRates::new(dynamodb(), ledger),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a webhook's URL and headers must be like.
+
+use url::{Host, Url};
+
+use super::issue::Findings;
+use super::raw::{RawHeader, RawSink};
+use super::sink::{Header, HeaderValue};
+use crate::egress::Egress;
+use crate::id::SecretName;
+use crate::secret::Secret;
+
+/// Headers that Acequia sets, or that belong to the connection.
+const OWN_HEADERS: [&str; 9] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "keep-alive",
+    "user-agent",
+];
+const MAX_HEADERS: usize = 20;
+
+pub(super) fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
+    if text.len() > 2048 {
+        return Err(format!("it has {} bytes; at most 2048 are taken", text.len()));
+    }
+    let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it has a user or a password in it: use a header with a secret instead".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("it has a fragment (#...), which is never sent: leave it out".to_owned());
+    }
+    let address = match url.host() {
+        None => return Err("it is not a URL with a host".to_owned()),
+        Some(Host::Domain(_)) => None,
+        Some(Host::Ipv4(address)) => Some(std::net::IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => Some(std::net::IpAddr::V6(address)),
+    };
+    let loopback = address.is_some_and(|address| address.is_loopback()) || url.host_str() == Some("localhost");
+    match url.scheme() {
+        "https" => {}
+        "http" if egress == Egress::Local && loopback => {}
+        "http" if egress == Egress::Local => return Err("it must be https; http is for loopback only".to_owned()),
+        other => return Err(format!("it must be https, and is {other}")),
+    }
+    if let Some(refusal) = address.and_then(|address| egress.refusal(address)) {
+        return Err(format!("its address may not be called: {refusal}"));
+    }
+    Ok(url)
+}
+
+pub(super) fn validate_headers(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<Header> {
+    let Some(raw_headers) = &raw.headers else { return Vec::new() };
+    if raw_headers.len() > MAX_HEADERS {
+        findings.report(
+            format!("{path}.headers"),
+            format!("there are {}; at most {MAX_HEADERS} are taken", raw_headers.len()),
+        );
+    }
+    let mut headers: Vec<Header> = Vec::with_capacity(raw_headers.len());
+    for (raw_name, raw_value) in raw_headers {
+        let at = format!("{path}.headers.{raw_name}");
+        let name = raw_name.to_ascii_lowercase();
+        let is_token = (1..=100).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !is_token {
+            findings.report(at, "this is not the name of an HTTP header");
+            continue;
+        }
+        if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("webhook-") {
+            findings.report(at, "this header is set by Acequia and cannot be overridden");
+            continue;
+        }
+        if headers.iter().any(|header| header.name == name) {
+            findings.report(at, "this header stands here twice, in different letters");
+            continue;
+        }
+        let value = match raw_value {
+            // The value itself is never repeated in an error.
+            RawHeader::Plain(value) if value.len() <= 4096 && value.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
+                HeaderValue::Plain(Secret::new(value.clone()))
+            }
+            RawHeader::Plain(_) => {
+                findings.report(at, "its value must be printable ASCII of at most 4096 bytes");
+                continue;
+            }
+            RawHeader::Secret(reference) => match reference.secret.parse::<SecretName>() {
+                Ok(name) => HeaderValue::Secret(name),
+                Err(error) => {
+                    findings.report(format!("{at}.secret"), error.to_string());
+                    continue;
+                }
+            },
+        };
+        headers.push(Header { name, value });
+    }
+    headers
+}

@@ -1,0 +1,127 @@
+//! Order: which events keep it among each other, on the way through FIFO queues.
+//!
+//! Events of one partition key keep their order; without one those of one subject, or else of one source. In a sink's queue each sink
+//! has groups of its own, so that one that fails does not stop another. In a batch of a FIFO queue a group stops at the first message that is to
+//! come back: nothing behind it is attempted. What is quarantined is out of the way and stops nothing.
+
+use std::collections::BTreeSet;
+
+use crate::delivery::Outgoing;
+use crate::envelope::Envelope;
+use crate::id::{self, SinkId};
+use crate::port::{Queues, SendError, Unavailable};
+use crate::queue::QueueArn;
+
+/// The longest group id of a FIFO queue, in characters.
+const MAX_GROUP: usize = 128;
+
+/// The group of an event in a FIFO queue that one sink fills.
+pub fn group(envelope: &Envelope) -> String {
+    fitting(envelope.partition_key.as_deref().or(envelope.subject.as_deref()).unwrap_or(envelope.event.source()))
+}
+
+/// The group of an event's delivery in the FIFO queue of all sinks of a kind.
+pub fn group_of(sink: &SinkId, envelope: &Envelope) -> String {
+    fitting(&format!("{sink}/{}", group(envelope)))
+}
+
+/// SQS takes letters, digits and punctuation; any other key is replaced by its digest, which groups just the same.
+fn fitting(key: &str) -> String {
+    if key.len() <= MAX_GROUP && key.bytes().all(|b| b.is_ascii_graphic()) {
+        key.to_owned()
+    } else {
+        id::digest(key.as_bytes())
+    }
+}
+
+/// The groups of a batch that have stopped. What is in no group is in no order.
+#[derive(Debug, Default)]
+pub struct Stopped(BTreeSet<String>);
+
+impl Stopped {
+    /// Nothing behind this message of its group may go on.
+    pub fn stop(&mut self, group: Option<&str>) {
+        self.0.extend(group.map(str::to_owned));
+    }
+
+    /// Whether a message of this group stands behind one that is to come back.
+    pub fn has(&self, group: Option<&str>) -> bool {
+        group.is_some_and(|group| self.0.contains(group))
+    }
+}
+
+/// What is being done where a message was held back.
+const OPERATION: &str = "send messages in order";
+
+/// Sends messages to one queue so that nothing overtakes; one answer each, in order. To a standard queue they go all at once.
+///
+/// To a FIFO queue they go in rounds, each with at most one message of a group: a call may fail for some of its messages, and had it
+/// two of one group, the second could go in without the first. A group whose message the queue did not take, or may not have taken,
+/// stops: the rest of it is not sent.
+pub async fn send_in_order(
+    queues: &impl Queues,
+    queue: &QueueArn,
+    messages: &[Outgoing],
+) -> Vec<Result<String, SendError>> {
+    if !queue.is_fifo() {
+        return queues.send(queue, messages).await;
+    }
+    let not_sent = || Err(Unavailable::new(OPERATION, "a message before it, of the same group, was not sent").into());
+    let mut answers: Vec<Result<String, SendError>> = messages.iter().map(|_| not_sent()).collect();
+    let mut stopped = Stopped::default();
+    let mut open: Vec<(usize, &Outgoing)> = messages.iter().enumerate().collect();
+    while !open.is_empty() {
+        let mut groups = BTreeSet::new();
+        let (round, later): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, one)| groups.insert(one.group.as_deref()));
+        let sent: Vec<Outgoing> = round.iter().map(|(_, one)| (*one).clone()).collect();
+        let mut taken = queues.send(queue, &sent).await.into_iter();
+        for (index, one) in round {
+            let answer = taken.next().unwrap_or_else(not_sent);
+            if answer.is_err() {
+                stopped.stop(one.group.as_deref());
+            }
+            if let Some(place) = answers.get_mut(index) {
+                *place = answer;
+            }
+        }
+        open = later.into_iter().filter(|(_, one)| !stopped.has(one.group.as_deref())).collect();
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(extra: &str) -> Envelope {
+        let body = format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"t"{extra}}}"#);
+        Envelope::parse(&"acme".parse().unwrap(), jiff::Timestamp::UNIX_EPOCH, body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn order_is_kept_by_partition_key_then_subject_then_source() {
+        let group = |extra| group(&envelope(extra));
+        assert_eq!(group(r#","partitionkey":"p","subject":"s""#), "p");
+        assert_eq!(group(r#","subject":"s""#), "s");
+        assert_eq!(group(""), "/a");
+        assert_eq!(group(r#","subject":"with space""#).len(), 32);
+    }
+
+    #[test]
+    fn each_sink_has_groups_of_its_own() {
+        let of = |sink: &str, extra| group_of(&sink.parse().unwrap(), &envelope(extra));
+        assert_eq!(of("crm", ""), "crm//a");
+        assert_ne!(of("crm", ""), of("out", ""));
+        let long = format!(r#","subject":"{}""#, "s".repeat(128));
+        assert_eq!(of("crm", &long).len(), 32);
+    }
+
+    #[test]
+    fn a_group_that_stopped_stops_no_other_and_nothing_without_a_group() {
+        let mut stopped = Stopped::default();
+        stopped.stop(Some("a"));
+        stopped.stop(None);
+        assert!(stopped.has(Some("a")) && !stopped.has(Some("b")) && !stopped.has(None));
+    }
+}

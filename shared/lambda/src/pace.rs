@@ -1,0 +1,119 @@
+//! Keeps rates together with all other instances: gives each delivery a place, or makes it wait for one.
+//!
+//! A place is taken in the store before an attempt begins ([`acequia_core::rate`]); the mark that this instance saw last makes that one call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use acequia_core::id::TenantId;
+use acequia_core::port::{Advance, Clock, RateStore, Unavailable};
+use acequia_core::rate::{Places, Rate, places};
+use jiff::Timestamp;
+
+/// How often places are asked for when others take theirs at the same time.
+const TRIES: usize = 12;
+
+/// The most marks that are remembered; one more and all are forgotten.
+const MOST: usize = 1000;
+
+/// Who used a shared rate within this time shares it.
+const SHARING: Duration = Duration::from_mins(1);
+/// How long the number of those is believed.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// A rate that all tenants share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SharedRate {
+    /// What it is of, such as `mail`.
+    pub name: &'static str,
+    /// The whole of it.
+    pub rate: Rate,
+}
+
+/// The rates of one function instance.
+pub struct Pace<R> {
+    store: R,
+    clock: Arc<dyn Clock>,
+    shared: Option<SharedRate>,
+    marks: Mutex<HashMap<(TenantId, String), i64>>,
+    sharers: Mutex<HashMap<TenantId, (Timestamp, u32)>>,
+}
+
+impl<R: RateStore> Pace<R> {
+    /// Rates of sinks alone.
+    pub fn new(store: R, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, shared: None, marks: Mutex::default(), sharers: Mutex::default() }
+    }
+
+    /// The same, with a rate that all tenants share.
+    #[must_use]
+    pub fn sharing(self, shared: Option<SharedRate>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// The tenant's part of the shared rate, with its name; `None` where nothing is shared.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn part(&self, tenant: &TenantId) -> Result<Option<(String, Rate)>, Unavailable> {
+        let Some(SharedRate { name, rate }) = &self.shared else { return Ok(None) };
+        let now = self.clock.now();
+        let known = self.sharers.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
+        let fresh = known.filter(|(at, _)| Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < FRESH));
+        let sharers = if let Some((_, sharers)) = fresh {
+            sharers
+        } else {
+            let sharers = self.store.sharers(name, tenant, SHARING, now).await?;
+            let mut all = self.sharers.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST {
+                all.clear();
+            }
+            all.insert(tenant.clone(), (now, sharers));
+            sharers
+        };
+        // No sink's id begins with `@`.
+        Ok(Some((format!("@{name}"), rate.shared_by(sharers))))
+    }
+
+    /// Takes places for `wanted` starts of a rate of the tenant's.
+    ///
+    /// # Errors
+    /// When the store does not answer, or others are always faster.
+    pub(crate) async fn take(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        rate: Rate,
+        wanted: usize,
+    ) -> Result<Places, Unavailable> {
+        let key = (tenant.clone(), name.to_owned());
+        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        for _ in 0..TRIES {
+            let found = places(known, rate, wanted, self.clock.now());
+            let Some(next) = found.mark else { return Ok(found) };
+            match self.store.advance(tenant, name, known, next).await? {
+                Advance::Moved => {
+                    self.remember(key, Some(next));
+                    return Ok(found);
+                }
+                Advance::Stands(stands) => {
+                    known = stands;
+                    self.remember(key.clone(), stands);
+                }
+            }
+        }
+        Err(Unavailable::new("take places of a rate", "others take theirs all the time"))
+    }
+
+    fn remember(&self, key: (TenantId, String), mark: Option<i64>) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if marks.len() >= MOST {
+            marks.clear();
+        }
+        match mark {
+            Some(mark) => marks.insert(key, mark),
+            None => marks.remove(&key),
+        };
+    }
+}

@@ -1,0 +1,248 @@
+//! Messages that make the process die: found, handled alone, quarantined; and nothing healthy with them.
+#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Incoming, REASON};
+use acequia_core::ledger::{Receipt, after};
+use acequia_core::outcome::Cause;
+use acequia_core::port::Clock as _;
+use acequia_core::port::{Queues as _, Strikes as _};
+use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::strikes::Strike;
+use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, Sink, SinkLoop, Telemetry};
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{
+    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+};
+use futures::FutureExt as _;
+
+const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
+/// As in the templates.
+const VISIBILITY: Duration = Duration::from_mins(6);
+
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<BTreeSet<String>>>);
+
+impl Told {
+    fn add(&self, event: &str) {
+        self.0.lock().unwrap().insert(event.to_owned());
+    }
+
+    fn has(&self, event: &str) -> bool {
+        self.0.lock().unwrap().contains(event)
+    }
+}
+
+/// A sink that dies of some events, with all that it was given, is throttled by some, and delivers the others.
+struct MortalSink {
+    kills: Told,
+    throttles: Told,
+    delivered: Arc<Mutex<Vec<String>>>,
+}
+
+impl Sink for MortalSink {
+    const KIND: SinkKind = SinkKind::Webhook;
+
+    async fn deliver(&self, _: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+        let id = |job: &Job| job.delivery.envelope.event.id().to_owned();
+        if jobs.iter().any(|job| self.kills.has(&id(job))) {
+            // The process dies: whoever polls it drops it, and nothing more of it happens.
+            futures::future::pending::<()>().await;
+        }
+        let attempt = |job: &Job| {
+            if self.throttles.has(&id(job)) {
+                return Attempted::not_begun(Cause::Throttled("slow down".to_owned()));
+            }
+            self.delivered.lock().unwrap().push(id(job));
+            Attempted { result: Ok(Receipt { id: None, status: Some(200) }), ..Attempted::not_begun(Cause::NoTime) }
+        };
+        jobs.iter().map(attempt).collect()
+    }
+}
+
+struct World {
+    clock: FixedClock,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    kills: Told,
+    throttles: Told,
+    delivered: Arc<Mutex<Vec<String>>>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, MortalSink>,
+}
+
+fn world() -> World {
+    let clock = FixedClock::at(build::start());
+    let document = build::webhook_document("acme", "https://crm.example.org/");
+    let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
+    let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let (kills, throttles, delivered) = (Told::default(), Told::default(), Arc::default());
+    let sink = MortalSink { kills: kills.clone(), throttles: throttles.clone(), delivered: Arc::clone(&delivered) };
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        parking: InMemoryParking::new(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        sink,
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
+    };
+    World { clock, ledger, queues, kills, throttles, delivered, sink_loop }
+}
+
+fn queue() -> QueueArn {
+    build::queue("acme", QUEUE)
+}
+
+impl World {
+    async fn send(&self, events: &[&str]) {
+        for event in events {
+            let envelope = build::envelope("acme", event, "action.signed", "{}");
+            let outgoing = acequia_core::delivery::Delivery::new(build::sink_id("crm"), envelope).to_message();
+            self.queues.send(&queue(), &[outgoing]).await.remove(0).unwrap();
+        }
+    }
+
+    /// One invocation; answers how many messages came back, and nothing where the process died.
+    fn invoke(&self) -> Option<usize> {
+        let messages = self.queues.receive(&queue(), 100, VISIBILITY);
+        let event = serde_json::from_value(lambda_event(&messages)).unwrap();
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
+        let response = self.sink_loop.handle(event, deadline).now_or_never()?.unwrap();
+        let failed: Vec<String> = response.batch_item_failures.into_iter().map(|one| one.item_identifier).collect();
+        for message in messages.iter().filter(|message| !failed.contains(&message.message_id)) {
+            self.queues.delete(&queue(), &message.receipt_handle);
+        }
+        Some(failed.len())
+    }
+
+    fn delivered(&self) -> Vec<String> {
+        let mut delivered = self.delivered.lock().unwrap().clone();
+        delivered.sort();
+        delivered
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let reason = |message: &Incoming| message.attributes[REASON].as_text().unwrap().to_owned();
+        self.queues.messages(&build::dead_letter_queue("acme", QUEUE)).iter().map(reason).collect()
+    }
+
+    fn strikes(&self) -> Vec<Strike> {
+        self.ledger.struck(&build::tenant_id("acme"))
+    }
+}
+
+#[test]
+fn a_message_that_kills_its_process_is_handled_alone_then_quarantined_and_its_neighbours_are_delivered_once() {
+    let world = world();
+    world.kills.add("poison");
+    world.send(&["a", "poison", "b"]).now_or_never().unwrap();
+    let mut deaths = 0;
+    for _ in 0..20 {
+        deaths += u32::from(world.invoke().is_none());
+        if world.queues.messages(&queue()).is_empty() {
+            break;
+        }
+        world.clock.advance(VISIBILITY);
+    }
+    assert_eq!(deaths, 4, "twice in company, twice alone");
+    assert_eq!(world.delivered(), ["a", "b"]);
+    assert_eq!(world.reasons(), ["crash-loop"]);
+}
+
+#[test]
+fn two_messages_that_kill_their_process_are_both_found() {
+    let world = world();
+    world.kills.add("x");
+    world.kills.add("y");
+    world.send(&["a", "x", "b", "y"]).now_or_never().unwrap();
+    for _ in 0..60 {
+        let died = world.invoke().is_none();
+        world.clock.advance(if died { VISIBILITY } else { Duration::from_secs(1) });
+    }
+    assert!(world.queues.messages(&queue()).is_empty());
+    assert_eq!((world.delivered(), world.reasons().len()), (vec!["a".to_owned(), "b".to_owned()], 2));
+}
+
+#[test]
+fn a_message_that_comes_back_for_another_reason_is_never_suspect() {
+    let world = world();
+    world.throttles.add("held");
+    world.send(&["held"]).now_or_never().unwrap();
+    for _ in 0..5 {
+        assert_eq!(world.invoke(), Some(1));
+        assert!(world.strikes().is_empty(), "the strike is taken back");
+        world.clock.advance(Duration::from_hours(1));
+    }
+    assert!(world.reasons().is_empty());
+}
+
+#[test]
+fn the_first_receive_of_a_message_costs_no_strike() {
+    let world = world();
+    world.send(&["a", "b"]).now_or_never().unwrap();
+    assert_eq!(world.invoke(), Some(0));
+    assert_eq!(world.ledger.strikes.calls(), 0);
+}
+
+#[test]
+fn a_suspect_that_the_process_survives_is_delivered_and_its_strike_is_taken_back() {
+    let world = world();
+    world.kills.add("poison");
+    world.send(&["a", "poison"]).now_or_never().unwrap();
+    for _ in 0..3 {
+        assert_eq!(world.invoke().is_none(), world.delivered().is_empty());
+        world.clock.advance(VISIBILITY);
+    }
+    // The bug is mended.
+    world.kills.0.lock().unwrap().clear();
+    for _ in 0..4 {
+        world.invoke();
+        world.clock.advance(VISIBILITY);
+    }
+    assert_eq!((world.delivered(), world.reasons().len()), (vec!["a".to_owned(), "poison".to_owned()], 0));
+    assert!(world.strikes().is_empty());
+}
+
+#[test]
+fn with_the_store_of_strikes_down_what_may_be_suspect_comes_back_and_the_rest_goes_on() {
+    let world = world();
+    world.throttles.add("old");
+    world.send(&["old"]).now_or_never().unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.invoke(), Some(1));
+        world.clock.advance(VISIBILITY);
+    }
+    world.ledger.strikes.go_down();
+    world.throttles.0.lock().unwrap().clear();
+    world.send(&["new"]).now_or_never().unwrap();
+    assert_eq!(world.invoke(), Some(1));
+    assert_eq!(world.delivered(), ["new"]);
+    world.ledger.strikes.mend();
+    world.clock.advance(Duration::from_hours(1));
+    assert_eq!(world.invoke(), Some(0));
+    assert_eq!(world.delivered(), ["new", "old"]);
+}
+
+#[test]
+fn a_suspect_whose_strike_cannot_be_written_is_not_handled() {
+    let world = world();
+    world.kills.add("poison");
+    world.send(&["poison"]).now_or_never().unwrap();
+    let long_ago = after(build::start(), Duration::ZERO);
+    let id = world.queues.messages(&queue())[0].message_id.clone();
+    let tenant = build::tenant_id("acme");
+    world.ledger.strike(&tenant, &[Strike::of(&id, 0, long_ago)]).now_or_never().unwrap();
+    for _ in 0..2 {
+        world.queues.receive(&queue(), 1, VISIBILITY);
+        world.clock.advance(VISIBILITY);
+    }
+    // Reading works, and the next call, which writes, does not.
+    world.ledger.strikes.fail_entry(0);
+    assert_eq!(world.invoke(), Some(1), "it was not handled, or the process would have died");
+}

@@ -1,0 +1,150 @@
+//! The suite of parked messages: parking, the operator's view of it, and sweeping.
+
+use std::time::Duration;
+
+use acequia_core::delivery::Attribute;
+use acequia_core::ledger::after;
+use acequia_core::parking::{Parked, ParkedKey, SHARDS};
+use acequia_core::port::{Parking, ParkingLot, Sweeping};
+use jiff::Timestamp;
+
+use crate::build::{at, parked, sink_id, tenant_id};
+
+/// What a store of parked messages is.
+pub trait Store: Parking + ParkingLot + Sweeping {}
+
+impl<S: Parking + ParkingLot + Sweeping> Store for S {}
+
+async fn park(store: &impl Store, rows: &[Parked]) {
+    for row in rows {
+        let answers = store.park(&row.key.tenant, std::slice::from_ref(row)).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    }
+}
+
+/// The keys of a tenant that are due, page by page; the index may be a moment behind, so it is asked until it knows `most`.
+async fn due(store: &impl Store, tenant: &str, now: Timestamp, most: usize) -> Vec<ParkedKey> {
+    let mut found = Vec::new();
+    for _ in 0..50 {
+        found.clear();
+        for shard in 0..SHARDS {
+            let mut from = None;
+            loop {
+                let page = store.due(shard, now, from, 3).await.unwrap();
+                found.extend(page.keys.into_iter().filter(|key| key.tenant.as_str() == tenant));
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+        }
+        if found.len() >= most {
+            break;
+        }
+    }
+    found.sort();
+    found
+}
+
+fn keys(rows: &[Parked]) -> Vec<ParkedKey> {
+    let mut keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
+    keys.sort();
+    keys
+}
+
+/// From the moment of its due time on, in pages that hold each once.
+pub async fn what_is_parked_is_found_when_it_is_due_and_not_before(store: &impl Store) {
+    let rows: Vec<_> = (0..20).map(|n| parked("p-due", Some("crm"), &format!("m-{n}"), 1_000 + n)).collect();
+    let later = parked("p-due", None, "later", 5_000);
+    park(store, &rows).await;
+    park(store, std::slice::from_ref(&later)).await;
+    assert_eq!(due(store, "p-due", at(1_019), 20).await, keys(&rows));
+    assert_eq!(due(store, "p-due", at(999), 0).await, []);
+    assert_eq!(due(store, "p-due", at(1_004), 5).await, keys(&rows[..5]));
+}
+
+/// Body, attributes and times, whatever its size.
+pub async fn a_parked_message_is_read_back_as_it_was(store: &impl Store) {
+    let mut small = parked("p-read", None, "small", 60);
+    let raw = acequia_core::delivery::AttributeValue::Binary(vec![0, 159, 255]);
+    let raw = Attribute { data_type: "Binary.raw".to_owned(), value: raw };
+    small.message.attributes.insert("raw".to_owned(), raw);
+    let mut large = parked("p-read", Some("crm"), "large", 60);
+    large.message.body = "\u{e9}\u{20ac}".repeat(200_000);
+    park(store, &[small.clone(), large.clone()]).await;
+    let absent = ParkedKey { message_id: "absent".to_owned(), ..small.key.clone() };
+    let loaded = store.load(&[large.key.clone(), absent, small.key.clone()]).await;
+    let loaded: Vec<_> = loaded.into_iter().map(Result::unwrap).collect();
+    assert!(loaded == [Some(large.clone()), None, Some(small)]);
+    assert!(store.release(&[large.clone()]).await[0].is_ok());
+    assert!(store.load(&[large.key.clone()]).await.pop().unwrap().unwrap().is_none());
+    assert_eq!(store.waiting(&large.key.tenant).await.unwrap().len(), 1);
+}
+
+/// The second parking of a message replaces the first.
+pub async fn a_message_that_is_parked_twice_is_there_once(store: &impl Store) {
+    let first = parked("p-twice", Some("crm"), "m-1", 60);
+    let second = Parked { due_at: at(90), ..first.clone() };
+    park(store, &[first.clone(), second.clone()]).await;
+    assert_eq!(store.load(std::slice::from_ref(&first.key)).await.pop().unwrap().unwrap(), Some(second));
+    assert_eq!(due(store, "p-twice", at(90), 1).await, [first.key]);
+}
+
+/// Also where it was not there any more.
+pub async fn what_is_released_is_gone(store: &impl Store) {
+    let rows: Vec<_> = (0..30).map(|n| parked("p-gone", Some("crm"), &format!("m-{n}"), 60)).collect();
+    park(store, &rows).await;
+    for _ in 0..2 {
+        assert!(store.release(&rows[1..]).await.iter().all(Result::is_ok));
+    }
+    let left = store.waiting(&tenant_id("p-gone")).await.unwrap();
+    assert_eq!(left.iter().map(|waiting| waiting.count).collect::<Vec<_>>(), [1]);
+}
+
+/// By sink, with the next due time.
+pub async fn an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone(store: &impl Store) {
+    let rows = [
+        parked("p-see", Some("crm"), "m-1", 500),
+        parked("p-see", Some("crm"), "m-2", 300),
+        parked("p-see", Some("crm-b"), "m-3", 100),
+        parked("p-see", None, "m-4", 200),
+        parked("p-see-b", Some("crm"), "m-5", 10),
+    ];
+    park(store, &rows).await;
+    let seen = store.waiting(&tenant_id("p-see")).await.unwrap();
+    let seen: Vec<_> = seen.into_iter().map(|one| (one.sink, one.count, one.next_due_at)).collect();
+    let expected = [(None, 1, at(200)), (Some(sink_id("crm")), 2, at(300)), (Some(sink_id("crm-b")), 1, at(100))];
+    assert_eq!(seen, expected);
+}
+
+/// Of one sink of one tenant, and marked as brought forward.
+pub async fn a_sinks_messages_are_hastened_and_no_others(store: &impl Store) {
+    let ours = parked("p-haste", Some("crm"), "m-1", 90_000);
+    let others = [parked("p-haste", Some("crm-b"), "m-2", 90_000), parked("p-haste-b", Some("crm"), "m-3", 90_000)];
+    park(store, std::slice::from_ref(&ours)).await;
+    park(store, &others).await;
+    assert_eq!(store.hasten(&tenant_id("p-haste"), &sink_id("crm"), at(50)).await.unwrap(), 1);
+    assert_eq!(due(store, "p-haste", at(60), 1).await, keys(std::slice::from_ref(&ours)));
+    let hastened = store.load(std::slice::from_ref(&ours.key)).await.pop().unwrap().unwrap();
+    assert_eq!(hastened, Some(Parked { due_at: at(50), hastened: true, ..ours }));
+    assert_eq!(due(store, "p-haste-b", at(60), 0).await, []);
+}
+
+/// Until it ends, or its holder takes it again.
+pub async fn one_holder_at_a_time_has_the_lease(store: &impl Store) {
+    let until = after(at(0), Duration::from_mins(1));
+    assert!(store.lease("one", at(0), until).await.unwrap());
+    assert!(store.lease("one", at(1), until).await.unwrap());
+    assert!(!store.lease("two", at(59), at(200)).await.unwrap());
+    assert!(store.lease("two", at(60), at(200)).await.unwrap());
+    assert!(!store.lease("one", at(61), at(300)).await.unwrap());
+}
+
+/// Each by its name; nobody holds it.
+pub async fn a_turn_is_taken_once_until_its_time_is_over(store: &impl Store) {
+    assert!(store.turn("p-one", at(0), at(60)).await.unwrap());
+    assert!(!store.turn("p-one", at(59), at(200)).await.unwrap());
+    assert!(store.turn("p-another", at(59), at(200)).await.unwrap());
+    assert!(store.turn("p-one", at(60), at(200)).await.unwrap());
+    assert!(!store.turn("p-one", at(61), at(300)).await.unwrap());
+}

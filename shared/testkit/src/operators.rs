@@ -1,0 +1,35 @@
+//! Operators who remember what they were told.
+
+use acequia_core::id::TenantId;
+use acequia_core::port::{Operators, Unavailable};
+
+use crate::fault::Faults;
+use crate::shared::Shared;
+
+/// What operators were told, in memory.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryOperators {
+    told: Shared<Vec<(TenantId, String, String)>>,
+    /// Makes telling fail.
+    pub faults: Faults,
+}
+
+impl InMemoryOperators {
+    /// They were told nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What they were told so far: tenant, subject, text.
+    pub fn told(&self) -> Vec<(TenantId, String, String)> {
+        self.told.lock().clone()
+    }
+}
+
+impl Operators for InMemoryOperators {
+    async fn tell(&self, tenant: &TenantId, subject: &str, text: &str) -> Result<(), Unavailable> {
+        self.faults.call("tell the operators")?;
+        self.told.lock().push((tenant.clone(), subject.to_owned(), text.to_owned()));
+        Ok(())
+    }
+}

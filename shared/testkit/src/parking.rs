@@ -1,0 +1,134 @@
+//! Parked messages, in memory.
+
+use std::collections::BTreeMap;
+
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::parking::{DuePage, Parked, ParkedKey, Waiting, waiting};
+use acequia_core::port::{Parking, ParkingLot, Sweeping, Unavailable};
+use jiff::Timestamp;
+
+use crate::fault::Faults;
+use crate::shared::Shared;
+
+/// Parked messages in memory.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryParking {
+    rows: Shared<BTreeMap<ParkedKey, Parked>>,
+    lease: Shared<Option<(String, Timestamp)>>,
+    turns: Shared<BTreeMap<String, Timestamp>>,
+    /// Makes parking fail; an entry is one message.
+    pub parks: Faults,
+    /// Makes looking for what is due, and reading it, fail.
+    pub reads: Faults,
+    /// Makes deleting fail; an entry is one message.
+    pub releases: Faults,
+}
+
+impl InMemoryParking {
+    /// Nothing is parked.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is parked, by key.
+    pub fn rows(&self) -> Vec<Parked> {
+        self.rows.lock().values().cloned().collect()
+    }
+}
+
+impl Parking for InMemoryParking {
+    async fn park(&self, tenant: &TenantId, rows: &[Parked]) -> Vec<Result<(), Unavailable>> {
+        const OPERATION: &str = "park messages";
+        if self.parks.call(OPERATION).is_err() {
+            return rows.iter().map(|_| Err(Unavailable::new(OPERATION, "switched off by the test"))).collect();
+        }
+        let park = |(index, row): (usize, &Parked)| {
+            self.parks.entry(OPERATION, index)?;
+            let key = ParkedKey { tenant: tenant.clone(), ..row.key.clone() };
+            self.rows.lock().insert(key, row.clone());
+            Ok(())
+        };
+        rows.iter().enumerate().map(park).collect()
+    }
+}
+
+impl ParkingLot for InMemoryParking {
+    async fn waiting(&self, tenant: &TenantId) -> Result<Vec<Waiting>, Unavailable> {
+        self.reads.call("list parked messages")?;
+        let rows = self.rows.lock();
+        let own = rows.values().filter(|row| row.key.tenant == *tenant);
+        Ok(waiting(own.map(|row| (row.key.sink.clone(), row.due_at, row.parked_at))))
+    }
+
+    async fn hasten(&self, tenant: &TenantId, sink: &SinkId, now: Timestamp) -> Result<u64, Unavailable> {
+        self.reads.call("bring parked messages forward")?;
+        let mut rows = self.rows.lock();
+        let mut hastened = 0;
+        for row in rows.values_mut().filter(|row| row.key.tenant == *tenant && row.key.sink.as_ref() == Some(sink)) {
+            (row.due_at, row.hastened) = (now, true);
+            hastened += 1;
+        }
+        Ok(hastened)
+    }
+}
+
+impl Sweeping for InMemoryParking {
+    async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        self.reads.call("take the lease of the sweeper")?;
+        let mut lease = self.lease.lock();
+        let free = lease.as_ref().is_none_or(|(owner, until)| owner == holder || *until <= now);
+        if free {
+            *lease = Some((holder.to_owned(), until));
+        }
+        Ok(free)
+    }
+
+    async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+        self.reads.call("take a turn")?;
+        let mut turns = self.turns.lock();
+        let free = turns.get(what).is_none_or(|until| *until <= now);
+        if free {
+            turns.insert(what.to_owned(), until);
+        }
+        Ok(free)
+    }
+
+    async fn due(&self, shard: u8, now: Timestamp, from: Option<String>, limit: usize) -> Result<DuePage, Unavailable> {
+        self.reads.call("look for parked messages that are due")?;
+        let mut due: Vec<(String, ParkedKey)> = self
+            .rows
+            .lock()
+            .values()
+            .filter(|row| row.key.shard() == shard && row.due_at <= now)
+            .map(|row| (format!("{:015}/{}", row.due_at.as_millisecond(), row.key), row.key.clone()))
+            .filter(|(mark, _)| from.as_ref().is_none_or(|from| mark > from))
+            .collect();
+        due.sort();
+        let more = due.len() > limit;
+        due.truncate(limit);
+        let next = due.last().map(|(mark, _)| mark.clone()).filter(|_| more);
+        Ok(DuePage { keys: due.into_iter().map(|(_, key)| key).collect(), next })
+    }
+
+    async fn load(&self, keys: &[ParkedKey]) -> Vec<Result<Option<Parked>, Unavailable>> {
+        const OPERATION: &str = "read parked messages";
+        if self.reads.call(OPERATION).is_err() {
+            return keys.iter().map(|_| Err(Unavailable::new(OPERATION, "switched off by the test"))).collect();
+        }
+        let rows = self.rows.lock();
+        keys.iter().map(|key| Ok(rows.get(key).cloned())).collect()
+    }
+
+    async fn release(&self, sent: &[Parked]) -> Vec<Result<(), Unavailable>> {
+        const OPERATION: &str = "delete parked messages that were sent";
+        if self.releases.call(OPERATION).is_err() {
+            return sent.iter().map(|_| Err(Unavailable::new(OPERATION, "switched off by the test"))).collect();
+        }
+        let release = |(index, row): (usize, &Parked)| {
+            self.releases.entry(OPERATION, index)?;
+            self.rows.lock().remove(&row.key);
+            Ok(())
+        };
+        sent.iter().enumerate().map(release).collect()
+    }
+}

@@ -1,0 +1,101 @@
+//! The command behind `cargo xtask bench`: measures built programs, prints tables, and writes them into the document.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are the output")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use bench::goal::{self, Goal};
+use bench::instruction::{self, Sizes};
+use bench::process::{self, Rounds};
+use bench::program::{FUNCTIONS, Programs};
+use bench::{cost, document};
+use clap::{Parser, ValueEnum};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Counts,
+    Instructions,
+    Processes,
+}
+
+/// Measures what a delivery costs.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The folder of the built programs.
+    #[arg(long)]
+    programs: PathBuf,
+    /// The folder of the same programs with their symbols, where the others have none.
+    #[arg(long)]
+    symbols: Option<PathBuf>,
+    /// The folder for what they say.
+    #[arg(long)]
+    logs: PathBuf,
+    /// Write the tables into this document.
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// Small sizes and few rounds, for a look.
+    #[arg(long)]
+    quick: bool,
+    /// This part alone; repeatable.
+    #[arg(long)]
+    part: Vec<Part>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    let programs = Programs { folder: arguments.programs.clone(), logs: arguments.logs.clone() };
+    let wanted = |part| arguments.part.is_empty() || arguments.part.contains(&part);
+    let mut parts: Vec<(&str, String)> = Vec::new();
+    let mut goals: Vec<Goal> = Vec::new();
+    if wanted(Part::Counts) {
+        for function in FUNCTIONS {
+            let checked = stub::gate::check(function, &programs.find(function)?, &programs.logs, false);
+            checked.map_err(anyhow::Error::msg)?;
+        }
+        parts.extend([
+            ("calls", cost::calls()?),
+            ("cost of functions", cost::per_function()?),
+            ("cost of events", cost::per_event()?),
+        ]);
+        goals.extend(goal::of_calls()?);
+    }
+    if wanted(Part::Instructions) {
+        let symbols = arguments.symbols.clone().unwrap_or_else(|| arguments.programs.clone());
+        let programs = Programs { folder: symbols, logs: arguments.logs.clone() };
+        let (met, table) = instruction::measure(&programs, Sizes::new(arguments.quick))?;
+        parts.extend([("instructions", table), ("goals of instructions", goal::table(&met))]);
+        goals.extend(met);
+    }
+    if wanted(Part::Processes) {
+        let (met, table) = process::measure(&programs, Rounds::new(arguments.quick))?;
+        parts.extend([("processes", table), ("duration", process::duration(&programs)?)]);
+        goals.extend(met);
+    }
+    for (name, table) in &parts {
+        println!("\n{name}\n{table}");
+    }
+    println!("\ngoals\n{}", goal::table(&goals));
+    if let Some(file) = &arguments.write {
+        let mut text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        for (name, table) in &parts {
+            text = document::replaced(&text, name, table)?;
+        }
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let missed: Vec<String> = goals.iter().filter(|goal| goal.fails()).map(|goal| goal.what.clone()).collect();
+    if !missed.is_empty() {
+        bail!("goals are missed: {}", missed.join("; "));
+    }
+    Ok(true)
+}

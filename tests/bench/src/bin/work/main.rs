@@ -1,0 +1,18 @@
+//! What runs under callgrind: as little as can be beside the code whose instructions are counted.
+
+#![recursion_limit = "256"]
+
+mod ledger;
+mod ours;
+
+use anyhow::{Context as _, Result, bail};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["ledger", rounds] => ledger::run(rounds.parse().context("the number of rounds is none")?).await,
+        ["ours", function, document, events] => ours::run(function, document, events).await,
+        _ => bail!("work ledger ROUNDS, or work ours FUNCTION DOCUMENT EVENTS"),
+    }
+}

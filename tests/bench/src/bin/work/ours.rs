@@ -1,0 +1,146 @@
+//! Runs batches through our own code alone: the real loop and the real sinks over the in-memory ports.
+//!
+//! What a webhook's request would be is made and signed, and not sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::config::{SinkKind, Target};
+use acequia_core::id::TenantId;
+use acequia_core::ledger::{Receipt, after};
+use acequia_core::outcome::Cause;
+use acequia_core::port::Clock;
+use acequia_lambda::{
+    Attempted, Batch, CachedTenants, Deadline, Job, Pace, Reporting, Sink, SinkLoop, SystemChance, SystemClock,
+    Telemetry, Work, each,
+};
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants,
+};
+use anyhow::{Context as _, Result, bail, ensure};
+use aws_lambda_events::event::sqs::SqsEvent;
+use email::EmailSink;
+use email::mailer::{Mail, MailError, Mailer};
+use forward::ForwardSink;
+use futures::FutureExt as _;
+use router::Router;
+
+/// A signing secret of no worth.
+const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<()> {
+    let tenant: TenantId = stub::TENANT.parse()?;
+    let document = std::fs::read_to_string(document).context("the document cannot be read")?;
+    let lines = std::fs::read_to_string(events).context("the events cannot be read")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tenants = CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::clone(&clock));
+    let queues = InMemoryQueues::new(FixedClock::at(clock.now()));
+    if function == "router" {
+        let router = Router {
+            tenants,
+            ledger: InMemoryLedger::new(),
+            queues,
+            parking: InMemoryParking::new(),
+            consents: InMemoryConsents::new(),
+            clock,
+            chance: Arc::new(SystemChance),
+            telemetry: Telemetry::to_stdout(Reporting::default()),
+        };
+        for line in lines.lines() {
+            let answer = router.handle(serde_json::from_str(line)?).await?;
+            ensure!(answer.batch_item_failures.is_empty(), "a message was not routed");
+        }
+        return Ok(());
+    }
+    let parts = Parts { tenants, queues, clock, lines };
+    match function {
+        "email" => {
+            let sink = EmailSink {
+                mailer: Nowhere,
+                secrets: InMemorySecrets::new(),
+                book: InMemoryMailBook::new(),
+                consents: InMemoryConsents::new(),
+                clock: Arc::clone(&parts.clock),
+                link_base: String::new(),
+            };
+            parts.run(sink).await
+        }
+        "forward" => {
+            let sink = ForwardSink { queues: parts.queues.clone(), clock: Arc::clone(&parts.clock) };
+            parts.run(sink).await
+        }
+        "webhook" => {
+            let secrets = InMemorySecrets::new().with(&tenant, &"crm".parse()?, SECRET);
+            let sink = Signer { secrets, clock: Arc::clone(&parts.clock) };
+            parts.run(sink).await
+        }
+        _ => bail!("there is no function {function}"),
+    }
+}
+
+struct Parts {
+    tenants: CachedTenants<InMemoryTenants>,
+    queues: InMemoryQueues,
+    clock: Arc<dyn Clock>,
+    lines: String,
+}
+
+impl Parts {
+    async fn run<S: Sink>(self, sink: S) -> Result<()> {
+        let sink_loop = SinkLoop {
+            tenants: self.tenants,
+            ledger: InMemoryLedger::new(),
+            queues: self.queues,
+            parking: InMemoryParking::new(),
+            pace: Pace::new(InMemoryRates::new(), Arc::clone(&self.clock)),
+            sink,
+            clock: Arc::clone(&self.clock),
+            chance: Arc::new(SystemChance),
+            telemetry: Telemetry::to_stdout(Reporting::default()),
+        };
+        for line in self.lines.lines() {
+            let event: SqsEvent = serde_json::from_str(line)?;
+            let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
+            let answer = sink_loop.handle(event, deadline).await?;
+            ensure!(answer.batch_item_failures.is_empty(), "a message was not delivered");
+        }
+        Ok(())
+    }
+}
+
+/// Takes every mail.
+struct Nowhere;
+
+impl Mailer for Nowhere {
+    async fn send(&self, _: &Mail) -> Result<String, MailError> {
+        Ok("0100000000000000-0000".to_owned())
+    }
+}
+
+/// The webhook sink without its HTTP: each request's headers are made, signature included.
+struct Signer {
+    secrets: InMemorySecrets,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sink for Signer {
+    const KIND: SinkKind = SinkKind::Webhook;
+
+    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+        let tenant = &batch.current.tenant.summary.id;
+        let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            work.push((job.sink.id.as_str(), Duration::from_secs(10), self.sign(tenant, job).boxed()));
+        }
+        each(&*self.clock, batch.deadline, 16, work).await
+    }
+}
+
+impl Signer {
+    async fn sign(&self, tenant: &TenantId, job: &Job) -> Result<Receipt, Cause> {
+        let Target::Webhook(endpoint) = &job.sink.target else { return Err(Cause::SinkUnknown) };
+        webhook::request::headers(&self.secrets, tenant, endpoint, &job.delivery, self.clock.now()).await?;
+        Ok(Receipt { id: None, status: Some(204) })
+    }
+}

@@ -1,0 +1,220 @@
+//! Instructions of the processor per message, as callgrind counts them: the difference of a longer and a shorter run, so that
+//! starting up counts nothing.
+//!
+//! SHA-256 is told apart: callgrind knows no instructions for it, though the processors of Lambda have them, so under callgrind
+//! it runs in software at some fifty instructions per byte. The goals are for what is left. Finding it takes programs with symbols.
+//!
+//! - *all in*: a function's real program with everything linked into it, against the stub over plain HTTP (so without TLS).
+//! - *claim and complete*: the ledger's adapter through the AWS SDK, the program `work ledger`.
+//! - *ours*: the batch loop over the in-memory ports, the program `work ours`, reading of SQS's batch included.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use stub::scenario::{self, Scenario};
+use stub::{Function, Latencies, Stub};
+
+use crate::goal::Goal;
+use crate::program::{FUNCTIONS, Programs};
+use crate::table::{grouped, markdown};
+
+/// How many messages a batch has.
+pub const BATCH: usize = 100;
+/// The most that claiming and completing a delivery may take.
+const MOST_LEDGER: u64 = 80_000;
+/// The most that our own code may take for a message.
+const MOST_OURS: u64 = 30_000;
+/// The most that forwarding a message may take in all.
+const MOST_FORWARD: u64 = 80_000;
+/// How long a program may take under callgrind, which is some fifty times slower.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Instructions, as callgrind counted them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    all: u64,
+    /// Those of SHA-256.
+    hashing: u64,
+}
+
+impl Count {
+    fn less(self, other: Self, messages: u64) -> Self {
+        let each = |long: u64, short: u64| long.saturating_sub(short) / messages;
+        Self { all: each(self.all, other.all), hashing: each(self.hashing, other.hashing) }
+    }
+
+    fn rest(self) -> u64 {
+        self.all.saturating_sub(self.hashing)
+    }
+
+    fn cells(self) -> [String; 3] {
+        [self.all, self.hashing, self.rest()].map(grouped)
+    }
+}
+
+/// How many batches the shorter and the longer run have.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// The shorter.
+    pub short: usize,
+    /// The longer.
+    pub long: usize,
+}
+
+impl Sizes {
+    /// The usual ones, or small ones for a quick look.
+    pub fn new(quick: bool) -> Self {
+        if quick { Self { short: 1, long: 3 } } else { Self { short: 2, long: 12 } }
+    }
+
+    fn per_message(self, mut run: impl FnMut(usize) -> Result<Count>) -> Result<Count> {
+        let (short, long) = (run(self.short)?, run(self.long)?);
+        Ok(long.less(short, u64::try_from((self.long - self.short) * BATCH)?))
+    }
+}
+
+/// Measures everything; the goals, and the table of all figures. The programs must have their symbols.
+///
+/// # Errors
+/// When valgrind is missing or a program fails.
+pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)> {
+    let mut goals = Vec::new();
+    let mut rows = Vec::new();
+    let mut note = |what: String, count: Count, most: Option<u64>| {
+        let mut row = vec![what.clone()];
+        row.extend(count.cells());
+        rows.push(row);
+        goals.extend(most.map(|most| Goal { what, most, found: count.rest(), gates: true }));
+    };
+    let ledger = sizes.per_message(|batches| work_ledger(programs, batches))?;
+    note("claim and complete".to_owned(), ledger, Some(MOST_LEDGER));
+    for function in FUNCTIONS {
+        let scenario = plain(function)?;
+        let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
+        note(format!("{function}: ours"), ours, Some(MOST_OURS));
+        let all_in = sizes.per_message(|batches| all_in(programs, &scenario, batches))?;
+        note(format!("{function}: all in"), all_in, (function == "forward").then_some(MOST_FORWARD));
+    }
+    Ok((goals, markdown(&["per message", "instructions", "of them SHA-256 in software", "without it"], 1, rows)))
+}
+
+/// The usual use of a function: every outcome is kept.
+///
+/// # Errors
+/// When there is none.
+pub fn plain(function: &str) -> Result<Scenario> {
+    let usual = |scenario: &Scenario| scenario.trace == "all";
+    scenario::of(function).into_iter().find(usual).with_context(|| format!("{function} has no scenario"))
+}
+
+fn callgrind(program: &Path, out: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--compress-strings=no", "--compress-pos=no"]);
+    command.arg(format!("--callgrind-out-file={}", out.display())).arg(program);
+    command
+}
+
+fn collected(out: &Path) -> Result<Count> {
+    let text = fs::read(out).with_context(|| format!("callgrind wrote nothing to {}", out.display()))?;
+    let count = read(&String::from_utf8_lossy(&text));
+    match count {
+        Count { all: 0, .. } => bail!("callgrind counted nothing: see {}", out.display()),
+        Count { hashing: 0, .. } => bail!("nothing in {} is SHA-256: the programs need their symbols", out.display()),
+        count => Ok(count),
+    }
+}
+
+/// Sums what each function of the program took itself (<https://valgrind.org/docs/manual/cl-format.html>): after `fn=<name>` come lines
+/// `<position> <cost>`; the one after a line `calls=` is what the called one took, which has lines of its own.
+fn read(text: &str) -> Count {
+    let mut count = Count::default();
+    let (mut is_hashing, mut is_call) = (false, false);
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("fn=") {
+            is_hashing = name.contains("sha2") || name.contains("sha256");
+        } else if line.starts_with("calls=") {
+            is_call = true;
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+            let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok()).unwrap_or(0);
+            if !std::mem::take(&mut is_call) {
+                count.all += cost;
+                count.hashing += if is_hashing { cost } else { 0 };
+            }
+        }
+    }
+    count
+}
+
+fn all_in(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<Count> {
+    let program = programs.find(scenario.function)?;
+    let log = programs.log(&format!("callgrind-{}", scenario.function));
+    let out = log.with_extension("out");
+    let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
+    let mut function = Function::start_command(&stub, callgrind(&program, &out), &program, &log)?;
+    function.invoke_within(scenario.messages.batch(0, 1)?, PATIENCE)?;
+    for serial in (1..).take(batches) {
+        function.invoke_within(scenario.messages.batch(serial, BATCH)?, PATIENCE)?;
+    }
+    function.terminate(PATIENCE)?;
+    stub.take_counts()?;
+    collected(&out)
+}
+
+fn work_ledger(programs: &Programs, batches: usize) -> Result<Count> {
+    let stub = Stub::start(|_| stub::World::default(), Latencies::NONE)?;
+    work(programs, &stub, &["ledger", &batches.to_string()])
+}
+
+fn work_ours(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<Count> {
+    let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
+    let file = |name: &str| programs.logs.join(format!("bench-{}-{name}.json", scenario.function));
+    let (document, events) = (file("tenant"), file("events"));
+    let mut lines = String::new();
+    for serial in (1..).take(batches) {
+        lines.push_str(&scenario.messages.batch(serial, BATCH)?);
+        lines.push('\n');
+    }
+    fs::create_dir_all(&programs.logs).with_context(|| format!("cannot make {}", programs.logs.display()))?;
+    fs::write(&document, scenario.world("http://127.0.0.1").document())
+        .with_context(|| format!("cannot write {}", document.display()))?;
+    fs::write(&events, lines).with_context(|| format!("cannot write {}", events.display()))?;
+    let (document, events) = (document.display().to_string(), events.display().to_string());
+    work(programs, &stub, &["ours", scenario.function, &document, &events])
+}
+
+fn work(programs: &Programs, stub: &Stub, arguments: &[&str]) -> Result<Count> {
+    let program = programs.find("work")?;
+    let log =
+        programs.log(&format!("callgrind-work-{}", arguments.iter().take(2).copied().collect::<Vec<_>>().join("-")));
+    let out = log.with_extension("out");
+    let mut command = callgrind(&program, &out);
+    command.args(arguments);
+    let mut process = Function::start_command(stub, command, &program, &log)?;
+    let status = process.wait(PATIENCE)?;
+    stub.take_counts()?;
+    if !status.success() {
+        bail!("work {} failed ({status}); what it said is in {}", arguments.join(" "), log.display());
+    }
+    collected(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_function_took_itself_is_counted_once_and_hashing_is_told_apart() {
+        let text = "events: Ir\nfn=main\n1 10\ncfn=sha2::compress\ncalls=1 5\n2 400\n3 5\n\nfn=sha2::compress\n5 400\ntotals: 415\n";
+        assert_eq!(read(text), Count { all: 415, hashing: 400 });
+    }
+
+    #[test]
+    fn the_difference_of_two_runs_is_shared_out_over_the_messages_between_them() {
+        let (short, long) = (Count { all: 1_000, hashing: 100 }, Count { all: 3_000, hashing: 600 });
+        let each = long.less(short, 10);
+        assert_eq!((each, each.rest()), (Count { all: 200, hashing: 50 }, 150));
+    }
+}

@@ -1,0 +1,55 @@
+//! List prices in US dollars, us-east-1, on demand, without free tiers.
+//!
+//! From the price pages of AWS: <https://aws.amazon.com/sqs/pricing/>, <https://aws.amazon.com/dynamodb/pricing/on-demand/>,
+//! <https://aws.amazon.com/lambda/pricing/>, <https://aws.amazon.com/ses/pricing/>, <https://aws.amazon.com/s3/pricing/>.
+
+/// A million requests of SQS to a standard queue, each up to 64 KB.
+pub const SQS_STANDARD: f64 = 0.40;
+/// A million requests of SQS to a FIFO queue, each up to 64 KB.
+pub const SQS_FIFO: f64 = 0.50;
+/// A million write units of `DynamoDB`.
+pub const DYNAMODB_WRITES: f64 = 0.625;
+/// A million read units of `DynamoDB`.
+pub const DYNAMODB_READS: f64 = 0.125;
+/// A million mails of SES.
+pub const SES: f64 = 100.0;
+/// A million PUT requests of S3.
+pub const S3_PUTS: f64 = 5.0;
+/// A million invocations of Lambda.
+pub const LAMBDA_REQUESTS: f64 = 0.20;
+/// A gigabyte-second of Lambda on arm64.
+pub const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
+/// What template.yaml gives each function, in gigabytes.
+pub const LAMBDA_GB: f64 = 0.25;
+/// Lambda's poller receives and deletes ten messages per call.
+pub const POLLED_PER_CALL: f64 = 10.0;
+
+/// What a million units of an operation cost; `None` for one without a known price.
+pub fn per_million(operation: &str) -> Option<f64> {
+    let (service, call) = operation.split_once(':')?;
+    let reads = ["GetItem", "BatchGetItem", "Query", "Scan"];
+    Some(match service {
+        "sqs" if call.ends_with("(fifo)") => SQS_FIFO,
+        "sqs" => SQS_STANDARD,
+        "dynamodb" if reads.iter().any(|read| call.split('(').next() == Some(read)) => DYNAMODB_READS,
+        "dynamodb" => DYNAMODB_WRITES,
+        "ses" => SES,
+        "s3" if call.starts_with("PutObject") => S3_PUTS,
+        // Standard parameters are free, and what an endpoint does is not AWS's.
+        "ssm" | "webhook" => 0.0,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_and_kinds_of_queues_have_their_own_prices() {
+        assert_eq!(per_million("dynamodb:BatchGetItem(ledger)"), Some(DYNAMODB_READS));
+        assert_eq!(per_million("dynamodb:BatchWriteItem(ledger)"), Some(DYNAMODB_WRITES));
+        assert_eq!(per_million("sqs:SendMessageBatch(fifo)"), Some(SQS_FIFO));
+        assert_eq!(per_million("kms:Decrypt"), None);
+    }
+}

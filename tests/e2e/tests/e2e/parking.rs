@@ -1,0 +1,50 @@
+//! Waits above 15 minutes: the message leaves its queue, and comes back when it is due; and events whose time is over.
+
+use e2e::world::{event, sweep};
+use e2e::{eventually, world};
+use serde_json::{Value as Json, json};
+
+/// What `acequia status` says is parked for a sink of alder's.
+fn parked(sink: &str) -> Option<Json> {
+    let status = world().read(&["status", "alder"]);
+    status["tenants"][0]["parked"].as_array()?.iter().find(|parked| parked["sink"] == sink).cloned()
+}
+
+#[test]
+fn a_retry_that_waits_for_an_hour_is_parked_and_comes_back_when_it_is_due() {
+    let world = world();
+    world.switch("slow", "503");
+    world.send("alder", &[&event("slow", "parked-1", &json!({}))]);
+    let waiting = eventually("the delivery is parked", || parked("slow"));
+    assert_eq!(waiting["count"], 1);
+    let explained = world.read(&["explain", "alder", "/e2e|parked-1"]).to_string();
+    assert!(explained.contains("\"retry\""), "{explained}");
+    assert!(world.peek("alder", "webhook").iter().all(|message| !message.to_string().contains("parked-1")));
+    world.switch("slow", "200");
+    let resumed = world.read(&["tenant", "resume", "alder", "slow"]);
+    assert_eq!(resumed["hastened"], 1);
+    let requests = eventually("the second attempt", || {
+        sweep();
+        let found = world.requests("slow", "parked-1");
+        (found.len() >= 2).then_some(found)
+    });
+    assert_eq!(requests[0]["headers"]["webhook-id"], requests[1]["headers"]["webhook-id"]);
+    eventually("the ledger says delivered", || {
+        let text = world.read(&["explain", "alder", "/e2e|parked-1"]).to_string();
+        text.contains("\"delivered\"").then_some(())
+    });
+    assert_eq!(parked("slow"), None, "nothing stays parked");
+}
+
+#[test]
+fn an_event_whose_time_is_over_is_recorded_as_expired_and_not_sent() {
+    let world = world();
+    let mut body: Json = serde_json::from_str(&event("plain.expired", "expired-1", &json!({}))).unwrap();
+    body["expirytime"] = json!("2020-01-01T00:00:00Z");
+    world.send("alder", &[&body.to_string()]);
+    eventually("the ledger says expired", || {
+        let text = world.read(&["explain", "alder", "/e2e|expired-1"]).to_string();
+        text.contains("\"expired\"").then_some(())
+    });
+    assert!(world.requests("plain", "expired-1").is_empty());
+}

@@ -1,0 +1,54 @@
+//! What is known of endpoints, with perils, and operators who are told without any.
+
+use acequia_core::breaker::{Circuit, EndpointState};
+use acequia_core::id::{SinkId, TenantId};
+use acequia_core::port::{EndpointStore, Operators, Unavailable};
+
+use super::Perilous;
+use crate::mutation::Mutation;
+use crate::peril::unavailable;
+
+const READ: &str = "read the state of an endpoint";
+const CHANGE: &str = "change the state of an endpoint";
+
+impl EndpointStore for Perilous {
+    async fn state(&self, tenant: &TenantId, sink: &SinkId) -> Result<Option<EndpointState>, Unavailable> {
+        let Some(call) = self.0.call("endpoints.state").await else { return Err(unavailable(READ)) };
+        let answer = self.0.world.endpoints.state(tenant, sink).await;
+        if !self.0.end(&call).await {
+            return Err(unavailable(READ));
+        }
+        if self.0.world.mutation == Some(Mutation::IgnoreCircuit) { Ok(None) } else { answer }
+    }
+
+    async fn change(&self, tenant: &TenantId, sink: &SinkId, state: &EndpointState) -> Result<bool, Unavailable> {
+        let Some(call) = self.0.call("endpoints.change").await else { return Err(unavailable(CHANGE)) };
+        let mut answer = self.0.world.endpoints.change(tenant, sink, state).await;
+        if matches!(answer, Ok(true)) {
+            let history = &mut self.0.world.lock().history;
+            let word = match &state.circuit {
+                Circuit::Closed => "closed",
+                Circuit::Open { .. } => "open",
+                Circuit::Probing { .. } => "probed",
+            };
+            history.note(self.0.invocation(), format_args!("the circuit of {tenant}/{sink} is {word}"));
+            history.circuits.insert((tenant.clone(), sink.clone()), state.circuit.clone());
+        }
+        if call.repeated {
+            answer = self.0.world.endpoints.change(tenant, sink, state).await;
+        }
+        if self.0.end(&call).await { answer } else { Err(unavailable(CHANGE)) }
+    }
+
+    async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {
+        self.0.world.endpoints.states(tenant).await
+    }
+}
+
+impl Operators for Perilous {
+    async fn tell(&self, tenant: &TenantId, subject: &str, _: &str) -> Result<(), Unavailable> {
+        let history = &mut self.0.world.lock().history;
+        history.report(self.0.invocation(), format_args!("{tenant}: {subject}, within a quarter of an hour"));
+        Ok(())
+    }
+}

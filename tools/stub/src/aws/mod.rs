@@ -1,0 +1,102 @@
+//! AWS as far as the functions call it: which service a request is for, and what it answers.
+
+mod dynamodb;
+mod ses;
+mod sqs;
+mod ssm;
+
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use serde_json::{Value as Json, json};
+
+use crate::count::Tally;
+use crate::fixture::World;
+use crate::latency::Latencies;
+
+/// An answer, and what the request counts for.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+    /// The operation and its tally, where the request was one that AWS would have taken.
+    pub(crate) counted: Option<(String, Tally)>,
+    /// How long the service takes.
+    pub(crate) latency: Duration,
+    /// What was wrong with the request.
+    pub(crate) problem: Option<String>,
+}
+
+/// What one service makes of a request: the name under which it counts, the tally, how long it takes, and the answer.
+pub(crate) struct Taken {
+    operation: String,
+    tally: Tally,
+    latency: Duration,
+    answer: Json,
+}
+
+/// Why a service refuses a request.
+type Refusal = String;
+
+const JSON: &str = "application/json";
+
+/// Answers a request.
+pub(crate) fn answer(world: &World, latencies: &Latencies, head: &Parts, body: &[u8]) -> Answer {
+    let path = head.uri.path();
+    let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    if target.is_none() && path.starts_with(crate::fixture::ENDPOINT_PATH) {
+        let tally = Tally { calls: 1, items: 1, units: 1, bytes: crate::count::count(body.len()) };
+        let counted = Some((format!("webhook:{}", head.method), tally));
+        return Answer {
+            status: 204,
+            content_type: JSON,
+            body: String::new(),
+            counted,
+            latency: latencies.webhook,
+            problem: None,
+        };
+    }
+    let Ok(request) = serde_json::from_slice::<Json>(body) else {
+        return refuse(JSON, &format!("{} {path}: the body is not JSON", head.method));
+    };
+    let (content_type, taken) = match target.map(|target| target.split_once('.').unwrap_or((target, ""))) {
+        Some(("DynamoDB_20120810", operation)) => {
+            ("application/x-amz-json-1.0", dynamodb::take(world, latencies, operation, &request))
+        }
+        Some(("AmazonSQS", operation)) => ("application/x-amz-json-1.0", sqs::take(latencies, operation, &request)),
+        Some(("AmazonSSM", operation)) => ("application/x-amz-json-1.1", ssm::take(latencies, operation, &request)),
+        None if path.starts_with("/v2/email/") => (JSON, ses::take(latencies, head.method.as_str(), path, &request)),
+        _ => (JSON, Err(format!("{} {path} {}: an unknown service", head.method, target.unwrap_or_default()))),
+    };
+    match taken {
+        Ok(Taken { operation, mut tally, latency, answer }) => {
+            tally.calls = 1;
+            tally.bytes = crate::count::count(body.len());
+            let counted = Some((operation, tally));
+            Answer { status: 200, content_type, body: answer.to_string(), counted, latency, problem: None }
+        }
+        Err(refusal) => refuse(content_type, &refusal),
+    }
+}
+
+/// The answer to what AWS would not take. It is no error that the SDK repeats.
+fn refuse(content_type: &'static str, refusal: &str) -> Answer {
+    let body = json!({"__type": "com.amazonaws.stub#ValidationException", "message": refusal}).to_string();
+    let problem = Some(refusal.to_owned());
+    Answer { status: 400, content_type, body, counted: None, latency: Duration::ZERO, problem }
+}
+
+/// The entries of a batch, of which a service takes from 1 to `most`.
+fn entries<'a>(request: &'a Json, pointer: &str, most: usize) -> Result<&'a [Json], Refusal> {
+    let found = request.pointer(pointer).and_then(Json::as_array).map(Vec::as_slice);
+    match found {
+        Some(entries) if (1..=most).contains(&entries.len()) => Ok(entries),
+        Some(entries) => Err(format!("{pointer} has {} entries; 1 to {most} are allowed", entries.len())),
+        None => Err(format!("{pointer} is missing")),
+    }
+}
+
+/// A text of a request.
+fn text<'a>(request: &'a Json, name: &str) -> Result<&'a str, Refusal> {
+    request.get(name).and_then(Json::as_str).ok_or_else(|| format!("{name} is missing"))
+}

@@ -1,0 +1,26 @@
+//! The parameter store: every parameter is there, as a signing secret.
+
+use serde_json::{Value as Json, json};
+
+use super::{Refusal, Taken, entries, text};
+use crate::count::{Tally, count};
+use crate::latency::Latencies;
+
+/// A signing secret of no worth, in the form of Standard Webhooks.
+const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+pub(super) fn take(latencies: &Latencies, operation: &str, request: &Json) -> Result<Taken, Refusal> {
+    let parameter =
+        |name: &str| json!({"Name": name, "Type": "SecureString", "Value": SECRET, "Version": 1, "DataType": "text"});
+    let (items, answer) = match operation {
+        "GetParameter" => (1, json!({"Parameter": parameter(text(request, "Name")?)})),
+        "GetParameters" => {
+            let names = entries(request, "/Names", 10)?;
+            let found: Vec<Json> = names.iter().filter_map(Json::as_str).map(parameter).collect();
+            (found.len(), json!({"Parameters": found, "InvalidParameters": []}))
+        }
+        _ => return Err(format!("ssm:{operation}: an unknown operation")),
+    };
+    let tally = Tally { items: count(items), units: 1, ..Tally::default() };
+    Ok(Taken { operation: format!("ssm:{operation}"), tally, latency: latencies.ssm, answer })
+}

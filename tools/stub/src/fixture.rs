@@ -1,0 +1,202 @@
+//! The tenant, the events and the messages that everything is measured with.
+
+use acequia_core::config::SinkKind;
+use acequia_core::delivery::{Attribute, Delivery, Outgoing};
+use acequia_core::envelope::Envelope;
+use acequia_core::id::{Stage, TenantId};
+use acequia_core::queue::{QueueName, QueueRole};
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{StubError, clock};
+
+/// The one tenant.
+pub const TENANT: &str = "acme";
+/// The stage: `local` is the one in which endpoints on loopback may be called.
+pub(crate) const STAGE: &str = "local";
+/// The tables.
+pub(crate) const TENANTS_TABLE: &str = "bench-tenants";
+/// The tables.
+pub(crate) const LEDGER_TABLE: &str = "bench-ledger";
+/// The path at which the stub is the endpoint of webhooks.
+pub(crate) const ENDPOINT_PATH: &str = "/endpoint/";
+/// The region.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// What the stub knows: the tenant's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    document: String,
+}
+
+impl World {
+    /// One in which the tenant has these sinks and keeps this trace; webhooks go to the stub at `address`.
+    pub fn new(trace: &str, sinks: &[Json], address: &str) -> Self {
+        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "trace": trace, "sinks": sinks});
+        Self { document: document.to_string().replace("http://endpoint/", &format!("{address}{ENDPOINT_PATH}")) }
+    }
+
+    /// A row of the tenants table, as `shared/aws` stores it.
+    pub(crate) fn row(&self, pk: &str, sk: &str) -> Option<Json> {
+        let version = json!({"N": "1"});
+        let key = |rest: Json| {
+            let mut row = json!({"pk": {"S": pk}, "sk": {"S": sk}, "version": version});
+            if let (Some(row), Json::Object(rest)) = (row.as_object_mut(), rest) {
+                row.extend(rest);
+            }
+            row
+        };
+        match sk {
+            _ if pk != TENANT => None,
+            "current" => Some(key(json!({"audit_hash": {"S": "0".repeat(64)}}))),
+            _ if sk.starts_with("config#") => Some(key(json!({"document": {"S": self.document}}))),
+            _ => None,
+        }
+    }
+
+    /// The tenant's configuration as it is stored.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+}
+
+/// A sink that takes every event.
+pub(crate) fn sink(id: &str, kind: SinkKind, more: &Json) -> Json {
+    let mut sink = json!({"id": id, "kind": kind.to_string(), "types": ["*"]});
+    let own = match kind {
+        SinkKind::Webhook => json!({"url": "http://endpoint/crm", "secrets": ["crm"]}),
+        SinkKind::Email => json!({
+            "from": "Acme Foundation <hello@acme.example>",
+            "to": "{{ data.email }}",
+            "subject": "Thank you, {{ data.first_name }}",
+            "text": "Dear {{ data.first_name }},\n\nthank you for your signature for {{ data.campaign }}.\n\n{{ tenant.name }}\n",
+            "html": "<p>Dear {{ data.first_name }},</p><p>thank you for your signature for {{ data.campaign }}.</p><p>{{ tenant.name }}</p>",
+        }),
+        SinkKind::Forward => json!({"queue": "out"}),
+    };
+    for part in [own, more.clone()] {
+        if let (Some(sink), Json::Object(part)) = (sink.as_object_mut(), part) {
+            sink.extend(part);
+        }
+    }
+    sink
+}
+
+/// Where the messages of a batch come from, and what they carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messages {
+    /// The intake: events.
+    Events,
+    /// The queue of a kind of sink: deliveries to this sink of that kind.
+    Deliveries(SinkKind, &'static str),
+}
+
+impl Messages {
+    /// The event of Lambda's event source mapping with `count` first-time messages. Those of another `serial` are of other events.
+    ///
+    /// # Errors
+    /// [`StubError::Fixture`] where an event or a name is not valid.
+    pub fn batch(self, serial: u64, count: usize) -> Result<String, StubError> {
+        let invalid = |error: &dyn std::fmt::Display| StubError::Fixture(error.to_string());
+        let stage: Stage = STAGE.parse().map_err(|error| invalid(&error))?;
+        let tenant: TenantId = TENANT.parse().map_err(|error| invalid(&error))?;
+        let role = match self {
+            Self::Events => QueueRole::Intake,
+            Self::Deliveries(kind, _) => QueueRole::Sink(kind),
+        };
+        let queue = format!("arn:aws:sqs:{REGION}:000000000000:{}", QueueName::new(&stage, &tenant, role));
+        let now = i64::try_from(clock::since_epoch().as_millis()).unwrap_or(0);
+        let at = Timestamp::from_millisecond(now).map_err(|error| invalid(&error))?;
+        let mut records = Vec::with_capacity(count);
+        for number in 0..count {
+            let id = format!("{serial:08}-{number:08}");
+            let body = event(&id);
+            let message = match self {
+                Self::Events => Outgoing { body, ..Outgoing::default() },
+                Self::Deliveries(_, sink) => {
+                    let envelope = Envelope::parse(&tenant, at, body.as_bytes()).map_err(|error| invalid(&error))?;
+                    Delivery::new(sink.parse().map_err(|error| invalid(&error))?, envelope).to_message()
+                }
+            };
+            records.push(record(&id, &queue, now, &message));
+        }
+        Ok(json!({"Records": records}).to_string())
+    }
+}
+
+/// An event of about a kilobyte, as a petition's signature is.
+fn event(id: &str) -> String {
+    json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": "https://actions.acme.example",
+        "type": "action.signed",
+        "subject": format!("contact-{id}"),
+        "time": "2026-01-01T00:00:00Z",
+        "data": {
+            "email": format!("ana-{id}@example.org"),
+            "first_name": "Ana",
+            "last_name": "Example",
+            "country": "FR",
+            "postcode": "75011",
+            "campaign": "Clean rivers for everyone",
+            "consent": {"email": true, "at": "2026-01-01T00:00:00Z", "wording": "I want to hear how the campaign goes on."},
+            "comment": "Water is a common good. ".repeat(20),
+            "page": "https://actions.acme.example/clean-rivers?utm_source=newsletter&utm_medium=email",
+            "tags": ["rivers", "signature", "newsletter"],
+        },
+    })
+    .to_string()
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>
+fn record(id: &str, queue: &str, sent_at: i64, message: &Outgoing) -> Json {
+    let text = |attribute: &Attribute| {
+        json!({
+            "stringValue": attribute.as_text(),
+            "stringListValues": [],
+            "binaryListValues": [],
+            "dataType": attribute.data_type,
+        })
+    };
+    let attributes: Map<String, Json> =
+        message.attributes.iter().map(|(name, attribute)| (name.clone(), text(attribute))).collect();
+    json!({
+        "messageId": id,
+        "receiptHandle": format!("AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a-{id}"),
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": sent_at.to_string(),
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": sent_at.to_string(),
+        },
+        "messageAttributes": attributes,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue,
+        "awsRegion": REGION,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_as_many_different_messages_as_were_asked_for() {
+        let event: Json =
+            serde_json::from_str(&Messages::Deliveries(SinkKind::Email, "mail").batch(1, 3).unwrap()).unwrap();
+        let records = event["Records"].as_array().unwrap();
+        assert_eq!(records.len(), 3);
+        assert_ne!(records[0]["messageId"], records[1]["messageId"]);
+        assert_eq!(records[0]["messageAttributes"]["acequia-sink"]["stringValue"], "mail");
+        assert!((900..1200).contains(&records[0]["body"].as_str().unwrap().len()), "an event has about a kilobyte");
+    }
+
+    #[test]
+    fn webhooks_go_to_the_stub_itself() {
+        let world = World::new("all", &[sink("crm", SinkKind::Webhook, &json!({}))], "http://127.0.0.1:9");
+        assert!(world.document().contains("\"http://127.0.0.1:9/endpoint/crm\""));
+        assert!(world.row(TENANT, "config#1").is_some() && world.row("bona", "current").is_none());
+    }
+}

@@ -1,0 +1,124 @@
+//! What is counted: for each function the ways in which it is used that differ in calls.
+
+use std::path::Path;
+use std::time::Duration;
+
+use acequia_core::config::SinkKind;
+use serde_json::{Value as Json, json};
+
+use crate::fixture::{Messages, World, sink};
+use crate::{Counts, Function, Latencies, Stub, StubError, clock};
+
+/// The sizes of the batches that are counted.
+pub const BATCHES: [usize; 2] = [10, 100];
+
+/// How long functions use a tenant's configuration without reading it again: `CachedTenants` of shared/lambda.
+const REMEMBERED: Duration = Duration::from_secs(5);
+/// How often a run is made that a busy machine slowed down.
+const TRIES: usize = 4;
+
+/// A function, a tenant's configuration, and messages for it.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The function.
+    pub function: &'static str,
+    /// What is special about it.
+    pub name: &'static str,
+    /// The tenant's trace: `all` or `failures`.
+    pub trace: &'static str,
+    /// The tenant's sinks.
+    pub sinks: Vec<Json>,
+    /// The messages.
+    pub messages: Messages,
+}
+
+/// What one invocation came to.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// `first` for the first of a process, with one message; else how many messages it had.
+    pub batch: String,
+    /// How many messages it had.
+    pub messages: u64,
+    /// Its calls. Those of the first include what is read at the start and remembered.
+    pub counts: Counts,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// All scenarios of a function.
+pub fn of(function: &str) -> Vec<Scenario> {
+    all().into_iter().filter(|scenario| scenario.function == function).collect()
+}
+
+/// All scenarios.
+pub fn all() -> Vec<Scenario> {
+    let (webhook, email, forward) = (SinkKind::Webhook, SinkKind::Email, SinkKind::Forward);
+    let (plain, strict, fifo) = (json!({}), json!({"strict": true}), json!({"queue": "out.fifo"}));
+    let each = [sink("crm", webhook, &plain), sink("mail", email, &plain), sink("out", forward, &plain)];
+    let events = |name, trace, sinks: &[Json]| Scenario {
+        function: "router",
+        name,
+        trace,
+        sinks: sinks.to_vec(),
+        messages: Messages::Events,
+    };
+    let of = |kind: SinkKind, name, trace, more: &Json| Scenario {
+        function: kind.as_str(),
+        name,
+        trace,
+        sinks: vec![sink("one", kind, more)],
+        messages: Messages::Deliveries(kind, "one"),
+    };
+    vec![
+        events("to one sink", "all", &each[..1]),
+        events("to one sink", "failures", &each[..1]),
+        events("to three kinds", "all", &each),
+        of(webhook, "plain", "all", &plain),
+        of(webhook, "plain", "failures", &plain),
+        of(webhook, "strict", "all", &strict),
+        of(email, "plain", "all", &plain),
+        of(email, "plain", "failures", &plain),
+        of(forward, "plain", "all", &plain),
+        of(forward, "plain", "failures", &plain),
+        of(forward, "strict", "all", &strict),
+        of(forward, "to FIFO", "all", &fifo),
+        of(forward, "to FIFO", "failures", &fifo),
+    ]
+}
+
+impl Scenario {
+    /// The world that its function finds.
+    pub fn world(&self, address: &str) -> World {
+        World::new(self.trace, &self.sinks, address)
+    }
+
+    /// Runs the function's program through it: a first message, then a batch of each size.
+    ///
+    /// A run that took longer than the functions remember the tenant's configuration is made again, because a batch then reads it
+    /// once more. The last of four counts whatever it took.
+    ///
+    /// # Errors
+    /// When the program does not start, a message is not taken, or a call is refused.
+    pub fn measure(&self, program: &Path, latencies: Latencies, log: &Path) -> Result<Vec<Measured>, StubError> {
+        for _ in 1..TRIES {
+            let begun = clock::now();
+            let measured = self.run(program, latencies, log)?;
+            if begun.elapsed() < REMEMBERED {
+                return Ok(measured);
+            }
+        }
+        self.run(program, latencies, log)
+    }
+
+    fn run(&self, program: &Path, latencies: Latencies, log: &Path) -> Result<Vec<Measured>, StubError> {
+        let stub = Stub::start(|address| self.world(address), latencies)?;
+        let mut function = Function::start(&stub, program, log)?;
+        let mut measured = Vec::new();
+        for (serial, size) in (0..).zip([1].into_iter().chain(BATCHES)) {
+            let took = function.invoke(self.messages.batch(serial, size)?)?;
+            let batch = if serial == 0 { "first".to_owned() } else { size.to_string() };
+            measured.push(Measured { batch, messages: crate::count::count(size), counts: stub.take_counts()?, took });
+        }
+        Ok(measured)
+    }
+}

@@ -1,0 +1,161 @@
+//! The HTTP side: one thread, a free port of loopback, requests in, counts kept, answers out.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::StubError;
+use crate::aws;
+use crate::count::Counts;
+use crate::fixture::World;
+use crate::latency::Latencies;
+use crate::runtime::{Answered, PREFIX, Runtime};
+
+/// A running stub; it ends when it is dropped.
+pub struct Stub {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    world: World,
+    latencies: Latencies,
+    runtime: Runtime,
+    counts: Mutex<Counts>,
+    problems: Mutex<Vec<String>>,
+}
+
+impl Stub {
+    /// Starts one on a free port of loopback. `world` gets the address of the endpoint of webhooks.
+    ///
+    /// # Errors
+    /// When there is no free port or no thread.
+    pub fn start(world: impl FnOnce(&str) -> World, latencies: Latencies) -> Result<Self, StubError> {
+        let failed = |source: io::Error| StubError::Start { what: "the stub".to_owned(), source };
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let shared = Arc::new(Shared {
+            world: world(&format!("http://{address}")),
+            latencies,
+            runtime: Runtime::new(),
+            counts: Mutex::default(),
+            problems: Mutex::default(),
+        });
+        let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (stop, stopped) = oneshot::channel();
+        let served = Arc::clone(&shared);
+        let work = move || {
+            executor.block_on(async {
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
+                tokio::select! {
+                    _ = serve(listener, served) => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("stub".to_owned()).spawn(work).map_err(failed)?;
+        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens: host and port.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What was called since this was last asked.
+    ///
+    /// # Errors
+    /// [`StubError::Problems`] where a call was refused.
+    pub fn take_counts(&self) -> Result<Counts, StubError> {
+        let problems = std::mem::take(&mut *lock(&self.shared.problems));
+        if problems.is_empty() {
+            Ok(std::mem::take(&mut *lock(&self.shared.counts)))
+        } else {
+            Err(StubError::Problems(problems))
+        }
+    }
+
+    /// When a function asked for its first batch; `None` where none does within `time`.
+    pub fn first_poll(&self, time: Duration) -> Option<Instant> {
+        self.shared.runtime.first_poll(time)
+    }
+
+    pub(crate) fn invoke(&self, event: String) -> std::sync::mpsc::Receiver<Answered> {
+        self.shared.runtime.invoke(event)
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infallible {
+    loop {
+        // A connection that broke before it was accepted is the sender's affair.
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(connection(stream, Arc::clone(&shared)));
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Small answers must not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| handle(request, Arc::clone(&shared)));
+    // An error here is the end of this connection: the function was ended.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Response<Full<Bytes>>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    if let Some(path) = head.uri.path().strip_prefix(PREFIX) {
+        return match shared.runtime.answer(&head.method, path, &body).await {
+            Ok(response) => Ok(response),
+            Err(problem) => {
+                let response = Response::builder().status(400).body(Full::from(problem.clone()));
+                lock(&shared.problems).push(problem);
+                response.map_err(io::Error::other)
+            }
+        };
+    }
+    let answer = aws::answer(&shared.world, &shared.latencies, &head, &body);
+    if let Some((operation, tally)) = answer.counted {
+        lock(&shared.counts).add(&operation, tally);
+    }
+    lock(&shared.problems).extend(answer.problem);
+    if !answer.latency.is_zero() {
+        tokio::time::sleep(answer.latency).await;
+    }
+    let response = Response::builder()
+        .status(answer.status)
+        .header("content-type", answer.content_type)
+        .header("x-amzn-requestid", "00000000-0000-4000-8000-000000000000");
+    response.body(Full::from(answer.body)).map_err(io::Error::other)
+}
