@@ -103,8 +103,8 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
     let (parking, endpoints) = (context.parking(), context.endpoints());
     for tenant in &mut status.tenants {
         tenant.parked = parking.waiting(&tenant.tenant).await?.into_iter().map(ParkedStatus::from).collect();
-        let states = endpoints.states(&tenant.tenant).await?;
-        tenant.endpoints = states.into_iter().filter_map(EndpointStatus::of).collect();
+        let known = endpoints.states(&tenant.tenant).await?;
+        tenant.endpoints = known.into_iter().filter_map(EndpointStatus::of).collect();
     }
     Ok(report(&status))
 }

@@ -63,6 +63,7 @@ struct World {
     clock: FixedClock,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
+    parking: InMemoryParking,
     mailer: RememberingMailer,
     secrets: InMemorySecrets,
     book: InMemoryMailBook,
@@ -81,6 +82,7 @@ fn world_of(document: &str) -> World {
     let tenant = build::tenant_id("acme");
     let clock = FixedClock::default();
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let parking = InMemoryParking::new();
     let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
     let (mailer, book, consents) = (RememberingMailer::default(), InMemoryMailBook::new(), InMemoryConsents::new());
     let sink = EmailSink {
@@ -95,7 +97,7 @@ fn world_of(document: &str) -> World {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
+        parking: parking.clone(),
         pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
@@ -103,7 +105,7 @@ fn world_of(document: &str) -> World {
         telemetry: Telemetry::silent(),
     };
     let settings = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
-    World { settings, clock, ledger, queues, mailer, secrets, book, consents, sink_loop }
+    World { settings, clock, ledger, queues, parking, mailer, secrets, book, consents, sink_loop }
 }
 
 fn world() -> World {
@@ -247,8 +249,9 @@ async fn beyond_the_days_cap_mails_wait_for_tomorrow_and_spend_no_attempt() {
     let world = world();
     let envelopes: Vec<Envelope> = ["1", "2", "3"].map(|id| build::envelope("acme", id, "t", ANA)).into();
     let messages: Vec<Incoming> = envelopes.iter().map(|envelope| message("news", envelope, 1)).collect();
-    assert_eq!(world.handle(&messages).await.len(), 1);
+    assert!(world.handle(&messages).await.is_empty());
     assert_eq!(world.sent().len(), 2);
+    assert_eq!(world.parking.rows().len(), 1, "tomorrow is too far away for a queue");
     world.clock.advance(Duration::from_hours(25));
     let again: Vec<Incoming> = envelopes.iter().map(|envelope| message("news", envelope, 2)).collect();
     assert!(world.handle(&again).await.is_empty());

@@ -36,5 +36,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         chance: Arc::new(SystemChance),
         telemetry: Telemetry::to_stdout(installation.reporting),
     };
-    serve(|event, deadline| sink_loop.handle(event, deadline)).await
+    Box::pin(serve(|event, deadline| sink_loop.handle(event, deadline))).await
 }

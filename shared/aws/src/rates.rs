@@ -63,10 +63,7 @@ impl RateStore for DynamoRates {
                 request.condition_expression("mark = :known").expression_attribute_values(":known", number(known))
             }
         };
-        let error = match request.send().await {
-            Ok(_) => return Ok(Advance::Moved),
-            Err(error) => error,
-        };
+        let Err(error) = request.send().await else { return Ok(Advance::Moved) };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let stands = failed.item().and_then(|item| item.get("mark")).and_then(|mark| mark.as_n().ok());

@@ -93,10 +93,12 @@ async fn place(strikes: &impl Strikes, clock: &dyn Clock, name: &QueueName, mess
         Ok(found) => found.into_iter().flatten().collect(),
         Err(error) => {
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "strikes against messages could not be read");
-            let may = |message: &Incoming| may_be_struck(message.receives);
-            let place = |message: &Incoming| match may(message) {
-                true => Place::Not(Cause::LedgerDown),
-                false => Place::Company { struck: message.receives > 1 },
+            let place = |message: &Incoming| {
+                if may_be_struck(message.receives) {
+                    Place::Not(Cause::LedgerDown)
+                } else {
+                    Place::Company { struck: message.receives > 1 }
+                }
             };
             return messages.iter().map(place).collect();
         }

@@ -1,5 +1,9 @@
 //! Messages that make the process die: found, handled alone, quarantined; and nothing healthy with them.
-#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's own mistake should stop the test where it was made"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

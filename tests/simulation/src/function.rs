@@ -34,9 +34,9 @@ type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
     Router(Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>),
-    Webhook(Loop<SimulatedWebhook>),
-    Email(Loop<Email>),
-    Forward(Loop<ForwardSink<Perilous>>),
+    Webhook(Box<Loop<SimulatedWebhook>>),
+    Email(Box<Loop<Email>>),
+    Forward(Box<Loop<ForwardSink<Perilous>>>),
     Sweeper(Sweeper<Perilous, Perilous, ()>),
 }
 
@@ -116,9 +116,9 @@ impl Function {
     }
 }
 
-fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
+fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Box<Loop<S>> {
     let ports = || Perilous(instance.clone());
-    SinkLoop {
+    Box::new(SinkLoop {
         tenants: CachedTenants::new(ports(), instance.clock()),
         ledger: ports(),
         queues: ports(),
@@ -128,5 +128,5 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),
         telemetry: Telemetry::silent(),
-    }
+    })
 }

@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn without_a_breaker_only_gone_disables() {
         let mut window = Window::default();
-        window.add(bad(100), Duration::from_secs(60), at(0));
+        window.add(bad(100), Duration::from_mins(1), at(0));
         assert_eq!(observe(None, URL, None, (bad(100), &window), "a", at(0)), None);
         let gone = Seen { gone: true, ..bad(0) };
         let state = observe(None, URL, None, (gone, &window), "a", at(0)).unwrap().state;
