@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "",
     "tenant",
     "tenant validate",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 26] = [
     "tenant show",
     "tenant list",
     "tenant history",
+    "tenant pause",
     "tenant resume",
     "secret",
     "secret put",
