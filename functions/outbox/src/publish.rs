@@ -1,6 +1,6 @@
 //! One row, from what it asks for to the deliveries in the queues.
 
-use acequia_core::config::Trace;
+use acequia_core::config::{SinkKind, Trace};
 use acequia_core::consent::link::{self, Links};
 use acequia_core::consent::token::Purpose;
 use acequia_core::consent::{Consents, Errand, OutboxRow, notice};
@@ -49,7 +49,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
             .parse()
             .map_err(|error| Cause::ConfigurationInvalid(format!("QUEUE_ARNS: {error}")))?;
         let failures = dispatch(&self.queues, current, &queue, &name, &deliveries).await;
-        failures.into_iter().flatten().next().map_or(Ok(()), Err)
+        // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has another name.
+        let mut ordered = Vec::new();
+        let mut others = Vec::new();
+        for (delivery, failure) in deliveries.into_iter().zip(failures) {
+            match failure {
+                Some(Cause::QueueRefused(SinkKind::Forward)) => ordered.push(delivery),
+                failure => others.extend(failure),
+            }
+        }
+        let name = QueueName { fifo: true, ..name };
+        let failures = dispatch(&self.queues, current, &queue, &name, &ordered).await;
+        others.into_iter().chain(failures.into_iter().flatten()).next().map_or(Ok(()), Err)
     }
 
     /// The event that asks a moderator, with the links of the two answers.

@@ -14,7 +14,7 @@ use acequia_core::delivery::SINK;
 use acequia_core::egress::Egress;
 use acequia_core::ledger::Record;
 use acequia_core::port::Clock as _;
-use acequia_core::queue::QueueRole;
+use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::template::Context;
 use acequia_lambda::CachedTenants;
 use acequia_testkit::{
@@ -142,6 +142,22 @@ async fn a_released_action_reaches_its_sinks_byte_for_byte_with_thanks_and_is_re
     assert_eq!(sent[0].body, build::body("1", "action.signed", r#"{"email":"ana@example.org","list":"trees"}"#));
     let rows = world.ledger.records(&build::tenant_id("acme"));
     assert!(matches!(&rows[0], Record::Route(route) if route.taken == [build::sink_id("crm")] && !route.unmatched));
+}
+
+#[tokio::test]
+async fn a_released_action_of_an_ordered_tenant_goes_to_its_fifo_forward_queue() {
+    let world = world();
+    let forward = r#""sinks":[{"id":"out","kind":"forward","types":["*"],"queue":"out.fifo"},"#;
+    world.tenants.put(&build::tenant_id("acme"), &DOCUMENT.replace(r#""sinks":["#, forward));
+    let role = QueueRole::Sink(SinkKind::Forward);
+    world.queues.remove(&build::queue("acme", role));
+    world.sign("1", "trees").await;
+    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    assert!(world.relay().await.is_empty());
+    let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), role);
+    let sent = world.queues.messages(&build::named_queue(&QueueName { fifo: true, ..name }));
+    assert_eq!(sent.len(), 1);
+    assert!(world.consents.outbox().is_empty(), "the row is deleted when it is carried out");
 }
 
 #[tokio::test]
