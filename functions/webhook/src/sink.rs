@@ -49,7 +49,8 @@ impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
             work.push((job.sink.id.as_str(), budget(job), attempt));
         }
         let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
-        self.breakers.tell(tenant, jobs, &attempts, &passes).await;
+        // On the heap, because the loop's future holds this one's whole size otherwise.
+        Box::pin(self.breakers.tell(tenant, jobs, &attempts, &passes)).await;
         attempts
     }
 

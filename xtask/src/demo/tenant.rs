@@ -128,6 +128,8 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
         if tenant == BROKEN {
             // Nobody wants to watch the days of the default schedule.
             sink.insert("retry".to_owned(), toml::Value::Array(vec!["1s".into(), "2s".into()]));
+            // Its breaker would hold the deliveries back, and the demo shows what becomes of those that fail to the end.
+            sink.insert("breaker".to_owned(), false.into());
         }
     }
     let file = host::scratch(&format!("tenants/{tenant}.toml"));
