@@ -148,7 +148,7 @@ async fn a_released_action_reaches_its_sinks_byte_for_byte_with_thanks_and_is_re
 async fn a_released_action_of_an_ordered_tenant_goes_to_its_fifo_forward_queue() {
     let world = world();
     let forward = r#""sinks":[{"id":"out","kind":"forward","types":["*"],"queue":"out.fifo"},"#;
-    world.tenants.put(&build::tenant_id("acme"), &DOCUMENT.replace(r#""sinks":["#, forward));
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace(r#""sinks":["#, forward));
     let role = QueueRole::Sink(SinkKind::Forward);
     world.queues.remove(&build::queue("acme", role));
     world.sign("1", "trees").await;

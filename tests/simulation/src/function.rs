@@ -33,7 +33,7 @@ type Email = EmailSink<Perilous, InMemorySecrets, InMemoryMailBook, InMemoryCons
 type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
-    Router(Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>),
+    Router(Box<Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>>),
     Webhook(Box<Loop<SimulatedWebhook>>),
     Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Perilous>>>),
@@ -83,7 +83,7 @@ impl Function {
                 chance,
                 telemetry: Telemetry::silent(),
             }),
-            QueueRole::Intake => Code::Router(Router {
+            QueueRole::Intake => Code::Router(Box::new(Router {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
@@ -92,7 +92,7 @@ impl Function {
                 clock,
                 chance,
                 telemetry: Telemetry::silent(),
-            }),
+            })),
         };
         Self { instance, code }
     }
