@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::error::ItemError;
+use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, text, text_of};
 
 const READ: &str = "read the state of an endpoint";
@@ -49,13 +49,7 @@ impl EndpointStore for DynamoEndpoints {
                 .condition_expression("revision = :before")
                 .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
         };
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new(CHANGE, error)),
-        }
+        was_written(request.send().await, PutItemError::is_conditional_check_failed_exception, CHANGE)
     }
 
     async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use acequia_core::port::Unavailable;
+use aws_sdk_dynamodb::error::SdkError;
 
 /// One error of a call that failed for many entries.
 #[derive(Debug, Clone)]
@@ -30,6 +31,22 @@ impl fmt::Display for SharedError {
 impl Error for SharedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source()
+    }
+}
+
+/// What a write on a condition came to: false where the condition did not hold, as `lost` tells it from other errors.
+///
+/// # Errors
+/// When nobody knows whether it was written.
+pub(crate) fn was_written<T, E: Error + Send + Sync + 'static>(
+    answer: Result<T, SdkError<E>>,
+    lost: impl FnOnce(&E) -> bool,
+    operation: &'static str,
+) -> Result<bool, Unavailable> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(lost) => Ok(false),
+        Err(error) => Err(Unavailable::new(operation, error)),
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::batch::Table;
 use super::rows::{DUE_AT, HASTENED, PARKED_AT, SHARD, key_of, number};
-use crate::error::ItemError;
+use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, PK, SK, text, text_of};
 
 /// The index by due time.
@@ -72,13 +72,7 @@ impl Table {
             .expression_attribute_names("#hastened", HASTENED)
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":yes", AttributeValue::Bool(true));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new(HASTEN, error)),
-        }
+        was_written(update.send().await, UpdateItemError::is_conditional_check_failed_exception, HASTEN)
     }
 
     pub(super) async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
@@ -96,13 +90,7 @@ impl Table {
             .expression_attribute_names("#holder", HOLDER)
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":holder", text(holder));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new(LEASE, error)),
-        }
+        was_written(put.send().await, PutItemError::is_conditional_check_failed_exception, LEASE)
     }
 
     pub(super) async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
@@ -117,13 +105,7 @@ impl Table {
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#until", LEASE_UNTIL)
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new(TURN, error)),
-        }
+        was_written(put.send().await, PutItemError::is_conditional_check_failed_exception, TURN)
     }
 
     pub(super) async fn due(
