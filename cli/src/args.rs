@@ -1,6 +1,8 @@
 //! The command line: every command with its arguments and help text.
 
+mod consent;
 mod dlq;
+mod template;
 
 use std::path::PathBuf;
 
@@ -8,7 +10,9 @@ use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, DlqPlace, PurgeArgs, RedriveArgs, ShowArgs};
+pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use crate::output::Format;
 
 const EXITS: &str = "\
@@ -50,6 +54,12 @@ pub(crate) enum Command {
     /// Tenants' secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Proof of consent: show, export, erase
+    #[command(subcommand)]
+    Consent(ConsentCommand),
+    /// Templates of mails
+    #[command(subcommand)]
+    Template(TemplateCommand),
     /// Send events to a tenant's intake queue
     Send(SendArgs),
     /// Tell what became of an event: where it was routed, and each delivery

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoParking, DynamoTenants, SqsQueues, SsmSecrets, clients,
+    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking,
+    DynamoTenants, SqsQueues, SsmSecrets, clients,
 };
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
@@ -34,13 +35,15 @@ impl Clock for SystemClock {
 /// One stage on AWS.
 pub(crate) struct Context {
     pub(crate) stage: Stage,
+    /// Sends the mails of `template send-test`.
+    pub(crate) ses: aws_sdk_sesv2::Client,
     clients: Clients,
 }
 
 impl Context {
     pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Self {
         let config = clients::operator_config(region.cloned()).await;
-        Self { stage: stage.clone(), clients: Clients::new(&config) }
+        Self { stage: stage.clone(), ses: aws_sdk_sesv2::Client::new(&config), clients: Clients::new(&config) }
     }
 
     pub(crate) fn tenants(&self) -> DynamoTenants {
@@ -61,6 +64,14 @@ impl Context {
 
     pub(crate) fn journal(&self) -> DynamoJournal {
         DynamoJournal::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
+    }
+
+    pub(crate) fn consents(&self) -> DynamoConsents {
+        DynamoConsents::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
+    }
+
+    pub(crate) fn mail_book(&self) -> DynamoMailBook {
+        DynamoMailBook::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
     }
 
     pub(crate) fn queues(&self) -> SqsQueues {

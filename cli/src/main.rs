@@ -8,6 +8,7 @@ mod context;
 mod exit;
 mod output;
 mod position;
+mod template_source;
 mod tenant_file;
 
 use std::process::ExitCode;

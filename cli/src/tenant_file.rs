@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use toml_edit::{Item, TableLike, Value};
 
 use crate::position::{line_at, line_of};
+use crate::template_source;
 
 /// The largest document that fits a `DynamoDB` item of 400 KB with its keys.
 const MAX_BYTES: usize = 380 * 1024;
@@ -53,11 +54,17 @@ pub(crate) fn read(path: &Path, egress: Egress) -> Result<TenantFile, Vec<Mistak
         let problem = format!("the file cannot be read: {error}");
         vec![Mistake { file: file.clone(), line: None, path: String::new(), problem }]
     })?;
-    parse(&file, &text, egress)
+    parse_beside(&file, &text, egress, path.parent())
 }
 
-/// Reads the text of a file.
+/// Reads the text of a file that has no files beside it.
+#[cfg(test)]
 pub(crate) fn parse(file: &str, text: &str, egress: Egress) -> Result<TenantFile, Vec<Mistake>> {
+    parse_beside(file, text, egress, None)
+}
+
+/// Reads the text of a file; its templates may stand in other files of `folder`.
+fn parse_beside(file: &str, text: &str, egress: Egress, folder: Option<&Path>) -> Result<TenantFile, Vec<Mistake>> {
     let problem = |line: Option<usize>, path: &str, problem: String| Mistake {
         file: file.to_owned(),
         line,
@@ -73,8 +80,12 @@ pub(crate) fn parse(file: &str, text: &str, egress: Egress) -> Result<TenantFile
         let line = line_of(text, document.as_item(), &issue.path, issue.line_in_value);
         problem(line.or(Some(1)), &issue.path, issue.problem.clone())
     };
-    let raw = RawTenant::from_value(table_to_json(document.as_table()))
-        .map_err(|issues| issues.0.iter().map(locate).collect::<Vec<_>>())?;
+    let mut value = table_to_json(document.as_table());
+    let unusable = template_source::resolve(&mut value, folder);
+    if !unusable.is_empty() {
+        return Err(unusable.iter().map(locate).collect());
+    }
+    let raw = RawTenant::from_value(value).map_err(|issues| issues.0.iter().map(locate).collect::<Vec<_>>())?;
     let tenant = Tenant::validate(&raw, egress).map_err(|issues| issues.0.iter().map(locate).collect::<Vec<_>>())?;
     let bytes = raw.to_json().len();
     if bytes > MAX_BYTES {

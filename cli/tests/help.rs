@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 27] = [
     "",
     "tenant",
     "tenant validate",
@@ -14,9 +14,17 @@ const COMMANDS: [&str; 19] = [
     "tenant show",
     "tenant list",
     "tenant history",
+    "tenant pause",
     "tenant resume",
     "secret",
     "secret put",
+    "consent",
+    "consent show",
+    "consent export",
+    "consent erase",
+    "template",
+    "template preview",
+    "template send-test",
     "send",
     "explain",
     "dlq",
@@ -60,7 +68,7 @@ fn a_wrong_command_line_ends_with_two_and_a_wrong_file_with_three() {
 
 #[test]
 fn the_examples_are_valid_and_need_no_call_to_aws() {
-    for tenant in ["acme", "bona", "cedar"] {
+    for tenant in ["acme", "bona", "cedar", "dalia", "encina"] {
         let file = format!("{}/../examples/tenants/{tenant}.toml", env!("CARGO_MANIFEST_DIR"));
         let output = acequia(&["--output", "json", "tenant", "validate", &file]);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));

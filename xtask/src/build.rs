@@ -13,7 +13,8 @@ use crate::setup::Tools;
 use crate::{host, process, report};
 
 /// The functions of template.yaml: folders below functions/, packages and programs of the same name.
-pub(crate) const FUNCTIONS: [&str; 5] = ["router", "webhook", "forward", "email", "sweeper"];
+pub(crate) const FUNCTIONS: [&str; 8] =
+    ["router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback"];
 /// What else a local run needs.
 const PROGRAMS: [&str; 2] = ["acequia", "receiver"];
 /// The largest packed function. A larger one starts more slowly, and says that a dependency crept in. The largest is webhook, which has an

@@ -1,5 +1,6 @@
 //! The commands, one module each. A command reads and writes through ports and gives a report; printing is not its business.
 
+mod consent;
 mod dlq;
 mod explain;
 mod pace;
@@ -7,6 +8,7 @@ mod secret;
 mod send;
 mod status;
 mod tally;
+mod template;
 mod tenant;
 
 use clap::CommandFactory as _;
@@ -22,6 +24,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
     match &arguments.command {
         Command::Tenant(command) => tenant::run(command, egress(&arguments.stage), context).await,
         Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await, put).await,
+        Command::Consent(command) => consent::run(&context().await, command).await,
+        Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,
         Command::Send(send) => send::run(&context().await, send).await,
         Command::Explain(explain) => explain::run(&context().await, explain).await,
         Command::Dlq(command) => dlq::run(&context().await, command).await,

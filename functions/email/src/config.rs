@@ -11,6 +11,10 @@ pub struct Config {
     pub installation: Installation,
     /// The SES configuration set that mails are sent with.
     pub configuration_set: String,
+    /// The name of the consents table.
+    pub consents_table: String,
+    /// Where the confirm function answers.
+    pub link_base: String,
     /// The account's rate of sending, which its tenants share; `None` where SES alone limits it.
     pub rate: Option<SharedRate>,
 }
@@ -24,10 +28,18 @@ impl Config {
     pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
         let installation = Installation::read(&mut environment);
         let configuration_set = environment.text("SES_CONFIGURATION_SET");
+        let consents_table = environment.text("CONSENTS_TABLE");
+        let link_base = environment.text("LINK_BASE");
         let per_second = environment.parsed_or("SES_SEND_RATE", "a number of mails a second, or 0", 0.0, |text| {
             text.parse().ok().filter(|rate: &f64| rate.is_finite() && (0.0..=100_000.0).contains(rate))
         });
         let rate = (per_second > 0.0).then(|| SharedRate { name: "mail", rate: Rate::bursting_a_second(per_second) });
-        environment.conclude(installation.map(|installation| Self { installation, configuration_set, rate }))
+        environment.conclude(installation.map(|installation| Self {
+            installation,
+            configuration_set,
+            consents_table,
+            link_base,
+            rate,
+        }))
     }
 }

@@ -7,6 +7,7 @@
 pub mod classify;
 pub mod config;
 pub mod mailer;
+mod personal;
 pub mod request;
 pub mod ses;
 pub mod sink;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use acequia_core::consent::{ActionId, ConsentKey};
 use acequia_core::id::{DeliveryId, TenantId};
 
 /// How long sending one mail may take.
@@ -27,6 +28,12 @@ pub struct Mail {
     pub delivery: DeliveryId,
     /// Whose mail it is.
     pub tenant: TenantId,
+    /// Headers besides those that every mail has.
+    pub headers: Vec<(&'static str, String)>,
+    /// Whose consent it is about, and which action: SES gives them back with every notice about the mail.
+    pub about: Option<(ConsentKey, ActionId)>,
+    /// The tenant of SES, and its configuration set of the same name, that the mail goes through; else the platform's set.
+    pub ses_tenant: Option<String>,
 }
 
 /// Only what identifies the mail to us is printed: the rest is personal.

@@ -4,30 +4,33 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, Ports};
-use acequia_lambda::{
-    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
-};
-use email::ses::SesMailer;
-use email::{EmailSink, config::Config};
+use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmSecrets};
+use acequia_lambda::{CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry};
+use acequia_lambda::{serve, start_telemetry};
+use email::{EmailSink, config::Config, ses::SesMailer};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
-    let config = Config::from_env(environment)?;
-    let installation = config.installation;
+    let Config { installation, configuration_set, consents_table, link_base, rate } = Config::from_env(environment)?;
     let aws = acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref());
-    let clients = Clients::new(&aws);
+    let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let ports = Ports::new(&clients, installation.tables());
-    let clock = Arc::new(SystemClock);
-    let sink = EmailSink { mailer: SesMailer::new(&aws, config.configuration_set), clock: clock.clone() };
+    let sink = EmailSink {
+        mailer: SesMailer::new(&aws, configuration_set),
+        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        book: DynamoMailBook::new(clients.dynamodb.clone(), consents_table.clone()),
+        consents: DynamoConsents::new(clients.dynamodb, consents_table),
+        clock: clock.clone(),
+        link_base,
+    };
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
         ledger: ports.ledger,
         queues: ports.queues,
         parking: ports.parking,
-        pace: Pace::new(ports.rates, clock.clone()).sharing(config.rate),
+        pace: Pace::new(ports.rates, clock.clone()).sharing(rate),
         sink,
         clock,
         chance: Arc::new(SystemChance),

@@ -1,22 +1,28 @@
 //! The mail of one delivery: the tenant's templates, filled from the event.
 
-use acequia_core::config::{EmailSink, TenantSummary, is_address};
+use acequia_core::config::{EmailSink, MailSettings, Tenant, is_address};
+use acequia_core::consent::link::Links;
+use acequia_core::consent::token::Purpose;
 use acequia_core::delivery::Delivery;
+use acequia_core::mail::{Composed, Locale, MailRef};
 use acequia_core::outcome::Cause;
-use acequia_core::template::Context;
+use acequia_core::template::{Context, MailContext};
 
 use crate::mailer::Mail;
 
-/// The longest subject, in characters: longer ones are cut by mail programs anyway.
-const MAX_SUBJECT_CHARS: usize = 500;
-
-/// Renders the mail.
+/// Renders the mail. `links` are those of a mail about consent.
 ///
 /// # Errors
-/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it.
-pub fn mail(tenant: &TenantSummary, sink: &EmailSink, delivery: &Delivery) -> Result<Mail, Cause> {
-    let context = Context::new(tenant, &delivery.envelope);
-    let to = sink.to.render(&context)?.trim().to_owned();
+/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it. [`Cause::NotWanted`] for a test that goes
+/// to somebody who may not get tests.
+pub fn mail(
+    tenant: &Tenant,
+    sink: &EmailSink,
+    delivery: &Delivery,
+    context: &Context,
+    links: Option<&Links<'_>>,
+) -> Result<Mail, Cause> {
+    let to = sink.to.render(context)?.trim().to_owned();
     if !is_address(&to) {
         return Err(Cause::TemplateFailed {
             field: "to",
@@ -24,40 +30,86 @@ pub fn mail(tenant: &TenantSummary, sink: &EmailSink, delivery: &Delivery) -> Re
             line: 1,
         });
     }
-    // A subject is one line: what an event brings in must not end it.
-    let rendered = sink.subject.render(&context)?;
-    let subject: String =
-        rendered.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SUBJECT_CHARS).collect();
+    let settings = tenant.mail.as_ref();
+    let testing = settings.is_some_and(|settings| is_test(settings, context));
+    if testing && !settings.is_some_and(|settings| settings.test_recipients.iter().any(|allowed| allowed.takes(&to))) {
+        return Err(Cause::NotWanted("the event is a test, and this is none of mail.test_recipients"));
+    }
+    let wanted = settings.and_then(|settings| language(settings, context));
+    let of_mail = MailContext {
+        kind: MailRef::of(&delivery.sink)
+            .map_or_else(|| delivery.sink.to_string(), |mail| mail.kind.as_str().to_owned()),
+        number: MailRef::of(&delivery.sink).map_or(1, |mail| mail.number),
+        locale: wanted
+            .as_ref()
+            .or(settings.map(|settings| &settings.default_locale))
+            .map(|locale| locale.as_str().to_owned())
+            .unwrap_or_default(),
+        testing,
+        links: links.map(Links::for_mail),
+    };
+    let context = context.clone().with_mail(of_mail);
+    let Composed { subject, text, html } = sink.texts.in_language(wanted.as_ref()).compose(&context, testing)?;
     Ok(Mail {
         from: sink.from.clone(),
         to,
         reply_to: sink.reply_to.clone(),
         subject,
-        text: sink.text.render(&context)?,
-        html: sink.html.as_ref().map(|html| html.render(&context)).transpose()?,
+        text,
+        html,
         delivery: delivery.id.clone(),
-        tenant: tenant.id.clone(),
+        tenant: tenant.summary.id.clone(),
+        headers: links.map(|links| unsubscribe_headers(links, sink)).unwrap_or_default(),
+        about: links.map(|links| (links.consent, links.action)),
+        ses_tenant: None,
     })
+}
+
+fn is_test(settings: &MailSettings, context: &Context) -> bool {
+    // What cannot be told is taken for a test: a real mail too few can be sent again.
+    settings
+        .testing
+        .as_ref()
+        .is_some_and(|testing| testing.render(context).map_or(true, |text| text.trim().eq_ignore_ascii_case("true")))
+}
+
+/// The language that the event asks for; nothing where it asks for none, or for what is no language.
+fn language(settings: &MailSettings, context: &Context) -> Option<Locale> {
+    settings.locale.as_ref()?.render(context).ok()?.parse().ok()
+}
+
+/// What mail programs show their own button for (RFC 2369, RFC 8058): one POST ends all mails.
+fn unsubscribe_headers(links: &Links<'_>, sink: &EmailSink) -> Vec<(&'static str, String)> {
+    let answers = sink.reply_to.as_ref().unwrap_or(&sink.from);
+    let address = answers.rsplit_once('<').map_or(answers.as_str(), |(_, rest)| rest.trim_end_matches('>'));
+    let value = format!("<{}>, <mailto:{address}?subject=unsubscribe>", links.url(Purpose::Unsubscribe));
+    vec![("List-Unsubscribe", value), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned())]
 }
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::config::{RawTenant, Target, Tenant};
+    use acequia_core::config::{RawTenant, Target};
     use acequia_core::egress::Egress;
     use acequia_core::envelope::Envelope;
 
     use super::*;
 
-    fn render(data: &str) -> Result<Mail, Cause> {
-        let document = serde_json::json!({ "tenant": "acme", "name": "Acme", "sinks": [{
-            "id": "thanks", "kind": "email", "types": ["*"], "from": "a@acme.example", "to": "{{ data.email }}",
-            "subject": "Thank you, {{ data.name }}", "text": "Dear {{ data.name }}", "html": "<p>{{ data.name }}</p>",
-        }]});
-        let tenant = Tenant::validate(&RawTenant::from_value(document).unwrap(), Egress::Public).unwrap();
+    fn render_with(extra: &str, data: &str) -> Result<Mail, Cause> {
+        let document = format!(
+            r#"{{"tenant":"acme","name":"Acme"{extra},"sinks":[{{
+            "id":"thanks","kind":"email","types":["*"],"from":"a@acme.example","to":"{{{{ data.email }}}}",
+            "subject":"Thank you, {{{{ data.name }}}}","text":"Dear {{{{ data.name }}}}","html":"<p>{{{{ data.name }}}}</p>"}}]}}"#
+        );
+        let tenant = Tenant::validate(&RawTenant::from_json(&document).unwrap(), Egress::Public).unwrap();
         let Target::Email(sink) = &tenant.sinks[0].target else { panic!("it is an email sink") };
         let body = format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{data}}}"#);
         let envelope = Envelope::parse(&tenant.summary.id, jiff::Timestamp::UNIX_EPOCH, body.as_bytes()).unwrap();
-        mail(&tenant.summary, sink, &Delivery::new(tenant.sinks[0].id.clone(), envelope))
+        let context = Context::new(&tenant.summary, &envelope);
+        mail(&tenant, sink, &Delivery::new(tenant.sinks[0].id.clone(), envelope), &context, None)
+    }
+
+    fn render(data: &str) -> Result<Mail, Cause> {
+        render_with("", data)
     }
 
     #[test]
@@ -65,6 +117,7 @@ mod tests {
         let mail = render(r#"{"email":"ana@example.org","name":"Ana <3"}"#).unwrap();
         assert_eq!((mail.to.as_str(), mail.subject.as_str()), ("ana@example.org", "Thank you, Ana <3"));
         assert_eq!(mail.html.unwrap(), "<p>Ana &lt;3</p>");
+        assert!(mail.headers.is_empty() && mail.about.is_none());
     }
 
     #[test]
@@ -86,5 +139,19 @@ mod tests {
             assert!(matches!(error, Cause::TemplateFailed { field: "to", .. }), "{to}");
             assert!(!error.to_string().contains("ana"), "the error repeats the address");
         }
+    }
+
+    #[test]
+    fn a_test_is_marked_and_goes_to_allowed_recipients_only() {
+        let extra = r#","mail":{"from":"a@acme.example","to":"x@y.example","default_locale":"en","testing":"{{ data.test }}",
+            "test_recipients":["*@acme.example"]}"#;
+        let mail = render_with(extra, r#"{"email":"ana@acme.example","name":"Ana","test":true}"#).unwrap();
+        assert_eq!(mail.subject, "[TEST] Thank you, Ana");
+        let other = render_with(extra, r#"{"email":"ana@example.org","name":"Ana","test":true}"#);
+        assert!(matches!(other, Err(Cause::NotWanted(_))), "{other:?}");
+        let real = render_with(extra, r#"{"email":"ana@example.org","name":"Ana","test":false}"#).unwrap();
+        assert_eq!(real.subject, "Thank you, Ana");
+        let unsure = render_with(extra, r#"{"email":"ana@example.org","name":"Ana"}"#);
+        assert!(matches!(unsure, Err(Cause::NotWanted(_))), "{unsure:?}");
     }
 }

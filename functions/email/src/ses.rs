@@ -1,7 +1,7 @@
 //! SES v2, which sends the mails.
 
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
 
 use crate::classify;
 use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
@@ -33,8 +33,25 @@ impl Mailer for SesMailer {
             .text(content(&mail.text).map_err(unbuilt)?)
             .set_html(mail.html.as_deref().map(content).transpose().map_err(unbuilt)?)
             .build();
-        let message = Message::builder().subject(content(&mail.subject).map_err(unbuilt)?).body(body).build();
+        let mut message = Message::builder().subject(content(&mail.subject).map_err(unbuilt)?).body(body);
+        for (name, value) in &mail.headers {
+            message = message.headers(MessageHeader::builder().name(*name).value(value).build().map_err(unbuilt)?);
+        }
+        let message = message.build();
         let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build();
+        let mut tags = vec![
+            tag("acequia-delivery-id", mail.delivery.as_str()).map_err(unbuilt)?,
+            tag("acequia-tenant", mail.tenant.as_str()).map_err(unbuilt)?,
+        ];
+        if let Some((key, action)) = &mail.about {
+            for (name, value) in [
+                ("acequia-subject", key.subject.to_string()),
+                ("acequia-list", key.list.to_string()),
+                ("acequia-action", action.to_string()),
+            ] {
+                tags.push(tag(name, &value).map_err(unbuilt)?);
+            }
+        }
         let sent = self
             .client
             .send_email()
@@ -42,9 +59,9 @@ impl Mailer for SesMailer {
             .destination(Destination::builder().to_addresses(&mail.to).build())
             .set_reply_to_addresses(mail.reply_to.clone().map(|address| vec![address]))
             .content(EmailContent::builder().simple(message).build())
-            .configuration_set_name(&self.configuration_set)
-            .email_tags(tag("acequia-delivery-id", mail.delivery.as_str()).map_err(unbuilt)?)
-            .email_tags(tag("acequia-tenant", mail.tenant.as_str()).map_err(unbuilt)?)
+            .configuration_set_name(mail.ses_tenant.as_ref().unwrap_or(&self.configuration_set))
+            .set_tenant_name(mail.ses_tenant.clone())
+            .set_email_tags(Some(tags))
             .send()
             .await
             .map_err(|error| classify::ses(&error))?;

@@ -1,48 +1,185 @@
 //! Attempts e-mail deliveries, each on its own.
+//!
+//! For tenants with a section `[mail]` a mail is sent only if its address is not suppressed and the day's cap is not reached; a mail about
+//! consent that asks, only while there is something to answer. What cannot be looked up delays the mail, and loses none.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{SinkKind, Target, TenantSummary};
-use acequia_core::ledger::Receipt;
+use acequia_core::config::{EmailSink as Settings, SinkKind, Target, Tenant};
+use acequia_core::consent::link::{self, Links};
+use acequia_core::consent::{ActionId, ConsentKey, Consents, ListId, MailBook, SubjectId, SubjectState};
+use acequia_core::delivery::Delivery;
+use acequia_core::envelope::Format;
+use acequia_core::ledger::{Receipt, after};
+use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
-use acequia_core::port::Clock;
+use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
+use acequia_core::proca;
+use acequia_core::template::Context;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
 use futures::FutureExt as _;
+use serde_json::Value as Json;
 
-use crate::mailer::{CALL_TIMEOUT, Mailer};
-use crate::{classify, request};
+use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
+use crate::{classify, personal, request};
 
 /// How many calls to SES are under way at once.
 const CONCURRENCY: usize = 10;
-/// What an attempt takes beside the call itself: rendering.
-const OVERHEAD: Duration = Duration::from_secs(1);
+/// What an attempt takes beside the call itself: look-ups and rendering.
+const OVERHEAD: Duration = Duration::from_secs(3);
 
 /// The e-mail sink, wired to its ports.
-pub struct EmailSink<M> {
+pub struct EmailSink<M, S, B, C> {
     /// SES.
     pub mailer: M,
+    /// The tenants' secrets: keys of links, and of sealed addresses.
+    pub secrets: S,
+    /// What is known of addresses.
+    pub book: B,
+    /// The memory of consents.
+    pub consents: C,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where the confirm function answers.
+    pub link_base: String,
 }
 
-impl<M: Mailer> Sink for EmailSink<M> {
+impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> Sink for EmailSink<M, S, B, C> {
     const KIND: SinkKind = SinkKind::Email;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let tenant = &batch.current.tenant.summary;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((job.sink.id.as_str(), CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(tenant, job).boxed()));
+            work.push((job.sink.id.as_str(), CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(batch, job).boxed()));
         }
         each(&*self.clock, batch.deadline, CONCURRENCY, work).await
     }
 }
 
-impl<M: Mailer> EmailSink<M> {
-    async fn attempt(&self, tenant: &TenantSummary, job: &Job) -> Result<Receipt, Cause> {
+impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
+    async fn attempt(&self, batch: Batch<'_>, job: &Job) -> Result<Receipt, Cause> {
         let Target::Email(sink) = &job.sink.target else { return Err(Cause::SinkUnknown) };
-        let mail = request::mail(tenant, sink, &job.delivery)?;
-        classify::answer(self.mailer.send(&mail).await, sink.ambiguous)
+        let tenant = &batch.current.tenant;
+        let personal = self.open(tenant, &job.delivery).await?;
+        let sealed = personal.is_none() && is_sealed(&job.delivery);
+        let context = Context::with_personal(&tenant.summary, &job.delivery.envelope, personal);
+        let mut mail = match MailRef::of(&job.delivery.sink) {
+            None => request::mail(tenant, sink, &job.delivery, &context, None),
+            Some(about) => self.about_consent(tenant, sink, &job.delivery, &context, about).await,
+        }
+        .map_err(|cause| name_the_seal(cause, sealed))?;
+        let Some(settings) = &tenant.mail else {
+            return classify::answer(self.mailer.send(&mail).await, sink.ambiguous);
+        };
+        if settings.ses_tenant {
+            mail.ses_tenant = Some(format!("acequia-{}-{}", batch.name.stage, tenant.summary.id));
+        }
+        self.check_address(&mail).await?;
+        if let Some(cap) = settings.daily_cap {
+            self.take(&mail, cap).await?;
+        }
+        let answer = self.mailer.send(&mail).await;
+        if settings.daily_cap.is_some() && matches!(answer, Err(MailError::Throttled(_) | MailError::NoConnection)) {
+            self.give_back(&mail).await;
+        }
+        classify::answer(answer, sink.ambiguous)
     }
+
+    /// The mail of a delivery that is about consent, with its links.
+    async fn about_consent(
+        &self,
+        tenant: &Tenant,
+        sink: &Settings,
+        delivery: &Delivery,
+        context: &Context,
+        about: MailRef,
+    ) -> Result<Mail, Cause> {
+        let settings = tenant.consent.as_ref().ok_or(Cause::SinkUnknown)?;
+        let id = &tenant.summary.id;
+        let need = settings.need(context)?;
+        let key = ConsentKey { subject: SubjectId::derive(id, &need.subject), list: ListId::derive(id, &need.list) };
+        let action = ActionId::derive(id, &delivery.envelope.event);
+        if about.kind.asks() {
+            let found = self.consents.load(id, &key, &[]).await.map_err(|error| consents_down(&error))?;
+            match found.consent.map(|consent| consent.state) {
+                Some(SubjectState::Confirming) => {}
+                Some(_) => return Err(Cause::NotWanted("its subject has answered")),
+                None => return Err(Cause::NotWanted("its subject was erased")),
+            }
+        }
+        let signing = link::signing_key(&self.secrets, id, settings).await?;
+        let links = Links {
+            base: &self.link_base,
+            tenant: id,
+            key: &signing,
+            consent: key,
+            action,
+            expires_at: after(self.clock.now(), settings.valid_for),
+        };
+        request::mail(tenant, sink, delivery, context, Some(&links))
+    }
+
+    /// Opens the personal data of one of Proca's messages, where the tenant lent us the key.
+    async fn open(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Option<Json>, Cause> {
+        let Some(name) = tenant.mail.as_ref().and_then(|mail| mail.personal_key.as_ref()) else { return Ok(None) };
+        if delivery.envelope.format != Format::Proca {
+            return Ok(None);
+        }
+        let Some(sealed) = proca::sealed(&delivery.envelope.body) else { return Ok(None) };
+        let key = self.secrets.secret(&tenant.summary.id, name).await.map_err(|error| match error {
+            SecretError::Missing(name) => Cause::SecretMissing(name),
+            SecretError::Unavailable(_) => Cause::SecretsDown,
+        })?;
+        personal::open(&sealed, &key).map(Some)
+    }
+
+    async fn check_address(&self, mail: &Mail) -> Result<(), Cause> {
+        let mut names = vec![SubjectId::derive(&mail.tenant, &mail.to)];
+        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address.
+        names.extend(mail.about.map(|(key, _)| key.subject).filter(|subject| !names.contains(subject)));
+        let known = self.book.suppressed(&mail.tenant, &names).await.map_err(|error| consents_down(&error))?;
+        match known.into_iter().flatten().next() {
+            Some(suppression) => Err(Cause::NotWanted(suppression.reason.as_str())),
+            None => Ok(()),
+        }
+    }
+
+    async fn take(&self, mail: &Mail, cap: u64) -> Result<(), Cause> {
+        let now = self.clock.now();
+        match self.book.take(&mail.tenant, cap, now).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Cause::NotDue { remaining: until_tomorrow(now) }),
+            Err(error) => Err(consents_down(&error)),
+        }
+    }
+
+    async fn give_back(&self, mail: &Mail) {
+        if let Err(error) = self.book.give_back(&mail.tenant, self.clock.now()).await {
+            tracing::warn!(tenant.id = %mail.tenant, error = ?error, "a mail that was not sent counts for the day's cap all the same");
+        }
+    }
+}
+
+fn consents_down(error: &Unavailable) -> Cause {
+    tracing::warn!(error = ?error, "the store of consents does not answer");
+    Cause::ConsentsDown
+}
+
+fn is_sealed(delivery: &Delivery) -> bool {
+    delivery.envelope.format == Format::Proca && proca::sealed(&delivery.envelope.body).is_some()
+}
+
+/// Where the address is missing because it is sealed, that is what is wrong.
+fn name_the_seal(cause: Cause, sealed: bool) -> Cause {
+    match cause {
+        Cause::TemplateVariable { .. } if sealed => Cause::AddressEncrypted("the tenant has no mail.personal_key"),
+        other => other,
+    }
+}
+
+/// How long the day of `now` (UTC) still lasts.
+fn until_tomorrow(now: jiff::Timestamp) -> Duration {
+    let day = 24 * 60 * 60;
+    Duration::from_secs(u64::try_from(day - now.as_second().rem_euclid(day)).unwrap_or(1))
 }

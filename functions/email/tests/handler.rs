@@ -17,7 +17,8 @@ use acequia_core::queue::{QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -58,7 +59,7 @@ struct World {
         InMemoryQueues,
         InMemoryParking,
         InMemoryRates,
-        EmailSink<RememberingMailer>,
+        EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
     >,
 }
 
@@ -77,7 +78,14 @@ fn world(extra: &str) -> World {
         queues: queues.clone(),
         parking: InMemoryParking::new(),
         pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
-        sink: EmailSink { mailer: mailer.clone(), clock: Arc::new(clock.clone()) },
+        sink: EmailSink {
+            mailer: mailer.clone(),
+            secrets: InMemorySecrets::new(),
+            book: InMemoryMailBook::new(),
+            consents: InMemoryConsents::new(),
+            clock: Arc::new(clock.clone()),
+            link_base: "https://confirm.example.org".to_owned(),
+        },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),

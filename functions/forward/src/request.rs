@@ -1,8 +1,9 @@
 //! The message of one delivery, and the queue that it goes to.
 
-use acequia_core::config::{ForwardTarget, Target};
+use acequia_core::config::{ForwardTarget, SinkFormat, Target};
 use acequia_core::delivery::{Attribute, Attributes, Delivery, Outgoing};
 use acequia_core::order;
+use acequia_core::proca;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{Batch, Job};
 
@@ -20,17 +21,30 @@ pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
     }
 }
 
+/// How the sink of a job writes its messages.
+pub fn format(job: &Job) -> SinkFormat {
+    match &job.sink.target {
+        Target::Forward(forward) => forward.format,
+        Target::Webhook(_) | Target::Email(_) => SinkFormat::Event,
+    }
+}
+
 /// The message of a delivery, with what a FIFO queue needs where `fifo` is set.
-pub fn message(delivery: &Delivery, fifo: bool) -> Outgoing {
+///
+/// In Proca's format it has Proca's attributes and no others: its readers may count on what there is. The delivery is then known to
+/// a FIFO queue alone.
+pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing {
     let envelope = &delivery.envelope;
-    let attributes: Attributes = [
-        ("acequia-delivery-id", delivery.id.as_str()),
-        ("acequia-tenant", envelope.tenant.as_str()),
-        ("acequia-event-type", envelope.kind.as_str()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), Attribute::text(value)))
-    .collect();
+    let named: Vec<(&str, String)> = match format {
+        SinkFormat::Event => vec![
+            ("acequia-delivery-id", delivery.id.as_str().to_owned()),
+            ("acequia-tenant", envelope.tenant.as_str().to_owned()),
+            ("acequia-event-type", envelope.kind.clone()),
+        ],
+        SinkFormat::Proca => proca::attributes(&envelope.body),
+    };
+    let attributes: Attributes =
+        named.into_iter().map(|(name, value)| (name.to_owned(), Attribute::text(value))).collect();
     Outgoing {
         body: envelope.body.clone(),
         attributes,
@@ -54,7 +68,7 @@ mod tests {
     #[test]
     fn a_fifo_queue_gets_the_group_of_the_event_and_the_delivery_id() {
         let delivery = delivery(r#","partitionkey":"p""#);
-        let message = message(&delivery, true);
+        let message = message(&delivery, true, SinkFormat::Event);
         assert_eq!(
             (message.group.as_deref(), message.deduplication.as_deref()),
             (Some("p"), Some(delivery.id.as_str()))
@@ -63,8 +77,21 @@ mod tests {
 
     #[test]
     fn a_standard_queue_gets_neither_group_nor_deduplication_id() {
-        let message = message(&delivery(""), false);
+        let message = message(&delivery(""), false, SinkFormat::Event);
         assert_eq!((message.group, message.deduplication), (None, None));
         assert_eq!(message.attributes["acequia-delivery-id"], Attribute::text(delivery("").id.as_str()));
+    }
+
+    #[test]
+    fn in_procas_format_a_message_has_procas_attributes_and_no_others() {
+        let body = r#"{"schema":"proca:action:2","stage":"deliver","actionId":1,"orgId":2,"action":{"actionType":"petition"},
+            "campaign":{"name":"no-coal"},"personalInfo":{"payload":"p","nonce":"n"}}"#;
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let envelope = Envelope::parse(&"acme".parse().unwrap(), at, body.as_bytes()).unwrap();
+        let message = message(&Delivery::new("s".parse().unwrap(), envelope), false, SinkFormat::Proca);
+        assert_eq!(message.body, body, "byte for byte, what is encrypted too");
+        let names: Vec<&str> = message.attributes.keys().map(String::as_str).collect();
+        assert_eq!(names, ["ActionType", "CampaignName", "Schema", "Stage"]);
+        assert_eq!(message.attributes["Stage"], Attribute::text("deliver"));
     }
 }

@@ -54,7 +54,7 @@ fn by_queue(batch: &Batch<'_>, jobs: &[Job]) -> BTreeMap<QueueArn, (Vec<usize>, 
     let mut by_queue: BTreeMap<QueueArn, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
     for (index, job) in jobs.iter().enumerate() {
         let Some(queue) = request::target(batch, job) else { continue };
-        let message = request::message(&job.delivery, queue.is_fifo());
+        let message = request::message(&job.delivery, queue.is_fifo(), request::format(job));
         let (indexes, messages) = by_queue.entry(queue).or_default();
         indexes.push(index);
         messages.push(message);

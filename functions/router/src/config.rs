@@ -7,6 +7,8 @@ use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment}
 pub struct Config {
     /// Where it is installed.
     pub installation: Installation,
+    /// The name of the consents table.
+    pub consents_table: String,
 }
 
 impl Config {
@@ -16,6 +18,7 @@ impl Config {
     /// All bad variables together.
     pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
         let installation = Installation::read(&mut environment);
-        environment.conclude(installation.map(|installation| Self { installation }))
+        let consents_table = environment.text("CONSENTS_TABLE");
+        environment.conclude(installation.map(|installation| Self { installation, consents_table }))
     }
 }

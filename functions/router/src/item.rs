@@ -15,6 +15,8 @@ pub(crate) struct Item {
     pub(crate) message: Incoming,
     pub(crate) envelope: Option<Envelope>,
     pub(crate) routing: Option<Routing>,
+    /// Whether it needs consent, so that it is not routed here.
+    pub(crate) is_governed: bool,
     pub(crate) failure: Option<Cause>,
 }
 
@@ -28,17 +30,21 @@ impl Item {
             Ok(envelope) => (Some(envelope), None),
             Err(cause) => (None, Some(cause)),
         };
-        Self { message, envelope, routing: None, failure }
+        Self { message, envelope, routing: None, is_governed: false, failure }
     }
 
     /// A message that is not handled now, nor read.
     pub(crate) fn refused(message: Incoming, cause: Cause) -> Self {
-        Self { message, envelope: None, routing: None, failure: Some(cause) }
+        Self { message, envelope: None, routing: None, is_governed: false, failure: Some(cause) }
     }
 
-    /// Finds the sinks that take it.
+    /// Finds the sinks that take it, unless it needs consent first.
     pub(crate) fn route(&mut self, current: &CurrentTenant) {
         let Some(envelope) = &self.envelope else { return };
+        if current.tenant.consent.as_ref().is_some_and(|consent| consent.governs(&envelope.kind)) {
+            self.is_governed = true;
+            return;
+        }
         let routed = std::panic::catch_unwind(AssertUnwindSafe(|| current.tenant.routes.route(envelope)));
         match routed.unwrap_or(Err(Cause::Panic)) {
             Ok(routing) => self.routing = Some(routing),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, Ports};
+use acequia_aws::{Clients, DynamoConsents, Ports};
 use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, Telemetry, serve, start_telemetry};
 use router::{Router, config::Config};
 
@@ -20,6 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clock = Arc::new(SystemClock);
     let router = Router {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
+        consents: DynamoConsents::new(clients.dynamodb, config.consents_table),
         ledger: ports.ledger,
         queues: ports.queues,
         parking: ports.parking,

@@ -32,6 +32,10 @@ pub(crate) async fn write(
             // It comes back, and is recorded then.
             Disposition::Hide(_) | Disposition::Park(_) => continue,
         };
+        // What waits for consent has not been routed; the outbox records where it goes.
+        if item.is_governed && reason.is_none() {
+            continue;
+        }
         let routing = item.routing.clone().unwrap_or_default();
         let unmatched = routing.taken.is_empty() && reason.is_none();
         if current.tenant.trace == Trace::Failures && !unmatched && reason.is_none() {

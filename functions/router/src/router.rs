@@ -1,26 +1,29 @@
 //! One batch of a tenant's intake queue, from the messages to the answer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Delivery, Incoming, Outgoing};
-use acequia_core::id::SinkId;
-use acequia_core::order::{Stopped, send_in_order};
+use acequia_core::consent::{Consents, Desk, DeskError};
+use acequia_core::delivery::{Delivery, Incoming};
+use acequia_core::order::Stopped;
 use acequia_core::outcome::{Cause, Disposition};
 use acequia_core::parking::receives_in_all;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, SendError, Strikes, TenantStore};
-use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
+use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::RetryPolicy;
+use acequia_core::template::Context;
 use acequia_lambda::batch::{Decided, finish, park, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, read_batch};
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, dispatch, read_batch, unwind};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures::StreamExt as _;
 
 use crate::item::Item;
 use crate::{record, report};
 
+/// How many events that need consent are taken in at once.
+const HELD_AT_ONCE: usize = 8;
+
 /// The router, wired to its ports.
-pub struct Router<T, L, Q, P> {
+pub struct Router<T, L, Q, P, C> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of deliveries.
@@ -29,6 +32,8 @@ pub struct Router<T, L, Q, P> {
     pub queues: Q,
     /// Where messages wait for long.
     pub parking: P,
+    /// The memory of consents; untouched for tenants that ask for none.
+    pub consents: C,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -37,7 +42,7 @@ pub struct Router<T, L, Q, P> {
     pub telemetry: Telemetry,
 }
 
-impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking> Router<T, L, Q, P> {
+impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Router<T, L, Q, P, C> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -65,6 +70,9 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking> Router<T, L, Q,
                     item.route(current);
                 }
                 stop_groups(&mut items);
+                self.hold(current, &mut items).await;
+                // Once more: an event that could not be held stops its group, too.
+                stop_groups(&mut items);
                 self.dispatch(current, queue, name, &mut items).await;
             }
             Err(cause) => {
@@ -88,47 +96,59 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking> Router<T, L, Q,
         response
     }
 
-    /// Writes the deliveries, batched by the queue that they go to. An event fails if one of its deliveries does.
+    /// Writes the deliveries. An event fails if one of its deliveries does.
     async fn dispatch(&self, current: &CurrentTenant, queue: &QueueArn, name: &QueueName, items: &mut [Item]) {
-        let mut by_kind: BTreeMap<SinkKind, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
+        let mut indexes = Vec::new();
+        let mut deliveries = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let (Some(envelope), Some(routing), None) = (&item.envelope, &item.routing, &item.failure) else {
                 continue;
             };
-            for (kind, sink) in routing.taken.iter().filter_map(|sink| Some((kind_of(current, sink)?, sink))) {
-                let (indexes, messages) = by_kind.entry(kind).or_default();
+            for sink in &routing.taken {
                 indexes.push(index);
-                let delivery = Delivery::new(sink.clone(), envelope.clone());
-                messages.push(if keeps_order(name, kind) {
-                    delivery.to_ordered_message()
-                } else {
-                    delivery.to_message()
-                });
+                deliveries.push(Delivery::new(sink.clone(), envelope.clone()));
             }
         }
-        let sends = by_kind.into_iter().map(|(kind, (indexes, messages))| async move {
-            let fifo = keeps_order(name, kind);
-            let target = queue.beside(&QueueName { fifo, ..name.sibling(QueueRole::Sink(kind)) });
-            (kind, indexes, send_in_order(&self.queues, &target, &messages).await)
-        });
-        for (kind, indexes, answers) in futures::future::join_all(sends).await {
-            let mut answers = answers.into_iter();
-            for index in indexes {
-                let failure = match answers.next() {
-                    Some(Ok(_)) => continue,
-                    Some(Err(SendError::Refused(problem))) => {
-                        tracing::error!(tenant.id = %name.tenant, sink.kind = %kind, error = problem, "a sink's queue refuses deliveries");
-                        Cause::QueueRefused(kind)
-                    }
-                    Some(Err(SendError::Unavailable(error))) => {
-                        tracing::warn!(tenant.id = %name.tenant, sink.kind = %kind, error = ?error, "a sink's queue does not answer");
-                        Cause::QueueDown
-                    }
-                    None => Cause::QueueDown,
+        let failures = dispatch(&self.queues, current, queue, name, &deliveries).await;
+        for (index, failure) in indexes.into_iter().zip(failures) {
+            if let (Some(item), Some(failure)) = (items.get_mut(index), failure) {
+                item.failure = Some(failure);
+            }
+        }
+    }
+
+    /// Takes in the events that need consent. What becomes of them is decided there; the outbox does the rest.
+    async fn hold(&self, current: &CurrentTenant, items: &mut [Item]) {
+        let Some(settings) = &current.tenant.consent else { return };
+        let (tenant, now) = (&current.tenant.summary, self.clock.now());
+        let desk =
+            Desk { consents: &self.consents, tenant: &tenant.id, settings, config_version: current.version, now };
+        let desk = &desk;
+        let held = items.iter().enumerate().filter(|(_, item)| item.is_governed && item.failure.is_none());
+        let arrivals = held.filter_map(|(index, item)| {
+            let envelope = item.envelope.clone()?;
+            Some(async move {
+                let arrival = async {
+                    let need = settings.need(&Context::new(tenant, &envelope))?;
+                    desk.arrive(&need, &envelope).await
                 };
-                if let Some(item) = items.get_mut(index) {
-                    item.failure = Some(failure);
+                // Foreign bytes are rendered in here: a panic must not cost the neighbours anything.
+                (index, unwind(arrival).await)
+            })
+        });
+        let arrivals: Vec<_> = arrivals.collect();
+        let answers: Vec<_> = futures::stream::iter(arrivals).buffer_unordered(HELD_AT_ONCE).collect().await;
+        for (index, answer) in answers {
+            let failure = match answer {
+                Ok(Ok(_)) => continue,
+                Ok(Err(DeskError::Refused(cause))) | Err(cause) => cause,
+                Ok(Err(error)) => {
+                    tracing::warn!(tenant.id = %tenant.id, error = ?error, "the store of consents does not answer");
+                    Cause::ConsentsDown
                 }
+            };
+            if let Some(item) = items.get_mut(index) {
+                item.failure = Some(failure);
             }
         }
     }
@@ -145,11 +165,6 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking> Router<T, L, Q,
     }
 }
 
-/// One parameter of the tenant's stack makes its intake and its forward queue FIFO, both or none.
-fn keeps_order(intake: &QueueName, kind: SinkKind) -> bool {
-    intake.fifo && kind == SinkKind::Forward
-}
-
 /// Lets nothing go on that stands, in its group of a FIFO intake, behind an event that is to come back.
 fn stop_groups(items: &mut [Item]) {
     let mut stopped = Stopped::default();
@@ -161,8 +176,4 @@ fn stop_groups(items: &mut [Item]) {
             _ => {}
         }
     }
-}
-
-fn kind_of(current: &CurrentTenant, sink: &SinkId) -> Option<SinkKind> {
-    current.tenant.sink(sink).map(|sink| sink.kind())
 }

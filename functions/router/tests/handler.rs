@@ -10,7 +10,8 @@ use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants,
+    SeededChance, build,
 };
 use router::Router;
 
@@ -22,14 +23,17 @@ struct World {
     tenants: InMemoryTenants,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking>,
+    consents: InMemoryConsents,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
 }
 
 fn world() -> World {
     let clock = FixedClock::at(build::start());
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), DOCUMENT);
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let consents = InMemoryConsents::new();
     let router = Router {
+        consents: consents.clone(),
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
@@ -38,7 +42,7 @@ fn world() -> World {
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { tenants, ledger, queues, router }
+    World { tenants, ledger, queues, consents, router }
 }
 
 impl World {
@@ -179,4 +183,55 @@ async fn a_batch_is_one_line_of_metrics() {
     });
     expected["_aws"] = lines[0]["_aws"].clone();
     assert_eq!(lines, [expected]);
+}
+
+const ASKING: &str = r#"{"tenant":"acme","name":"Acme",
+    "consent":{"types":["action.*"],"subject":"{{ data.email }}","supporter_confirm":true,"keys":["links"]},
+    "mail":{"from":"a@acme.example","to":"{{ data.email }}","default_locale":"en"},
+    "templates":{"confirm":{"en":{"subject":"x","text":"{{ links.accept }}"}}},
+    "sinks":[{"id":"crm","kind":"webhook","types":["*"],"url":"https://crm.example.org/","secrets":["crm"]}]}"#;
+
+#[tokio::test]
+async fn an_event_that_needs_consent_reaches_no_sink_and_another_does() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), ASKING);
+    let messages = [
+        message("m1", "1", "action.signed", r#"{"email":"ana@example.org"}"#),
+        message("m2", "2", "action.signed", r#"{"email":"ana@example.org"}"#),
+        message("m3", "3", "supporter.updated", "{}"),
+    ];
+    assert!(world.handle(lambda_event(&messages)).await.is_empty());
+    assert_eq!(webhooks(&world).len(), 1, "only what needs no consent");
+    assert_eq!(world.consents.outbox().len(), 1, "one question for the two of them");
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_say_whose_consent_it_needs_is_quarantined_and_recorded() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), ASKING);
+    assert!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await.is_empty());
+    let dead = world.queues.messages(&build::dead_letter_queue("acme", QueueRole::Intake));
+    assert_eq!(dead[0].attributes[REASON].as_text(), Some("template-variable"));
+}
+
+#[tokio::test]
+async fn with_the_store_of_consents_down_events_come_back_and_their_neighbours_are_routed() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), ASKING);
+    world.consents.writes.go_down();
+    let messages = [
+        message("m1", "1", "action.signed", r#"{"email":"ana@example.org"}"#),
+        message("m2", "2", "supporter.updated", "{}"),
+    ];
+    assert_eq!(world.handle(lambda_event(&messages)).await, ["m1"]);
+    assert_eq!(webhooks(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn a_tenant_that_asks_for_no_consent_never_touches_its_store() {
+    let world = world();
+    world.consents.reads.go_down();
+    world.consents.writes.go_down();
+    assert!(world.handle(fixture("intake")).await.is_empty());
+    assert_eq!((world.consents.reads.calls(), world.consents.writes.calls()), (0, 0));
 }

@@ -13,7 +13,7 @@ use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
 };
 use router::Router;
 
@@ -38,6 +38,7 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
+        consents: InMemoryConsents::new(),
         clock,
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),

@@ -1,18 +1,21 @@
 //! The request of one attempt: the event's own bytes with the headers of Standard Webhooks.
 
-use acequia_core::config::{HeaderValue as Value, WebhookSink};
+use acequia_core::config::{HeaderValue as Value, SinkFormat, WebhookSink};
 use acequia_core::delivery::Delivery;
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{SecretError, Secrets};
 use acequia_core::secret::Secret;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::signing;
 
 /// What the body is: one cloud event in structured mode. A tenant may say otherwise by a header of its own.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+
+/// What Proca says that its messages are, and takes.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The headers of one attempt, signed at `now`.
 ///
@@ -26,7 +29,13 @@ pub async fn headers(
     now: Timestamp,
 ) -> Result<HeaderMap, Cause> {
     let mut headers = HeaderMap::with_capacity(sink.headers.len() + 4);
-    headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+    match sink.format {
+        SinkFormat::Event => headers.insert(CONTENT_TYPE, MEDIA_TYPE),
+        SinkFormat::Proca => {
+            headers.insert(ACCEPT, JSON);
+            headers.insert(CONTENT_TYPE, JSON)
+        }
+    };
     for header in &sink.headers {
         let value = match &header.value {
             Value::Plain(value) => value.clone(),
@@ -37,6 +46,10 @@ pub async fn headers(
         let mut value = HeaderValue::from_str(value.expose()).map_err(|_| Cause::SecretMissing(header.name.clone()))?;
         value.set_sensitive(true);
         headers.insert(name, value);
+    }
+    // Who reads Proca's messages as they are may have no secret to check them with.
+    if sink.secrets.is_empty() {
+        return Ok(headers);
     }
     let mut keys = Vec::with_capacity(sink.secrets.len());
     for name in &sink.secrets {

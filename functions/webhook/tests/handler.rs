@@ -11,6 +11,7 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Incoming, REASON};
 use acequia_core::egress::Egress;
+use acequia_core::envelope::Envelope;
 use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock as _;
@@ -146,6 +147,34 @@ async fn the_receiver_gets_the_events_bytes_signed_under_the_delivery_id() {
     assert_eq!(requests[0].headers["webhook-id"], id.as_str());
     assert_eq!(requests[0].headers["content-type"], "application/cloudevents+json; charset=utf-8");
     assert_eq!(requests[0].body, build::body("1", "action.signed", r#"{ "z": 1.10, "a": "é" }"#));
+}
+
+#[tokio::test]
+async fn in_procas_format_the_receiver_gets_its_message_byte_for_byte_and_any_2xx_is_success() {
+    let world = world(Egress::Local, r#","format":"proca","headers":{"authorization":{"secret":"crm-auth"}}"#).await;
+    let fixture = include_str!("../../../tests/fixtures/events/proca.json");
+    let bodies: Vec<serde_json::Value> = serde_json::from_str(fixture).unwrap();
+    let queue = build::queue("acme", QUEUE);
+    let message = |(number, body): (usize, &serde_json::Value)| {
+        let body = body.as_str().unwrap();
+        let envelope = Envelope::parse(&build::tenant_id("acme"), build::start(), body.as_bytes()).unwrap();
+        build::incoming_delivery(&queue, &format!("m{number}"), "crm", &envelope)
+    };
+    let messages: Vec<Incoming> = bodies.iter().enumerate().map(message).collect();
+    world.switch("202");
+    let deadline = Deadline::at(after(world.clock.now(), Duration::from_mins(1)));
+    let event = serde_json::from_value(lambda_event(&messages)).unwrap();
+    let response = world.sink_loop.handle(event, deadline).await.unwrap();
+    assert!(response.batch_item_failures.is_empty());
+    let requests = world.requests();
+    assert_eq!(requests.len(), bodies.len());
+    for request in requests {
+        assert!(bodies.iter().any(|body| body.as_str() == Some(&*request.body)), "{}", request.body);
+        for header in ["content-type", "accept"] {
+            assert_eq!(request.headers[header], "application/json");
+        }
+        assert_eq!(request.headers["authorization"], "Bearer t0ken");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
 use acequia_core::ledger::Record;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -95,6 +96,44 @@ pub(crate) fn version(version: u64) -> String {
 /// The sort key of an audit row: its time in milliseconds, and the version it made, which no two rows share.
 pub(crate) fn audit(at: Timestamp, to: u64) -> String {
     format!("{AUDIT}{:015}#{to:020}", at.as_millisecond())
+}
+
+/// The partition key of the rows of one subject.
+pub(crate) fn subject(tenant: &TenantId, subject: &SubjectId) -> String {
+    format!("{}{subject}", ledger_prefix(tenant))
+}
+
+/// The partition key of what is known of one address. Its `@` keeps it apart from subjects, which are hex digits.
+pub(crate) fn address(tenant: &TenantId, address: &AddressId) -> String {
+    format!("{}@address#{address}", ledger_prefix(tenant))
+}
+
+/// The partition key of the counts of a tenant's days.
+pub(crate) fn days(tenant: &TenantId) -> String {
+    format!("{}@day", ledger_prefix(tenant))
+}
+
+/// The tenant whose row has this partition key.
+pub(crate) fn tenant_of(pk: &str) -> Option<TenantId> {
+    pk.split_once('#').and_then(|(tenant, _)| tenant.parse().ok())
+}
+
+/// The sort key of a consent.
+pub(crate) fn consent(list: &ListId) -> String {
+    format!("consent#{list}")
+}
+
+/// The sort key of an action.
+pub(crate) fn action(list: &ListId, action: &ActionId) -> String {
+    format!("action#{list}#{action}")
+}
+
+/// What the sort keys of outbox rows begin with.
+pub(crate) const OUTBOX: &str = "outbox#";
+
+/// The sort key of an outbox row.
+pub(crate) fn outbox(list: &ListId, row: &str) -> String {
+    format!("{OUTBOX}{list}#{row}")
 }
 
 /// The path of a secret in the parameter store.

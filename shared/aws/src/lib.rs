@@ -5,12 +5,14 @@
 //! payload and no secret.
 
 pub mod clients;
+mod consents;
 mod dead_letters;
 mod endpoints;
 mod error;
 mod journal;
 mod keys;
 mod ledger;
+mod mail_book;
 pub mod operator;
 mod operators;
 mod parking;
@@ -21,9 +23,11 @@ mod secrets;
 mod tenants;
 
 pub use clients::Clients;
+pub use consents::{DynamoConsents, outbox_row};
 pub use endpoints::DynamoEndpoints;
 pub use journal::DynamoJournal;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
+pub use mail_book::DynamoMailBook;
 pub use operators::SnsOperators;
 pub use parking::DynamoParking;
 pub use ports::Ports;

@@ -1,4 +1,4 @@
-//! What an event is: one `CloudEvents` 1.0 JSON object, parsed, bounded and checked, with its bytes kept as they came.
+//! What an event is: one `CloudEvents` 1.0 JSON object (or one of Proca's messages, as it is), parsed, bounded and checked, with its bytes kept as they came.
 //!
 //! Structured mode, one event per message (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
 //! The body is never written again: what a sink sends is the producer's own text, with its key order and numbers.
@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::id::{EventId, TenantId};
 use crate::nesting;
+use crate::proca;
 
 /// The largest event, in bytes: SQS's 1 MiB per message (body and attributes), less 16 KiB that stay free for the
 /// attributes of deliveries and quarantined messages.
@@ -92,8 +93,19 @@ pub struct Envelope {
     pub expires_at: Option<Timestamp>,
     /// When Acequia took it over from the producer: the time at which it entered the tenant's intake queue.
     pub accepted_at: Timestamp,
+    /// How it is written.
+    pub format: Format,
     /// The event as it came, to the byte.
     pub body: String,
+}
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A cloud event.
+    CloudEvents,
+    /// One of Proca's messages ([`crate::proca`]).
+    Proca,
 }
 
 impl Envelope {
@@ -111,6 +123,7 @@ impl Envelope {
         }
         let attributes = Attributes::parse(text)?;
         match attributes.text("specversion")? {
+            None if attributes.names_proca() => return Self::of_proca(tenant, accepted_at, text),
             Some(version) if version == "1.0" => {}
             Some(_) => return Err(EnvelopeError::SpecVersion),
             None => return Err(EnvelopeError::Missing("specversion")),
@@ -147,6 +160,22 @@ impl Envelope {
             partition_key: attributes.text("partitionkey")?.map(Cow::into_owned),
             expires_at,
             accepted_at,
+            format: Format::CloudEvents,
+            body: text.to_owned(),
+        })
+    }
+
+    fn of_proca(tenant: &TenantId, accepted_at: Timestamp, text: &str) -> Result<Self, EnvelopeError> {
+        let proca::Identity { event, kind, partition_key } = proca::identify(text)?;
+        Ok(Self {
+            tenant: tenant.clone(),
+            event,
+            kind,
+            subject: None,
+            partition_key,
+            expires_at: None,
+            accepted_at,
+            format: Format::Proca,
             body: text.to_owned(),
         })
     }
@@ -188,6 +217,11 @@ impl<'a> Attributes<'a> {
         } else {
             Err(EnvelopeError::Malformed { attribute: name, wants })
         }
+    }
+
+    /// Whether it says that it is one of Proca's messages.
+    fn names_proca(&self) -> bool {
+        self.text("schema").is_ok_and(|schema| schema.is_some_and(|schema| proca::is_schema(&schema)))
     }
 
     fn required(&self, name: &'static str) -> Result<Cow<'a, str>, EnvelopeError> {

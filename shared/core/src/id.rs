@@ -227,7 +227,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Digit by digit: formatting took some 250 instructions a byte, twice for every delivery.
-fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+pub(crate) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
     bytes.fold(String::with_capacity(32), |mut text, byte| {
         text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0')));
         text

@@ -9,16 +9,19 @@
 
 pub mod breaker;
 pub mod config;
+pub mod consent;
 pub mod delivery;
 pub mod egress;
 pub mod envelope;
 pub mod id;
 pub mod ledger;
+pub mod mail;
 mod nesting;
 pub mod order;
 pub mod outcome;
 pub mod parking;
 pub mod port;
+pub mod proca;
 pub mod queue;
 pub mod rate;
 mod reason;

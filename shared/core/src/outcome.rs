@@ -128,6 +128,18 @@ pub enum Cause {
         /// The line in the template, 1-based.
         line: usize,
     },
+    /// Sink: the address is sealed, and the tenant's key to it is not there.
+    #[error("the address is encrypted: {0}")]
+    AddressEncrypted(&'static str),
+    /// Sink: the one who would get it does not want it, or it is void by now.
+    #[error("not wanted: {0}")]
+    NotWanted(&'static str),
+    /// Consent: the store of consents does not answer.
+    #[error("the store of consents does not answer")]
+    ConsentsDown,
+    /// Consent: the event cannot wait for its subject.
+    #[error("the event cannot wait for consent: {0}")]
+    CannotWait(&'static str),
     /// Sink: a secret does not exist.
     #[error("the secret {0:?} does not exist in the parameter store")]
     SecretMissing(String),
@@ -276,11 +288,15 @@ impl Cause {
             Self::EgressRefused(_) => Outcome::Quarantine(Reason::EgressRefused),
             Self::TemplateVariable { .. } => Outcome::Quarantine(Reason::TemplateVariable),
             Self::TemplateFailed { .. } => Outcome::Quarantine(Reason::TemplateFailed),
+            Self::AddressEncrypted(_) => Outcome::Quarantine(Reason::AddressEncrypted),
+            Self::NotWanted(_) => Outcome::Filtered,
+            Self::CannotWait(_) => Outcome::Quarantine(Reason::CannotWait),
             Self::SecretMissing(_) | Self::SecretMalformed(_) => Outcome::Quarantine(Reason::SecretUnusable),
             Self::TenantsDown
             | Self::ConfigurationInvalid(_)
             | Self::QueueDown
             | Self::LedgerDown
+            | Self::ConsentsDown
             | Self::SecretsDown
             | Self::Timeout(_)
             | Self::Connection(_)
@@ -401,6 +417,10 @@ mod tests {
                 quarantine(Reason::TemplateFailed),
                 false,
             ),
+            (Cause::AddressEncrypted("x"), quarantine(Reason::AddressEncrypted), false),
+            (Cause::NotWanted("x"), Outcome::Filtered, false),
+            (Cause::ConsentsDown, Outcome::Retry, false),
+            (Cause::CannotWait("x"), quarantine(Reason::CannotWait), false),
             (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretsDown, Outcome::Retry, false),
@@ -426,7 +446,8 @@ mod tests {
         let policy = RetryPolicy::default();
         for (cause, outcome, _) in table() {
             let acknowledged = cause.disposition(&policy, 1, 1, 0.5) == Disposition::Acknowledge;
-            assert_eq!(acknowledged, matches!(outcome, Outcome::Duplicate | Outcome::Expired), "{cause:?}");
+            let silent = matches!(outcome, Outcome::Duplicate | Outcome::Filtered | Outcome::Expired);
+            assert_eq!(acknowledged, silent, "{cause:?}");
         }
     }
 

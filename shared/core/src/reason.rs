@@ -50,6 +50,10 @@ pub enum Reason {
     Rejected,
     /// A secret that the sink names does not exist, or cannot be used.
     SecretUnusable,
+    /// The address that the mail needs is encrypted, and the tenant's key is not there or does not fit.
+    AddressEncrypted,
+    /// The event needs consent, and cannot wait for it.
+    CannotWait,
     /// Another event with the same identity and another content was delivered before.
     PayloadConflict,
     /// Nobody knows whether it happened, and the tenant wants a person to decide.
@@ -87,6 +91,8 @@ impl Reason {
             Self::TemplateFailed => "template-failed",
             Self::Rejected => "rejected",
             Self::SecretUnusable => "secret-unusable",
+            Self::AddressEncrypted => "address-encrypted",
+            Self::CannotWait => "cannot-wait",
             Self::PayloadConflict => "payload-conflict",
             Self::Ambiguous => "ambiguous",
             Self::QueueMissing => "queue-missing",
@@ -122,6 +128,10 @@ impl Reason {
                 "mend the template (a default for what may be absent), apply, then redrive"
             }
             Self::SecretUnusable => "put the secret into the parameter store (acequia secret put), then redrive",
+            Self::AddressEncrypted => {
+                "put the tenant's private key into the parameter store and name it (mail.personal_key), then redrive"
+            }
+            Self::CannotWait => "the producer must send it smaller, or its subject answer first; then redrive",
             Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
             Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
             Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",

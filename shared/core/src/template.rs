@@ -8,8 +8,9 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
 use crate::config::TenantSummary;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Format};
 use crate::outcome::Cause;
+use crate::proca;
 
 /// The work that one rendering may take, in minijinja's instructions: thousands of times what a mail needs.
 const FUEL: u64 = 100_000;
@@ -22,6 +23,32 @@ pub const MAX_RENDERED_BYTES: usize = 1024 * 1024;
 
 /// What a template can name. Anything else is refused when the configuration is applied.
 pub const VARIABLES: [&str; 3] = ["data", "event", "tenant"];
+
+/// What the templates of mails can name besides.
+pub const MAIL_VARIABLES: [&str; 2] = ["links", "mail"];
+
+/// Proca's names, which the templates of mails can use for events that are written as its messages are.
+pub const PROCA_VARIABLES: [&str; 13] = [
+    "firstName",
+    "lastName",
+    "email",
+    "contact",
+    "org",
+    "campaign",
+    "actionPage",
+    "tracking",
+    "privacy",
+    "fields",
+    "confirmLink",
+    "rejectLink",
+    "doiLink",
+];
+
+/// The members of those variables that we make ourselves: a misspelt one is found when the configuration is applied.
+const MEMBERS: [(&str, &[&str]); 2] = [
+    ("links", &["accept", "accept_opt_in", "reject", "unsubscribe"]),
+    ("mail", &["kind", "number", "locale", "testing"]),
+];
 
 /// A template that cannot be used, found when the configuration is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +85,26 @@ impl Template {
     /// # Errors
     /// When it is too large, has a syntax error, or names something that is no variable.
     pub fn compile(field: &'static str, source: &str, html: bool) -> Result<Self, TemplateProblem> {
+        Self::compile_with(field, source, html, &VARIABLES)
+    }
+
+    /// Compiles the template of a mail, which can also name [`MAIL_VARIABLES`].
+    ///
+    /// # Errors
+    /// As [`Template::compile`].
+    pub fn compile_mail(field: &'static str, source: &str, html: bool) -> Result<Self, TemplateProblem> {
+        let all: Vec<&str> = VARIABLES.into_iter().chain(MAIL_VARIABLES).chain(PROCA_VARIABLES).collect();
+        let template = Self::compile_with(field, source, html, &all)?;
+        template.check_members()?;
+        Ok(template)
+    }
+
+    fn compile_with(
+        field: &'static str,
+        source: &str,
+        html: bool,
+        variables: &[&str],
+    ) -> Result<Self, TemplateProblem> {
         if source.len() > MAX_TEMPLATE_BYTES {
             return Err(TemplateProblem {
                 problem: format!("it has {} bytes; at most {MAX_TEMPLATE_BYTES} are taken", source.len()),
@@ -78,22 +125,54 @@ impl Template {
             line: error.line().unwrap_or(1),
         })?;
         let template = Self { field, source: source.to_owned(), environment };
-        template.check_variables()?;
+        template.check_variables(variables)?;
         Ok(template)
     }
 
-    fn check_variables(&self) -> Result<(), TemplateProblem> {
+    /// The text that it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it names this variable.
+    pub fn uses(&self, variable: &str) -> bool {
+        self.environment
+            .get_template(self.field)
+            .is_ok_and(|compiled| compiled.undeclared_variables(false).contains(variable))
+    }
+
+    fn check_variables(&self, variables: &[&str]) -> Result<(), TemplateProblem> {
         let Ok(compiled) = self.environment.get_template(self.field) else { return Ok(()) };
         let mut unknown: Vec<String> = compiled
             .undeclared_variables(false)
             .into_iter()
-            .filter(|name| !VARIABLES.contains(&name.as_str()) && !self.is_global(name))
+            .filter(|name| !variables.contains(&name.as_str()) && !self.is_global(name))
             .collect();
         unknown.sort();
         let Some(name) = unknown.first() else { return Ok(()) };
-        let line = self.source.lines().position(|text| text.contains(name.as_str())).map_or(1, |at| at + 1);
-        let problem = format!("there is no variable {name:?}: a template can name {}", VARIABLES.join(", "));
-        Err(TemplateProblem { problem, line })
+        let problem = format!("there is no variable {name:?}: a template can name {}", variables.join(", "));
+        Err(TemplateProblem { problem, line: self.line_of(name) })
+    }
+
+    fn check_members(&self) -> Result<(), TemplateProblem> {
+        let Ok(compiled) = self.environment.get_template(self.field) else { return Ok(()) };
+        let named = compiled.undeclared_variables(true);
+        let mut unknown: Vec<(&String, &[&str])> = Vec::new();
+        for name in &named {
+            let Some((variable, member)) = name.split_once('.') else { continue };
+            let Some((_, members)) = MEMBERS.iter().find(|(known, _)| *known == variable) else { continue };
+            if !members.contains(&member) {
+                unknown.push((name, members));
+            }
+        }
+        unknown.sort();
+        let Some((name, members)) = unknown.first() else { return Ok(()) };
+        let problem = format!("there is no variable {name:?}: it has {}", members.join(", "));
+        Err(TemplateProblem { problem, line: self.line_of(name) })
+    }
+
+    fn line_of(&self, name: &str) -> usize {
+        self.source.lines().position(|text| text.contains(name)).map_or(1, |at| at + 1)
     }
 
     /// Functions such as `range` are globals of the environment, not variables.
@@ -156,7 +235,23 @@ pub struct Context(Value);
 impl Context {
     /// Builds the context of one event.
     pub fn new(tenant: &TenantSummary, envelope: &Envelope) -> Self {
+        Self::with_personal(tenant, envelope, None)
+    }
+
+    /// The same, with the personal data of one of Proca's messages that came sealed.
+    pub fn with_personal(tenant: &TenantSummary, envelope: &Envelope, personal: Option<Json>) -> Self {
         let mut event: Json = serde_json::from_str(&envelope.body).unwrap_or_default();
+        if envelope.format == Format::Proca {
+            proca::normalise(&mut event);
+            if let (Some(Json::Object(personal)), Some(contact)) =
+                (personal, event.get_mut("contact").and_then(Json::as_object_mut))
+            {
+                contact.extend(personal);
+            }
+            // The whole message is what a cloud event has as data.
+            let (id, source, kind) = (envelope.event.id(), envelope.event.source(), &envelope.kind);
+            event = serde_json::json!({ "id": id, "source": source, "type": kind, "data": event });
+        }
         strip_nulls(&mut event);
         let data = event.as_object_mut().and_then(|attributes| attributes.remove("data")).unwrap_or_default();
         let data = if data.is_null() { Value::UNDEFINED } else { Value::from(Serde(&data)) };
@@ -165,6 +260,52 @@ impl Context {
             event => Value::from(Serde(&event)),
             tenant => minijinja::context! { id => tenant.id.as_str(), name => tenant.name.as_str() },
         })
+    }
+}
+
+/// What the templates of a mail see besides: `mail` (`kind`, `number`, `locale`, `testing`), and `links` where the mail is about consent.
+#[derive(Debug, Clone, Default)]
+pub struct MailContext {
+    /// The kind of the mail, or the id of the sink.
+    pub kind: String,
+    /// Which of its kind it is about this action, 1-based.
+    pub number: u32,
+    /// The language that was asked for, or the tenant's.
+    pub locale: String,
+    /// Whether the event is a test.
+    pub testing: bool,
+    /// The links, by name.
+    pub links: Option<std::collections::BTreeMap<&'static str, String>>,
+}
+
+impl Context {
+    /// The context of one mail.
+    #[must_use]
+    pub fn with_mail(self, mail: MailContext) -> Self {
+        let MailContext { kind, number, locale, testing, links } = mail;
+        let links = links.map_or(Value::UNDEFINED, |links| Value::from(Serde(&links)));
+        let link = |name: &str| links.get_attr(name).unwrap_or_default();
+        let data = self.0.get_attr("data").unwrap_or_default();
+        let of = |value: &Value, name: &str| value.get_attr(name).unwrap_or_default();
+        let contact = of(&data, "contact");
+        let proca = minijinja::context! {
+            firstName => of(&contact, "firstName"),
+            lastName => of(&contact, "lastName"),
+            email => of(&contact, "email"),
+            org => of(&data, "org"),
+            campaign => of(&data, "campaign"),
+            actionPage => of(&data, "actionPage"),
+            tracking => of(&data, "tracking"),
+            privacy => of(&data, "privacy"),
+            fields => of(&of(&data, "action"), "customFields"),
+            confirmLink => link("accept"),
+            rejectLink => link("reject"),
+            doiLink => link("accept_opt_in"),
+            contact => contact,
+            ..self.0
+        };
+        let mail = minijinja::context! { kind, number, locale, testing };
+        Self(minijinja::context! { links, mail, ..proca })
     }
 }
 
@@ -223,6 +364,51 @@ mod tests {
         assert_eq!(problem.line, 3);
         assert!(problem.problem.contains("\"dta\""), "{}", problem.problem);
         assert!(Template::compile("text", "{% for i in range(3) %}{{ i }}{% endfor %}", false).is_ok());
+    }
+
+    #[test]
+    fn a_mails_template_can_name_its_links_and_no_link_that_there_is_not() {
+        let template =
+            Template::compile_mail("text", "{{ links.accept }} {{ mail.kind }} {{ data.x }}", false).unwrap();
+        assert!(template.uses("links") && !template.uses("event"));
+        let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme".to_owned() };
+        let body = br#"{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{"x":1}}"#;
+        let envelope = Envelope::parse(&tenant.id, jiff::Timestamp::UNIX_EPOCH, body).unwrap();
+        let links = Some([("accept", "https://a.example/c".to_owned())].into());
+        let mail = MailContext { kind: "confirm".to_owned(), links, ..MailContext::default() };
+        let context = Context::new(&tenant, &envelope);
+        assert_eq!(template.render(&context.clone().with_mail(mail)).unwrap(), "https://a.example/c confirm 1");
+        let without = context.with_mail(MailContext::default());
+        assert!(matches!(template.render(&without), Err(Cause::TemplateVariable { .. })));
+        let problem = Template::compile_mail("text", "a\n{{ links.acept }}", false).unwrap_err();
+        assert_eq!(problem.line, 2);
+        assert!(problem.problem.contains("acept") && problem.problem.contains("unsubscribe"), "{}", problem.problem);
+        assert!(Template::compile("text", "{{ links.accept }}", false).is_err());
+    }
+
+    #[test]
+    fn procas_names_are_filled_from_its_messages_and_from_nothing_else() {
+        let source = "{{ firstName }} {{ campaign.title }} {{ fields.age }} {{ data.contact.email }} {{ confirmLink }}";
+        let template = Template::compile_mail("text", source, false).unwrap();
+        let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme".to_owned() };
+        let context = |body: &str, personal: Option<Json>| {
+            let envelope = Envelope::parse(&tenant.id, jiff::Timestamp::UNIX_EPOCH, body.as_bytes()).unwrap();
+            let links = Some([("accept", "https://a.example/c".to_owned())].into());
+            let mail = MailContext { links, ..MailContext::default() };
+            Context::with_personal(&tenant, &envelope, personal).with_mail(mail)
+        };
+        let open = r#"{"schema":"proca:action:2","stage":"deliver","actionId":1,"campaign":{"title":"No coal"},
+            "action":{"customFields":{"age":30}},"contact":{"firstName":"Ana","email":"ana@example.org"}}"#;
+        assert_eq!(
+            template.render(&context(open, None)).unwrap(),
+            "Ana No coal 30 ana@example.org https://a.example/c"
+        );
+        let closed = open.replace(r#""firstName":"Ana","email":"ana@example.org""#, r#""contactRef":"c-1""#);
+        assert!(matches!(template.render(&context(&closed, None)), Err(Cause::TemplateVariable { .. })));
+        let personal = serde_json::json!({"firstName": "Ana", "email": "ana@example.org"});
+        assert!(template.render(&context(&closed, Some(personal))).unwrap().contains("ana@example.org"));
+        let cloud = r#"{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{"x":1}}"#;
+        assert!(matches!(template.render(&context(cloud, None)), Err(Cause::TemplateVariable { .. })));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod batch;
 mod deadline;
+mod dispatch;
 pub mod environment;
 mod guard;
 mod message;
@@ -20,11 +21,12 @@ mod telemetry;
 mod tenants;
 
 pub use deadline::Deadline;
+pub use dispatch::dispatch;
 pub use environment::Environment;
 pub use guard::unwind;
 pub use message::{UnusableBatch, read_batch};
 pub use pace::{Pace, SharedRate};
-pub use serve::{serve, serve_schedule};
+pub use serve::{serve, serve_json, serve_schedule};
 pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
 pub use suspects::Watch;

@@ -7,6 +7,7 @@ use acequia_core::port::Clock;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
+use serde_json::Value as Json;
 
 use crate::{Deadline, SystemClock, UnusableBatch};
 
@@ -27,6 +28,27 @@ where
         let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
         handle(event.payload, deadline).await.map_err(|error| {
             tracing::error!(request.id = event.context.request_id, error = %error, "the batch comes back as a whole");
+            Error::from(error)
+        })
+    }))
+    .await
+}
+
+/// Handles events of other kinds, as JSON, until Lambda ends the process.
+///
+/// # Errors
+/// When the runtime's interface is gone.
+pub async fn serve_json<F, R, E>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Json, Deadline) -> R,
+    R: Future<Output = Result<Json, E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Json>| async move {
+        let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
+        handle(event.payload, deadline).await.map_err(|error| {
+            tracing::error!(request.id = event.context.request_id, error = %error, "the invocation failed as a whole");
             Error::from(error)
         })
     }))

@@ -10,6 +10,7 @@ use crate::shared::Shared;
 struct State {
     down: bool,
     next: usize,
+    number: Option<usize>,
     entries: BTreeSet<usize>,
     calls: usize,
 }
@@ -36,6 +37,11 @@ impl Faults {
         self.0.lock().next = calls;
     }
 
+    /// The call of this number (1-based, from the beginning) fails, and no other.
+    pub fn fail_call(&self, number: usize) {
+        self.0.lock().number = Some(number);
+    }
+
     /// The entry of this index (0-based) fails in every call, while its neighbours do not.
     pub fn fail_entry(&self, index: usize) {
         self.0.lock().entries.insert(index);
@@ -50,7 +56,7 @@ impl Faults {
     pub(crate) fn call(&self, operation: &'static str) -> Result<(), Unavailable> {
         let mut state = self.0.lock();
         state.calls += 1;
-        let fails = state.down || state.next > 0;
+        let fails = state.down || state.next > 0 || state.number == Some(state.calls);
         state.next = state.next.saturating_sub(1);
         if fails { Err(unavailable(operation)) } else { Ok(()) }
     }

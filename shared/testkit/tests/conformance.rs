@@ -28,6 +28,14 @@ mod journal {
     acequia_testkit::suite!(journal, acequia_testkit::InMemoryJournal::new());
 }
 
+mod consents {
+    acequia_testkit::suite!(consents, acequia_testkit::InMemoryConsents::new());
+}
+
+mod mail_book {
+    acequia_testkit::suite!(mail_book, acequia_testkit::InMemoryMailBook::new());
+}
+
 mod parking {
     acequia_testkit::suite!(parking, acequia_testkit::InMemoryParking::new());
 }

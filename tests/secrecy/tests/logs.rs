@@ -15,8 +15,9 @@ use acequia_lambda::{
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryOperators, InMemoryParking, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryMailBook,
+    InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
+    build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -127,6 +128,7 @@ impl World {
 
     async fn route(&self) {
         let router = Router {
+            consents: InMemoryConsents::new(),
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
@@ -227,7 +229,15 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         endpoints.lock().get_mut("crm").unwrap().switch(mode.parse::<Mode>().unwrap());
         world.work_off(webhook()).await;
     }
-    world.work_off(EmailSink { mailer: MoodyMailer::default(), clock: Arc::new(world.clock.clone()) }).await;
+    let email = EmailSink {
+        mailer: MoodyMailer::default(),
+        secrets: InMemorySecrets::new(),
+        book: InMemoryMailBook::new(),
+        consents: InMemoryConsents::new(),
+        clock: Arc::new(world.clock.clone()),
+        link_base: "https://confirm.example.org".to_owned(),
+    };
+    world.work_off(email).await;
     world.work_off(ForwardSink { queues: world.queues.clone(), clock: Arc::new(world.clock.clone()) }).await;
 
     let words = PAYLOAD.into_iter().chain([ADDRESS, SENDER, SUBJECT, EVENT_ID, HEADER, URL_WORD]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
-use acequia_testkit::{SeededChance, build};
+use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use forward::ForwardSink;
@@ -28,13 +28,15 @@ pub const ROLES: [QueueRole; 4] = [
 /// What stands for the sweeper, which reads no queue.
 pub const SWEEPER: QueueRole = QueueRole::Out;
 
+/// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
+type Email = EmailSink<Perilous, InMemorySecrets, InMemoryMailBook, InMemoryConsents>;
 type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
-    Router(Router<Perilous, Perilous, Perilous, Perilous>),
+    Router(Box<Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>>),
     Webhook(Box<Loop<SimulatedWebhook>>),
-    Email(Loop<EmailSink<Perilous>>),
-    Forward(Loop<ForwardSink<Perilous>>),
+    Email(Box<Loop<Email>>),
+    Forward(Box<Loop<ForwardSink<Perilous>>>),
     Sweeper(Sweeper<Perilous, Perilous, ()>),
 }
 
@@ -54,10 +56,18 @@ impl Function {
         let ports = || Perilous(instance.clone());
         let code = match role {
             QueueRole::Sink(SinkKind::Webhook) => {
-                Code::Webhook(Box::new(wire(&instance, SimulatedWebhook::new(&instance, seed), seed)))
+                Code::Webhook(wire(&instance, SimulatedWebhook::new(&instance, seed), seed))
             }
             QueueRole::Sink(SinkKind::Email) => {
-                Code::Email(wire(&instance, EmailSink { mailer: ports(), clock }, seed))
+                let sink = EmailSink {
+                    mailer: ports(),
+                    secrets: InMemorySecrets::new(),
+                    book: InMemoryMailBook::new(),
+                    consents: InMemoryConsents::new(),
+                    clock,
+                    link_base: String::new(),
+                };
+                Code::Email(wire(&instance, sink, seed))
             }
             QueueRole::Sink(SinkKind::Forward) => {
                 Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
@@ -73,15 +83,16 @@ impl Function {
                 chance,
                 telemetry: Telemetry::silent(),
             }),
-            QueueRole::Intake => Code::Router(Router {
+            QueueRole::Intake => Code::Router(Box::new(Router {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
                 parking: ports(),
+                consents: InMemoryConsents::new(),
                 clock,
                 chance,
                 telemetry: Telemetry::silent(),
-            }),
+            })),
         };
         Self { instance, code }
     }
@@ -105,9 +116,9 @@ impl Function {
     }
 }
 
-fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
+fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Box<Loop<S>> {
     let ports = || Perilous(instance.clone());
-    SinkLoop {
+    Box::new(SinkLoop {
         tenants: CachedTenants::new(ports(), instance.clock()),
         ledger: ports(),
         queues: ports(),
@@ -117,5 +128,5 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Loop<S> {
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),
         telemetry: Telemetry::silent(),
-    }
+    })
 }

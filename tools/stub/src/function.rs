@@ -76,6 +76,8 @@ impl<'s> Function<'s> {
             ("LEDGER_TABLE", LEDGER_TABLE),
             ("SES_CONFIGURATION_SET", "bench"),
             ("PARKED_TABLE", "parked"),
+            ("CONSENTS_TABLE", "consents"),
+            ("LINK_BASE", "https://confirm.example.org"),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:bench"),
             ("WEBHOOK_EGRESS", "local"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),

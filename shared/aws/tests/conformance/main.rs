@@ -39,6 +39,14 @@ mod journal {
     acequia_testkit::suite!(journal, crate::World::load().await.journal().await);
 }
 
+mod consents {
+    acequia_testkit::suite!(consents, crate::World::load().await.consents().await);
+}
+
+mod mail_book {
+    acequia_testkit::suite!(mail_book, crate::World::load().await.mail_book().await);
+}
+
 mod parking {
     acequia_testkit::suite!(parking, crate::World::load().await.parking().await);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoParking, DynamoRates, DynamoTenants, PutClaims,
-    SqsQueues, SsmSecrets,
+    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking, DynamoRates,
+    DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
 };
 use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::id::{SecretName, Stage, TenantId};
@@ -88,6 +88,45 @@ impl World {
 
     pub(crate) async fn journal(&self) -> DynamoJournal {
         DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
+    /// A table with the index by which rows that are due are found.
+    async fn consents_table(&self) -> String {
+        let name = format!("acequia-{}-consents", self.stage);
+        let mut request =
+            self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        for (attribute, kind) in [
+            ("pk", ScalarAttributeType::S),
+            ("sk", ScalarAttributeType::S),
+            ("due_kind", ScalarAttributeType::S),
+            ("due_at", ScalarAttributeType::N),
+        ] {
+            let definition = AttributeDefinition::builder().attribute_name(attribute).attribute_type(kind);
+            request = request.attribute_definitions(definition.build().unwrap());
+        }
+        let element = |attribute: &str, role| {
+            KeySchemaElement::builder().attribute_name(attribute).key_type(role).build().unwrap()
+        };
+        let projection = Projection::builder().projection_type(ProjectionType::All).build();
+        let index = GlobalSecondaryIndex::builder()
+            .index_name("due")
+            .key_schema(element("due_kind", KeyType::Hash))
+            .key_schema(element("due_at", KeyType::Range))
+            .projection(projection);
+        let request = request
+            .key_schema(element("pk", KeyType::Hash))
+            .key_schema(element("sk", KeyType::Range))
+            .global_secondary_indexes(index.build().unwrap());
+        request.send().await.unwrap();
+        name
+    }
+
+    pub(crate) async fn consents(&self) -> DynamoConsents {
+        DynamoConsents::new(self.clients.dynamodb.clone(), self.consents_table().await)
+    }
+
+    pub(crate) async fn mail_book(&self) -> DynamoMailBook {
+        DynamoMailBook::new(self.clients.dynamodb.clone(), self.consents_table().await)
     }
 
     /// The table of parked messages, with its index: as in template.yaml.

@@ -2,17 +2,24 @@
 //!
 //! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
 
+mod consent;
+#[cfg(test)]
+mod consent_cases;
+mod email;
 mod endpoint;
 mod issue;
+mod mail;
 mod pace;
 mod raw;
 mod redrive;
 mod sink;
 mod tenant;
 
+pub use consent::{ConsentSettings, Need, RawConsent, RawList, RawReminders, Reminders};
 pub use issue::{Issue, Issues};
+pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};
-pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, Trace};
+pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
 pub use redrive::{AutoRedrive, RawAutoRedrive};
 pub use sink::{
     EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,

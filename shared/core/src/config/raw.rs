@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::consent::RawConsent;
 use super::issue::{Issue, Issues};
+use super::mail::{RawMail, RawTemplates};
 use super::pace::RawBreaker;
 use super::redrive::RawAutoRedrive;
 
@@ -33,6 +35,17 @@ pub enum Ambiguous {
     Park,
 }
 
+/// What stands beside an event's bytes when a sink sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SinkFormat {
+    /// What receivers of Acequia expect.
+    #[default]
+    Event,
+    /// What receivers of Proca expect, and nothing else that they might notice.
+    Proca,
+}
+
 /// A tenant as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +63,15 @@ pub struct RawTenant {
     /// Where the tenant's events go.
     #[serde(default)]
     pub sinks: Vec<RawSink>,
+    /// Which events need consent, and how it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<RawConsent>,
+    /// What all mails have in common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<RawMail>,
+    /// The mails' templates, by name and language.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: RawTemplates,
 }
 
 /// The value of a custom header.
@@ -105,6 +127,10 @@ pub struct RawSink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 
+    /// Webhook and forward: `event` (as Acequia sends it) or `proca` (with the attributes and headers of Proca's own push).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<SinkFormat>,
+
     /// Webhook: when the endpoint is given a rest; `false` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<RawBreaker>,
@@ -139,6 +165,9 @@ pub struct RawSink {
     /// E-mail: the template of the HTML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
+    /// E-mail: the name of the template, in place of subject, text and html.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// E-mail: what to do with one that may have been sent or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ambiguous: Option<Ambiguous>,

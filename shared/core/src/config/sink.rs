@@ -1,21 +1,25 @@
 //! A sink's configuration, validated: one type per kind, each with what its function needs and nothing else.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::email::validate_email;
 use super::endpoint::{parse_url, validate_headers};
 use super::issue::Findings;
+use super::mail::MailSettings;
 use super::pace::{validate_breaker, validate_rate};
-use super::raw::{Ambiguous, RawSink};
+use super::raw::{Ambiguous, RawSink, SinkFormat};
 use crate::breaker::Breaker;
 use crate::egress::Egress;
 use crate::envelope::Envelope;
 use crate::id::{SecretName, SinkId, TenantId};
 use crate::ledger::after;
+use crate::mail::MailTexts;
 use crate::queue::{QueueArn, QueueName, QueueRole};
 use crate::rate::Rate;
 use crate::routing::TypeRule;
@@ -128,6 +132,8 @@ pub struct WebhookSink {
     pub headers: Vec<Header>,
     /// How long to wait for the whole answer.
     pub timeout: Duration,
+    /// What stands beside the event's bytes.
+    pub format: SinkFormat,
     /// When the endpoint is given a rest; `None` for never.
     pub breaker: Option<Breaker>,
 }
@@ -159,12 +165,8 @@ pub struct EmailSink {
     pub reply_to: Option<String>,
     /// Gives the recipient's address.
     pub to: Template,
-    /// Gives the subject.
-    pub subject: Template,
-    /// Gives the plain text.
-    pub text: Template,
-    /// Gives the HTML.
-    pub html: Option<Template>,
+    /// Give subject, text and HTML, by language.
+    pub texts: Arc<MailTexts>,
     /// What to do with a mail that may have been sent or not.
     pub ambiguous: Ambiguous,
 }
@@ -174,6 +176,8 @@ pub struct EmailSink {
 pub struct ForwardSink {
     /// Which queue.
     pub target: ForwardTarget,
+    /// What stands beside the event's bytes.
+    pub format: SinkFormat,
 }
 
 /// Which queue a forward sink fills.
@@ -201,7 +205,7 @@ pub fn is_address(text: &str) -> bool {
 }
 
 /// Says whether `text` is an address, or a name with an address in angle brackets.
-fn is_mailbox(text: &str) -> bool {
+pub(super) fn is_mailbox(text: &str) -> bool {
     if text.chars().any(char::is_control) {
         return false;
     }
@@ -216,6 +220,7 @@ pub(super) fn validate_sink(
     raw: &RawSink,
     path: &str,
     tenant: Option<&TenantId>,
+    mail: Option<&MailSettings>,
     egress: Egress,
     findings: &mut Findings,
 ) -> Option<Sink> {
@@ -240,7 +245,7 @@ pub(super) fn validate_sink(
     refuse_foreign_fields(raw, kind, path, findings);
     let target = match kind {
         SinkKind::Webhook => validate_webhook(raw, path, egress, findings).map(Target::Webhook),
-        SinkKind::Email => validate_email(raw, path, findings).map(|sink| Target::Email(Box::new(sink))),
+        SinkKind::Email => validate_email(raw, path, mail, findings).map(|sink| Target::Email(Box::new(sink))),
         SinkKind::Forward => validate_forward(raw, path, tenant, findings).map(Target::Forward),
     };
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
@@ -264,6 +269,7 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
         ("subject", raw.subject.is_some(), Email),
         ("text", raw.text.is_some(), Email),
         ("html", raw.html.is_some(), Email),
+        ("template", raw.template.is_some(), Email),
         ("ambiguous", raw.ambiguous.is_some(), Email),
         ("queue", raw.queue.is_some(), Forward),
     ];
@@ -272,6 +278,9 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
             findings
                 .report(format!("{path}.{name}"), format!("this is not a field of {kind} sinks, but of {owner} sinks"));
         }
+    }
+    if kind == Email && raw.format.is_some() {
+        findings.report(format!("{path}.format"), "this is a field of webhook and forward sinks");
     }
     if kind == Email && raw.strict == Some(false) {
         findings.report(format!("{path}.strict"), "mails are always claimed: leave the field out");
@@ -313,7 +322,7 @@ fn validate_expiry(raw: &RawSink, path: &str, findings: &mut Findings) -> Option
 }
 
 /// The text of a field that this kind of sink must have.
-fn required<'a>(
+pub(super) fn required<'a>(
     value: Option<&'a String>,
     path: &str,
     name: &str,
@@ -331,7 +340,10 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
         parse_url(text, egress).map_err(|problem| findings.report(format!("{path}.url"), problem)).ok()
     });
     let names = raw.secrets.clone().unwrap_or_default();
-    if !(1..=2).contains(&names.len()) {
+    let format = raw.format.unwrap_or_default();
+    // Receivers of Proca check no signature: there they are the tenant's choice.
+    let least = usize::from(format != SinkFormat::Proca);
+    if !(least..=2).contains(&names.len()) {
         findings.report(
             format!("{path}.secrets"),
             "name one or two signing secrets: the current one, and the one before it while it rotates",
@@ -354,42 +366,7 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
         }
     };
     let breaker = validate_breaker(raw, SinkKind::Webhook, path, findings);
-    Some(WebhookSink { url: url?, secrets, headers, timeout, breaker })
-}
-
-fn validate_email(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<EmailSink> {
-    let mut mailbox = |value: Option<&str>, name: &str| {
-        let value = value?;
-        if !is_mailbox(value) {
-            findings.report(
-                format!("{path}.{name}"),
-                "it must be a mail address, or a name with an address in angle brackets",
-            );
-        }
-        Some(value.to_owned())
-    };
-    let from = mailbox(raw.from.as_deref(), "from");
-    let reply_to = mailbox(raw.reply_to.as_deref(), "reply_to");
-    required(raw.from.as_ref(), path, "from", SinkKind::Email, findings);
-    let mut template = |value: Option<&String>, name: &'static str, html: bool, needed: bool| {
-        let source = if needed { required(value, path, name, SinkKind::Email, findings)? } else { value?.as_str() };
-        Template::compile(name, source, html)
-            .map_err(|found| findings.report_line(format!("{path}.{name}"), found.problem, found.line))
-            .ok()
-    };
-    let to = template(raw.to.as_ref(), "to", false, true);
-    let subject = template(raw.subject.as_ref(), "subject", false, true);
-    let text = template(raw.text.as_ref(), "text", false, true);
-    let html = template(raw.html.as_ref(), "html", true, false);
-    Some(EmailSink {
-        from: from?,
-        reply_to,
-        to: to?,
-        subject: subject?,
-        text: text?,
-        html,
-        ambiguous: raw.ambiguous.unwrap_or_default(),
-    })
+    Some(WebhookSink { url: url?, secrets, headers, timeout, format, breaker })
 }
 
 fn validate_forward(
@@ -419,5 +396,5 @@ fn validate_forward(
             findings.report(at, "this is a queue of Acequia's own, and filling it would make a loop");
         }
     }
-    Some(ForwardSink { target })
+    Some(ForwardSink { target, format: raw.format.unwrap_or_default() })
 }

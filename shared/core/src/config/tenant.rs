@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::consent::{ConsentSettings, validate_consent};
 use super::issue::{Findings, Issues};
-use super::raw::{RawTenant, Trace};
+use super::mail::{MailSettings, validate_mail};
+use super::raw::{Ambiguous, RawTenant, Trace};
 use super::redrive::{AutoRedrive, validate_auto_redrive};
-use super::sink::{Sink, validate_sink};
+use super::sink::{EmailSink, Sink, Target, validate_sink};
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId};
+use crate::mail::{MailKind, MailRef, OWN_SINKS};
 use crate::routing::Routes;
+use crate::schedule::RetryPolicy;
 
 /// The most sinks one tenant can have.
 const MAX_SINKS: usize = 50;
@@ -39,6 +43,12 @@ pub struct Tenant {
     pub sinks: Vec<Arc<Sink>>,
     /// Which sinks take which events.
     pub routes: Routes,
+    /// What all its mails have in common.
+    pub mail: Option<MailSettings>,
+    /// Which of its events need consent.
+    pub consent: Option<ConsentSettings>,
+    /// The mails of consent, as the sinks that carry them; those alone that it has templates for.
+    mails: BTreeMap<MailKind, Arc<Sink>>,
 }
 
 impl Tenant {
@@ -64,13 +74,23 @@ impl Tenant {
         if raw.sinks.len() > MAX_SINKS {
             findings.report("sinks", format!("there are {}; at most {MAX_SINKS} are taken", raw.sinks.len()));
         }
+        let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
+        let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::new().map_err(|error| findings.report("sinks", error)).ok();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
         let mut sinks = Vec::with_capacity(raw.sinks.len());
         for (index, raw_sink) in raw.sinks.iter().enumerate() {
             let path = format!("sinks[{index}]");
-            let Some(sink) = validate_sink(raw_sink, &path, id.as_ref(), egress, &mut findings) else { continue };
+            let Some(sink) = validate_sink(raw_sink, &path, id.as_ref(), mail.as_ref(), egress, &mut findings) else {
+                continue;
+            };
+            if raw.mail.is_some() && sink.id.as_str().starts_with(OWN_SINKS) {
+                findings.report(
+                    format!("{path}.id"),
+                    format!("ids that begin with {OWN_SINKS:?} are those of the mails of consent"),
+                );
+            }
             if let Some(first) = seen.insert(sink.id.clone(), index) {
                 findings.report(
                     format!("{path}.id"),
@@ -91,14 +111,50 @@ impl Tenant {
             auto_redrive,
             sinks,
             routes,
+            mails: consent.as_ref().zip(mail.as_ref()).map(|(_, mail)| mail_sinks(mail)).unwrap_or_default(),
+            mail,
+            consent,
         });
         findings.conclude(tenant)
     }
 
-    /// The sink of this id.
+    /// The sink of this id: one of the tenant's own, or the one that carries a mail of consent ([`MailRef`]).
     pub fn sink(&self, id: &SinkId) -> Option<&Arc<Sink>> {
-        self.sinks.iter().find(|sink| sink.id == *id)
+        let mail = || MailRef::of(id).and_then(|mail| self.mails.get(&mail.kind));
+        self.sinks.iter().find(|sink| sink.id == *id).or_else(mail)
     }
+
+    /// Whether there is a text for mails of this kind, its own or one that it falls back to.
+    pub fn sends(&self, kind: MailKind) -> bool {
+        self.mails.contains_key(&kind)
+    }
+}
+
+/// The sinks that carry the mails of consent. They take no event by its type: only the outbox fills them.
+fn mail_sinks(mail: &MailSettings) -> BTreeMap<MailKind, Arc<Sink>> {
+    let sink = |kind: MailKind| {
+        let texts = kind.templates().iter().find_map(|name| mail.template(name))?;
+        let target = EmailSink {
+            from: mail.from.clone(),
+            reply_to: mail.reply_to.clone(),
+            to: mail.to.clone(),
+            texts: Arc::clone(texts),
+            ambiguous: Ambiguous::default(),
+        };
+        let sink = Sink {
+            id: MailRef { kind, number: 1 }.sink()?,
+            types: Vec::new(),
+            enabled: true,
+            retry: RetryPolicy::default(),
+            claims: true,
+            expires_after: None,
+            rate: None,
+            paused: false,
+            target: Target::Email(Box::new(target)),
+        };
+        Some((kind, Arc::new(sink)))
+    };
+    MailKind::ALL.into_iter().filter_map(sink).collect()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(super) fn report<S: Sink>(
         let result = item.attempted.as_ref().map(|attempted| &attempted.result);
         match decision.disposition {
             Disposition::Acknowledge if matches!(result, Some(Ok(_))) => metrics.delivered += 1,
+            Disposition::Acknowledge if matches!(result, Some(Err(Cause::NotWanted(_)))) => metrics.filtered += 1,
             Disposition::Acknowledge if matches!(result, Some(Err(Cause::Expired))) => metrics.expired += 1,
             Disposition::Acknowledge => metrics.duplicates += 1,
             Disposition::Hide(_) => metrics.retried += 1,

@@ -2,7 +2,7 @@
 
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
-use acequia_core::outcome::{Cause, Disposition, Hold};
+use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
@@ -90,7 +90,9 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
     if !waits_for_a_place {
         record.place = None;
     }
-    if spends || quarantined || expired {
+    // What the sink did not want leaves a note too: the message is acknowledged, and nothing arrived.
+    let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered);
+    if spends || quarantined || expired || filtered {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
             at: now,

@@ -11,9 +11,11 @@
 )]
 
 pub mod claims;
+pub mod consents;
 pub mod endpoints;
 pub mod journal;
 pub mod ledger;
+pub mod mail_book;
 pub mod parking;
 pub mod queues;
 pub mod rates;
@@ -125,6 +127,36 @@ macro_rules! suite {
                 what_was_sent_stays_sent_to_every_run,
                 what_was_taken_back_is_begun_anew,
                 entries_of_other_queues_and_tenants_are_not_seen,
+            ]
+        );
+    };
+    (consents, $port:expr) => {
+        $crate::cases!(
+            consents,
+            $port,
+            [
+                nothing_is_known_of_a_subject_that_never_came,
+                a_change_is_read_back_with_its_actions,
+                a_change_of_an_old_version_is_a_conflict_and_writes_nothing,
+                of_many_changes_at_once_exactly_one_is_written,
+                the_largest_change_is_written_as_a_whole,
+                an_outbox_row_is_overdue_until_it_is_settled,
+                a_reminder_is_due_at_its_time_and_not_before,
+                a_dossier_holds_all_of_a_subject_and_erasing_leaves_nothing,
+                no_tenant_and_no_subject_sees_the_rows_of_another,
+            ]
+        );
+    };
+    (mail_book, $port:expr) => {
+        $crate::cases!(
+            mail_book,
+            $port,
+            [
+                an_address_is_suppressed_until_it_is_forgotten,
+                the_first_reason_of_a_suppression_stays,
+                failures_that_may_pass_are_counted,
+                a_days_cap_is_never_exceeded_and_the_next_day_begins_anew,
+                the_book_of_another_tenant_is_another_book,
             ]
         );
     };

@@ -351,3 +351,29 @@ fn an_alarm_that_tells_nobody_is_found() {
     fails(rule, ALARMS, "      AlarmDescription: It burns.\n", "", "Alarm");
     fails(rule, ALARMS, "      TreatMissingData: notBreaching\n", "", "Alarm");
 }
+
+#[test]
+fn a_mapping_of_a_stream_that_tries_for_ever_is_found() {
+    let whole = r"
+Resources:
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      StartingPosition: TRIM_HORIZON
+      MaximumRetryAttempts: 3
+      MaximumRecordAgeInSeconds: 60
+      BisectBatchOnFunctionError: true
+      DestinationConfig: { OnFailure: { Destination: x } }
+";
+    let rule = queue::stream_mapping_gives_up_in_the_end_and_tells;
+    assert!(rule(&Template::parse("good.yaml", whole)).is_empty());
+    for line in [
+        "MaximumRetryAttempts: 3",
+        "RecordAgeInSeconds: 60",
+        "FunctionError: true",
+        "{ OnFailure: { Destination: x } }",
+    ] {
+        let broken = whole.replace(line, if line.contains(':') && !line.starts_with('{') { "Other: 0" } else { "{}" });
+        assert_eq!(rule(&Template::parse("broken.yaml", &broken)).len(), 1, "{line}");
+    }
+}

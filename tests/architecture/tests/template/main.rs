@@ -39,7 +39,7 @@ fn holds(rule: fn(&Template) -> Vec<String>) {
 
 #[test]
 fn the_templates_are_read_as_they_are_meant() {
-    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 5);
+    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 8);
     assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), 4);
     assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 10);
 }
@@ -52,6 +52,11 @@ fn every_mapping_reports_batch_item_failures() {
 #[test]
 fn every_mapping_takes_its_concurrency_from_a_parameter() {
     holds(queue::mapping_takes_its_concurrency_from_a_parameter);
+}
+
+#[test]
+fn every_mapping_of_a_stream_gives_up_in_the_end_and_tells() {
+    holds(queue::stream_mapping_gives_up_in_the_end_and_tells);
 }
 
 #[test]
@@ -182,6 +187,15 @@ fn every_metric_on_the_dashboard_and_in_an_alarm_is_documented() {
     assert!(used.len() >= 10, "our metrics are found where they are looked for: {used:?}");
     let unknown: Vec<_> = used.iter().filter(|name| !documented.contains(&format!("| `{name}` |"))).collect();
     assert!(unknown.is_empty(), "docs/LOGGING.md has no row for {unknown:?}");
+}
+
+#[test]
+fn a_tenants_mail_template_is_described_bounded_and_tagged() {
+    let template = read("infra/tenant-mail.yaml");
+    let mut found = general::parameter_is_described(&template);
+    found.extend(general::parameter_is_bounded(&template));
+    found.extend(queue::tenant_tags_everything(&template));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 #[test]

@@ -32,9 +32,33 @@ pub(crate) fn mapping_reports_batch_item_failures(template: &Template) -> Vec<St
     silent.map(|mapping| template.says(mapping.name, "FunctionResponseTypes has ReportBatchItemFailures")).collect()
 }
 
+fn reads_a_stream(mapping: &Resource<'_>) -> bool {
+    !mapping.property("StartingPosition").is_null()
+}
+
+/// By default a stream's mapping tries for ever, and everything behind a bad record waits for it.
+pub(crate) fn stream_mapping_gives_up_in_the_end_and_tells(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for mapping in template.of_kind(MAPPING).into_iter().filter(reads_a_stream) {
+        for path in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"] {
+            if mapping.property(path).as_i64().is_none_or(|most| most <= 0) {
+                found.push(template.says(mapping.name, &format!("{path} is set")));
+            }
+        }
+        if mapping.property("BisectBatchOnFunctionError") != &Value::Bool(true) {
+            found.push(template.says(mapping.name, "BisectBatchOnFunctionError is true"));
+        }
+        if mapping.property("DestinationConfig/OnFailure/Destination").is_null() {
+            found.push(template.says(mapping.name, "DestinationConfig.OnFailure names a destination"));
+        }
+    }
+    found
+}
+
 pub(crate) fn mapping_takes_its_concurrency_from_a_parameter(template: &Template) -> Vec<String> {
     let parameters = template.parameters();
-    let fixed = template.of_kind(MAPPING).into_iter().filter(|mapping| {
+    let of_queues = template.of_kind(MAPPING).into_iter().filter(|mapping| !reads_a_stream(mapping));
+    let fixed = of_queues.filter(|mapping| {
         let limit = reference(mapping.property("ScalingConfig/MaximumConcurrency"));
         !limit.is_some_and(|name| parameters.contains_key(name))
     });
@@ -82,7 +106,9 @@ pub(crate) fn queue_is_encrypted(template: &Template) -> Vec<String> {
 }
 
 pub(crate) fn queue_is_named_for_its_stage_and_tenant(template: &Template) -> Vec<String> {
-    let start = "acequia_${Stage}_${TenantId}_";
+    // A queue of the platform's own is none of a tenant's, and its name reads as none.
+    let of_tenant = template.of_kind("AWS::Serverless::Function").is_empty();
+    let start = if of_tenant { "acequia_${Stage}_${TenantId}_" } else { "acequia-${Stage}-" };
     let mut found = Vec::new();
     for queue in template.of_kind(QUEUE) {
         let names = alternatives(queue.property("QueueName"));
@@ -191,8 +217,8 @@ pub(crate) fn queue_refuses_plain_http(template: &Template) -> Vec<String> {
 }
 
 pub(crate) fn tenant_tags_everything(template: &Template) -> Vec<String> {
-    // A queue policy takes no tags.
-    let taggable = template.resources().into_iter().filter(|resource| resource.kind != "AWS::SQS::QueuePolicy");
+    let untaggable = ["AWS::SQS::QueuePolicy", "AWS::SES::ConfigurationSetEventDestination"];
+    let taggable = template.resources().into_iter().filter(|resource| !untaggable.contains(&resource.kind));
     let bare = taggable.filter(|resource| tag(resource, "tenant").and_then(reference) != Some("TenantId"));
     bare.map(|resource| template.says(resource.name, "Tags has tenant with !Ref TenantId")).collect()
 }

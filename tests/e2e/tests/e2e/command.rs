@@ -35,7 +35,7 @@ fn a_wrong_configuration_is_refused_with_the_fields_path_and_nothing_is_written(
 #[test]
 fn the_examples_are_valid() {
     let world = world();
-    for tenant in ["acme", "bona", "cedar"] {
+    for tenant in ["acme", "bona", "cedar", "dalia", "encina"] {
         let file = world.environment.root.join(format!("examples/tenants/{tenant}.toml"));
         world.acequia(&["tenant", "validate", file.to_str().unwrap()], "");
     }

@@ -15,7 +15,8 @@ use acequia_lambda::{
     Telemetry, Work, each,
 };
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -41,6 +42,7 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
             ledger: InMemoryLedger::new(),
             queues,
             parking: InMemoryParking::new(),
+            consents: InMemoryConsents::new(),
             clock,
             chance: Arc::new(SystemChance),
             telemetry: Telemetry::to_stdout(Reporting::default()),
@@ -54,7 +56,14 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
     let parts = Parts { tenants, queues, clock, lines };
     match function {
         "email" => {
-            let sink = EmailSink { mailer: Nowhere, clock: Arc::clone(&parts.clock) };
+            let sink = EmailSink {
+                mailer: Nowhere,
+                secrets: InMemorySecrets::new(),
+                book: InMemoryMailBook::new(),
+                consents: InMemoryConsents::new(),
+                clock: Arc::clone(&parts.clock),
+                link_base: String::new(),
+            };
             parts.run(sink).await
         }
         "forward" => {

@@ -1,0 +1,130 @@
+//! Requests and answers as an HTTP API hands them over (payload format 2.0,
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+/// The largest body that is read: a form of ours has two short fields.
+const MAX_BODY_BYTES: usize = 4096;
+
+/// What a request wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// To look.
+    Get,
+    /// To look without seeing.
+    Head,
+    /// To act.
+    Post,
+    /// Something that is not done here.
+    Other,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What it wants.
+    pub method: Method,
+    /// The parts of its path.
+    pub path: Vec<String>,
+    /// The fields of its form.
+    pub form: BTreeMap<String, String>,
+    /// The languages that the reader prefers, as the header has them.
+    pub languages: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    #[serde(default)]
+    raw_path: String,
+    request_context: Context,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Context {
+    http: Http,
+    #[serde(default)]
+    stage: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Http {
+    method: String,
+}
+
+impl Request {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// When it is none of an HTTP API's.
+    pub fn read(event: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let payload: Payload = serde_json::from_value(event)?;
+        let header = |name: &str| {
+            payload.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+        };
+        let method = match payload.request_context.http.method.as_str() {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "POST" => Method::Post,
+            _ => Method::Other,
+        };
+        // A named stage stands before the path; the default one does not.
+        let stage = format!("/{}/", payload.request_context.stage);
+        let path = payload.raw_path.strip_prefix(stage.as_str()).unwrap_or(&payload.raw_path);
+        Ok(Self {
+            method,
+            path: path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+            form: form(payload.body.as_deref().unwrap_or_default(), payload.is_base64_encoded),
+            languages: header("accept-language").unwrap_or_default(),
+        })
+    }
+}
+
+fn form(body: &str, encoded: bool) -> BTreeMap<String, String> {
+    if body.len() > MAX_BODY_BYTES {
+        return BTreeMap::new();
+    }
+    let bytes = if encoded { STANDARD.decode(body).unwrap_or_default() } else { body.as_bytes().to_vec() };
+    url::form_urlencoded::parse(&bytes).into_owned().collect()
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    /// The status.
+    pub status_code: u16,
+    /// The headers.
+    pub headers: BTreeMap<&'static str, String>,
+    /// The page.
+    pub body: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_with_its_form_in_both_its_forms_and_under_any_stage() {
+        for (body, encoded) in [("do=act&x=%C3%A9", false), ("ZG89YWN0Jng9JUMzJUE5", true)] {
+            let event = serde_json::json!({"rawPath": "/live/c/acme/links.a.b", "requestContext": {"stage": "live", "http": {"method": "POST"}},
+                "headers": {"Accept-Language": "fr-CA,fr;q=0.9"}, "body": body, "isBase64Encoded": encoded});
+            let request = Request::read(event).unwrap();
+            assert_eq!((request.method, request.path.join("/")), (Method::Post, "c/acme/links.a.b".to_owned()));
+            assert_eq!((request.form["do"].as_str(), request.form["x"].as_str()), ("act", "é"));
+            assert_eq!(request.languages, "fr-CA,fr;q=0.9");
+        }
+        assert!(Request::read(serde_json::json!({"Records": []})).is_err());
+        assert!(form(&"x".repeat(5000), false).is_empty());
+    }
+}

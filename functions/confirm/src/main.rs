@@ -1,0 +1,33 @@
+//! The confirm function's process: reads its environment, wires the function to AWS, and serves.
+
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, DynamoTenants, SsmSecrets};
+use acequia_lambda::{CachedTenants, Environment, SystemClock, serve_json, start_telemetry};
+use confirm::{Confirm, Request, config::Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    start_telemetry(&environment);
+    let config = Config::from_env(environment)?;
+    let installation = config.installation;
+    let aws = acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref());
+    let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
+    let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
+    let confirm = Confirm {
+        tenants: CachedTenants::new(tenants, clock.clone()),
+        consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table.clone()),
+        book: DynamoMailBook::new(clients.dynamodb, config.consents_table),
+        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        clock,
+    };
+    let confirm = &confirm;
+    serve_json(|event, _deadline| async move {
+        let request = Request::read(event)?;
+        serde_json::to_value(confirm.answer(&request).await)
+    })
+    .await
+}

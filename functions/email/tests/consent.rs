@@ -1,0 +1,306 @@
+//! Mails about consent, and what a tenant's mail settings do to every mail: over the in-memory ports.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's own mistake should stop the test where it was made"
+)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use acequia_core::config::{RawTenant, SinkKind, Tenant};
+use acequia_core::consent::token::{self, LinkKey, Purpose};
+use acequia_core::consent::{
+    ActionId, ConsentKey, Deed, Desk, ListId, MailBook as _, Means, SubjectId, Suppression, SuppressionReason,
+};
+use acequia_core::delivery::{Incoming, REASON};
+use acequia_core::egress::Egress;
+use acequia_core::envelope::Envelope;
+use acequia_core::ledger::after;
+use acequia_core::port::Clock as _;
+use acequia_core::queue::QueueRole;
+use acequia_core::secret::Secret;
+use acequia_core::template::Context;
+use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_testkit::event::lambda_event;
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemorySecrets, InMemoryTenants, SeededChance, build,
+};
+use email::EmailSink;
+use email::mailer::{Mail, MailError, Mailer};
+
+const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Email);
+const KEY: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
+    "consent":{"types":["action.*"],"subject":"{{ data.email }}","supporter_confirm":true,"keys":["links"],"valid_for":"2days"},
+    "mail":{"from":"Acme <a@acme.example>","to":"{{ data.email }}","default_locale":"en","locale":"{{ data.locale | default('en') }}","daily_cap":2,
+        "ses_tenant":true},
+    "templates":{"confirm":{"en":{"subject":"Confirm","text":"Yes {{ links.accept }} No {{ links.reject }}"},
+        "fr":{"subject":"Confirmez","text":"Oui {{ confirmLink }}"}}},
+    "sinks":[{"id":"news","kind":"email","types":["*"],"subject":"News","text":"Dear reader"}]}"#;
+
+#[derive(Clone, Default)]
+struct RememberingMailer {
+    sent: Arc<Mutex<Vec<Mail>>>,
+    throttles: Arc<Mutex<usize>>,
+}
+
+impl Mailer for RememberingMailer {
+    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        let mut throttles = self.throttles.lock().unwrap();
+        if *throttles > 0 {
+            *throttles -= 1;
+            return Err(MailError::Throttled("TooManyRequestsException".to_owned()));
+        }
+        self.sent.lock().unwrap().push(mail.clone());
+        Ok("ses-id".to_owned())
+    }
+}
+
+struct World {
+    settings: Tenant,
+    clock: FixedClock,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    parking: InMemoryParking,
+    mailer: RememberingMailer,
+    secrets: InMemorySecrets,
+    book: InMemoryMailBook,
+    consents: InMemoryConsents,
+    sink_loop: SinkLoop<
+        InMemoryTenants,
+        InMemoryLedger,
+        InMemoryQueues,
+        InMemoryParking,
+        InMemoryRates,
+        EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
+    >,
+}
+
+fn world_of(document: &str) -> World {
+    let tenant = build::tenant_id("acme");
+    let clock = FixedClock::default();
+    let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let parking = InMemoryParking::new();
+    let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
+    let (mailer, book, consents) = (RememberingMailer::default(), InMemoryMailBook::new(), InMemoryConsents::new());
+    let sink = EmailSink {
+        mailer: mailer.clone(),
+        secrets: secrets.clone(),
+        book: book.clone(),
+        consents: consents.clone(),
+        clock: Arc::new(clock.clone()),
+        link_base: "https://confirm.example.org/".to_owned(),
+    };
+    let sink_loop = SinkLoop {
+        tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        parking: parking.clone(),
+        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        sink,
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::silent(),
+    };
+    let settings = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
+    World { settings, clock, ledger, queues, parking, mailer, secrets, book, consents, sink_loop }
+}
+
+fn world() -> World {
+    world_of(DOCUMENT)
+}
+
+impl World {
+    fn desk(&self) -> Desk<'_, InMemoryConsents> {
+        let settings = self.settings.consent.as_ref().unwrap();
+        Desk {
+            consents: &self.consents,
+            tenant: &self.settings.summary.id,
+            settings,
+            config_version: 1,
+            now: self.clock.now(),
+        }
+    }
+
+    async fn sign(&self, event: &str, data: &str) -> Envelope {
+        let envelope = build::envelope("acme", event, "action.signed", data);
+        let need =
+            self.settings.consent.as_ref().unwrap().need(&Context::new(&self.settings.summary, &envelope)).unwrap();
+        self.desk().arrive(&need, &envelope).await.unwrap();
+        envelope
+    }
+
+    fn key(&self, address: &str) -> ConsentKey {
+        let tenant = &self.settings.summary.id;
+        ConsentKey { subject: SubjectId::derive(tenant, address), list: ListId::derive(tenant, "all") }
+    }
+
+    async fn handle(&self, messages: &[Incoming]) -> Vec<String> {
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
+        let event = serde_json::from_value(lambda_event(messages)).unwrap();
+        let response = self.sink_loop.handle(event, deadline).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    async fn deliver(&self, sink: &str, envelope: &Envelope) -> bool {
+        self.handle(&[message(sink, envelope, 1)]).await.is_empty()
+    }
+
+    fn sent(&self) -> Vec<Mail> {
+        self.mailer.sent.lock().unwrap().clone()
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let dead = self.queues.messages(&build::dead_letter_queue("acme", QUEUE));
+        dead.iter().map(|message| message.attributes[REASON].as_text().unwrap().to_owned()).collect()
+    }
+}
+
+fn message(sink: &str, envelope: &Envelope, receives: u32) -> Incoming {
+    let id = format!("{sink} {}", envelope.event);
+    Incoming { receives, ..build::incoming_delivery(&build::queue("acme", QUEUE), &id, sink, envelope) }
+}
+
+const ANA: &str = r#"{"email":"ana@example.org"}"#;
+
+#[tokio::test]
+async fn the_mail_that_asks_has_links_that_work_and_a_button_to_end_the_mails() {
+    let world = world();
+    let envelope = world.sign("1", ANA).await;
+    assert!(world.deliver("acequia-confirm-1", &envelope).await);
+    let mail = &world.sent()[0];
+    let link = mail.text.split_whitespace().nth(1).unwrap();
+    let tenant = &world.settings.summary.id;
+    let token = link.strip_prefix("https://confirm.example.org/c/acme/").unwrap();
+    let keys = [LinkKey::new(build::secret_name("links"), &Secret::new(KEY)).unwrap()];
+    let read = token::read(tenant, &keys, token, &[Purpose::Accept], world.clock.now()).unwrap();
+    let action = ActionId::derive(tenant, &build::event_id("1"));
+    assert_eq!((read.key, read.action, mail.about), (world.key("ana@example.org"), action, Some((read.key, action))));
+    assert!(mail.headers[0].1.starts_with("<https://confirm.example.org/c/acme/links."), "{:?}", mail.headers);
+    assert!(mail.headers[0].1.ends_with(", <mailto:a@acme.example?subject=unsubscribe>"), "{:?}", mail.headers);
+    assert_eq!(mail.headers[1], ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    assert_eq!(mail.ses_tenant.as_deref(), Some("acequia-test-acme"));
+}
+
+#[tokio::test]
+async fn a_mail_speaks_the_readers_language_or_falls_back() {
+    let world = world_of(&DOCUMENT.replace(r#""daily_cap":2,"#, ""));
+    for (event, locale, subject) in
+        [("1", "fr_CA", "Confirmez"), ("2", "de", "Confirm"), ("3", "no language", "Confirm")]
+    {
+        let data = format!(r#"{{"email":"{event}@example.org","locale":"{locale}"}}"#);
+        let envelope = world.sign(event, &data).await;
+        assert!(world.deliver("acequia-confirm-1", &envelope).await);
+        assert_eq!(world.sent().last().unwrap().subject, subject, "{locale}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_answered_is_asked_no_more_and_the_message_is_done_with() {
+    let world = world();
+    let envelope = world.sign("1", ANA).await;
+    let action = ActionId::derive(&world.settings.summary.id, &build::event_id("1"));
+    let means = Means { by: "link", key: None };
+    world.desk().act(world.key("ana@example.org"), action, &Deed::Reject, &means).await.unwrap();
+    for sink in ["acequia-confirm-1", "acequia-reminder-1"] {
+        assert!(world.deliver(sink, &envelope).await);
+    }
+    assert!(world.sent().is_empty() && world.reasons().is_empty());
+}
+
+#[tokio::test]
+async fn a_suppressed_address_gets_no_mail_of_any_sink() {
+    let world = world();
+    let envelope = world.sign("1", ANA).await;
+    let suppression = Suppression { reason: SuppressionReason::Complaint, since: build::start() };
+    let tenant = &world.settings.summary.id;
+    world.book.suppress(tenant, &SubjectId::derive(tenant, "ana@example.org"), &suppression).await.unwrap();
+    for sink in ["acequia-confirm-1", "news"] {
+        assert!(world.deliver(sink, &envelope).await);
+    }
+    assert!(world.sent().is_empty() && world.reasons().is_empty());
+    let key = acequia_core::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("news") };
+    let record = world.ledger.record(tenant, &key).unwrap();
+    let note = &record.attempts[0];
+    assert_eq!((&*note.outcome, &*note.detail, record.receipt), ("filtered", "not wanted: its owner complained", None));
+}
+
+#[tokio::test]
+async fn with_a_look_up_down_mails_wait_and_none_is_lost() {
+    let world = world();
+    let envelope = world.sign("1", ANA).await;
+    for faults in [&world.consents.reads, &world.secrets.reads, &world.book.calls] {
+        faults.go_down();
+        assert!(!world.deliver("acequia-confirm-1", &envelope).await);
+        faults.mend();
+        world.clock.advance(Duration::from_mins(20));
+    }
+    assert!(world.deliver("acequia-confirm-1", &envelope).await);
+    let key =
+        acequia_core::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("acequia-confirm-1") };
+    let record = world.ledger.record(&world.settings.summary.id, &key).unwrap();
+    assert_eq!((world.sent().len(), record.spent), (1, 1), "and no attempt is spent");
+}
+
+#[tokio::test]
+async fn beyond_the_days_cap_mails_wait_for_tomorrow_and_spend_no_attempt() {
+    let world = world();
+    let envelopes: Vec<Envelope> = ["1", "2", "3"].map(|id| build::envelope("acme", id, "t", ANA)).into();
+    let messages: Vec<Incoming> = envelopes.iter().map(|envelope| message("news", envelope, 1)).collect();
+    assert!(world.handle(&messages).await.is_empty());
+    assert_eq!(world.sent().len(), 2);
+    assert_eq!(world.parking.rows().len(), 1, "tomorrow is too far away for a queue");
+    world.clock.advance(Duration::from_hours(25));
+    let again: Vec<Incoming> = envelopes.iter().map(|envelope| message("news", envelope, 2)).collect();
+    assert!(world.handle(&again).await.is_empty());
+    assert_eq!(world.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn a_throttled_mail_waits_and_counts_for_no_cap() {
+    let world = world();
+    *world.mailer.throttles.lock().unwrap() = 4;
+    let envelope = build::envelope("acme", "1", "t", ANA);
+    for receives in 1..=4 {
+        assert!(!world.handle(&[message("news", &envelope, receives)]).await.is_empty());
+        world.clock.advance(Duration::from_mins(30));
+    }
+    assert!(world.handle(&[message("news", &envelope, 5)]).await.is_empty());
+    assert_eq!(world.sent().len(), 1);
+}
+
+/// One of Proca's messages with a sealed address, and the tenant's private key.
+fn sealed() -> (Envelope, String) {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+    use crypto_box::aead::Aead as _;
+    use crypto_box::{SalsaBox, SecretKey};
+    let (sender, owner) = (SecretKey::from([1; 32]), SecretKey::from([2; 32]));
+    let personal = SalsaBox::new(&owner.public_key(), &sender).encrypt(&[3; 24].into(), ANA.as_bytes()).unwrap();
+    let body = format!(
+        r#"{{"schema":"proca:action:2","stage":"deliver","actionId":1,"orgId":2,"contact":{{"contactRef":"c-1"}},"personalInfo":{{"payload":"{}",
+        "nonce":"{}","encryptKey":{{"id":1,"public":"{}"}},"signKey":{{"id":2,"public":"{}"}}}}}}"#,
+        BASE64.encode(personal),
+        BASE64.encode([3; 24]),
+        BASE64.encode(owner.public_key().as_bytes()),
+        BASE64.encode(sender.public_key().as_bytes()),
+    );
+    let envelope = Envelope::parse(&build::tenant_id("acme"), build::start(), body.as_bytes()).unwrap();
+    (envelope, BASE64.encode([2; 32]))
+}
+
+#[tokio::test]
+async fn a_sealed_address_quarantines_the_mail_unless_the_tenant_lent_us_its_key() {
+    let (envelope, key) = sealed();
+    let document = DOCUMENT.replace("{{ data.email }}", "{{ data.contact.email }}");
+    let closed = world_of(&document);
+    assert!(closed.deliver("news", &envelope).await);
+    assert_eq!((closed.sent().len(), closed.reasons()), (0, vec!["address-encrypted".to_owned()]));
+
+    let open = world_of(&document.replace(r#""ses_tenant":true"#, r#""personal_key":"proca""#));
+    open.secrets.put(&build::tenant_id("acme"), &build::secret_name("proca"), key);
+    assert!(open.deliver("news", &envelope).await);
+    assert_eq!(open.sent()[0].to, "ana@example.org");
+}

@@ -1,0 +1,130 @@
+//! One batch of notices, each settled on its own.
+
+use std::sync::Arc;
+
+use acequia_core::consent::{
+    Consents, Deed, Desk, DeskError, MailBook, Means, SubjectId, Suppression, SuppressionReason,
+};
+use acequia_core::outcome::Cause;
+use acequia_core::port::{Clock, TenantStore, Unavailable};
+use acequia_lambda::{CachedTenants, UnusableBatch, read_batch};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures::StreamExt as _;
+
+use crate::notice::{Happened, Notice};
+
+/// How many notices are taken in at once.
+const AT_ONCE: usize = 8;
+
+/// The feedback function, wired to its ports.
+pub struct Feedback<T, C, B> {
+    /// The tenants' configurations.
+    pub tenants: CachedTenants<T>,
+    /// The memory of consents.
+    pub consents: C,
+    /// What is known of addresses.
+    pub book: B,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The platform's SES configuration set.
+    pub configuration_set: String,
+}
+
+/// Why a notice is to come again.
+#[derive(Debug, thiserror::Error)]
+enum Later {
+    #[error(transparent)]
+    Store(#[from] Unavailable),
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    #[error("the tenant's configuration cannot be read: {0}")]
+    Tenant(Cause),
+}
+
+impl<T: TenantStore, C: Consents, B: MailBook> Feedback<T, C, B> {
+    /// Takes in one batch. What could not be taken in comes again; so does what is no notice of ours, and ends in the dead-letter
+    /// queue, where somebody can look at it.
+    ///
+    /// # Errors
+    /// [`UnusableBatch`] where the batch cannot be answered item by item.
+    pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, UnusableBatch> {
+        let Some((_, messages)) = read_batch(event)? else { return Ok(SqsBatchResponse::default()) };
+        let work: Vec<_> = messages
+            .into_iter()
+            .map(|message| async move {
+                let taken = self.take_in(&message.body).await;
+                (!taken).then_some(message.message_id)
+            })
+            .collect();
+        let failed: Vec<Option<String>> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
+        let failure = |id: String| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        };
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = failed.into_iter().flatten().map(failure).collect();
+        Ok(response)
+    }
+
+    async fn take_in(&self, body: &str) -> bool {
+        let notice = match Notice::read(body, &self.configuration_set) {
+            Ok(notice) => notice,
+            Err(error) => {
+                tracing::error!(audit = "feedback-refused", error = %error, "a notice was refused");
+                return false;
+            }
+        };
+        match self.apply(&notice).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(tenant.id = %notice.tenant, error = ?error, "a notice could not be taken in");
+                false
+            }
+        }
+    }
+
+    async fn apply(&self, notice: &Notice) -> Result<(), Later> {
+        match notice.happened {
+            Happened::HardBounce => self.suppress(notice, SuppressionReason::Bounce, Deed::Bounce).await,
+            Happened::Complaint => self.suppress(notice, SuppressionReason::Complaint, Deed::Complaint).await,
+            Happened::SoftBounce => {
+                for address in &notice.addresses {
+                    let address = SubjectId::derive(&notice.tenant, address);
+                    let count = self.book.count_failure(&notice.tenant, &address, self.clock.now()).await?;
+                    tracing::info!(tenant.id = %notice.tenant, mail.failures = count, "a mail bounced, and may not the next time");
+                }
+                Ok(())
+            }
+            Happened::Delivered | Happened::Delayed | Happened::Rejected | Happened::Sent | Happened::Other => {
+                tracing::info!(tenant.id = %notice.tenant, mail.event = notice.happened.as_str(), "a mail's way");
+                Ok(())
+            }
+        }
+    }
+
+    async fn suppress(&self, notice: &Notice, reason: SuppressionReason, deed: Deed) -> Result<(), Later> {
+        let suppression = Suppression { reason, since: self.clock.now() };
+        for address in &notice.addresses {
+            let address = SubjectId::derive(&notice.tenant, address);
+            self.book.suppress(&notice.tenant, &address, &suppression).await?;
+        }
+        let Some((key, action)) = notice.about else { return Ok(()) };
+        let current = match self.tenants.current(&notice.tenant).await {
+            Ok(current) => current,
+            // Nobody is left to be told.
+            Err(Cause::TenantUnknown) => return Ok(()),
+            Err(cause) => return Err(Later::Tenant(cause)),
+        };
+        let Some(settings) = &current.tenant.consent else { return Ok(()) };
+        let desk = Desk {
+            consents: &self.consents,
+            tenant: &notice.tenant,
+            settings,
+            config_version: current.version,
+            now: self.clock.now(),
+        };
+        desk.act(key, action, &deed, &Means { by: "ses", key: None }).await?;
+        Ok(())
+    }
+}

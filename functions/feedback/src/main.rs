@@ -1,0 +1,28 @@
+//! The feedback function's process: reads its environment, wires the function to AWS, and serves.
+
+#![recursion_limit = "256"]
+
+use std::sync::Arc;
+
+use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, DynamoTenants};
+use acequia_lambda::{CachedTenants, Environment, SystemClock, serve, start_telemetry};
+use feedback::{Feedback, config::Config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let environment = Environment::of_process();
+    start_telemetry(&environment);
+    let config = Config::from_env(environment)?;
+    let installation = config.installation;
+    let aws = acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref());
+    let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
+    let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
+    let feedback = Feedback {
+        tenants: CachedTenants::new(tenants, clock.clone()),
+        consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table.clone()),
+        book: DynamoMailBook::new(clients.dynamodb, config.consents_table),
+        clock,
+        configuration_set: config.configuration_set,
+    };
+    serve(|event, _deadline| feedback.handle(event)).await
+}

@@ -1,0 +1,126 @@
+//! One row, from what it asks for to the deliveries in the queues.
+
+use acequia_core::config::{SinkKind, Trace};
+use acequia_core::consent::link::{self, Links};
+use acequia_core::consent::token::Purpose;
+use acequia_core::consent::{Consents, Errand, OutboxRow, notice};
+use acequia_core::delivery::Delivery;
+use acequia_core::envelope::Envelope;
+use acequia_core::id::TenantId;
+use acequia_core::ledger::{RETENTION, Record, RouteRecord, after};
+use acequia_core::mail::{MailKind, MailRef};
+use acequia_core::outcome::Cause;
+use acequia_core::port::{Ledger, Queues, Secrets, TenantStore};
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::routing::Routing;
+use acequia_lambda::{CurrentTenant, dispatch};
+
+use crate::Outbox;
+
+impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L, Q, C, S> {
+    /// Puts the deliveries that a row asks for into their queues.
+    pub(crate) async fn publish(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Cause> {
+        let current = self.tenants.current(tenant).await?;
+        let body = match row.errand {
+            Errand::Moderate => self.moderation(&current, row).await?,
+            Errand::Deliver { .. } | Errand::Mail { .. } | Errand::Notify => row.body.clone(),
+        };
+        let envelope = Envelope::parse(tenant, row.accepted_at, body.as_bytes())?;
+        if let Errand::Mail { mail } = row.errand {
+            return self.send(&current, vec![mail_about(mail, &envelope)?]).await;
+        }
+        let routing = current.tenant.routes.route(&envelope)?;
+        let mut deliveries: Vec<Delivery> =
+            routing.taken.iter().map(|sink| Delivery::new(sink.clone(), envelope.clone())).collect();
+        if let Errand::Deliver { repeat } = row.errand
+            && let Some(mail) = thanks(&current, repeat)
+        {
+            deliveries.push(mail_about(mail, &envelope)?);
+        }
+        self.send(&current, deliveries).await?;
+        self.record(&current, &envelope, routing).await;
+        Ok(())
+    }
+
+    async fn send(&self, current: &CurrentTenant, deliveries: Vec<Delivery>) -> Result<(), Cause> {
+        let name = QueueName::new(&self.stage, &current.tenant.summary.id, QueueRole::Intake);
+        // The prefix is the installation's; with a name of ours behind it, it is a queue's ARN.
+        let queue: QueueArn = format!("{}{name}", self.queue_arns)
+            .parse()
+            .map_err(|error| Cause::ConfigurationInvalid(format!("QUEUE_ARNS: {error}")))?;
+        let failures = dispatch(&self.queues, current, &queue, &name, &deliveries).await;
+        // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has another name.
+        let mut ordered = Vec::new();
+        let mut others = Vec::new();
+        for (delivery, failure) in deliveries.into_iter().zip(failures) {
+            match failure {
+                Some(Cause::QueueRefused(SinkKind::Forward)) => ordered.push(delivery),
+                failure => others.extend(failure),
+            }
+        }
+        let name = QueueName { fifo: true, ..name };
+        let failures = dispatch(&self.queues, current, &queue, &name, &ordered).await;
+        others.into_iter().chain(failures.into_iter().flatten()).next().map_or(Ok(()), Err)
+    }
+
+    /// The event that asks a moderator, with the links of the two answers.
+    async fn moderation(&self, current: &CurrentTenant, row: &OutboxRow) -> Result<String, Cause> {
+        // It was asked for under a configuration that had the section; without it nobody can answer any more.
+        let settings = current.tenant.consent.as_ref().ok_or(Cause::SinkUnknown)?;
+        let tenant = &current.tenant.summary.id;
+        let key = link::signing_key(&self.secrets, tenant, settings).await?;
+        let links = Links {
+            base: &self.link_base,
+            tenant,
+            key: &key,
+            consent: row.key,
+            action: row.action,
+            // From the row's own time, so that the event is the same whenever it is made.
+            expires_at: after(row.at, settings.valid_for),
+        };
+        Ok(notice::moderation(row, &links.url(Purpose::Approve), &links.url(Purpose::Decline)))
+    }
+
+    /// What `acequia explain` tells of the event. A write that fails is logged and costs nothing else: the deliveries are in their queues.
+    async fn record(&self, current: &CurrentTenant, envelope: &Envelope, routing: Routing) {
+        let unmatched = routing.taken.is_empty();
+        if current.tenant.trace == Trace::Failures && !unmatched {
+            return;
+        }
+        let now = self.clock.now();
+        let row = RouteRecord {
+            event: envelope.event.clone(),
+            event_type: envelope.kind.clone(),
+            taken: routing.taken,
+            filtered: routing.filtered,
+            unmatched,
+            reason: None,
+            config_version: current.version,
+            accepted_at: envelope.accepted_at,
+            updated_at: now,
+            expires_at: after(now, RETENTION),
+        };
+        let answers = self.ledger.write(&current.tenant.summary.id, &[Record::Route(row)]).await;
+        if let Some(Err(error)) = answers.into_iter().next() {
+            tracing::error!(tenant.id = %current.tenant.summary.id, error = ?error, "the routing of an event could not be recorded");
+        }
+    }
+}
+
+/// The mail that thanks, where the tenant has one; who signed again gets the one for that, where there is one.
+fn thanks(current: &CurrentTenant, repeat: bool) -> Option<MailRef> {
+    let has = |kind: MailKind| {
+        current.tenant.mail.as_ref().is_some_and(|mail| mail.template(kind.as_str()).is_some())
+            && current.tenant.sends(kind)
+    };
+    if repeat && has(MailKind::Duplicate) {
+        // The first of its kind may have gone out while the action waited.
+        return Some(MailRef { kind: MailKind::Duplicate, number: 2 });
+    }
+    has(MailKind::Thanks).then_some(MailRef { kind: MailKind::Thanks, number: 1 })
+}
+
+fn mail_about(mail: MailRef, envelope: &Envelope) -> Result<Delivery, Cause> {
+    let sink = mail.sink().ok_or(Cause::SinkUnknown)?;
+    Ok(Delivery::new(sink, envelope.clone()))
+}

@@ -1,0 +1,242 @@
+//! The outbox over the in-memory ports: rows as the table's stream shows them, and deliveries as the queues take them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's own mistake should stop the test where it was made"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::config::{RawTenant, SinkKind, Tenant};
+use acequia_core::consent::{ActionId, ConsentKey, Deed, Desk, ListId, Means, SubjectId};
+use acequia_core::delivery::SINK;
+use acequia_core::egress::Egress;
+use acequia_core::ledger::Record;
+use acequia_core::port::Clock as _;
+use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::template::Context;
+use acequia_lambda::CachedTenants;
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, build,
+};
+use outbox::{Batch, Outbox, Swept};
+
+const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
+    "consent":{"types":["action.*"],"subject":"{{ data.email }}","list":"{{ data.list }}","supporter_confirm":true,"keys":["links"],
+        "reminders":{"after":"2days","most":1},"lists":{"moderated":{"action_confirm":true}}},
+    "mail":{"from":"a@acme.example","to":"{{ data.email }}","default_locale":"en"},
+    "templates":{"confirm":{"en":{"subject":"x","text":"{{ links.accept }}"}},"thanks":{"en":{"subject":"x","text":"thanks"}}},
+    "sinks":[{"id":"crm","kind":"webhook","types":["*"],"url":"https://crm.example.org/","secrets":["crm"]}]}"#;
+const KEY: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+struct World {
+    settings: Tenant,
+    clock: FixedClock,
+    consents: InMemoryConsents,
+    ledger: InMemoryLedger,
+    queues: InMemoryQueues,
+    secrets: InMemorySecrets,
+    tenants: InMemoryTenants,
+    outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
+}
+
+fn world() -> World {
+    let tenant = build::tenant_id("acme");
+    let clock = FixedClock::default();
+    let (consents, ledger, queues) =
+        (InMemoryConsents::new(), InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
+    let tenants = InMemoryTenants::new().with(&tenant, DOCUMENT);
+    let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
+    let outbox = Outbox {
+        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+        ledger: ledger.clone(),
+        queues: queues.clone(),
+        consents: consents.clone(),
+        secrets: secrets.clone(),
+        clock: Arc::new(clock.clone()),
+        stage: build::stage(),
+        queue_arns: "arn:aws:sqs:us-east-1:000000000000:".to_owned(),
+        link_base: "https://confirm.example.org".to_owned(),
+    };
+    let settings = Tenant::validate(&RawTenant::from_json(DOCUMENT).unwrap(), Egress::Public).unwrap();
+    World { settings, clock, consents, ledger, queues, secrets, tenants, outbox }
+}
+
+impl World {
+    fn desk(&self) -> Desk<'_, InMemoryConsents> {
+        let settings = self.settings.consent.as_ref().unwrap();
+        Desk {
+            consents: &self.consents,
+            tenant: &self.settings.summary.id,
+            settings,
+            config_version: 1,
+            now: self.clock.now(),
+        }
+    }
+
+    async fn sign(&self, event: &str, list: &str) {
+        let data = format!(r#"{{"email":"ana@example.org","list":"{list}"}}"#);
+        let envelope = build::envelope("acme", event, "action.signed", &data);
+        let need =
+            self.settings.consent.as_ref().unwrap().need(&Context::new(&self.settings.summary, &envelope)).unwrap();
+        self.desk().arrive(&need, &envelope).await.unwrap();
+    }
+
+    async fn act(&self, event: &str, list: &str, deed: Deed) {
+        let tenant = &self.settings.summary.id;
+        let key =
+            ConsentKey { subject: SubjectId::derive(tenant, "ana@example.org"), list: ListId::derive(tenant, list) };
+        let id = ActionId::derive(tenant, &build::event_id(event));
+        self.desk().act(key, id, &deed, &Means { by: "link", key: None }).await.unwrap().unwrap();
+    }
+
+    /// All rows that were ever written, as the stream shows them, with rows of other kinds between.
+    fn stream(&self) -> Batch {
+        let mut records = vec![serde_json::json!({"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "0"}})];
+        for (number, (tenant, row)) in self.consents.stream().into_iter().enumerate() {
+            let pk = format!("{tenant}#{}", row.key.subject);
+            let image = serde_json::json!({
+                "pk": {"S": pk}, "sk": {"S": format!("outbox#{}#{}", row.key.list, row.id)},
+                "doc": {"S": serde_json::to_string(&row).unwrap()}, "due_at": {"N": "1"},
+            });
+            let other = serde_json::json!({"pk": {"S": pk}, "sk": {"S": "consent#x"}, "doc": {"S": "{}"}, "version": {"N": "1"}});
+            records.push(serde_json::json!({"dynamodb": {"SequenceNumber": "x", "NewImage": other}}));
+            records.push(serde_json::json!({"eventName": "INSERT",
+                "dynamodb": {"SequenceNumber": format!("{}", number + 1), "NewImage": image}}));
+        }
+        serde_json::from_value(serde_json::json!({ "Records": records })).unwrap()
+    }
+
+    async fn relay(&self) -> Vec<String> {
+        let failures = self.outbox.handle(self.stream()).await.unwrap();
+        failures.sequences().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The sinks of the deliveries in a queue.
+    fn sinks(&self, kind: SinkKind) -> Vec<String> {
+        let messages = self.queues.messages(&build::queue("acme", QueueRole::Sink(kind)));
+        messages.iter().map(|message| message.attributes[SINK].as_text().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_question_goes_to_the_email_queue_and_to_no_sink() {
+    let world = world();
+    world.sign("1", "trees").await;
+    assert!(world.relay().await.is_empty());
+    assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1"]);
+    assert!(world.sinks(SinkKind::Webhook).is_empty());
+    assert!(world.consents.outbox().is_empty(), "the row is deleted when it is carried out");
+}
+
+#[tokio::test]
+async fn a_released_action_reaches_its_sinks_byte_for_byte_with_thanks_and_is_recorded() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    assert!(world.relay().await.is_empty());
+    assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1", "acequia-thanks-1"]);
+    let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].body, build::body("1", "action.signed", r#"{"email":"ana@example.org","list":"trees"}"#));
+    let rows = world.ledger.records(&build::tenant_id("acme"));
+    assert!(matches!(&rows[0], Record::Route(route) if route.taken == [build::sink_id("crm")] && !route.unmatched));
+}
+
+#[tokio::test]
+async fn a_released_action_of_an_ordered_tenant_goes_to_its_fifo_forward_queue() {
+    let world = world();
+    let forward = r#""sinks":[{"id":"out","kind":"forward","types":["*"],"queue":"out.fifo"},"#;
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace(r#""sinks":["#, forward));
+    let role = QueueRole::Sink(SinkKind::Forward);
+    world.queues.remove(&build::queue("acme", role));
+    world.sign("1", "trees").await;
+    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    assert!(world.relay().await.is_empty());
+    let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), role);
+    let sent = world.queues.messages(&build::named_queue(&QueueName { fifo: true, ..name }));
+    assert_eq!(sent.len(), 1);
+    assert!(world.consents.outbox().is_empty(), "the row is deleted when it is carried out");
+}
+
+#[tokio::test]
+async fn a_notice_tells_the_sinks_without_an_address() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.act("1", "trees", Deed::Reject).await;
+    world.relay().await;
+    let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
+    let notice: serde_json::Value = serde_json::from_str(&sent[0].body).unwrap();
+    assert_eq!((&notice["type"], &notice["data"]["state"]), (&"acequia.consent.rejected".into(), &"rejected".into()));
+    assert_eq!((&notice["data"]["list"], &notice["data"]["action"]["event"]), (&"trees".into(), &"/tests|1".into()));
+    assert!(!sent[0].body.contains("ana@"));
+}
+
+#[tokio::test]
+async fn a_moderator_gets_the_action_with_the_links_of_both_answers() {
+    let world = world();
+    world.sign("1", "moderated").await;
+    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
+    world.relay().await;
+    let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
+    let notice: serde_json::Value = serde_json::from_str(&sent[0].body).unwrap();
+    assert_eq!(notice["type"], "acequia.action.confirming");
+    assert_eq!(notice["data"]["event"]["data"]["email"], "ana@example.org");
+    for link in ["approve", "decline"] {
+        let link = notice["data"]["links"][link].as_str().unwrap();
+        assert!(link.starts_with("https://confirm.example.org/c/acme/links."), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_stream_shows_twice_makes_the_same_deliveries() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    world.relay().await;
+    world.relay().await;
+    let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
+    assert_eq!((sent.len(), &sent[0].body, &sent[0].attributes), (2, &sent[1].body, &sent[1].attributes));
+}
+
+#[tokio::test]
+async fn with_a_queue_or_a_store_down_a_row_comes_again_and_the_sweep_takes_it_up() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.tenants.reads.go_down();
+    assert_eq!(world.relay().await, ["1"]);
+    world.tenants.reads.mend();
+    world.queues.sends.go_down();
+    assert_eq!(world.relay().await, ["1"]);
+    world.queues.sends.mend();
+    assert_eq!(world.outbox.sweep().await.unwrap(), Swept::default(), "it may still be on its way");
+    world.clock.advance(Duration::from_mins(3));
+    assert_eq!(world.outbox.sweep().await.unwrap(), Swept { published: 1, ..Swept::default() });
+    assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1"]);
+    assert!(world.consents.outbox().is_empty());
+}
+
+#[tokio::test]
+async fn the_sweep_sends_the_reminders_that_are_due_once() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.relay().await;
+    world.clock.advance(Duration::from_hours(49));
+    assert_eq!(world.outbox.sweep().await.unwrap().reminded, 1);
+    assert_eq!(world.outbox.sweep().await.unwrap().reminded, 0);
+    world.relay().await;
+    let mails = world.sinks(SinkKind::Email);
+    assert_eq!(mails.iter().filter(|sink| *sink == "acequia-reminder-1").count(), 1, "{mails:?}");
+}
+
+#[tokio::test]
+async fn without_the_key_a_moderator_is_asked_later() {
+    let world = world();
+    world.secrets.reads.go_down();
+    world.sign("1", "moderated").await;
+    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
+    assert_eq!(world.relay().await, ["2"]);
+    world.secrets.reads.mend();
+    assert!(world.relay().await.is_empty());
+}

@@ -1,0 +1,330 @@
+//! Consents in `DynamoDB`: a subject's rows share a partition, and a change is one transaction.
+//!
+//! Each row holds its record as JSON in `doc`; beside it stands only what conditions and the index need. The index `due` holds the rows that
+//! something is to be done about (outbox rows, and consents with a reminder) and no others, spread over 16 partitions so that the busiest
+//! stage does not write to one.
+//!
+//! A consent and its actions are read in one transaction: with separate reads an action could be older than the consent beside it, and the
+//! version of the consent would not tell.
+
+use std::collections::HashMap;
+
+use acequia_core::consent::{
+    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, Snapshot, SubjectId,
+};
+use acequia_core::id::TenantId;
+use acequia_core::port::Unavailable;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, Get, Put, TransactGetItem, TransactWriteItem, WriteRequest,
+};
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{EntryError, ItemError};
+use crate::keys::{self, Item, text, text_of};
+
+/// The attribute with the record.
+const DOC: &str = "doc";
+const VERSION: &str = "version";
+/// The keys of the index, and its name.
+const DUE_KIND: &str = "due_kind";
+const DUE_AT: &str = "due_at";
+const DUE: &str = "due";
+/// The index is spread by a subject's first hex digit.
+const SHARDS: &str = "0123456789abcdef";
+/// How often a read is tried that met a write.
+const TRIES: usize = 5;
+/// How many rows a call deletes.
+const BATCH: usize = 25;
+/// How many calls run at once.
+const CALLS: usize = 8;
+
+const LOAD: &str = "read a consent";
+const COMMIT: &str = "write a consent";
+const SETTLE: &str = "settle an outbox row";
+const DOSSIER: &str = "read a subject's rows";
+const ERASE: &str = "erase a subject's rows";
+const OVERDUE: &str = "find overdue outbox rows";
+const REMIND: &str = "find reminders that are due";
+
+/// The consents table.
+#[derive(Debug, Clone)]
+pub struct DynamoConsents {
+    client: Client,
+    table: String,
+}
+
+/// Reads the outbox row, with its tenant, of which a stream gives the partition key and the record; `None` where it is no outbox row.
+pub fn outbox_row(pk: &str, sk: &str, doc: &str) -> Option<(TenantId, OutboxRow)> {
+    if !sk.starts_with(keys::OUTBOX) {
+        return None;
+    }
+    Some((keys::tenant_of(pk)?, serde_json::from_str(doc).ok()?))
+}
+
+impl DynamoConsents {
+    /// The store in this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    fn new_put(&self, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+        Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
+    fn puts(&self, tenant: &TenantId, change: &Change) -> Result<Vec<TransactWriteItem>, Unavailable> {
+        let pk = keys::subject(tenant, &change.key.subject);
+        let list = &change.key.list;
+        let mut consent = item(&pk, keys::consent(list), &change.consent)?;
+        consent.insert(VERSION.to_owned(), number(change.consent.version));
+        if let Some(due) = change.consent.remind_at {
+            mark_due(&mut consent, "remind", &change.key.subject, due);
+        }
+        let put = self.new_put(consent);
+        let put = if change.expected() == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("#version = :expected")
+                .expression_attribute_names("#version", VERSION)
+                .expression_attribute_values(":expected", number(change.expected()))
+        };
+        let mut puts = vec![put];
+        for action in &change.actions {
+            puts.push(self.new_put(item(&pk, keys::action(list, &action.id), action)?));
+        }
+        for row in &change.outbox {
+            let mut outbox = item(&pk, keys::outbox(list, &row.id), row)?;
+            mark_due(&mut outbox, "outbox", &change.key.subject, row.at);
+            puts.push(self.new_put(outbox));
+        }
+        let built: Result<Vec<_>, _> =
+            puts.into_iter().map(aws_sdk_dynamodb::types::builders::PutBuilder::build).collect();
+        let built = built.map_err(|error| Unavailable::new(COMMIT, error))?;
+        Ok(built.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect())
+    }
+
+    /// The rows of the index that were due before a time, of all shards, the longest overdue first.
+    async fn due(
+        &self,
+        operation: &'static str,
+        kind: &str,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Item>, Unavailable> {
+        // Each shard gives its part: rows are large, and all parts are in memory at once. A shard that has more is done by later sweeps.
+        let most = limit.div_ceil(SHARDS.len());
+        let calls: Vec<_> = SHARDS.chars().map(|shard| self.due_of(operation, kind, shard, until, most)).collect();
+        let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
+        let mut found = Vec::new();
+        for answer in answers {
+            found.extend(answer?);
+        }
+        found.sort_by_key(|item| item.get(DUE_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok()).unwrap_or(0));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// At most `most` rows of one shard, page by page: a page is at most 1 MB.
+    async fn due_of(
+        &self,
+        operation: &'static str,
+        kind: &str,
+        shard: char,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Item>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE)
+            .key_condition_expression("#kind = :kind AND #at <= :until")
+            .expression_attribute_names("#kind", DUE_KIND)
+            .expression_attribute_names("#at", DUE_AT)
+            .expression_attribute_values(":kind", text(format!("{kind}#{shard}")))
+            .expression_attribute_values(":until", AttributeValue::N(until.as_millisecond().to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Some(item) = pages.next().await
+        {
+            found.push(item.map_err(|error| Unavailable::new(operation, error))?);
+        }
+        Ok(found)
+    }
+
+    async fn rows(&self, operation: &'static str, pk: String) -> Result<Vec<Item>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(pk))
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows = Vec::new();
+        while let Some(item) = pages.next().await {
+            rows.push(item.map_err(|error| Unavailable::new(operation, error))?);
+        }
+        Ok(rows)
+    }
+}
+
+impl Consents for DynamoConsents {
+    async fn load(&self, tenant: &TenantId, key: &ConsentKey, actions: &[ActionId]) -> Result<Snapshot, Unavailable> {
+        let pk = keys::subject(tenant, &key.subject);
+        let sort_keys =
+            std::iter::once(keys::consent(&key.list)).chain(actions.iter().map(|id| keys::action(&key.list, id)));
+        let mut gets = Vec::with_capacity(actions.len() + 1);
+        for sk in sort_keys {
+            let get = Get::builder().table_name(&self.table).set_key(Some(keys::key(&*pk, sk))).build();
+            let get = get.map_err(|error| Unavailable::new(LOAD, error))?;
+            gets.push(TransactGetItem::builder().get(get).build());
+        }
+        let mut tries = 0;
+        let answer = loop {
+            tries += 1;
+            match self.client.transact_get_items().set_transact_items(Some(gets.clone())).send().await {
+                Ok(answer) => break answer,
+                // A write was under way.
+                Err(error)
+                    if tries < TRIES
+                        && error
+                            .as_service_error()
+                            .is_some_and(TransactGetItemsError::is_transaction_canceled_exception) => {}
+                Err(error) => return Err(Unavailable::new(LOAD, error)),
+            }
+        };
+        let mut snapshot = Snapshot::default();
+        for item in answer.responses.unwrap_or_default().into_iter().filter_map(|response| response.item) {
+            if text_of(&item, keys::SK).is_some_and(|sk| sk.starts_with("consent#")) {
+                snapshot.consent = Some(doc(LOAD, &item)?);
+            } else {
+                let action: Action = doc(LOAD, &item)?;
+                snapshot.actions.insert(action.id, action);
+            }
+        }
+        Ok(snapshot)
+    }
+
+    async fn commit(&self, tenant: &TenantId, change: &Change) -> Result<(), CommitError> {
+        let puts = self.puts(tenant, change)?;
+        match self.client.transact_write_items().set_transact_items(Some(puts)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(was_contested) => Err(CommitError::Conflict),
+            Err(error) => Err(Unavailable::new(COMMIT, error).into()),
+        }
+    }
+
+    async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
+        let key = keys::key(keys::subject(tenant, &row.key.subject), keys::outbox(&row.key.list, &row.id));
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(SETTLE, error))
+    }
+
+    async fn dossier(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Dossier, Unavailable> {
+        let mut dossier = Dossier::default();
+        for item in self.rows(DOSSIER, keys::subject(tenant, subject)).await? {
+            let sk = text_of(&item, keys::SK).ok_or_else(|| Unavailable::new(DOSSIER, ItemError::Keyless))?;
+            let list = sk.split('#').nth(1).and_then(|list| list.parse().ok());
+            let list = list.ok_or_else(|| Unavailable::new(DOSSIER, ItemError::Keyless))?;
+            let key = ConsentKey { subject: *subject, list };
+            if sk.starts_with("consent#") {
+                dossier.consents.push((key, doc::<Consent>(DOSSIER, &item)?));
+            } else if sk.starts_with("action#") {
+                dossier.actions.push((key, doc::<Action>(DOSSIER, &item)?));
+            } else if sk.starts_with(keys::OUTBOX) {
+                dossier.outbox.push(doc::<OutboxRow>(DOSSIER, &item)?);
+            }
+        }
+        Ok(dossier)
+    }
+
+    async fn erase(&self, tenant: &TenantId, subject: &SubjectId) -> Result<usize, Unavailable> {
+        let rows = self.rows(ERASE, keys::subject(tenant, subject)).await?;
+        let count = rows.len();
+        let delete = |mut item: Item| {
+            item.retain(|name, _| name == keys::PK || name == keys::SK);
+            let delete = DeleteRequest::builder().set_key(Some(item)).build();
+            delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
+        };
+        let requests: Result<Vec<_>, _> = rows.into_iter().map(delete).collect();
+        let requests = requests.map_err(|error| Unavailable::new(ERASE, error))?;
+        for batch in requests.chunks(BATCH) {
+            let request = self.client.batch_write_item().request_items(&self.table, batch.to_vec());
+            let answer = request.send().await.map_err(|error| Unavailable::new(ERASE, error))?;
+            if answer.unprocessed_items.is_some_and(|left| !left.is_empty()) {
+                return Err(Unavailable::new(ERASE, EntryError::new("Unprocessed", "the table throttles")));
+            }
+        }
+        Ok(count)
+    }
+
+    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<(TenantId, OutboxRow)>, Unavailable> {
+        // The index takes times up to and with the one that is asked for.
+        let until = Timestamp::from_millisecond(before.as_millisecond() - 1).unwrap_or(before);
+        let items = self.due(OVERDUE, "outbox", until, limit).await?;
+        items.iter().map(|item| Ok((owner(OVERDUE, item)?, doc(OVERDUE, item)?))).collect()
+    }
+
+    async fn to_remind(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, ConsentKey)>, Unavailable> {
+        let items = self.due(REMIND, "remind", now, limit).await?;
+        let key = |item: &Item| {
+            let keyless = || Unavailable::new(REMIND, ItemError::Keyless);
+            let subject = text_of(item, keys::PK).and_then(|pk| pk.split('#').nth(1)?.parse().ok());
+            let list = text_of(item, keys::SK).and_then(|sk| sk.split('#').nth(1)?.parse().ok());
+            let (subject, list) = subject.zip(list).ok_or_else(keyless)?;
+            Ok((owner(REMIND, item)?, ConsentKey { subject, list }))
+        };
+        items.iter().map(key).collect()
+    }
+}
+
+/// Whether somebody else wrote in between, or is writing. Anything else that cancels a transaction, such as throttling, is no conflict.
+fn was_contested(error: &TransactWriteItemsError) -> bool {
+    match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))),
+        other => matches!(other.code(), Some("TransactionInProgressException" | "TransactionConflictException")),
+    }
+}
+
+fn item(pk: &str, sk: String, record: &impl Serialize) -> Result<Item, Unavailable> {
+    let json = serde_json::to_string(record).map_err(|error| Unavailable::new(COMMIT, error))?;
+    let mut item = keys::key(pk, sk);
+    item.insert(DOC.to_owned(), text(json));
+    Ok(item)
+}
+
+fn mark_due(item: &mut HashMap<String, AttributeValue>, kind: &str, subject: &SubjectId, at: Timestamp) {
+    let shard = subject.to_string().chars().next().unwrap_or('0');
+    item.insert(DUE_KIND.to_owned(), text(format!("{kind}#{shard}")));
+    item.insert(DUE_AT.to_owned(), AttributeValue::N(at.as_millisecond().to_string()));
+}
+
+fn doc<T: DeserializeOwned>(operation: &'static str, item: &Item) -> Result<T, Unavailable> {
+    let json = text_of(item, DOC).ok_or_else(|| Unavailable::new(operation, ItemError::Attribute(DOC)))?;
+    // The text of serde's error may hold a value, so it is not passed on.
+    serde_json::from_str(json).map_err(|_| Unavailable::new(operation, ItemError::Attribute(DOC)))
+}
+
+fn owner(operation: &'static str, item: &Item) -> Result<TenantId, Unavailable> {
+    let tenant = text_of(item, keys::PK).and_then(keys::tenant_of);
+    tenant.ok_or_else(|| Unavailable::new(operation, ItemError::Keyless))
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

@@ -1,0 +1,91 @@
+//! Validation of e-mail sinks: their own templates, or one that they name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::issue::Findings;
+use super::mail::MailSettings;
+use super::raw::RawSink;
+use super::sink::{EmailSink, SinkKind, is_mailbox, required};
+use crate::mail::{MailText, MailTexts};
+use crate::template::Template;
+
+/// Validates one e-mail sink at `path`.
+pub(super) fn validate_email(
+    raw: &RawSink,
+    path: &str,
+    mail: Option<&MailSettings>,
+    findings: &mut Findings,
+) -> Option<EmailSink> {
+    for (name, value) in [("from", raw.from.as_deref()), ("reply_to", raw.reply_to.as_deref())] {
+        if value.is_some_and(|value| !is_mailbox(value)) {
+            let wants = "it must be a mail address, or a name with an address in angle brackets";
+            findings.report(format!("{path}.{name}"), wants);
+        }
+    }
+    let from = raw.from.clone().or_else(|| mail.map(|mail| mail.from.clone()));
+    required(from.as_ref(), path, "from", SinkKind::Email, findings);
+    let to = match (&raw.to, mail) {
+        (None, Some(mail)) => Some(mail.to.clone()),
+        (to, _) => compile_template(to.as_ref(), path, "to", false, true, findings),
+    };
+    let texts = match &raw.template {
+        Some(name) => named_texts(raw, name, path, mail, findings),
+        None => inline_texts(raw, path, findings),
+    };
+    Some(EmailSink {
+        from: from?,
+        reply_to: raw.reply_to.clone().or_else(|| mail.and_then(|mail| mail.reply_to.clone())),
+        to: to?,
+        texts: texts?,
+        ambiguous: raw.ambiguous.unwrap_or_default(),
+    })
+}
+
+fn compile_template(
+    value: Option<&String>,
+    path: &str,
+    name: &'static str,
+    html: bool,
+    needed: bool,
+    findings: &mut Findings,
+) -> Option<Template> {
+    let source = if needed { required(value, path, name, SinkKind::Email, findings)? } else { value?.as_str() };
+    Template::compile(name, source, html)
+        .map_err(|found| findings.report_line(format!("{path}.{name}"), found.problem, found.line))
+        .ok()
+}
+
+/// The texts that stand in the sink itself: one language, for all.
+fn inline_texts(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<Arc<MailTexts>> {
+    let subject = compile_template(raw.subject.as_ref(), path, "subject", false, true, findings);
+    let text = compile_template(raw.text.as_ref(), path, "text", false, true, findings);
+    let html = compile_template(raw.html.as_ref(), path, "html", true, false, findings);
+    Some(Arc::new(MailTexts::new(MailText { subject: subject?, text: text?, html }, BTreeMap::new())))
+}
+
+/// The texts of the template that the sink names.
+fn named_texts(
+    raw: &RawSink,
+    name: &str,
+    path: &str,
+    mail: Option<&MailSettings>,
+    findings: &mut Findings,
+) -> Option<Arc<MailTexts>> {
+    for (field, present) in
+        [("subject", raw.subject.is_some()), ("text", raw.text.is_some()), ("html", raw.html.is_some())]
+    {
+        if present {
+            findings.report(format!("{path}.{field}"), "the template has it: leave one of the two out");
+        }
+    }
+    let Some(texts) = mail.and_then(|mail| mail.template(name)) else {
+        findings.report(format!("{path}.template"), format!("there is no template {name:?}"));
+        return None;
+    };
+    if texts.uses("links") {
+        let problem = format!("the template {name:?} names links, which only the mails of consent have");
+        findings.report(format!("{path}.template"), problem);
+    }
+    Some(Arc::clone(texts))
+}

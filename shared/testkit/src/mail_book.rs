@@ -1,0 +1,90 @@
+//! What is known of addresses, in memory.
+
+use std::collections::BTreeMap;
+
+use acequia_core::consent::{AddressId, MailBook, Suppression};
+use acequia_core::id::TenantId;
+use acequia_core::port::Unavailable;
+use jiff::Timestamp;
+
+use crate::fault::Faults;
+use crate::shared::Shared;
+
+#[derive(Debug, Default)]
+struct Rows {
+    suppressed: BTreeMap<(TenantId, AddressId), Suppression>,
+    failures: BTreeMap<(TenantId, AddressId), u32>,
+    taken: BTreeMap<(TenantId, String), u64>,
+}
+
+/// A book of addresses in memory.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryMailBook {
+    rows: Shared<Rows>,
+    /// Makes every call fail.
+    pub calls: Faults,
+}
+
+impl InMemoryMailBook {
+    /// Nothing is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl MailBook for InMemoryMailBook {
+    async fn suppressed(
+        &self,
+        tenant: &TenantId,
+        addresses: &[AddressId],
+    ) -> Result<Vec<Option<Suppression>>, Unavailable> {
+        self.calls.call("read suppressed addresses")?;
+        let rows = self.rows.lock();
+        Ok(addresses.iter().map(|address| rows.suppressed.get(&(tenant.clone(), *address)).cloned()).collect())
+    }
+
+    async fn suppress(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        suppression: &Suppression,
+    ) -> Result<(), Unavailable> {
+        self.calls.call("suppress an address")?;
+        self.rows.lock().suppressed.entry((tenant.clone(), *address)).or_insert_with(|| suppression.clone());
+        Ok(())
+    }
+
+    async fn forget(&self, tenant: &TenantId, address: &AddressId) -> Result<bool, Unavailable> {
+        self.calls.call("forget an address")?;
+        let mut rows = self.rows.lock();
+        let key = (tenant.clone(), *address);
+        let (suppressed, failed) = (rows.suppressed.remove(&key), rows.failures.remove(&key));
+        Ok(suppressed.is_some() || failed.is_some())
+    }
+
+    async fn count_failure(&self, tenant: &TenantId, address: &AddressId, _now: Timestamp) -> Result<u32, Unavailable> {
+        self.calls.call("count a failure of an address")?;
+        let mut rows = self.rows.lock();
+        let count = rows.failures.entry((tenant.clone(), *address)).or_default();
+        *count += 1;
+        Ok(*count)
+    }
+
+    async fn take(&self, tenant: &TenantId, cap: u64, now: Timestamp) -> Result<bool, Unavailable> {
+        self.calls.call("take from the day's mails")?;
+        let mut rows = self.rows.lock();
+        let taken = rows.taken.entry((tenant.clone(), now.strftime("%Y-%m-%d").to_string())).or_default();
+        let free = *taken < cap;
+        *taken += u64::from(free);
+        Ok(free)
+    }
+
+    async fn give_back(&self, tenant: &TenantId, now: Timestamp) -> Result<(), Unavailable> {
+        self.calls.call("give a mail back to the day")?;
+        let mut rows = self.rows.lock();
+        if let Some(taken) = rows.taken.get_mut(&(tenant.clone(), now.strftime("%Y-%m-%d").to_string())) {
+            *taken = taken.saturating_sub(1);
+        }
+        Ok(())
+    }
+}
