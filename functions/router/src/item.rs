@@ -38,6 +38,11 @@ impl Item {
         Self { message, envelope: None, routing: None, is_governed: false, failure: Some(cause) }
     }
 
+    /// Whether it was read and matched, or turned out to be nothing to match.
+    pub(crate) fn is_handled(&self) -> bool {
+        self.routing.is_some() || self.is_governed || self.failure.as_ref().is_none_or(|cause| !cause.comes_back())
+    }
+
     /// Finds the sinks that take it, unless it needs consent first.
     pub(crate) fn route(&mut self, current: &CurrentTenant) {
         let Some(envelope) = &self.envelope else { return };

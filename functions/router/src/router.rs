@@ -54,7 +54,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
     }
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
-        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let mut items: Vec<Item> = messages
             .into_iter()
             .zip(watch.refusals())
@@ -85,7 +85,10 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
         // The router spends no attempts: each receive of an event is one for nothing.
         let spent = vec![Some(0); decided.len()];
-        park(&self.parking, &*self.clock, name, &spent, &mut decided).await;
+        for item in items.iter().filter(|item| item.is_handled()) {
+            watch.acquit(&item.message.message_id);
+        }
+        park(&self.parking, &*self.clock, name, &watch, &spent, &mut decided).await;
         if let Ok(current) = &current {
             record::write(&self.ledger, &*self.clock, current, &items, &decided).await;
         }

@@ -2,7 +2,8 @@
 //!
 //! A process that dies (out of memory, out of stack, aborted) settles nothing: its whole batch comes back, and the message at
 //! fault brings down the next one. So an invocation writes a strike against each message that it takes on again, before it even reads it,
-//! and takes the strike back when it ends, whatever came of the message. A strike that is still there says that an invocation died:
+//! and takes the strike back when it ends, whatever came of the message. A strike that is still there says that an invocation died.
+//! Only an attempt takes that away again: where none was begun, the earlier strike is put back.
 //!
 //! 1. *First receive*: nothing is written. Nearly every message ends here, and costs nothing.
 //! 2. *Second*: in company, with a strike. If that is found later, the message was received twice with no recorded outcome: it is *suspect*.
@@ -11,7 +12,7 @@
 //!
 //! Invariants:
 //! - Nobody is condemned who did not leave [`DEATHS_ALONE`] invocations without an orderly end while handled alone.
-//! - A message that comes back for any other reason (a failure, a throttle, a hold) has no strike: its invocation ended in order.
+//! - A message that comes back for any other reason (a failure, a throttle, a hold) gets no strike: its invocation ended in order.
 //! - A strike that an invocation may still take back counts for nothing yet: SQS may hand a message out twice.
 
 use std::time::Duration;

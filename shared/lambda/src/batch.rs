@@ -15,6 +15,8 @@ use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::back_off;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 
+use crate::Watch;
+
 /// The longest that SQS hides a message; longer waits are made of several.
 const LONGEST_HIDE: Duration = Duration::from_mins(719);
 
@@ -84,10 +86,12 @@ pub async fn quarantine(
 /// Parks what is to come back and should wait outside its queue ([`acequia_core::parking`]). One that could not be parked is hidden.
 ///
 /// `spent` says of each message how many attempts it has used up; `None` for one that is decided with another of the batch.
+/// A suspect of `watch` stays in its queue: what is known against it is known of this message, and not of the one that would come back.
 pub async fn park(
     parking: &impl Parking,
     clock: &dyn Clock,
     name: &QueueName,
+    watch: &Watch,
     spent: &[Option<u32>],
     decided: &mut [Decided],
 ) {
@@ -99,6 +103,9 @@ pub async fn park(
         let fifo = item.message.queue.is_fifo();
         let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, fifo) else { continue };
         item.disposition = unparked(wait, item.message.receives, spent);
+        if watch.suspects(&item.message.message_id) {
+            continue;
+        }
         if let Some(row) = Parked::of(&name.tenant, &item.message, wait, now) {
             leaving.push((index, wait));
             rows.push(row);

@@ -2,6 +2,9 @@
 //!
 //! A batch is watched from before its messages are read until everything about them is settled. While the store of strikes is
 //! down, what could be suspect comes back; all else goes on.
+//!
+//! Only an attempt acquits a suspect. Where none was begun (its delivery was claimed by another, held back, out of time), the
+//! invocation puts the earlier strike back; and what is suspect is not parked, because it would come back as a new message.
 
 use acequia_core::delivery::Incoming;
 use acequia_core::outcome::Cause;
@@ -15,14 +18,16 @@ use acequia_core::strikes::{Place, Strike, may_be_struck, places};
 pub struct Watch {
     refusals: Vec<Option<Cause>>,
     struck: Vec<String>,
+    /// The strikes that earlier invocations left, of messages that were not acquitted since.
+    standing: Vec<Strike>,
 }
 
 impl Watch {
     /// Begins it: finds out which messages may be handled, and writes the strikes.
     pub async fn begin(strikes: &impl Strikes, clock: &dyn Clock, name: &QueueName, messages: &[Incoming]) -> Self {
-        let places = place(strikes, clock, name, messages).await;
+        let (places, standing) = place(strikes, clock, name, messages).await;
         let now = clock.now();
-        let mut watch = Self { refusals: Vec::with_capacity(places.len()), struck: Vec::new() };
+        let mut watch = Self { refusals: Vec::with_capacity(places.len()), struck: Vec::new(), standing };
         let mut rows: Vec<Strike> = Vec::new();
         let mut alone = None;
         for (index, (message, place)) in messages.iter().zip(places).enumerate() {
@@ -61,14 +66,35 @@ impl Watch {
         self.refusals.iter().map(Option::as_ref)
     }
 
-    /// Ends it in order: takes the strikes back.
+    /// The message was handled to its end, or attempted: what earlier invocations died of was not that.
+    pub fn acquit(&mut self, message_id: &str) {
+        self.standing.retain(|strike| strike.message_id != message_id);
+    }
+
+    /// Whether earlier invocations may have died of the message.
+    pub fn suspects(&self, message_id: &str) -> bool {
+        self.standing.iter().any(|strike| strike.message_id == message_id)
+    }
+
+    /// Ends it in order: takes the strikes back, or puts the earlier ones in their place.
     pub async fn end(self, strikes: &impl Strikes, name: &QueueName) {
-        if self.struck.is_empty() {
+        let (standing, taken): (Vec<String>, Vec<String>) =
+            self.struck.iter().cloned().partition(|message_id| self.suspects(message_id));
+        let earlier: Vec<Strike> =
+            self.standing.into_iter().filter(|strike| standing.contains(&strike.message_id)).collect();
+        if !earlier.is_empty() {
+            let error = strikes.strike(&name.tenant, &earlier).await.into_iter().find_map(Result::err);
+            if let Some(error) = error {
+                tracing::warn!(tenant.id = %name.tenant, error = ?error,
+                    "an earlier strike against a message could not be put back: it counts one death too many");
+            }
+        }
+        if taken.is_empty() {
             return;
         }
-        let mut answers = strikes.take_back(&name.tenant, &self.struck).await;
+        let mut answers = strikes.take_back(&name.tenant, &taken).await;
         let failed: Vec<String> =
-            self.struck.iter().zip(&answers).filter(|(_, answer)| answer.is_err()).map(|(id, _)| id.clone()).collect();
+            taken.iter().zip(&answers).filter(|(_, answer)| answer.is_err()).map(|(id, _)| id.clone()).collect();
         if !failed.is_empty() {
             // A strike that stays tells of a death that was none: worth a second call.
             answers = strikes.take_back(&name.tenant, &failed).await;
@@ -80,7 +106,12 @@ impl Watch {
     }
 }
 
-async fn place(strikes: &impl Strikes, clock: &dyn Clock, name: &QueueName, messages: &[Incoming]) -> Vec<Place> {
+async fn place(
+    strikes: &impl Strikes,
+    clock: &dyn Clock,
+    name: &QueueName,
+    messages: &[Incoming],
+) -> (Vec<Place>, Vec<Strike>) {
     let mut asked: Vec<String> = messages
         .iter()
         .filter(|message| may_be_struck(message.receives))
@@ -100,10 +131,11 @@ async fn place(strikes: &impl Strikes, clock: &dyn Clock, name: &QueueName, mess
                     Place::Company { struck: message.receives > 1 }
                 }
             };
-            return messages.iter().map(place).collect();
+            return (messages.iter().map(place).collect(), Vec::new());
         }
     };
     let strike = |message: &Incoming| found.iter().find(|strike| strike.message_id == message.message_id);
     let batch: Vec<_> = messages.iter().map(|message| (message.receives, strike(message))).collect();
-    places(&batch, name.fifo, clock.now())
+    let places = places(&batch, name.fifo, clock.now());
+    (places, found)
 }

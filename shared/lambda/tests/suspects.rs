@@ -187,6 +187,33 @@ fn a_message_that_comes_back_for_another_reason_is_never_suspect() {
 }
 
 #[test]
+fn a_suspect_that_is_only_held_stays_one_and_stays_in_its_queue() {
+    let world = world();
+    world.kills.add("poison");
+    world.send(&["poison"]).now_or_never().unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.invoke(), None, "the process dies");
+        world.clock.advance(VISIBILITY);
+    }
+    // For longer than a message without a strike would stay: nothing is attempted, so nothing is learned of it.
+    world.kills.0.lock().unwrap().clear();
+    world.throttles.add("poison");
+    for _ in 0..10 {
+        assert_eq!(world.invoke(), Some(1));
+        assert_eq!(world.strikes().iter().map(|strike| strike.alone).collect::<Vec<_>>(), [0]);
+        world.clock.advance(Duration::from_hours(2));
+    }
+    world.throttles.0.lock().unwrap().clear();
+    world.kills.add("poison");
+    for _ in 0..2 {
+        assert_eq!(world.invoke(), None, "the process dies");
+        world.clock.advance(VISIBILITY);
+    }
+    assert_eq!(world.invoke(), Some(0));
+    assert_eq!(world.reasons(), ["crash-loop"]);
+}
+
+#[test]
 fn the_first_receive_of_a_message_costs_no_strike() {
     let world = world();
     world.send(&["a", "b"]).now_or_never().unwrap();

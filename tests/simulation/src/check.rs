@@ -123,7 +123,8 @@ fn check_ledger(world: &World) {
                 Status::Quarantined => !story.dead.is_empty(),
                 // A claim may stay behind where its last record was lost. Nothing waits any more.
                 Status::Claimed => claims,
-                Status::Retry => !claims,
+                // The same befalls one that was not claimed because its sink was switched off.
+                Status::Retry => !claims || history.unsettled.contains(&key),
                 Status::Expired => history
                     .scenario
                     .events

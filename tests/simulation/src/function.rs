@@ -37,7 +37,7 @@ enum Code {
     Webhook(Box<Loop<SimulatedWebhook>>),
     Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Perilous>>>),
-    Sweeper(Sweeper<Perilous, Perilous, ()>),
+    Sweeper(Box<Sweeper<Perilous, Perilous, ()>>),
 }
 
 /// An instance of a function, as it stays warm from one invocation to the next.
@@ -73,7 +73,7 @@ impl Function {
                 Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
             }
             // No function reads a tenant's own queue; here its place is the sweeper's.
-            SWEEPER => Code::Sweeper(Sweeper {
+            SWEEPER => Code::Sweeper(Box::new(Sweeper {
                 // Redriving has an actor of its own here.
                 afterwards: (),
                 stage: build::stage(),
@@ -82,7 +82,7 @@ impl Function {
                 clock,
                 chance,
                 telemetry: Telemetry::silent(),
-            }),
+            })),
             QueueRole::Intake => Code::Router(Box::new(Router {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),

@@ -57,6 +57,8 @@ pub struct History {
     pub deaths: BTreeMap<Content, u32>,
     /// The identities whose routing could not be recorded.
     pub unrecorded: BTreeSet<usize>,
+    /// The deliveries whose last record could not be written.
+    pub unsettled: BTreeSet<StoryKey>,
     /// Which invocations parked which events, of which sink.
     parked: BTreeSet<(u64, usize, Option<String>)>,
     /// The messages whose place a parked one took.
@@ -64,7 +66,7 @@ pub struct History {
     /// How the circuits stand.
     pub circuits: HashMap<(TenantId, SinkId), Circuit>,
     /// By tenant and place of the sink, when attempts were made.
-    attempts: HashMap<(usize, usize), Vec<Timestamp>>,
+    attempts: HashMap<(usize, usize), Vec<(StoryKey, Timestamp)>>,
     by_body: HashMap<String, usize>,
     by_delivery: HashMap<DeliveryId, StoryKey>,
     by_identity: HashMap<(TenantId, EventId), usize>,
@@ -86,6 +88,7 @@ impl History {
             held: BTreeMap::new(),
             deaths: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
             parked: BTreeSet::new(),
             parked_ids: BTreeSet::new(),
             circuits: HashMap::new(),
@@ -224,7 +227,7 @@ impl History {
         let circuit = self.circuits.get(&(tenant.id.clone(), plan.id.clone()));
         limit::check_circuit(circuit, now)?;
         let attempts = self.attempts.entry((event.tenant, key.1)).or_default();
-        attempts.push(now);
+        attempts.push((key, now));
         plan.rate().map_or(Ok(()), |rate| rate.check(attempts))
     }
 
@@ -256,6 +259,7 @@ impl History {
     /// A record landed in the ledger.
     pub fn written(&mut self, who: u64, key: StoryKey, record: &DeliveryRecord) {
         self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.spent));
+        self.unsettled.remove(&key);
         let Some(plan) = self.plan(key) else { return };
         let schedules = self.schedules(key);
         let held = self.stories.entry(key).or_default().write(&plan, who, record, &schedules);

@@ -22,11 +22,20 @@ const SPAN: Duration = Duration::from_mins(3);
 impl PerMinute {
     /// Checks the attempt that was made last against the ones before it; `attempts` are rising.
     ///
+    /// Copies of one message, which SQS handed out at once, use its one place together: they count once.
+    ///
     /// # Errors
     /// What is wrong.
-    pub fn check(self, attempts: &[Timestamp]) -> Result<(), String> {
-        let Some(last) = attempts.last() else { return Ok(()) };
-        let within = attempts.iter().filter(|at| after(**at, SPAN) >= *last).count();
+    pub fn check<D: PartialEq>(self, attempts: &[(D, Timestamp)]) -> Result<(), String> {
+        let Some((_, last)) = attempts.last() else { return Ok(()) };
+        let good = acequia_core::rate::LATE.saturating_add(EARLY);
+        let is_copy = |earlier: &[(D, Timestamp)], delivery: &D, at: Timestamp| {
+            earlier.iter().any(|(other, before)| other == delivery && after(*before, good) >= at)
+        };
+        let counts = |(index, (delivery, at)): (usize, &(D, Timestamp))| {
+            after(*at, SPAN) >= *last && !is_copy(attempts.get(..index).unwrap_or_default(), delivery, *at)
+        };
+        let within = attempts.iter().enumerate().filter(|attempt| counts(*attempt)).count();
         // A start may be as late as its place is good and its invocation lasts, so that those of this much more time come together.
         let time = SPAN.saturating_add(UNDER_WAY).saturating_add(acequia_core::rate::LATE).saturating_add(EARLY);
         let most = 1.0 + f64::from(self.0) * time.as_secs_f64() / 60.0;

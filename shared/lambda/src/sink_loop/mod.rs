@@ -89,6 +89,13 @@ impl Item {
         self.attempted = Some(Attempted::not_begun(cause));
     }
 
+    /// Whether it was attempted, or needs no attempt any more.
+    fn is_handled(&self) -> bool {
+        self.attempted.as_ref().is_some_and(|attempted| {
+            attempted.ended_at.is_some() || attempted.result.as_ref().err().is_none_or(|cause| !cause.comes_back())
+        })
+    }
+
     fn key(&self) -> Option<DeliveryKey> {
         let delivery = self.delivery.as_ref()?;
         Some(DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() })
@@ -113,7 +120,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         messages: Vec<Incoming>,
         deadline: Deadline,
     ) -> SqsBatchResponse {
-        let watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let mut items: Vec<Item> = messages.into_iter().map(Item::of).collect();
         for (item, refusal) in items.iter_mut().zip(watch.refusals()) {
             item.attempted = refusal.cloned().map(Attempted::not_begun);
@@ -140,7 +147,10 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
             .zip(&decided)
             .map(|(item, decided)| item.follows.is_none().then_some(decided.attempts))
             .collect();
-        park(&self.parking, &*self.clock, name, &spent, &mut decided).await;
+        for item in items.iter().filter(|item| item.is_handled()) {
+            watch.acquit(&item.message.message_id);
+        }
+        park(&self.parking, &*self.clock, name, &watch, &spent, &mut decided).await;
         settle::share_fate(&items, &mut decided);
         let unrecorded = self.record(name, current.as_deref(), &items, &decided).await;
         let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, &items, &decided);

@@ -81,10 +81,17 @@ impl Perilous {
 
     /// A row was not written, or is not known to be.
     fn miss(&self, tenant: &TenantId, record: &Record) -> Result<(), Unavailable> {
-        if let Record::Route(route) = record {
-            let history = &mut self.0.world.lock().history;
-            if let Some(identity) = history.identity(tenant, &route.event) {
-                history.unrecorded.insert(identity);
+        let history = &mut self.0.world.lock().history;
+        match record {
+            Record::Route(route) => {
+                if let Some(identity) = history.identity(tenant, &route.event) {
+                    history.unrecorded.insert(identity);
+                }
+            }
+            Record::Delivery(delivery) => {
+                if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
+                    history.unsettled.insert(key);
+                }
             }
         }
         Err(unavailable(WRITE))
