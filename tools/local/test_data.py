@@ -266,5 +266,42 @@ class Ses(Started):
         message = self.refused("AccessDenied", self.send, by=domain, sender="a@example.org", ConfigurationSetName="set")
         self.assertIn("configuration-set/set", message)
 
+    def test_what_becomes_of_a_mail_is_published_where_the_topics_policy_lets_ses(self):
+        self.aws.sesv2.create_email_identity(EmailIdentity="events.example")
+        arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:events"
+        filled = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        attributes = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [filled]})}
+        queue = self.aws.sqs.create_queue(QueueName="events", Attributes=attributes)["QueueUrl"]
+        for name in ("told", "untold"):
+            topic = self.aws.sns.create_topic(Name=name)["TopicArn"]
+            self.aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+            set_arn = f"arn:aws:ses:us-east-1:{ACCOUNT}:configuration-set/told"
+            allowed = {"Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "sns:Publish"}
+            allowed |= {"Resource": topic, "Condition": {"ArnLike": {"aws:SourceArn": set_arn}}}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+            self.aws.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+            self.aws.sesv2.create_configuration_set(ConfigurationSetName=name)
+            self.aws.sesv2.create_configuration_set_event_destination(
+                ConfigurationSetName=name,
+                EventDestinationName="events",
+                EventDestination={
+                    "Enabled": True,
+                    "MatchingEventTypes": ["SEND", "BOUNCE"],
+                    "SnsDestination": {"TopicArn": topic},
+                },
+            )
+            self.aws.sesv2.send_email(
+                FromEmailAddress="a@events.example",
+                Destination={"ToAddresses": ["bounce+7@simulator.amazonses.com"]},
+                Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}}},
+                ConfigurationSetName=name,
+                EmailTags=[{"Name": "of", "Value": name}],
+            )
+        messages = self.aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+        told = [json.loads(message["Body"]) for message in messages]
+        self.assertEqual(sorted(event["eventType"] for event in told), ["Bounce", "Send"])
+        for event in told:
+            self.assertEqual(event["mail"]["tags"], {"of": ["told"], "ses:configuration-set": ["told"]})
+
 if __name__ == "__main__":
     unittest.main()

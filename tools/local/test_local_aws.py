@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.error
+import urllib.request
 import zipfile
 from pathlib import Path
 
 from started import ACCOUNT, LAUNCHER, Started, listens, start, until
 
-# A function that does what each message's body says, and puts what it saw into the queue `seen`.
+# A function that does what each message's body says, and puts what it saw into a file; a request it answers with its path.
 BOOTSTRAP = '''#!{python}
 import json, os, urllib.request
 api, aws = os.environ["AWS_LAMBDA_RUNTIME_API"], os.environ["AWS_ENDPOINT_URL"]
@@ -25,7 +27,11 @@ def call(path, data=None):
 while True:
     answer = call("next")
     request = answer.headers["Lambda-Runtime-Aws-Request-Id"]
-    records = json.loads(answer.read())["Records"]
+    event = json.loads(answer.read())
+    if "rawPath" in event:
+        call(request + "/response", json.dumps({{"statusCode": 200, "body": event["rawPath"]}}).encode())
+        continue
+    records = event["Records"]
     seen = {{"bodies": [r["body"] for r in records], "environment": dict(os.environ)}}
     with open(os.environ["SEEN"], "a") as file:
         file.write(json.dumps(seen) + "\\n")
@@ -269,6 +275,25 @@ class LifeAndDeath(unittest.TestCase):
             process.kill()
             process.wait(10)
             until(lambda: not listens(port), "gone with its parent")
+
+
+class Apis(Deployed):
+    """What the links of mails rely on."""
+
+    def test_an_http_api_has_an_address_by_its_name(self):
+        function, api = self.function(), self.aws.apigatewayv2
+        made = api.create_api(Name="links", ProtocolType="HTTP")["ApiId"]
+        arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{function}"
+        integration = api.create_integration(
+            ApiId=made, IntegrationType="AWS_PROXY", IntegrationUri=arn, PayloadFormatVersion="2.0"
+        )["IntegrationId"]
+        api.create_route(ApiId=made, RouteKey="ANY /c/{tenant}", Target=f"integrations/{integration}")
+        api.create_stage(ApiId=made, StageName="$default", AutoDeploy=True)
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_domain/links/c/acme") as answer:
+            self.assertEqual(answer.read(), b"/c/acme")
+        for unknown in ("links/d/acme", "others/c/acme"):
+            with self.assertRaises(urllib.error.HTTPError):
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_domain/{unknown}")
 
 
 class Functions(Deployed):

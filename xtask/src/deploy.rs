@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::setup::Tools;
 use crate::{emulator, host, process, report};
@@ -26,9 +26,28 @@ pub(crate) fn deploy_platform(endpoint: &str, template: &Path) -> Result<()> {
             bail!("the local environment of samconfig.toml is for x86_64; this machine is {architecture}");
         }
         let mut command = sam_deploy(endpoint, "local");
-        command.arg("--template-file").arg(template);
+        command.arg("--template-file").arg(template).arg("--parameter-overrides").args(platform_parameters(endpoint)?);
         process::run_logged(&mut command, "sam deploy of the platform", &host::scratch("log/deploy-platform.log"))
     })
+}
+
+/// What samconfig.toml says, and where links lead: the command line replaces the whole list.
+fn platform_parameters(endpoint: &str) -> Result<Vec<String>> {
+    let file = host::path("samconfig.toml");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let document: toml::Table = text.parse().context("samconfig.toml is not TOML")?;
+    let document = toml::Value::Table(document);
+    let way = ["local", "deploy", "parameters", "parameter_overrides"];
+    let found = way.iter().try_fold(&document, |value, name| value.get(name));
+    let listed = found.and_then(toml::Value::as_array).context("samconfig.toml has no parameters for `local`")?;
+    let mut parameters: Vec<String> = listed.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect();
+    parameters.push(format!("LinkBase={}", link_base(endpoint)));
+    Ok(parameters)
+}
+
+/// Where the links of mails lead on the local AWS: to the HTTP API, by its name.
+pub(crate) fn link_base(endpoint: &str) -> String {
+    format!("{endpoint}/_domain/acequia-local-confirm")
 }
 
 /// Deploys tenants' stacks, all at once.

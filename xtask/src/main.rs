@@ -4,6 +4,7 @@
 mod acequia;
 mod bench;
 mod build;
+mod consent;
 mod demo;
 mod deploy;
 mod emulator;

@@ -24,6 +24,11 @@ struct Stats {
     endpoints: BTreeMap<String, EndpointStats>,
 }
 
+#[derive(Debug, Deserialize)]
+struct Recorded {
+    body: String,
+}
+
 /// A running receiver.
 #[derive(Debug, Clone)]
 pub(crate) struct Receiver {
@@ -41,11 +46,15 @@ impl Receiver {
         format!("{}/{endpoint}", self.address)
     }
 
-    /// Makes an endpoint that answers 200; answers the secret that it trusts.
-    pub(crate) fn define(&self, endpoint: &str) -> Result<String> {
+    /// Makes an endpoint that answers 200 and keeps what comes where it is to `record`; answers the secret that it trusts.
+    pub(crate) fn define(&self, endpoint: &str, record: bool) -> Result<String> {
         let url = self.url(&format!("_receiver/endpoints/{endpoint}"));
-        let answer: Json =
-            agent().put(&url).send_json(json!({})).context("cannot make an endpoint")?.body_mut().read_json()?;
+        let answer: Json = agent()
+            .put(&url)
+            .send_json(json!({"record": record}))
+            .context("cannot make an endpoint")?
+            .body_mut()
+            .read_json()?;
         answer.pointer("/secrets/0").and_then(Json::as_str).map(str::to_owned).context("the receiver gave no secret")
     }
 
@@ -53,6 +62,12 @@ impl Receiver {
     pub(crate) fn switch(&self, endpoint: &str, mode: &str) -> Result<()> {
         let url = self.url(&format!("_receiver/endpoints/{endpoint}/mode"));
         agent().put(&url).send(mode).map(drop).with_context(|| format!("cannot switch {endpoint} to {mode}"))
+    }
+
+    /// The bodies of all requests to an endpoint that records them.
+    pub(crate) fn bodies(&self, endpoint: &str) -> Result<Vec<String>> {
+        let requests: Vec<Recorded> = get(&self.url(&format!("_receiver/requests?endpoint={endpoint}")))?;
+        Ok(requests.into_iter().map(|request| request.body).collect())
     }
 
     /// What has come to each endpoint.

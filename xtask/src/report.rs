@@ -1,6 +1,9 @@
 //! What the terminal shows of the steps: a name when one begins, its time when it ends.
 
+use std::fmt::Write as _;
 use std::time::Instant;
+
+use serde::Serialize;
 
 use crate::host;
 
@@ -32,6 +35,30 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> a
     let done = work()?;
     step.end();
     Ok(done)
+}
+
+/// One statement of a proof, and whether it holds.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub(crate) struct Check {
+    /// Whether it does.
+    pub(crate) holds: bool,
+    /// The statement, with its figures.
+    pub(crate) says: String,
+}
+
+/// Whether all of it holds.
+pub(crate) fn hold(checks: &[Check]) -> bool {
+    checks.iter().all(|check| check.holds)
+}
+
+/// One line each, and the conclusion.
+pub(crate) fn verdict(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}  {}", if check.holds { "ok    " } else { "FAILED" }, check.says);
+    }
+    text + if hold(checks) { "\nproof: it holds" } else { "\nproof: it does NOT hold" }
 }
 
 /// A number, or a dash where there is none.

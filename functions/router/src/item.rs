@@ -21,21 +21,28 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    /// Reads one message as an event. Its time of acceptance is the time at which it first entered the intake queue.
-    pub(crate) fn parse(tenant: &TenantId, message: Incoming) -> Self {
-        // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-        let parse = AssertUnwindSafe(|| Envelope::parse(tenant, entered_at(&message), message.body.as_bytes()));
-        let parsed = std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from));
-        let (envelope, failure) = match parsed {
-            Ok(envelope) => (Some(envelope), None),
-            Err(cause) => (None, Some(cause)),
-        };
-        Self { message, envelope, routing: None, is_governed: false, failure }
+    /// A message that is not read yet.
+    pub(crate) fn unread(message: Incoming) -> Self {
+        Self { message, envelope: None, routing: None, is_governed: false, failure: None }
     }
 
     /// A message that is not handled now, nor read.
     pub(crate) fn refused(message: Incoming, cause: Cause) -> Self {
-        Self { message, envelope: None, routing: None, is_governed: false, failure: Some(cause) }
+        Self { failure: Some(cause), ..Self::unread(message) }
+    }
+
+    /// Reads it as an event, unless it is refused. Its time of acceptance is the time at which it first entered the intake queue.
+    pub(crate) fn read(&mut self, tenant: &TenantId) {
+        if self.failure.is_some() {
+            return;
+        }
+        let message = &self.message;
+        // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
+        let parse = AssertUnwindSafe(|| Envelope::parse(tenant, entered_at(message), message.body.as_bytes()));
+        match std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from)) {
+            Ok(envelope) => self.envelope = Some(envelope),
+            Err(cause) => self.failure = Some(cause),
+        }
     }
 
     /// Whether it was read and matched, or turned out to be nothing to match.

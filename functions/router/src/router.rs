@@ -55,14 +55,27 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
-        let mut items: Vec<Item> = messages
-            .into_iter()
-            .zip(watch.refusals())
-            .map(|(message, refusal)| match refusal {
-                Some(cause) => Item::refused(message, cause.clone()),
-                None => Item::parse(&name.tenant, message),
-            })
-            .collect();
+        let (mut refused, mut items) = (Vec::new(), Vec::new());
+        for (message, refusal) in messages.into_iter().zip(watch.refusals()) {
+            match refusal {
+                // In a FIFO queue it must be seen that its group stops there.
+                Some(cause) if name.fifo => items.push(Item::refused(message, cause.clone())),
+                Some(cause) => refused.push(Item::refused(message, cause.clone())),
+                None => items.push(Item::unread(message)),
+            }
+        }
+        let mut response = SqsBatchResponse::default();
+        if !refused.is_empty() {
+            // First, because the process may die of what is handled now: then these are on their way all the same.
+            response = self.settle(queue, name, None, &mut watch, &refused).await;
+        }
+        if items.is_empty() {
+            watch.end(&self.ledger, name).await;
+            return response;
+        }
+        for item in &mut items {
+            item.read(&name.tenant);
+        }
         let current = self.tenants.current(&name.tenant).await;
         match &current {
             Ok(current) => {
@@ -81,6 +94,21 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
                 }
             }
         }
+        let settled = self.settle(queue, name, current.as_deref().ok(), &mut watch, &items).await;
+        response.batch_item_failures.extend(settled.batch_item_failures);
+        watch.end(&self.ledger, name).await;
+        response
+    }
+
+    /// Settles events of which is known what came of them.
+    async fn settle(
+        &self,
+        queue: &QueueArn,
+        name: &QueueName,
+        current: Option<&CurrentTenant>,
+        watch: &mut Watch,
+        items: &[Item],
+    ) -> SqsBatchResponse {
         let mut decided: Vec<Decided> = items.iter().map(|item| self.decide(item)).collect();
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
         // The router spends no attempts: each receive of an event is one for nothing.
@@ -88,14 +116,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         for item in items.iter().filter(|item| item.is_handled()) {
             watch.acquit(&item.message.message_id);
         }
-        park(&self.parking, &*self.clock, name, &watch, &spent, &mut decided).await;
-        if let Ok(current) = &current {
-            record::write(&self.ledger, &*self.clock, current, &items, &decided).await;
+        park(&self.parking, &*self.clock, name, watch, &spent, &mut decided).await;
+        if let Some(current) = current {
+            record::write(&self.ledger, &*self.clock, current, items, &decided).await;
         }
-        let metrics = report::report(&self.telemetry, name, &*self.clock, &items, &decided);
+        let metrics = report::report(&self.telemetry, name, &*self.clock, items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
         self.telemetry.write(name, self.clock.now(), &metrics);
-        watch.end(&self.ledger, name).await;
         response
     }
 

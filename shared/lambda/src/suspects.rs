@@ -8,7 +8,7 @@
 
 use acequia_core::delivery::Incoming;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, Strikes};
+use acequia_core::port::{Clock, Strikes, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::strikes::{Place, Strike, may_be_struck, places};
 
@@ -78,32 +78,40 @@ impl Watch {
 
     /// Ends it in order: takes the strikes back, or puts the earlier ones in their place.
     pub async fn end(self, strikes: &impl Strikes, name: &QueueName) {
-        let (standing, taken): (Vec<String>, Vec<String>) =
+        let (standing, mut taken): (Vec<String>, Vec<String>) =
             self.struck.iter().cloned().partition(|message_id| self.suspects(message_id));
-        let earlier: Vec<Strike> =
+        let mut earlier: Vec<Strike> =
             self.standing.into_iter().filter(|strike| standing.contains(&strike.message_id)).collect();
-        if !earlier.is_empty() {
-            let error = strikes.strike(&name.tenant, &earlier).await.into_iter().find_map(Result::err);
-            if let Some(error) = error {
-                tracing::warn!(tenant.id = %name.tenant, error = ?error,
-                    "an earlier strike against a message could not be put back: it counts one death too many");
+        // A strike that stays tells of a death that was none: worth a second call.
+        for is_last in [false, true] {
+            if earlier.is_empty() {
+                break;
             }
+            let answers = strikes.strike(&name.tenant, &earlier).await;
+            earlier = failed(earlier, answers, is_last, name);
         }
-        if taken.is_empty() {
-            return;
-        }
-        let mut answers = strikes.take_back(&name.tenant, &taken).await;
-        let failed: Vec<String> =
-            taken.iter().zip(&answers).filter(|(_, answer)| answer.is_err()).map(|(id, _)| id.clone()).collect();
-        if !failed.is_empty() {
-            // A strike that stays tells of a death that was none: worth a second call.
-            answers = strikes.take_back(&name.tenant, &failed).await;
-        }
-        if let Some(error) = answers.into_iter().find_map(Result::err) {
-            tracing::warn!(tenant.id = %name.tenant, error = ?error,
-                "strikes against messages could not be taken back: those that come back are handled alone");
+        for is_last in [false, true] {
+            if taken.is_empty() {
+                break;
+            }
+            let answers = strikes.take_back(&name.tenant, &taken).await;
+            taken = failed(taken, answers, is_last, name);
         }
     }
+}
+
+/// Those of `asked` that failed.
+fn failed<T>(asked: Vec<T>, answers: Vec<Result<(), Unavailable>>, is_last: bool, name: &QueueName) -> Vec<T> {
+    let mut failed = Vec::new();
+    for (one, answer) in asked.into_iter().zip(answers) {
+        let Err(error) = answer else { continue };
+        if is_last {
+            tracing::warn!(tenant.id = %name.tenant, error = ?error,
+                "a strike against a message could not be taken back: it counts as a death, and the message is handled alone");
+        }
+        failed.push(one);
+    }
+    failed
 }
 
 async fn place(

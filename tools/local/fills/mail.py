@@ -1,12 +1,14 @@
-"""SES: the resources that sending a mail is authorised on."""
+"""SES: the resources that sending a mail is authorised on, and the events that it publishes of each mail."""
 
 import json
+import logging
+from datetime import datetime, timezone
 from email.utils import parseaddr
 
 from ministack import app
 from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import ses_v2
+from ministack.services import ses, ses_v2, sns
 
 SENDING = ("/v2/email/outbound-emails", "/v2/email/outbound-bulk-emails")
 
@@ -26,6 +28,49 @@ def sending_resources(body: bytes) -> list[str]:
     if data.get("ConfigurationSetName"):
         resources.append(f"{start}:configuration-set/{data['ConfigurationSetName']}")
     return resources
+
+
+def events(request: dict, message_id: str):
+    """What SES publishes of one mail: it was sent, and then, of each recipient, what became of it. The addresses of the
+    mailbox simulator (`bounce+anything@simulator.amazonses.com`, `complaint@...`) bounce and complain as on AWS, where a
+    label behind a plus makes as many of them as are wanted.
+    """
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    recipients = [parseaddr(address)[1] for address in request.get("Destination", {}).get("ToAddresses", [])]
+    tags = {tag["Name"]: [tag["Value"]] for tag in request.get("EmailTags", [])}
+    mail = {
+        "timestamp": now,
+        "source": request.get("FromEmailAddress", ""),
+        "sendingAccountId": get_account_id(),
+        "messageId": message_id,
+        "destination": recipients,
+        "tags": tags | {"ses:configuration-set": [request.get("ConfigurationSetName", "")]},
+    }
+    yield "SEND", {"eventType": "Send", "mail": mail, "send": {}}
+    for recipient in recipients:
+        local, _, domain = recipient.lower().partition("@")
+        outcomes = ses._SIMULATOR_OUTCOMES.get(local.split("+")[0]) if domain == ses._SIMULATOR_DOMAIN else None
+        for kind, subtype in outcomes or (("Delivery", None),):
+            detail = ses._notification_detail(kind, recipient, now, subtype)
+            yield kind.upper(), {"eventType": kind, "mail": mail, **detail}
+
+
+def publish(request: dict, message_id: str) -> None:
+    """SES publishes to the topics of the mail's configuration set, where their policies let it. The emulator keeps the
+    destinations, and tells them nothing.
+    """
+    name = request.get("ConfigurationSetName")
+    destinations = (ses_v2._config_sets.get(name) or {}).get("EventDestinations") or {}
+    source = f"arn:aws:ses:{get_region()}:{get_account_id()}:configuration-set/{name}"
+    for kind, event in events(request, message_id):
+        for destination in destinations.values():
+            topic = destination.get("SnsDestination", {}).get("TopicArn")
+            if not topic or not destination["Enabled"] or kind not in destination["MatchingEventTypes"]:
+                continue
+            if sns.topic_policy_allows(topic, "ses.amazonaws.com", source, get_account_id()):
+                sns.publish_internal(topic, json.dumps(event), "Amazon SES Email Event Notification")
+            else:
+                logging.getLogger("ses").warning("the policy of %s lets SES not publish", topic)
 
 
 def apply() -> None:
@@ -48,5 +93,21 @@ def apply() -> None:
             turn["resource"] = None
         return None
 
+    handle = ses_v2.handle_request
+
+    async def handled(method, path, headers, body, query_params):
+        answer = await handle(method, path, headers, body, query_params)
+        if method == "POST" and path.rstrip("/") == SENDING[0] and answer[0] == 200:
+            request, message_id = json.loads(body), json.loads(answer[2])["MessageId"]
+            sent = next(mail for mail in reversed(ses._sent_emails_list()) if mail["MessageId"] == message_id)
+            # What the emulator does not keep of a mail, for those who read it back.
+            sent["ReplyTo"] = request.get("ReplyToAddresses", [])
+            sent["Headers"] = request.get("Content", {}).get("Simple", {}).get("Headers", [])
+            sent["Tags"] = request.get("EmailTags", [])
+            sent["ConfigurationSetName"] = request.get("ConfigurationSetName")
+            publish(request, message_id)
+        return answer
+
+    ses_v2.handle_request = handled
     iam_actions._ses_v2_resource_arn = resource
     app._enforce_ses_v2 = enforced

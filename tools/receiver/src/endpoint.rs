@@ -13,7 +13,7 @@ use standardwebhooks::Webhook;
 use crate::mode::Mode;
 
 /// The most requests that are kept whole, of each endpoint.
-const KEPT_REQUESTS: usize = 1000;
+const KEPT_REQUESTS: usize = 20_000;
 
 /// One request as it came, kept for tests.
 #[derive(Debug, Clone, Serialize)]

@@ -3,6 +3,8 @@
 //! 1. *Healthy*: all endpoints answer; a third of the events. The measure for what follows.
 //! 2. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace.
 //! 3. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
+//!
+//! `cargo xtask demo --consent` shows another thing: [`crate::consent`].
 
 mod event;
 mod figures;
@@ -12,6 +14,7 @@ mod tenant;
 mod view;
 
 use std::fs;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::local::Local;
 use crate::report::{self, Step};
-use crate::{build, emulator, host, queue, setup};
+use crate::{build, consent, emulator, host, queue, setup};
 use phase::Phase;
 use tenant::{BROKEN, SINKS, STACKS};
 use view::View;
@@ -42,6 +45,12 @@ pub(crate) struct Options {
     /// Leave everything running in the end, and print commands to play with.
     #[arg(long)]
     keep: bool,
+    /// Show double opt-in instead: people sign, are asked by mail, and the sinks hear of those who confirm.
+    #[arg(long, conflicts_with_all = ["events", "json"])]
+    consent: bool,
+    /// How many people sign, with --consent; a multiple of 20.
+    #[arg(long, default_value_t = 1000, requires = "consent", value_parser = consent::people_count)]
+    people: u32,
     /// Write the figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -49,6 +58,9 @@ pub(crate) struct Options {
 
 /// Runs the demo; answers whether the proof holds.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    if options.consent {
+        return consent(options);
+    }
     let whole = Step::begin("demo");
     setup::ensure()?;
     let built = build::build()?;
@@ -73,9 +85,35 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
     if options.keep {
-        keep(local, &built.acequia.to_string_lossy());
+        let played = ["acequia tally acme", "acequia explain acme '/demo/acme|broken-1'", "acequia dlq list acme"];
+        keep(local, &built.acequia.to_string_lossy(), &played);
     }
     Ok(verdict.holds())
+}
+
+/// The demo of double opt-in.
+fn consent(options: &Options) -> Result<bool> {
+    let whole = Step::begin("demo --consent");
+    setup::ensure()?;
+    let built = build::build()?;
+    let local = Local::up(&built, &[consent::STACK], options.port, options.keep)?;
+    report::step("configure the tenant", || consent::configure(&local))?;
+    let checks = consent::run(&local, options.people, options.rate, |link| {
+        println!("\nA page that waits for an answer; open it in a browser while this runs:\n\n    {link}\n");
+    })?;
+    println!("\n{}", report::verdict(&checks));
+    whole.end();
+    if options.keep {
+        let played = [
+            "acequia consent show dalia supporter-0@example.org",
+            "acequia consent export dalia supporter-14@example.org",
+        ];
+        keep(local, &built.acequia.to_string_lossy(), &played);
+    } else if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        println!("\nPress Enter to end it all.");
+        std::io::stdin().read_line(&mut String::new()).context("cannot read from the terminal")?;
+    }
+    Ok(report::hold(&checks))
 }
 
 fn broken_endpoint() -> Result<String> {
@@ -122,7 +160,7 @@ fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     })
 }
 
-fn keep(local: Local, acequia: &str) {
+fn keep(local: Local, acequia: &str, played: &[&str]) {
     println!("\nIt stays up. To play with it, in a shell:\n");
     for (name, value) in emulator::variables(&local.aws.address) {
         if name.starts_with("AWS_") || name.starts_with("ACEQUIA_") {
@@ -131,9 +169,9 @@ fn keep(local: Local, acequia: &str) {
     }
     println!("    alias acequia={acequia}\n");
     println!("    acequia status");
-    println!("    acequia tally acme");
-    println!("    acequia explain acme '/demo/acme|broken-1'");
-    println!("    acequia dlq list acme");
+    for command in played {
+        println!("    {command}");
+    }
     println!("    curl -s {}/_receiver/stats", local.receiver_address());
     println!("    curl -s {}/_ministack/ses/messages", local.aws.address);
     let [aws, receiver] = local.leave();

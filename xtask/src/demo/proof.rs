@@ -13,6 +13,7 @@ use super::phase::Phase;
 use super::tenant::{BROKEN, SINKS, STACKS, Sink};
 use super::{Redrive, late};
 use crate::local::Local;
+use crate::report::Check;
 use crate::{host, queue, report};
 
 /// How much slower a healthy tenant's p95 may get while another's endpoint is broken: by half, and a quarter of a second.
@@ -139,13 +140,6 @@ impl Account {
     }
 }
 
-/// One statement, and whether it holds.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
-struct Check {
-    holds: bool,
-    says: String,
-}
-
 /// The whole proof.
 #[derive(Debug)]
 pub(super) struct Verdict(Vec<Check>);
@@ -248,17 +242,12 @@ fn isolation_check(line: &Line) -> Check {
 impl Verdict {
     /// Whether all of it holds.
     pub(super) fn holds(&self) -> bool {
-        self.0.iter().all(|check| check.holds)
+        report::hold(&self.0)
     }
 
     /// One line each, and the conclusion.
     pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        for check in &self.0 {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{}  {}", if check.holds { "ok    " } else { "FAILED" }, check.says);
-        }
-        text + if self.holds() { "\nproof: it holds" } else { "\nproof: it does NOT hold" }
+        report::verdict(&self.0)
     }
 
     /// The figures for `--json`.

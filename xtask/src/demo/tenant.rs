@@ -119,7 +119,7 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
             continue;
         }
         let endpoint = format!("{tenant}-{}", text("id"));
-        let secret = local.receiver.define(&endpoint)?;
+        let secret = local.receiver.define(&endpoint, false)?;
         let names = sink.get("secrets").and_then(toml::Value::as_array).context("a webhook without secrets")?;
         for name in names.iter().filter_map(toml::Value::as_str) {
             local.acequia.put_secret(tenant, name, &secret)?;

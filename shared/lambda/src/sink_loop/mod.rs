@@ -36,8 +36,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch, Watch,
-    read_batch, unwind,
+    Attempted, Batch, BatchMetrics, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch,
+    Watch, read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
@@ -121,9 +121,24 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         deadline: Deadline,
     ) -> SqsBatchResponse {
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
-        let mut items: Vec<Item> = messages.into_iter().map(Item::of).collect();
-        for (item, refusal) in items.iter_mut().zip(watch.refusals()) {
-            item.attempted = refusal.cloned().map(Attempted::not_begun);
+        let (mut refused, mut items) = (Vec::new(), Vec::new());
+        for (message, refusal) in messages.into_iter().zip(watch.refusals()) {
+            let mut item = Item::of(message);
+            if let Some(cause) = refusal {
+                item.fail(cause.clone());
+            }
+            // In a FIFO queue it must be seen that its group stops there.
+            let is_apart = refusal.is_some() && !name.fifo;
+            if is_apart { refused.push(item) } else { items.push(item) }
+        }
+        let mut response = SqsBatchResponse::default();
+        if !refused.is_empty() {
+            // First, because the process may die of what is handled now: then these are on their way all the same.
+            response = self.settle(queue, name, None, &mut watch, &refused).await;
+        }
+        if items.is_empty() {
+            watch.end(&self.ledger, name).await;
+            return response;
         }
         read(&name.tenant, &mut items);
         fold(&mut items);
@@ -140,7 +155,22 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
                 None
             }
         };
-        let mut decided = self.decide(&items);
+        let settled = self.settle(queue, name, current.as_deref(), &mut watch, &items).await;
+        response.batch_item_failures.extend(settled.batch_item_failures);
+        watch.end(&self.ledger, name).await;
+        response
+    }
+
+    /// Settles items of which is known what came of them.
+    async fn settle(
+        &self,
+        queue: &QueueArn,
+        name: &QueueName,
+        current: Option<&CurrentTenant>,
+        watch: &mut Watch,
+        items: &[Item],
+    ) -> SqsBatchResponse {
+        let mut decided = self.decide(items);
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
         let spent: Vec<_> = items
             .iter()
@@ -150,15 +180,14 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         for item in items.iter().filter(|item| item.is_handled()) {
             watch.acquit(&item.message.message_id);
         }
-        park(&self.parking, &*self.clock, name, &watch, &spent, &mut decided).await;
-        settle::share_fate(&items, &mut decided);
-        let unrecorded = self.record(name, current.as_deref(), &items, &decided).await;
-        let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, &items, &decided);
+        park(&self.parking, &*self.clock, name, watch, &spent, &mut decided).await;
+        settle::share_fate(items, &mut decided);
+        let unrecorded = self.record(name, current, items, &decided).await;
+        let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, items, &decided);
         let response = finish(&self.queues, queue, &decided).await;
         let circuit_changes = self.sink.take_circuit_changes();
         let metrics = BatchMetrics { delivered_unrecorded: unrecorded, circuit_changes, ..metrics };
         self.telemetry.write(name, self.clock.now(), &metrics);
-        watch.end(&self.ledger, name).await;
         response
     }
 

@@ -39,6 +39,15 @@ fn write_tenants(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
     role.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": "acequia-local-tenants", "Item": item}))
 }
 
+fn write_consents(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    let item = json!({"pk": {"S": "alder"}, "sk": {"S": "permission"}});
+    role.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": "acequia-local-consents", "Item": item}))
+}
+
+fn read_ledger(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    role.json("dynamodb", "DynamoDB_20120810.Scan", &json!({"TableName": "acequia-local-ledger"}))
+}
+
 fn assert_denied(what: &str, answer: Result<Json, e2e::aws::Refusal>) {
     let refusal = answer.expect_err(&format!("{what} was allowed"));
     assert!(refusal.is_denied(), "{what}: refused for another reason: {refusal:?}");
@@ -74,13 +83,52 @@ fn the_forward_function_may_fill_tenants_queues_and_cannot_read_secrets() {
 }
 
 #[test]
-fn the_email_function_may_send_mails_and_cannot_read_secrets() {
+fn the_email_function_may_read_the_keys_of_links_and_cannot_change_consents() {
     let role = role("email");
     read_tenants(&role).unwrap();
-    assert_denied("reading a secret", read_secret(&role));
+    read_secret(&role).unwrap();
+    assert_denied("changing a consent", write_consents(&role));
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
     assert_denied("changing a tenant", write_tenants(&role));
+}
+
+#[test]
+fn the_confirm_function_may_change_consents_and_cannot_send_anything() {
+    let role = role("confirm");
+    read_tenants(&role).unwrap();
+    read_secret(&role).unwrap();
+    write_consents(&role).unwrap();
+    for queue in ["intake", "email", "webhook", "out"] {
+        assert_denied("filling a queue", send(&role, "alder", queue));
+    }
+    assert_denied("sending a mail", mail(&role));
+    assert_denied("changing a tenant", write_tenants(&role));
+    assert_denied("reading the ledger", read_ledger(&role));
+}
+
+#[test]
+fn the_feedback_function_may_change_consents_and_cannot_read_secrets_or_send_anything() {
+    let role = role("feedback");
+    read_tenants(&role).unwrap();
+    write_consents(&role).unwrap();
+    assert_denied("reading a secret", read_secret(&role));
+    assert_denied("filling a queue", send(&role, "alder", "email"));
+    assert_denied("sending an event", send(&role, "alder", "intake"));
+    assert_denied("sending a mail", mail(&role));
+    assert_denied("changing a tenant", write_tenants(&role));
+}
+
+#[test]
+fn the_outbox_function_may_fill_the_queues_of_sinks_and_cannot_send_events_or_mails() {
+    let role = role("outbox");
+    read_tenants(&role).unwrap();
+    read_secret(&role).unwrap();
+    assert_denied("sending an event", send(&role, "alder", "intake"));
+    assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
+    assert_denied("sending a mail", mail(&role));
+    assert_denied("changing a tenant", write_tenants(&role));
+    assert_denied("reading the ledger", read_ledger(&role));
 }
 
 #[test]

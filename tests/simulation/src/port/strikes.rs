@@ -19,17 +19,16 @@ impl Strikes for Perilous {
     }
 
     async fn strike(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
-        let down = || strikes.iter().map(|_| Err(unavailable(WRITE))).collect();
-        let Some(call) = self.0.call("strikes.write").await else { return down() };
+        let Some(call) = self.0.call("strikes.write").await else { return self.none_written(tenant, strikes).await };
         let mut answers = Vec::with_capacity(strikes.len());
         for strike in strikes {
             if self.0.entry_fails(&call) {
-                answers.push(Err(unavailable(WRITE)));
+                answers.push(self.unwritten(tenant, strike).await);
             } else {
                 answers.extend(self.0.world.ledger.strike(tenant, std::slice::from_ref(strike)).await);
             }
         }
-        if self.0.end(&call).await { answers } else { down() }
+        if self.0.end(&call).await { answers } else { self.none_written(tenant, strikes).await }
     }
 
     async fn take_back(&self, tenant: &TenantId, message_ids: &[String]) -> Vec<Result<(), Unavailable>> {
@@ -48,6 +47,24 @@ impl Strikes for Perilous {
 }
 
 impl Perilous {
+    async fn none_written(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
+        let mut answers = Vec::with_capacity(strikes.len());
+        for strike in strikes {
+            answers.push(self.unwritten(tenant, strike).await);
+        }
+        answers
+    }
+
+    /// A strike was not written; where it was to stand in place of one that says more, that one stays.
+    async fn unwritten(&self, tenant: &TenantId, strike: &Strike) -> Result<(), Unavailable> {
+        let stands = self.0.world.ledger.strikes(tenant, std::slice::from_ref(&strike.message_id)).await;
+        let stands = stands.ok().and_then(|mut found| found.pop().flatten());
+        if stands.is_some_and(|stands| stands.alone > strike.alone) {
+            return self.unforgiven(&strike.message_id);
+        }
+        Err(unavailable(WRITE))
+    }
+
     /// A strike stays: for who finds it, an invocation died with this message.
     fn unforgiven(&self, message_id: &str) -> Result<(), Unavailable> {
         self.0.world.lock().history.died(message_id);
