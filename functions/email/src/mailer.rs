@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use acequia_core::consent::{ActionId, ConsentKey};
 use acequia_core::id::{DeliveryId, TenantId};
+use acequia_core::ledger::DeliveryKey;
 
 /// How long sending one mail may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ pub struct Mail {
     pub html: Option<String>,
     /// The delivery: SES gives it back with every notice about the mail.
     pub delivery: DeliveryId,
+    /// Where the ledger has that delivery: SES gives it back, so that what it took is known where its answer was not.
+    pub key: DeliveryKey,
     /// Whose mail it is.
     pub tenant: TenantId,
     /// Headers besides those that every mail has.

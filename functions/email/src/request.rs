@@ -4,6 +4,7 @@ use acequia_core::config::{EmailSink, MailSettings, Tenant, is_address};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::Purpose;
 use acequia_core::delivery::Delivery;
+use acequia_core::ledger::DeliveryKey;
 use acequia_core::mail::{Composed, Locale, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::template::{Context, MailContext};
@@ -58,6 +59,7 @@ pub fn mail(
         text,
         html,
         delivery: delivery.id.clone(),
+        key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
         tenant: tenant.summary.id.clone(),
         headers: links.map(|links| unsubscribe_headers(links, sink)).unwrap_or_default(),
         about: links.map(|links| (links.consent, links.action)),

@@ -6,6 +6,10 @@ use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, Me
 use crate::classify;
 use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
 
+/// The first length that SES takes for no value of a tag any more
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html>).
+const LONGEST_TAG: usize = 256;
+
 /// SES v2.
 #[derive(Debug, Clone)]
 pub struct SesMailer {
@@ -43,6 +47,12 @@ impl Mailer for SesMailer {
             tag("acequia-delivery-id", mail.delivery.as_str()).map_err(unbuilt)?,
             tag("acequia-tenant", mail.tenant.as_str()).map_err(unbuilt)?,
         ];
+        let event = acequia_core::mail::event_tag(&mail.key.event);
+        // A longer one is no tag of SES's; of such a mail it stays unknown what is unknown.
+        if event.len() < LONGEST_TAG {
+            tags.push(tag("acequia-event", &event).map_err(unbuilt)?);
+            tags.push(tag("acequia-sink", mail.key.sink.as_str()).map_err(unbuilt)?);
+        }
         if let Some((key, action)) = &mail.about {
             for (name, value) in [
                 ("acequia-subject", key.subject.to_string()),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use acequia_core::consent::{
     Consents, Deed, Desk, DeskError, MailBook, Means, SubjectId, Suppression, SuppressionReason,
 };
+use acequia_core::ledger::{Learned, Receipt, learn};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, TenantStore, Unavailable};
+use acequia_core::port::{Amend, Clock, Ledger, TenantStore, Unavailable};
 use acequia_lambda::{CachedTenants, UnusableBatch, read_batch};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
@@ -17,13 +18,15 @@ use crate::notice::{Happened, Notice};
 const AT_ONCE: usize = 8;
 
 /// The feedback function, wired to its ports.
-pub struct Feedback<T, C, B> {
+pub struct Feedback<T, C, B, L> {
     /// The tenants' configurations.
     pub tenants: CachedTenants<T>,
     /// The memory of consents.
     pub consents: C,
     /// What is known of addresses.
     pub book: B,
+    /// The memory of deliveries.
+    pub ledger: L,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The platform's SES configuration set.
@@ -35,13 +38,15 @@ pub struct Feedback<T, C, B> {
 enum Later {
     #[error(transparent)]
     Store(#[from] Unavailable),
+    #[error("the mail's delivery is being recorded")]
+    Claimed,
     #[error(transparent)]
     Desk(#[from] DeskError),
     #[error("the tenant's configuration cannot be read: {0}")]
     Tenant(Cause),
 }
 
-impl<T: TenantStore, C: Consents, B: MailBook> Feedback<T, C, B> {
+impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C, B, L> {
     /// Takes in one batch. What could not be taken in comes again; so does what is no notice of ours, and ends in the dead-letter
     /// queue, where somebody can look at it.
     ///
@@ -96,8 +101,28 @@ impl<T: TenantStore, C: Consents, B: MailBook> Feedback<T, C, B> {
                 }
                 Ok(())
             }
-            Happened::Delivered | Happened::Delayed | Happened::Rejected | Happened::Sent | Happened::Other => {
+            Happened::Sent => self.learn(notice).await,
+            Happened::Delivered | Happened::Delayed | Happened::Rejected | Happened::Other => {
                 tracing::info!(tenant.id = %notice.tenant, mail.event = notice.happened.as_str(), "a mail's way");
+                Ok(())
+            }
+        }
+    }
+
+    /// SES took the mail: where the ledger does not know that, because the answer was lost or the process died, it knows it now.
+    async fn learn(&self, notice: &Notice) -> Result<(), Later> {
+        let Some(key) = &notice.delivery else { return Ok(()) };
+        let records = self.ledger.read(&notice.tenant, std::slice::from_ref(key)).await?;
+        let Some(record) = records.into_iter().next().flatten() else { return Ok(()) };
+        let receipt = Receipt { id: notice.message_id.clone(), status: None };
+        match learn(&record, receipt, self.clock.now()) {
+            Learned::Known => Ok(()),
+            Learned::Later(_) => Err(Later::Claimed),
+            Learned::Delivered(delivered) => {
+                if !self.ledger.amend(&notice.tenant, &record, &delivered).await? {
+                    return Err(Later::Claimed);
+                }
+                tracing::info!(tenant.id = %notice.tenant, sink.id = %key.sink, "a mail of unknown fate was sent");
                 Ok(())
             }
         }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId};
 use acequia_core::id::TenantId;
+use acequia_core::ledger::DeliveryKey;
+use acequia_core::mail::read_event_tag;
 use serde::Deserialize;
 
 /// What happened to a mail.
@@ -53,6 +55,10 @@ pub struct Notice {
     pub tenant: TenantId,
     /// The addresses that it is about: personal, so they are never printed.
     pub addresses: Vec<String>,
+    /// SES's id of the mail.
+    pub message_id: Option<String>,
+    /// Which delivery the mail was.
+    pub delivery: Option<DeliveryKey>,
     /// Whose consent the mail was about, and which action, where it was about one.
     pub about: Option<(ConsentKey, ActionId)>,
 }
@@ -96,6 +102,8 @@ struct Mail {
     tags: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     destination: Vec<String>,
+    #[serde(default, rename = "messageId")]
+    message_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +164,9 @@ impl Notice {
         let action = tag("acequia-action").and_then(|id| id.parse::<ActionId>().ok());
         let about =
             subject.zip(list).zip(action).map(|((subject, list), action)| (ConsentKey { subject, list }, action));
+        let sink = tag("acequia-sink").and_then(|sink| sink.parse().ok());
+        let delivery =
+            tag("acequia-event").and_then(read_event_tag).zip(sink).map(|(event, sink)| DeliveryKey { event, sink });
         let of = |recipients: &[Recipient]| recipients.iter().map(|it| it.email_address.clone()).collect::<Vec<_>>();
         let (happened, addresses) = match (&*wire.event_type, &wire.bounce, &wire.complaint) {
             ("Bounce", Some(bounce), _) if bounce.bounce_type == "Permanent" => {
@@ -174,7 +185,14 @@ impl Notice {
             Some((_, rest)) => rest.trim_end_matches('>').to_owned(),
             None => text,
         };
-        Ok(Self { happened, tenant, addresses: addresses.into_iter().map(bare).collect(), about })
+        Ok(Self {
+            happened,
+            tenant,
+            addresses: addresses.into_iter().map(bare).collect(),
+            about,
+            delivery,
+            message_id: wire.mail.message_id,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use acequia_core::config::{RawTenant, Tenant};
 use acequia_core::consent::{
@@ -13,11 +14,12 @@ use acequia_core::consent::{
 };
 use acequia_core::delivery::Incoming;
 use acequia_core::egress::Egress;
-use acequia_core::port::Clock as _;
+use acequia_core::ledger::{Record, Status, after};
+use acequia_core::port::{Clock as _, Ledger as _};
 use acequia_core::template::Context;
 use acequia_lambda::CachedTenants;
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryMailBook, InMemoryTenants, build};
+use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryTenants, build};
 use feedback::Feedback;
 
 const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
@@ -29,7 +31,9 @@ const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
 struct World {
     consents: InMemoryConsents,
     book: InMemoryMailBook,
-    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook>,
+    ledger: InMemoryLedger,
+    clock: FixedClock,
+    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemoryLedger>,
     key: ConsentKey,
 }
 
@@ -37,11 +41,12 @@ struct World {
 async fn world() -> World {
     let tenant = build::tenant_id("acme");
     let clock = FixedClock::default();
-    let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
+    let (consents, book, ledger) = (InMemoryConsents::new(), InMemoryMailBook::new(), InMemoryLedger::new());
     let feedback = Feedback {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, DOCUMENT), Arc::new(clock.clone())),
         consents: consents.clone(),
         book: book.clone(),
+        ledger: ledger.clone(),
         clock: Arc::new(clock.clone()),
         configuration_set: "acequia-test".to_owned(),
     };
@@ -53,7 +58,7 @@ async fn world() -> World {
     desk.arrive(&need, &envelope).await.unwrap();
     let key =
         ConsentKey { subject: SubjectId::derive(&tenant, "ana@example.org"), list: ListId::derive(&tenant, "all") };
-    World { consents, book, feedback, key }
+    World { consents, book, ledger, clock, feedback, key }
 }
 
 impl World {
@@ -106,6 +111,35 @@ async fn a_hard_bounce_or_a_complaint_suppresses_the_address_rejects_what_is_pen
         assert_eq!(world.suppressed().await, Some(reason));
         assert_eq!(world.consents.stream().len(), 2, "the question, and one notice");
     }
+}
+
+/// SES says that it took the mail of event `1` to the sink `thanks`.
+fn sent(event: &str) -> String {
+    format!(
+        r#"{{"eventType":"Send","mail":{{"messageId":"ses-1","destination":["ana@example.org"],"tags":{{
+        "ses:configuration-set":["acequia-test"],"acequia-tenant":["acme"],"acequia-event":["{event}"],"acequia-sink":["thanks"]}}}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_mail_of_unknown_fate_is_delivered_when_ses_says_that_it_took_it() {
+    let (world, tenant) = (world().await, build::tenant_id("acme"));
+    let tag = acequia_core::mail::event_tag(&build::event_id("1"));
+    assert!(world.tell(&[sent(&tag), sent("AAAA"), sent("")]).await.is_empty(), "of these the ledger has nothing");
+    let mut record = build::record("1", "thanks", Status::Claimed);
+    record.lease_until = Some(after(world.clock.now(), Duration::from_mins(1)));
+    let write = world.ledger.write(&tenant, &[Record::Delivery(Box::new(record.clone()))]).await;
+    assert!(write[0].is_ok());
+    assert_eq!(world.tell(&[sent(&tag)]).await, ["m0"], "an invocation is at it: later");
+    world.clock.advance(Duration::from_secs(61));
+    for _ in 0..2 {
+        assert!(world.tell(&[sent(&tag)]).await.is_empty());
+        let settled = world.ledger.record(&tenant, &record.key()).unwrap();
+        assert_eq!((settled.status, settled.attempts.len()), (Status::Delivered, 1));
+        assert_eq!(settled.receipt.unwrap().id.unwrap(), "ses-1");
+    }
+    world.ledger.reads.go_down();
+    assert_eq!(world.tell(&[sent(&tag)]).await, ["m0"], "it comes again");
 }
 
 #[tokio::test]

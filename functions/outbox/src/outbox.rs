@@ -50,6 +50,9 @@ pub enum ServeError {
     /// The event is not one that we know.
     #[error("the event is neither a batch of a stream nor a schedule's")]
     Event(#[from] serde_json::Error),
+    /// A sweep found rows that cannot be carried out. It did everything else.
+    #[error("{0} outbox rows cannot be carried out; the log says of each why, and they are tried again")]
+    Stuck(usize),
     /// The sweep could not begin.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -73,10 +76,15 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
     /// When the event is neither the stream's nor the schedule's, or a sweep could not begin.
     pub async fn serve(&self, event: Json) -> Result<Json, ServeError> {
         let batch: Batch = serde_json::from_value(event)?;
-        Ok(match self.handle(batch).await {
-            Some(failures) => serde_json::to_value(failures)?,
-            None => serde_json::to_value(self.sweep().await?)?,
-        })
+        if let Some(failures) = self.handle(batch).await {
+            return Ok(serde_json::to_value(failures)?);
+        }
+        let swept = self.sweep().await?;
+        if swept.failed > 0 {
+            // An invocation that fails is what the alarm of the function watches.
+            return Err(ServeError::Stuck(swept.failed));
+        }
+        Ok(serde_json::to_value(swept)?)
     }
 
     /// Carries out the rows of a batch of the stream; `None` where it is none, and the schedule wants a sweep.
@@ -108,13 +116,6 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
         swept.failed = done.len() - swept.published;
         for (tenant, key) in self.consents.to_remind(now, SWEPT).await? {
             swept.reminded += usize::from(self.remind(&tenant, key, now).await);
-        }
-        if swept.failed > 0 {
-            tracing::error!(
-                rows.failed = swept.failed,
-                rows.published = swept.published,
-                "outbox rows cannot be carried out"
-            );
         }
         Ok(swept)
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::SinkId;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::id::{EventId, SinkId};
 use crate::outcome::Cause;
 use crate::template::{Context, Template};
 
@@ -87,6 +90,16 @@ impl fmt::Display for MailRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{OWN_SINKS}{}-{}", self.kind.as_str(), self.number)
     }
+}
+
+/// An event's identity in the letters that a tag of SES may have.
+pub fn event_tag(event: &EventId) -> String {
+    URL_SAFE_NO_PAD.encode(event.to_string())
+}
+
+/// The identity that [`event_tag`] wrote; `None` for what it did not write.
+pub fn read_event_tag(tag: &str) -> Option<EventId> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(tag).ok()?).ok()?.parse().ok()
 }
 
 /// A language, such as `fr` or `fr-ca`: a BCP 47 tag in lower case.
@@ -227,6 +240,15 @@ mod tests {
         let others = [("fr", "merci"), ("pt-br", "obrigado")];
         let others = others.map(|(tag, words)| (tag.parse().unwrap(), text(words)));
         MailTexts::new(text("thanks"), others.into())
+    }
+
+    #[test]
+    fn an_events_identity_goes_through_a_tag_and_comes_back() {
+        let event: EventId = "https://actions.example.org/a?b|id 1".parse().unwrap();
+        let tag = event_tag(&event);
+        assert!(tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{tag}");
+        assert_eq!(read_event_tag(&tag), Some(event));
+        assert_eq!(read_event_tag("no tag!"), None);
     }
 
     #[test]

@@ -212,6 +212,17 @@ pub trait Ledger: Send + Sync {
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
 }
 
+/// Changes records of deliveries afterwards ([`crate::ledger::learn`]).
+pub trait Amend: Send + Sync {
+    /// Writes `record` in place of `seen`, unless somebody wrote that one since; answers whether it was written.
+    fn amend(
+        &self,
+        tenant: &TenantId,
+        seen: &DeliveryRecord,
+        record: &DeliveryRecord,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+}
+
 /// The memory of messages that may make the process die ([`crate::strikes`]).
 pub trait Strikes: Send + Sync {
     /// Reads the strikes against messages; one answer each, in the order of the ids, which must be distinct.

@@ -5,7 +5,8 @@
 //! and takes the strike back when it ends, whatever came of the message. A strike that is still there says that an invocation died.
 //! Only an attempt takes that away again: where none was begun, the earlier strike is put back.
 //!
-//! 1. *First receive*: nothing is written. Nearly every message ends here, and costs nothing.
+//! 1. *First receive*: nothing is written. Nearly every message ends here, and costs nothing. One that comes back from parking is a new
+//!    message to SQS, and not to us: the receives before count too.
 //! 2. *Second*: in company, with a strike. If that is found later, the message was received twice with no recorded outcome: it is *suspect*.
 //! 3. *Suspect*: one of them is handled alone in an invocation, with a strike that says so; the rest of the batch makes way, unattempted.
 //! 4. [`DEATHS_ALONE`] strikes from being alone condemn it: it is quarantined without being read.
@@ -19,8 +20,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::delivery::Incoming;
 use crate::ledger::after;
 use crate::outcome::Cause;
+use crate::parking::receives_in_all;
 
 /// How many invocations must end without order, each alone with a message, until that is condemned. A process dies for other reasons
 /// too, now and then; one that dies twice while it has this message only, and before with it among others, dies of it.
@@ -69,12 +72,13 @@ pub enum Place {
     Not(Cause),
 }
 
-/// Whether a message of so many receives can have a strike that counts: the first one is written on the second receive.
-pub fn may_be_struck(receives: u32) -> bool {
-    receives > 2
+/// Whether there can be a strike against a message that counts: the first one is written on the second receive in all, and none of
+/// before it was parked, when it had another id.
+pub fn may_be_struck(message: &Incoming) -> bool {
+    message.receives > 1 && receives_in_all(message) > 2
 }
 
-/// Gives each message of a batch its place, by its receives and the strike that was found against it.
+/// Gives each message of a batch its place, by its receives in all and the strike that was found against it.
 ///
 /// In a batch of a FIFO queue (`fifo`) nothing is handled that stands behind a suspect, which might be of its group.
 pub fn places(batch: &[(u32, Option<&Strike>)], fifo: bool, now: Timestamp) -> Vec<Place> {

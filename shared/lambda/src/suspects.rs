@@ -8,6 +8,7 @@
 
 use acequia_core::delivery::Incoming;
 use acequia_core::outcome::Cause;
+use acequia_core::parking::receives_in_all;
 use acequia_core::port::{Clock, Strikes, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::strikes::{Place, Strike, may_be_struck, places};
@@ -120,11 +121,8 @@ async fn place(
     name: &QueueName,
     messages: &[Incoming],
 ) -> (Vec<Place>, Vec<Strike>) {
-    let mut asked: Vec<String> = messages
-        .iter()
-        .filter(|message| may_be_struck(message.receives))
-        .map(|message| message.message_id.clone())
-        .collect();
+    let mut asked: Vec<String> =
+        messages.iter().filter(|message| may_be_struck(message)).map(|message| message.message_id.clone()).collect();
     asked.sort();
     asked.dedup();
     let found = if asked.is_empty() { Ok(Vec::new()) } else { strikes.strikes(&name.tenant, &asked).await };
@@ -133,17 +131,17 @@ async fn place(
         Err(error) => {
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "strikes against messages could not be read");
             let place = |message: &Incoming| {
-                if may_be_struck(message.receives) {
+                if may_be_struck(message) {
                     Place::Not(Cause::LedgerDown)
                 } else {
-                    Place::Company { struck: message.receives > 1 }
+                    Place::Company { struck: receives_in_all(message) > 1 }
                 }
             };
             return (messages.iter().map(place).collect(), Vec::new());
         }
     };
     let strike = |message: &Incoming| found.iter().find(|strike| strike.message_id == message.message_id);
-    let batch: Vec<_> = messages.iter().map(|message| (message.receives, strike(message))).collect();
+    let batch: Vec<_> = messages.iter().map(|message| (receives_in_all(message), strike(message))).collect();
     let places = places(&batch, name.fifo, clock.now());
     (places, found)
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, RouteRecord, Verdict, judge};
-use acequia_core::port::{Ledger, Page, Unavailable};
+use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 use acequia_core::strikes::Strike;
 
 use crate::fault::Faults;
@@ -92,6 +92,25 @@ fn as_row(record: &Record) -> Row {
     match record {
         Record::Route(route) => Row::Route(serde_json::to_string(route).unwrap_or_default()),
         Record::Delivery(delivery) => Row::Delivery(serde_json::to_string(delivery).unwrap_or_default()),
+    }
+}
+
+impl Amend for InMemoryLedger {
+    async fn amend(
+        &self,
+        tenant: &TenantId,
+        seen: &DeliveryRecord,
+        record: &DeliveryRecord,
+    ) -> Result<bool, Unavailable> {
+        self.writes.call("amend a record of the ledger")?;
+        let mut rows = self.rows.lock();
+        let key = delivery_key(tenant, &record.key());
+        let stands = rows.get(&key).and_then(as_delivery);
+        let is_same = stands.is_some_and(|stands| stands == *seen);
+        if is_same {
+            rows.insert(key, as_row(&Record::Delivery(Box::new(record.clone()))));
+        }
+        Ok(is_same)
     }
 }
 

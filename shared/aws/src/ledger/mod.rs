@@ -10,7 +10,7 @@ mod strikes;
 
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
-use acequia_core::port::{Ledger, Page, Unavailable};
+use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 use aws_sdk_dynamodb::Client;
 
 pub use claim::{ClaimWrite, ClaimWriter};
@@ -36,6 +36,18 @@ impl<W: ClaimWriter> DynamoLedger<W> {
     /// The ledger in this table, with another way to write claims.
     pub fn with_writer(client: Client, table: impl Into<String>, writer: W) -> Self {
         Self { rows: rows::Rows::new(client, table.into()), writer }
+    }
+}
+
+impl<W: ClaimWriter> Amend for DynamoLedger<W> {
+    async fn amend(
+        &self,
+        tenant: &TenantId,
+        seen: &DeliveryRecord,
+        record: &DeliveryRecord,
+    ) -> Result<bool, Unavailable> {
+        let write = ClaimWrite { record: record.clone(), over: Some(seen.clone()) };
+        self.rows.conditional().put(tenant, &write).await
     }
 }
 

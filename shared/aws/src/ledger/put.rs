@@ -26,7 +26,8 @@ impl PutClaims {
         Self { client, table: table.into() }
     }
 
-    async fn put(&self, tenant: &TenantId, write: &ClaimWrite) -> Result<bool, Unavailable> {
+    /// Writes one record, over the one that is expected there; answers whether it was.
+    pub(super) async fn put(&self, tenant: &TenantId, write: &ClaimWrite) -> Result<bool, Unavailable> {
         let item = item_of(tenant, &write.record).map_err(|error| Unavailable::new(OPERATION, error))?;
         let mut request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let mut conditions = Vec::new();

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures::StreamExt as _;
 
+use super::put::PutClaims;
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, Item, ROUTE, text, text_of};
 use crate::parking::batch::Table;
@@ -42,6 +43,11 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// Conditional writes into it.
+    pub(super) fn conditional(&self) -> PutClaims {
+        PutClaims::new(self.client.clone(), self.table.clone())
     }
 
     /// The table, for rows that are no records.

@@ -15,6 +15,7 @@
 //! Records also expire (`expires_at`); the store deletes late, so [`judge`] compares the time itself.
 
 mod claim;
+mod learn;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::id::{EventId, SinkId};
 use crate::outcome::Reason;
 
 pub use claim::{ClaimRequest, Round, Verdict, judge};
+pub use learn::{Learned, learn};
 
 /// How long the ledger remembers: longer than SQS can hold a message and its dead-letter queue keep it (14 days each).
 pub const RETENTION: Duration = Duration::from_hours(720);

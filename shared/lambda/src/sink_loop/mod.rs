@@ -89,10 +89,11 @@ impl Item {
         self.attempted = Some(Attempted::not_begun(cause));
     }
 
-    /// Whether it was attempted, or needs no attempt any more.
+    /// Whether it was attempted for sure, or needs no attempt any more.
     fn is_handled(&self) -> bool {
-        self.attempted.as_ref().is_some_and(|attempted| {
-            attempted.ended_at.is_some() || attempted.result.as_ref().err().is_none_or(|cause| !cause.comes_back())
+        self.attempted.as_ref().is_some_and(|attempted| match &attempted.result {
+            Ok(_) => true,
+            Err(cause) => cause.spends_attempt() || !cause.comes_back(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{AttemptNote, DeliveryKey, DeliveryRecord, Receipt, Record, RouteRecord, Status};
 use acequia_core::outcome::Reason;
-use acequia_core::port::Ledger;
+use acequia_core::port::{Amend, Ledger};
 
 use crate::build::{at, claim, delivery_key, event_id, record, sink_id, start, tenant_id};
 
@@ -55,6 +55,19 @@ async fn write(ledger: &impl Ledger, tenant: &TenantId, records: &[Record]) {
     for answer in answers {
         answer.unwrap();
     }
+}
+
+/// A record is changed where it still stands as it was read, and left alone where somebody wrote it since.
+pub async fn a_record_is_amended_unless_somebody_wrote_it_since(ledger: &(impl Ledger + Amend)) {
+    let tenant = tenant_id("amend");
+    let seen = record("e", "mail", Status::Claimed);
+    let delivered = DeliveryRecord { status: Status::Delivered, updated_at: at(5), claim: None, ..seen.clone() };
+    assert!(!ledger.amend(&tenant, &seen, &delivered).await.unwrap(), "there is none");
+    write(ledger, &tenant, &[delivery(seen.clone())]).await;
+    assert!(ledger.amend(&tenant, &seen, &delivered).await.unwrap());
+    let late = DeliveryRecord { status: Status::Retry, updated_at: at(6), ..seen.clone() };
+    assert!(!ledger.amend(&tenant, &seen, &late).await.unwrap(), "it was changed since");
+    assert_eq!(ledger.read(&tenant, &[seen.key()]).await.unwrap(), [Some(delivered)]);
 }
 
 /// Sixty records go in and come out unchanged and in order, and a key without a record answers none.

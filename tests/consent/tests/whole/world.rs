@@ -85,7 +85,7 @@ pub(crate) struct World {
     email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryMailBook, InMemoryConsents>>,
     forward: Loop<ForwardSink<InMemoryQueues>>,
     confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>,
-    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook>,
+    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemoryLedger>,
     /// How much of the stream the outbox has been through.
     read: Mutex<usize>,
 }
@@ -142,6 +142,7 @@ impl World {
             tenants: cached(),
             consents: consents.clone(),
             book: book.clone(),
+            ledger: ledger.clone(),
             clock: time(),
             configuration_set: "acequia-test".to_owned(),
         };

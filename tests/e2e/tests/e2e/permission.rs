@@ -117,6 +117,7 @@ fn the_feedback_function_may_change_consents_and_cannot_read_secrets_or_send_any
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("sending a mail", mail(&role));
     assert_denied("changing a tenant", write_tenants(&role));
+    assert_denied("reading the whole ledger", read_ledger(&role));
 }
 
 #[test]
