@@ -2,6 +2,7 @@
 
 import json
 import unittest
+import urllib.request
 
 from botocore.exceptions import ClientError
 
@@ -300,6 +301,9 @@ class Ses(Started):
         messages = self.aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
         told = [json.loads(message["Body"]) for message in messages]
         self.assertEqual(sorted(event["eventType"] for event in told), ["Bounce", "Send"])
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_ministack/ses/messages") as answer:
+            mails = json.load(answer)["messages"][ACCOUNT]
+        self.assertIn(["told"], [[tag["Value"] for tag in mail["Tags"]] for mail in mails if "Tags" in mail])
         for event in told:
             self.assertEqual(event["mail"]["tags"], {"of": ["told"], "ses:configuration-set": ["told"]})
 

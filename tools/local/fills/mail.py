@@ -99,15 +99,29 @@ def apply() -> None:
         answer = await handle(method, path, headers, body, query_params)
         if method == "POST" and path.rstrip("/") == SENDING[0] and answer[0] == 200:
             request, message_id = json.loads(body), json.loads(answer[2])["MessageId"]
-            sent = next(mail for mail in reversed(ses._sent_emails_list()) if mail["MessageId"] == message_id)
-            # What the emulator does not keep of a mail, for those who read it back.
-            sent["ReplyTo"] = request.get("ReplyToAddresses", [])
-            sent["Headers"] = request.get("Content", {}).get("Simple", {}).get("Headers", [])
-            sent["Tags"] = request.get("EmailTags", [])
-            sent["ConfigurationSetName"] = request.get("ConfigurationSetName")
+            unkept[message_id] = {
+                "ReplyTo": request.get("ReplyToAddresses", []),
+                "Headers": request.get("Content", {}).get("Simple", {}).get("Headers", []),
+                "Tags": request.get("EmailTags", []),
+                "ConfigurationSetName": request.get("ConfigurationSetName"),
+            }
             publish(request, message_id)
         return answer
 
+    # What the emulator does not keep of a mail, for those who read it back.
+    unkept = {}
+    look = app._handle_ses_messages_request
+
+    async def looked(method, path, headers, query_params):
+        answer = await look(method, path, headers, query_params)
+        if answer is None or answer[0] != 200:
+            return answer
+        found = json.loads(answer[2])
+        for mail in (mail for mails in found["messages"].values() for mail in mails):
+            mail.update(unkept.get(mail["MessageId"], {}))
+        return answer[0], answer[1], json.dumps(found).encode()
+
+    app._handle_ses_messages_request = looked
     ses_v2.handle_request = handled
     iam_actions._ses_v2_resource_arn = resource
     app._enforce_ses_v2 = enforced

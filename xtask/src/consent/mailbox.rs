@@ -28,6 +28,7 @@ fn one(mail: &Json, link_base: &str) -> Mail {
     let text = |name: &str| mail.get(name).and_then(Json::as_str).unwrap_or_default();
     // Where there are both, the reader sees the HTML.
     let body = Some(text("BodyHtml")).filter(|html| !html.is_empty()).unwrap_or_else(|| text("BodyText"));
+    let body = body.replace("&#x2f;", "/").replace("&amp;", "&");
     let header = |name: &str| {
         let headers = mail.get("Headers").and_then(Json::as_array).into_iter().flatten();
         headers.filter_map(|header| header.get("Name").and_then(Json::as_str)).any(|found| found == name)
@@ -35,7 +36,7 @@ fn one(mail: &Json, link_base: &str) -> Mail {
     Mail {
         to: mail.pointer("/To/0").and_then(Json::as_str).unwrap_or_default().to_owned(),
         subject: text("Subject").to_owned(),
-        links: links(body, link_base),
+        links: links(&body, link_base),
         has_one_click: header("List-Unsubscribe") && header("List-Unsubscribe-Post"),
     }
 }

@@ -51,6 +51,9 @@ pub(crate) struct Options {
     /// How many people sign, with --consent; a multiple of 20.
     #[arg(long, default_value_t = 1000, requires = "consent", value_parser = consent::people_count)]
     people: u32,
+    /// Take the functions as they were built last, though their sources may have changed since: for work on the demo itself.
+    #[arg(long)]
+    as_built: bool,
     /// Write the figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -63,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     let whole = Step::begin("demo");
     setup::ensure()?;
-    let built = build::build()?;
+    let built = build::build(options.as_built)?;
     let local = Local::up(&built, &STACKS, options.port, options.keep)?;
     report::step("configure the tenants", || tenant::configure(&local))?;
 
@@ -95,7 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 fn consent(options: &Options) -> Result<bool> {
     let whole = Step::begin("demo --consent");
     setup::ensure()?;
-    let built = build::build()?;
+    let built = build::build(options.as_built)?;
     let local = Local::up(&built, &[consent::STACK], options.port, options.keep)?;
     report::step("configure the tenant", || consent::configure(&local))?;
     let checks = consent::run(&local, options.people, options.rate, |link| {

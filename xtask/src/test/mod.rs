@@ -18,7 +18,7 @@ use crate::local::Local;
 use crate::process;
 use crate::report::Step;
 use crate::setup::{self, Tools};
-use crate::{build, emulator, host, lint};
+use crate::{build, consent, emulator, host, lint};
 use plan::Plan;
 
 /// Options of the tests.
@@ -27,10 +27,17 @@ pub(crate) struct Options {
     /// Leave out what needs the local AWS: the end-to-end tests and the adapters' conformance.
     #[arg(long)]
     fast: bool,
+    /// Take the functions as they were built last, though their sources may have changed since: for work on the tests themselves.
+    #[arg(long, conflicts_with = "fast")]
+    as_built: bool,
 }
 
 /// How long the last messages of the tests may take: a duplicate of a claimed delivery waits for the lease of a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
+
+/// How many people sign in the scenario of double opt-in, and how many in a second.
+const PEOPLE: u32 = 1000;
+const SIGNATURES_PER_SECOND: u32 = 100;
 
 /// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps order.
 const TENANTS: [TenantStack; 4] = [
@@ -80,11 +87,16 @@ fn steps(plan: &mut Plan, options: Options) -> Result<()> {
     let mut python = plan::at_root(process::command(Tools::Local.program("python")));
     python.args(["-m", "unittest", "discover", "--start-directory", "tools/local", "--pattern", "test_*.py"]);
     plan.unittest("tests of tools/local", python)?;
-    let built = build::build()?;
-    let local = Local::up(&built, &TENANTS, None, false)?;
+    let built = build::build(options.as_built)?;
+    let tenants: Vec<TenantStack> = TENANTS.into_iter().chain([consent::STACK]).collect();
+    let local = Local::up(&built, &tenants, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator"]);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
+    plan.proof("double opt-in of 1,000 people", || {
+        consent::configure(&local)?;
+        consent::run(&local, PEOPLE, SIGNATURES_PER_SECOND, |_| ())
+    })?;
     plan.condition("nothing is left on the way", || left_over(&local))
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::report::Step;
+use crate::report::{self, Check, Step};
 use crate::{host, process};
 
 /// What has run so far.
@@ -53,6 +53,17 @@ impl Plan {
                 self.fail(name);
             }
         }
+        step.end();
+        Ok(())
+    }
+
+    /// Proves something, statement by statement; each counts as a test.
+    pub(crate) fn proof(&mut self, name: &str, prove: impl FnOnce() -> Result<Vec<Check>>) -> Result<()> {
+        let step = Step::begin(name);
+        let checks = prove()?;
+        println!("{}", report::verdict(&checks));
+        let held = checks.iter().filter(|check| check.holds).count() as u64;
+        self.count(name, [held, checks.len() as u64 - held, 0], report::hold(&checks) && held > 0);
         step.end();
         Ok(())
     }
