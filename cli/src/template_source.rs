@@ -22,7 +22,7 @@ pub(crate) fn resolve(document: &mut Json, folder: Option<&Path>) -> Vec<Issue> 
     for (name, languages) in templates {
         for (tag, template) in languages.as_object_mut().into_iter().flatten() {
             let Some(fields) = template.as_object_mut() else { continue };
-            if let Err((field, problem, line)) = resolve_one(fields, folder) {
+            if let Err((field, problem, line)) = resolve_one(fields, tag, folder) {
                 issues.push(Issue { path: format!("templates.{name}.{tag}.{field}"), problem, line_in_value: line });
             }
         }
@@ -33,7 +33,7 @@ pub(crate) fn resolve(document: &mut Json, folder: Option<&Path>) -> Vec<Issue> 
 /// Which field is wrong, how, and in which line of it.
 type Wrong = (&'static str, String, Option<usize>);
 
-fn resolve_one(fields: &mut Map<String, Json>, folder: Option<&Path>) -> Result<(), Wrong> {
+fn resolve_one(fields: &mut Map<String, Json>, tag: &str, folder: Option<&Path>) -> Result<(), Wrong> {
     for (field, file) in [("mjml", "mjml_file"), ("html", "html_file"), ("text", "text_file")] {
         let Some(name) = fields.remove(file) else { continue };
         if fields.contains_key(field) {
@@ -47,7 +47,11 @@ fn resolve_one(fields: &mut Map<String, Json>, folder: Option<&Path>) -> Result<
             return Err(("mjml", "html stands beside it: leave one of the two out".to_owned(), None));
         }
         // What is no text is left for the check of types.
-        let html = mjml.as_str().map(compile).transpose().map_err(|(problem, line)| ("mjml", problem, line))?;
+        let html = mjml
+            .as_str()
+            .map(|source| compile(source, tag))
+            .transpose()
+            .map_err(|(problem, line)| ("mjml", problem, line))?;
         fields.insert("html".to_owned(), html.map_or(mjml, Json::from));
     }
     if !fields.contains_key("text")
@@ -73,10 +77,12 @@ fn read(name: &Json, folder: Option<&Path>) -> Result<String, String> {
     std::fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
-/// The HTML of MJML. Nothing is fetched: an `mj-include` is refused.
-fn compile(source: &str) -> Result<String, (String, Option<usize>)> {
+/// The HTML of MJML, in the language of its tag where it names none itself. Nothing is fetched: an `mj-include` is refused.
+fn compile(source: &str, tag: &str) -> Result<String, (String, Option<usize>)> {
     bounded(source).map_err(|problem| (problem, None))?;
-    let parsed = mrml::parse(source).map_err(|error| (format!("the MJML does not compile: {error}"), None))?;
+    let mut parsed = mrml::parse(source).map_err(|error| (format!("the MJML does not compile: {error}"), None))?;
+    // Screen readers pronounce a mail by it.
+    parsed.element.attributes.lang.get_or_insert_with(|| tag.to_owned());
     parsed
         .element
         .render(&mrml::prelude::render::RenderOptions::default())

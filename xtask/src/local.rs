@@ -1,6 +1,6 @@
 //! A whole local environment: the local AWS with the platform and tenants deployed, the receiver, and the operator's command.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::acequia::Acequia;
 use crate::build::Built;
@@ -9,6 +9,16 @@ use crate::emulator::{self, Server};
 use crate::process;
 use crate::receiver::Receiver;
 use crate::setup::Tools;
+
+/// Counts its arguments in all log events.
+const SEARCH: &str = "
+import boto3, json, sys
+logs = boto3.client('logs')
+groups = [group['logGroupName'] for page in logs.get_paginator('describe_log_groups').paginate() for group in page['logGroups']]
+pages = (page for group in groups for page in logs.get_paginator('filter_log_events').paginate(logGroupName=group))
+text = '\\n'.join(event['message'] for page in pages for event in page['events'])
+print(json.dumps([text.count(wanted) for wanted in sys.argv[1:]] + [len(text)]))
+";
 
 /// A running environment; it ends when it is dropped.
 pub(crate) struct Local {
@@ -47,6 +57,16 @@ impl Local {
         let mut command = process::command(Tools::Local.program("python"));
         command.args(["-c", call, domain]).env_clear().envs(emulator::variables(&self.aws.address));
         process::output(&mut command, "registering a domain with SES", "").map(drop)
+    }
+
+    /// How often each text stands in the logs of all functions, and how long those are.
+    pub(crate) fn search_logs(&self, texts: &[&str]) -> Result<(Vec<u64>, u64)> {
+        let mut command = process::command(Tools::Local.program("python"));
+        command.args(["-c", SEARCH]).args(texts).env_clear().envs(emulator::variables(&self.aws.address));
+        let said = process::output(&mut command, "searching the logs", "")?;
+        let mut counts: Vec<u64> = serde_json::from_str(&said).context("searching the logs answered another form")?;
+        let length = counts.pop().context("searching the logs answered nothing")?;
+        Ok((counts, length))
     }
 
     /// The receiver's address.

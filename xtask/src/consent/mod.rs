@@ -93,6 +93,7 @@ pub(crate) fn run(local: &Local, count: u32, rate: u32, show: impl FnOnce(&str))
     checks.extend(account.delivered(&people));
     checks.push(press_again(&asked, &people, local, &account, &base)?);
     checks.push(nothing_dead(local)?);
+    checks.push(secrecy(local, &asked, &base)?);
     Ok(checks)
 }
 
@@ -238,6 +239,19 @@ fn press_again(asked: &Asked, people: &[Person], local: &Local, before: &Account
         says: format!(
             "again: {opened} used links were opened once more, their buttons pressed, and nobody heard of it"
         ),
+    })
+}
+
+/// The logs of all functions hold no address, no name and no link.
+fn secrecy(local: &Local, asked: &Asked, base: &str) -> Result<Check> {
+    let link = asked.values().next().map(first_link).transpose()?.unwrap_or_default();
+    let token = link.trim_start_matches(&format!("{base}/c/{TENANT}/"));
+    let personal = ["@example.org", "@simulator.amazonses.com", "first_name", token];
+    let (counts, length) = local.search_logs(&personal)?;
+    let found: u64 = counts.iter().sum();
+    Ok(Check {
+        holds: found == 0 && length > 0 && !token.is_empty(),
+        says: format!("secrecy: {length} characters of logs hold {found} addresses, names or links"),
     })
 }
 
