@@ -19,7 +19,7 @@ pub(crate) async fn write(
     clock: &dyn Clock,
     current: &CurrentTenant,
     items: &[Item],
-    decided: &[Decided],
+    decided: &[Decided<'_>],
 ) {
     let now = clock.now();
     // One row per event: where an event stands in the batch twice, its rows say the same.

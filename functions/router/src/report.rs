@@ -18,7 +18,7 @@ pub(crate) fn report(
     name: &QueueName,
     clock: &dyn Clock,
     items: &[Item],
-    decided: &[Decided],
+    decided: &[Decided<'_>],
 ) -> BatchMetrics {
     let now = clock.now();
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);

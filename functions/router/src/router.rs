@@ -109,7 +109,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         watch: &mut Watch,
         items: &[Item],
     ) -> SqsBatchResponse {
-        let mut decided: Vec<Decided> = items.iter().map(|item| self.decide(item)).collect();
+        let mut decided: Vec<Decided<'_>> = items.iter().map(|item| self.decide(item)).collect();
         quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
         // The router spends no attempts: each receive of an event is one for nothing.
         let spent = vec![Some(0); decided.len()];
@@ -183,9 +183,9 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         }
     }
 
-    fn decide(&self, item: &Item) -> Decided {
-        let message = item.message.clone();
-        let receives = receives_in_all(&message);
+    fn decide<'m>(&self, item: &'m Item) -> Decided<'m> {
+        let message = &item.message;
+        let receives = receives_in_all(message);
         let disposition = item.failure.as_ref().map_or(Disposition::Acknowledge, |cause| {
             // The router has no schedule of its own: only sinks spend attempts.
             cause.disposition(&RetryPolicy::default(), receives, receives, self.chance.unit())

@@ -5,19 +5,11 @@
 
 /// Says whether brackets nest deeper than `most` levels. The text need not be valid JSON; strings are skipped over.
 pub(crate) fn exceeds(text: &str, most: usize) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut rest) = (0_usize, text.as_bytes());
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
         match byte {
-            b'"' => in_string = true,
+            b'"' => rest = behind_string(behind),
             b'[' | b'{' => {
                 depth += 1;
                 if depth > most {
@@ -29,6 +21,19 @@ pub(crate) fn exceeds(text: &str, most: usize) -> bool {
         }
     }
     false
+}
+
+/// What follows the string that has just begun. Most bytes of an event stand in strings, so these are not looked at one by one.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let is_end = rest.get(at) == Some(&b'"');
+        // Whatever is escaped, it is one byte that ends no string.
+        rest = rest.get(at + if is_end { 1 } else { 2 }..).unwrap_or_default();
+        if is_end {
+            return rest;
+        }
+    }
+    &[]
 }
 
 #[cfg(test)]

@@ -22,9 +22,9 @@ const LONGEST_HIDE: Duration = Duration::from_mins(719);
 
 /// A message with what was decided about it.
 #[derive(Debug)]
-pub struct Decided {
+pub struct Decided<'m> {
     /// The message.
-    pub message: Incoming,
+    pub message: &'m Incoming,
     /// What is to happen to it.
     pub disposition: Disposition,
     /// What was wrong, in words, for the dead-letter queue.
@@ -35,7 +35,7 @@ pub struct Decided {
     pub refused: Option<Reason>,
 }
 
-impl Decided {
+impl Decided<'_> {
     /// Lets it come back, because the dead-letter queue did not take it.
     fn give_back(&mut self, reason: Reason, chance: &dyn Chance) {
         self.disposition = Disposition::Hide(back_off(self.message.receives, chance.unit()));
@@ -50,13 +50,13 @@ pub async fn quarantine(
     chance: &dyn Chance,
     queue: &QueueArn,
     name: &QueueName,
-    decided: &mut [Decided],
+    decided: &mut [Decided<'_>],
 ) {
     let now = clock.now();
     let mut moved: Vec<(usize, Reason, Outgoing)> = Vec::new();
     for (index, item) in decided.iter_mut().enumerate() {
         let Disposition::Quarantine(reason) = item.disposition else { continue };
-        if let Some(outgoing) = quarantined(&item.message, reason, &item.detail, item.attempts, now) {
+        if let Some(outgoing) = quarantined(item.message, reason, &item.detail, item.attempts, now) {
             moved.push((index, reason, outgoing));
         } else {
             tracing::warn!(message.id = item.message.message_id, reason = %reason,
@@ -93,7 +93,7 @@ pub async fn park(
     name: &QueueName,
     watch: &Watch,
     spent: &[Option<u32>],
-    decided: &mut [Decided],
+    decided: &mut [Decided<'_>],
 ) {
     let now = clock.now();
     let mut leaving: Vec<(usize, Duration)> = Vec::new();
@@ -106,7 +106,7 @@ pub async fn park(
         if watch.suspects(&item.message.message_id) {
             continue;
         }
-        if let Some(row) = Parked::of(&name.tenant, &item.message, wait, now) {
+        if let Some(row) = Parked::of(&name.tenant, item.message, wait, now) {
             leaving.push((index, wait));
             rows.push(row);
         } else {
@@ -134,11 +134,11 @@ pub async fn park(
 }
 
 /// Hides what is to come back, and makes the answer to SQS.
-pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided]) -> SqsBatchResponse {
+pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided<'_>]) -> SqsBatchResponse {
     let returned: Vec<(&Incoming, Duration)> = decided
         .iter()
         .filter_map(|item| match item.disposition {
-            Disposition::Hide(wait) => Some((&item.message, wait.min(LONGEST_HIDE))),
+            Disposition::Hide(wait) => Some((item.message, wait.min(LONGEST_HIDE))),
             Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Park(_) => None,
         })
         .collect();

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use acequia_core::config::Sink as SinkConfig;
 use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{DeliveryKey, DeliveryRecord};
+use acequia_core::ledger::DeliveryRecord;
 use acequia_core::order::Stopped;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, Strikes, TenantStore};
@@ -95,11 +95,6 @@ impl Item {
             Ok(_) => true,
             Err(cause) => cause.spends_attempt() || !cause.comes_back(),
         })
-    }
-
-    fn key(&self) -> Option<DeliveryKey> {
-        let delivery = self.delivery.as_ref()?;
-        Some(DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() })
     }
 }
 
@@ -240,16 +235,24 @@ fn fold(items: &mut [Item]) {
     if crate::mutation::skips_fold() {
         return;
     }
-    let mut first: HashMap<DeliveryKey, (usize, String)> = HashMap::new();
-    for (index, item) in items.iter_mut().enumerate() {
-        let (Some(key), Some(delivery)) = (item.key(), item.open()) else { continue };
-        let body = delivery.envelope.body.clone();
-        match first.get(&key) {
+    let mut first: HashMap<&str, (usize, &str)> = HashMap::new();
+    let mut again: Vec<(usize, Option<usize>)> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(delivery) = item.open() else { continue };
+        let body = delivery.envelope.body.as_str();
+        // The id is the hash of what identifies a delivery.
+        match first.get(delivery.id.as_str()) {
             None => {
-                first.insert(key, (index, body));
+                first.insert(delivery.id.as_str(), (index, body));
             }
-            Some((earlier, same)) if *same == body => item.follows = Some(*earlier),
-            Some(_) => item.fail(Cause::PayloadConflict),
+            Some((earlier, same)) => again.push((index, (*same == body).then_some(*earlier))),
+        }
+    }
+    for (index, earlier) in again {
+        match (items.get_mut(index), earlier) {
+            (Some(item), Some(earlier)) => item.follows = Some(earlier),
+            (Some(item), None) => item.fail(Cause::PayloadConflict),
+            (None, _) => {}
         }
     }
 }
@@ -258,10 +261,10 @@ fn fold(items: &mut [Item]) {
 fn stop_groups(items: &mut [Item]) {
     let mut stopped = Stopped::default();
     for item in items {
-        let group = item.message.group.clone();
+        let group = item.message.group.as_deref();
         match item.attempted.as_ref().map(|attempted| &attempted.result) {
-            Some(Err(cause)) if cause.comes_back() => stopped.stop(group.as_deref()),
-            None if item.follows.is_none() && stopped.has(group.as_deref()) => item.fail(Cause::GroupStopped),
+            Some(Err(cause)) if cause.comes_back() => stopped.stop(group),
+            None if item.follows.is_none() && stopped.has(group) => item.fail(Cause::GroupStopped),
             _ => {}
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn report<S: Sink>(
     name: &QueueName,
     clock: &dyn Clock,
     items: &[Item],
-    decided: &[Decided],
+    decided: &[Decided<'_>],
 ) -> BatchMetrics {
     let now = clock.now();
     let mut metrics =
@@ -107,7 +107,7 @@ impl<'a> AttemptRecord<'a> {
         name: &'a QueueName,
         now: Timestamp,
         item: &'a Item,
-        decision: &'a Decided,
+        decision: &'a Decided<'a>,
         cause: Option<&'a Cause>,
     ) -> Self {
         let delivery = item.delivery.as_ref();

@@ -14,10 +14,10 @@ use crate::{CurrentTenant, Sink};
 
 impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
-    pub(super) fn decide(&self, items: &[Item]) -> Vec<Decided> {
+    pub(super) fn decide<'m>(&self, items: &'m [Item]) -> Vec<Decided<'m>> {
         let default = RetryPolicy::default();
-        let decide = |item: &Item| {
-            let message = item.message.clone();
+        let decide = |item: &'m Item| {
+            let message = &item.message;
             let spent = item.record.as_ref().map_or(0, |record| record.spent);
             let (disposition, detail, attempts) = match item.attempted.as_ref().map(|attempted| &attempted.result) {
                 Some(Ok(_)) => (Disposition::Acknowledge, String::new(), spent.saturating_add(1)),
@@ -41,7 +41,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         name: &QueueName,
         current: Option<&CurrentTenant>,
         items: &[Item],
-        decided: &[Decided],
+        decided: &[Decided<'_>],
     ) -> u64 {
         let Some(current) = current else { return 0 };
         let now = self.clock.now();
@@ -76,7 +76,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
 }
 
 /// The record of an item as it stands now; `None` for what was not admitted, or left no trace.
-fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRecord> {
+fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<DeliveryRecord> {
     let mut record = (**item.record.as_ref()?).clone();
     let attempted = item.attempted.as_ref()?;
     let spends = attempted.result.as_ref().err().is_none_or(Cause::spends_attempt);
@@ -129,7 +129,7 @@ fn settled(item: &Item, decided: &Decided, now: Timestamp) -> Option<DeliveryRec
 }
 
 /// Gives each message that repeats another one of the batch the fate of that one.
-pub(super) fn share_fate(items: &[Item], decided: &mut [Decided]) {
+pub(super) fn share_fate(items: &[Item], decided: &mut [Decided<'_>]) {
     for (index, item) in items.iter().enumerate() {
         let Some(first) = item.follows else { continue };
         let fate = match decided.get(first).map(|first| first.disposition) {
