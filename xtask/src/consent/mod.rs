@@ -94,6 +94,7 @@ pub(crate) fn run(local: &Local, count: u32, rate: u32, show: impl FnOnce(&str))
     checks.push(press_again(&asked, &people, local, &account, &base)?);
     checks.push(nothing_dead(local)?);
     checks.push(secrecy(local, &asked, &base)?);
+    checks.push(forgotten(local, &people)?);
     Ok(checks)
 }
 
@@ -252,6 +253,22 @@ fn secrecy(local: &Local, asked: &Asked, base: &str) -> Result<Check> {
     Ok(Check {
         holds: found == 0 && length > 0 && !token.is_empty(),
         says: format!("secrecy: {length} characters of logs hold {found} addresses, names or links"),
+    })
+}
+
+/// What was agreed can be shown to the person, and forgotten.
+fn forgotten(local: &Local, people: &[Person]) -> Result<Check> {
+    let somebody = people.iter().find(|person| person.answer == Answer::Accept).context("nobody accepts")?;
+    let export = |address: &str| local.acequia.run(&["consent", "export", TENANT, address], "");
+    let before = export(&somebody.address)?.lines().count();
+    local.acequia.run(&["consent", "erase", TENANT, &somebody.address, "--yes"], "")?;
+    let after = local.acequia.run(&["consent", "export", TENANT, &somebody.address], "").unwrap_or_default();
+    Ok(Check {
+        holds: before >= 2 && after.is_empty(),
+        says: format!(
+            "proof: {before} lines say when and how somebody agreed; erased, {} are left",
+            after.lines().count()
+        ),
     })
 }
 

@@ -10,7 +10,7 @@ const ADDRESS: &str = "very-private-person@example.org";
 fn logs() -> String {
     let aws = &world().aws;
     let mut text = String::new();
-    for function in ["router", "webhook", "forward", "email"] {
+    for function in ["router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback"] {
         let mut call = json!({"logGroupName": format!("/aws/lambda/acequia-local-{function}"), "limit": 10_000});
         loop {
             let answer = aws.json("logs", "Logs_20140328.FilterLogEvents", &call).unwrap();
