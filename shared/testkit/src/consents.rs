@@ -54,6 +54,20 @@ impl InMemoryConsents {
         self.rows.lock().stream.clone()
     }
 
+    /// Writes outbox rows without the change that they follow from: what nobody may do, for a test that proves that it would be found.
+    pub fn add_rows(&self, tenant: &TenantId, outbox: &[OutboxRow]) {
+        let mut rows = self.rows.lock();
+        for row in outbox {
+            rows.outbox.insert((tenant.clone(), row.key, row.id.clone()), row.clone());
+            rows.stream.push((tenant.clone(), row.clone()));
+        }
+    }
+
+    /// When the next reminder is due, of all tenants.
+    pub fn next_reminder(&self) -> Option<Timestamp> {
+        self.rows.lock().consents.values().filter_map(|consent| consent.remind_at).min()
+    }
+
     /// The outbox rows that are not carried out.
     pub fn outbox(&self) -> Vec<OutboxRow> {
         self.rows.lock().outbox.values().cloned().collect()

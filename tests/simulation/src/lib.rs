@@ -13,6 +13,7 @@
 //! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
 
 pub mod check;
+pub mod consent;
 pub mod dice;
 pub mod driver;
 pub mod function;
@@ -26,10 +27,11 @@ pub mod redrive;
 pub mod run;
 pub mod scenario;
 pub mod story;
+pub mod task;
 pub mod trace;
 pub mod weather;
 pub mod webhook;
 pub mod world;
 
 pub use mutation::Mutation;
-pub use run::{Options, Report, run};
+pub use run::{Family, Options, Report, run};
