@@ -54,6 +54,16 @@ impl InMemoryConsents {
         self.rows.lock().stream.clone()
     }
 
+    /// What the table's stream shows from this place on.
+    pub fn stream_from(&self, place: usize) -> Vec<(TenantId, OutboxRow)> {
+        self.rows.lock().stream.get(place..).unwrap_or_default().to_vec()
+    }
+
+    /// When the oldest outbox row was written that is not carried out.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.rows.lock().outbox.values().map(|row| row.at).min()
+    }
+
     /// Writes outbox rows without the change that they follow from: what nobody may do, for a test that proves that it would be found.
     pub fn add_rows(&self, tenant: &TenantId, outbox: &[OutboxRow]) {
         let mut rows = self.rows.lock();

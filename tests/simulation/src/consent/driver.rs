@@ -155,8 +155,7 @@ impl Driver {
         if self.scene.mutation == Some(Mutation::NeverSweep) {
             return None;
         }
-        let overdue = self.scene.consents.outbox().into_iter().map(|row| row.at).min();
-        let overdue = overdue.map(|at| after(at, Duration::from_mins(2).saturating_add(Duration::from_secs(2))));
+        let overdue = self.scene.consents.oldest().map(|at| after(at, Duration::from_mins(2).saturating_add(Duration::from_secs(2))));
         let due = overdue.into_iter().chain(self.scene.consents.next_reminder()).min()?;
         Some(due.max(self.next_schedule))
     }
@@ -180,9 +179,8 @@ impl Driver {
 
     /// Gives the shards what the table's stream shows.
     fn feed(&mut self) {
-        let rows = self.scene.consents.stream();
         let count = self.shards.len();
-        for (tenant, row) in rows.into_iter().skip(self.streamed) {
+        for (tenant, row) in self.scene.consents.stream_from(self.streamed) {
             self.streamed += 1;
             let shard = usize::from(row.key.subject.as_bytes().first().copied().unwrap_or(0)) % count;
             if let Some(shard) = self.shards.get_mut(shard) {

@@ -175,7 +175,7 @@ pub fn get_mail(scene: &Scene, parcel: &Parcel, event: &EventPlan, links: &[Stri
     let mut plans: Vec<(Duration, Happening)> = Vec::new();
     {
         let dice = &mut scene.world.lock().dice;
-        if dice.happens(0.4) {
+        if dice.happens(0.25) {
             for url in links {
                 let wait = dice.between(Duration::ZERO, Duration::from_secs(5));
                 plans.push((wait, visit(url, if dice.happens(0.3) { Way::Head } else { Way::Look })));

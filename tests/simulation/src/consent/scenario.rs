@@ -200,15 +200,15 @@ impl TenantPlan {
 impl Scenario {
     /// The scenario of a seed.
     pub fn of(dice: &mut Dice) -> Self {
-        let names = if dice.happens(0.5) { &["acme", "bona"][..] } else { &["acme"] };
+        let names = if dice.happens(0.3) { &["acme", "bona"][..] } else { &["acme"] };
         let tenants: Vec<_> = names.iter().map(|name| TenantPlan::of(dice, name)).collect();
         let mut events = Vec::new();
         for tenant in &tenants {
-            for person in 0..2 + dice.below(3) {
+            for person in 0..=dice.below(3) {
                 let temper = dice.pick(&TEMPERS).copied().unwrap_or(Temper::Accepts);
                 // The same names at every tenant, on purpose: nobody must take one for the other.
                 let address = format!("p{person}@people.example");
-                for _ in 0..=dice.below(4) {
+                for _ in 0..=dice.below(3) {
                     let number = events.len();
                     events.push(event(dice, &tenant.id, &address, temper, number));
                 }
