@@ -8,6 +8,8 @@ use acequia_core::consent::{
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -84,6 +86,11 @@ impl InMemoryConsents {
     }
 }
 
+/// A record as it comes back from a table: its times are of milliseconds.
+fn stored<T: Clone + Serialize + DeserializeOwned>(record: &T) -> T {
+    serde_json::to_value(record).and_then(serde_json::from_value).unwrap_or_else(|_| record.clone())
+}
+
 impl Consents for InMemoryConsents {
     async fn load(&self, tenant: &TenantId, key: &ConsentKey, actions: &[ActionId]) -> Result<Snapshot, Unavailable> {
         self.reads.call("read a consent")?;
@@ -104,13 +111,13 @@ impl Consents for InMemoryConsents {
             if current != change.expected() {
                 return Err(CommitError::Conflict);
             }
-            rows.consents.insert(key, change.consent.clone());
+            rows.consents.insert(key, stored(&change.consent));
             for action in &change.actions {
-                rows.actions.insert((tenant.clone(), change.key, action.id), action.clone());
+                rows.actions.insert((tenant.clone(), change.key, action.id), stored(action));
             }
             for row in &change.outbox {
-                rows.outbox.insert((tenant.clone(), change.key, row.id.clone()), row.clone());
-                rows.stream.push((tenant.clone(), row.clone()));
+                rows.outbox.insert((tenant.clone(), change.key, row.id.clone()), stored(row));
+                rows.stream.push((tenant.clone(), stored(row)));
             }
         }
         Ok(self.answers.call("write a consent")?)
