@@ -63,8 +63,9 @@ fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
 /// The mutation is found, by the rule that is there for it. A seed may break another rule before.
 fn assert_found(mutation: Mutation, words: &[&str]) {
     let options = Options { mutation: Some(mutation), ..Options::default() };
-    let by_its_rule =
-        |report: &Report| report.violations.first().is_some_and(|first| words.iter().any(|words| first.contains(words)));
+    let by_its_rule = |report: &Report| {
+        report.violations.first().is_some_and(|first| words.iter().any(|words| first.contains(words)))
+    };
     let found = (0..SEEDS).map(|seed| run(seed, options)).find(by_its_rule);
     let found = found.unwrap_or_else(|| panic!("{mutation:?} was not found within 2,000 seeds"));
     println!("{mutation:?}: seed {}: {}", found.seed, found.violations[0]);

@@ -97,7 +97,11 @@ fn sweep(family: Family, arguments: &Arguments) -> usize {
     failed.sort_by_key(|report| report.seed);
     for report in failed.iter().take(arguments.show) {
         eprintln!("{} seed {}: {}", family.as_str(), report.seed, report.violations.join("; "));
-        eprintln!("  replay: cargo run -p simulation --bin simulate -- --family {} --seed {} --trace", family.as_str(), report.seed);
+        eprintln!(
+            "  replay: cargo run -p simulation --bin simulate -- --family {} --seed {} --trace",
+            family.as_str(),
+            report.seed
+        );
     }
     let rate = f64::from(u32::try_from(seeds).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     println!(

@@ -1,32 +1,29 @@
 //! The part of SQS, Lambda, the stream, the schedules and the HTTP API: hands work to instances, and polls it in an order that chance decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::delivery::Incoming;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_lambda::Deadline;
 use acequia_testkit::build;
-use acequia_testkit::event::lambda_event;
-use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 
-use super::function::{Function, Input, Kind, Output};
+use super::function::{Function, Kind, Output};
 use super::mutation::Mutation;
 use super::people::{self, Visit};
 use super::scene::Scene;
-use super::stream::{Records, Shard};
+use super::stream::{Ended, Records, Shard};
+use super::work::{self, Work};
 use crate::driver::Step;
 use crate::task::Task;
 
-/// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
+/// An invocation may take this long: as in the templates.
 const TIMEOUT: Duration = Duration::from_mins(1);
-const VISIBILITY: Duration = Duration::from_mins(6);
 /// The schedules call this often, and up to a minute later.
 const SWEEP: Duration = Duration::from_mins(1);
 const OUTBOX_SWEEP: Duration = Duration::from_mins(5);
@@ -38,14 +35,6 @@ const MOST_STEPS: usize = 400_000;
 /// The queues of a tenant that functions read.
 pub const ROLES: [QueueRole; 3] =
     [QueueRole::Intake, QueueRole::Sink(SinkKind::Email), QueueRole::Sink(SinkKind::Forward)];
-
-/// What an invocation has in hand.
-enum Work {
-    Messages(QueueArn, Vec<Incoming>),
-    Records(Records),
-    Visit(Visit),
-    Schedule,
-}
 
 struct Invocation {
     number: u64,
@@ -155,7 +144,11 @@ impl Driver {
         if self.scene.mutation == Some(Mutation::NeverSweep) {
             return None;
         }
-        let overdue = self.scene.consents.oldest().map(|at| after(at, Duration::from_mins(2).saturating_add(Duration::from_secs(2))));
+        let overdue = self
+            .scene
+            .consents
+            .oldest()
+            .map(|at| after(at, Duration::from_mins(2).saturating_add(Duration::from_secs(2))));
         let due = overdue.into_iter().chain(self.scene.consents.next_reminder()).min()?;
         Some(due.max(self.next_schedule))
     }
@@ -222,38 +215,12 @@ impl Driver {
             if !self.is_free(kind) {
                 continue;
             }
-            let messages = self.receive(&queue);
+            let messages = work::receive(&self.scene, &queue);
             if !messages.is_empty() {
                 self.begin(kind, Work::Messages(queue, messages));
                 return true;
             }
         }
-    }
-
-    fn receive(&mut self, queue: &QueueArn) -> Vec<Incoming> {
-        let mut visible = self.scene.world.queues.visible(queue);
-        visible.sort();
-        visible.dedup();
-        let mut received = Vec::new();
-        if visible.is_empty() {
-            return received;
-        }
-        let most = 1 + self.scene.world.lock().dice.below(10);
-        while received.len() < most {
-            let Some(id) = self.scene.world.lock().dice.draw(&mut visible) else { break };
-            received.extend(self.scene.world.queues.receive_one(queue, &id, VISIBILITY));
-        }
-        for message in &received {
-            let wait = {
-                let state = &mut *self.scene.world.lock();
-                let again = state.dice.happens(state.weather.duplicated);
-                again.then(|| state.dice.between(Duration::ZERO, Duration::from_secs(90)))
-            };
-            if let Some(wait) = wait {
-                self.scene.world.queues.duplicate(queue, &message.message_id, wait);
-            }
-        }
-        received
     }
 
     /// Somebody follows a link.
@@ -269,25 +236,7 @@ impl Driver {
         function.instance.begin(number);
         let deadline = after(self.scene.world.clock.now(), TIMEOUT);
         self.scene.world.lock().history.running.insert(number);
-        let (input, shown) = match &work {
-            Work::Messages(queue, messages) => {
-                let event = serde_json::from_value(lambda_event(messages)).unwrap_or_default();
-                (Input::Messages(event), format!("{} messages of {}", messages.len(), queue.name()))
-            }
-            Work::Records(records) => {
-                for (tenant, row) in &records.rows {
-                    self.scene.seen().hand(number, tenant, row);
-                }
-                (Input::Records(records.event()), format!("records {} of shard {}: {:?}", records.from, records.shard, records.rows))
-            }
-            Work::Visit(visit) => {
-                visit.begin(&self.scene, number);
-                let purpose = visit.link(&self.scene).map(|(link, expired)| (link.purpose, expired));
-                let acts = self.scene.mutation == Some(Mutation::ActOnLook);
-                (Input::Request(visit.request(acts)), format!("{:?} of {purpose:?} at {}", visit.way, visit.tenant))
-            }
-            Work::Schedule => (Input::Schedule, "the schedule".to_owned()),
-        };
+        let (input, shown) = work.begin(&self.scene, number);
         self.scene.note(number, &format!("{kind:?} begins with {shown}"));
         let task = Task::new(Box::pin({
             let function = Arc::clone(&function);
@@ -301,7 +250,7 @@ impl Driver {
         let polled = one.task.poll();
         if one.function.instance.has_crashed() {
             let one = self.running.swap_remove(index);
-            self.fall(one, "CRASHES");
+            self.fall(&one, "CRASHES");
             return;
         }
         if let Poll::Ready(output) = polled {
@@ -318,10 +267,10 @@ impl Driver {
     }
 
     /// It ends without order: what it had comes again.
-    fn fall(&mut self, one: Invocation, how: &str) {
+    fn fall(&mut self, one: &Invocation, how: &str) {
         self.end(one.number, how);
         match &one.work {
-            Work::Records(records) => self.finish(records, None),
+            Work::Records(records) => self.finish(records, Ended::Failed),
             Work::Visit(visit) => visit.again(&self.scene),
             Work::Messages(..) | Work::Schedule => {}
         }
@@ -332,13 +281,14 @@ impl Driver {
         let now = self.scene.world.clock.now();
         while let Some(index) = self.running.iter().position(|one| one.deadline <= now) {
             let one = self.running.swap_remove(index);
-            self.fall(one, "TIMES OUT");
+            self.fall(&one, "TIMES OUT");
         }
     }
 
-    fn finish(&mut self, records: &Records, failed: Option<Option<usize>>) {
+    fn finish(&mut self, records: &Records, ended: Ended) {
         let now = self.scene.world.clock.now();
-        let given_up = self.shards.get_mut(records.shard).is_some_and(|shard| shard.finish(records, failed, now, self.retries));
+        let given_up =
+            self.shards.get_mut(records.shard).is_some_and(|shard| shard.finish(records, ended, now, self.retries));
         if given_up {
             self.scene.note(0, "the stream gives up on records");
         }
@@ -347,7 +297,7 @@ impl Driver {
     fn take(&mut self, one: &Invocation, output: Output) {
         match (&one.work, output) {
             (Work::Messages(queue, messages), Output::Batch(Ok(answer))) => {
-                let held = self.delete(queue, messages, &answer);
+                let held = work::delete(&self.scene, queue, messages, &answer);
                 self.scene.hold(one.number, held);
             }
             (Work::Messages(..), Output::Batch(Err(error))) => {
@@ -357,9 +307,10 @@ impl Driver {
                 let known = records.from..records.from.saturating_add(records.rows.len());
                 let failed: Vec<usize> = failed.iter().filter_map(|sequence| sequence.parse().ok()).collect();
                 if failed.iter().any(|sequence| !known.contains(sequence)) {
-                    self.scene.hold(one.number, Err(format!("the answer names {failed:?}, and the batch has {known:?}")));
+                    self.scene
+                        .hold(one.number, Err(format!("the answer names {failed:?}, and the batch has {known:?}")));
                 }
-                self.finish(records, Some(failed.into_iter().min()));
+                self.finish(records, failed.into_iter().min().map_or(Ended::All, Ended::From));
             }
             (Work::Visit(visit), Output::Page(status)) => {
                 self.scene.note(one.number, &format!("answers {status}"));
@@ -368,23 +319,5 @@ impl Driver {
             }
             _ => {}
         }
-    }
-
-    /// Deletes what is not named as failed.
-    fn delete(&self, queue: &QueueArn, messages: &[Incoming], answer: &SqsBatchResponse) -> Result<(), String> {
-        let failed: BTreeSet<&str> =
-            answer.batch_item_failures.iter().map(|item| item.item_identifier.as_str()).collect();
-        for message in messages.iter().filter(|message| !failed.contains(message.message_id.as_str())) {
-            let undeleted = {
-                let state = &mut *self.scene.world.lock();
-                state.dice.happens(state.weather.undeleted)
-            };
-            if !undeleted {
-                self.scene.world.queues.delete(queue, &message.receipt_handle);
-            }
-        }
-        let ids: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
-        let known = failed.is_subset(&ids);
-        if known { Ok(()) } else { Err(format!("the answer names {failed:?}, and the batch has {ids:?}")) }
     }
 }

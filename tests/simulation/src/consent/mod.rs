@@ -2,7 +2,7 @@
 //! forward sinks over the same perils, with people who answer mails, scanners that look at every link, and a stream that gives up.
 //!
 //! - [`scenario`] says what a run begins with, [`people`] what people do.
-//! - [`driver`] plays SQS, Lambda, the HTTP API and the schedules, [`stream`] the table's stream.
+//! - [`driver`] plays SQS, Lambda, the HTTP API and the schedules, [`stream`] the table's stream, [`work`] what comes in and out.
 //! - [`scene`] holds the stores; [`port`] stands before them with perils and eyes.
 //! - [`seen`] and [`rows`] check what was seen as it comes, [`check`] what must hold in the end.
 //! - [`mutation`] breaks consent on purpose.
@@ -18,6 +18,7 @@ pub mod scenario;
 pub mod scene;
 pub mod seen;
 pub mod stream;
+pub mod work;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -70,7 +71,10 @@ pub fn run(seed: u64, options: Options) -> Report {
         history.note(0, format_args!("{tenant:?}"));
     }
     for event in &scenario.events {
-        history.note(0, format_args!("{} of {}, {} {:?} {}", event.event, event.tenant, event.address, event.temper, event.list));
+        history.note(
+            0,
+            format_args!("{} of {}, {} {:?} {}", event.event, event.tenant, event.address, event.temper, event.list),
+        );
     }
     let state = State { dice, weather, history, outages: BTreeSet::new() };
     let world = World::new(clock, state, run::Options::default());

@@ -124,7 +124,10 @@ impl Visit {
             Purpose::Reject => state == Some(SubjectState::Rejected),
             Purpose::Unsubscribe => scene.seen().suppressed.contains_key(&(self.tenant.clone(), link.key.subject)),
             Purpose::Approve | Purpose::Decline => action.is_some_and(|action| {
-                !matches!(action, acequia_core::consent::ActionState::New | acequia_core::consent::ActionState::Confirming)
+                !matches!(
+                    action,
+                    acequia_core::consent::ActionState::New | acequia_core::consent::ActionState::Confirming
+                )
             }),
         };
         if holds { Ok(()) } else { Err(format!("the page says that {:?} is done, and it is {state:?}", link.purpose)) }
@@ -160,6 +163,7 @@ pub fn happen(scene: &Scene, what: Happening) -> Option<Visit> {
         }
         Happening::Notice(key, tenant, body) => {
             scene.note(0, "SES tells of a mail");
+            scene.seen().told.insert((tenant.clone(), key));
             scene.seen().declined.insert((tenant, key));
             deliver(scene, &feedback_queue(), body);
             None

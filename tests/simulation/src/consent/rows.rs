@@ -1,5 +1,7 @@
 //! What a change of consent owes, by the states that it leaves and enters; and what the rows of the outbox ask for.
 
+use std::time::Duration;
+
 use acequia_core::consent::notice::{CONFIRMING, EMAIL_STATUS, REJECTED, SOURCE};
 use acequia_core::consent::{Action, ActionState, Change, Consent, Errand, OutboxRow, Snapshot, SubjectState};
 use acequia_core::id::{DeliveryId, EventId, TenantId};
@@ -7,7 +9,6 @@ use acequia_core::ledger::after;
 use acequia_core::mail::{MailKind, MailRef, OWN_SINKS};
 use acequia_core::port::Clock as _;
 use acequia_testkit::build;
-use std::time::Duration;
 
 use super::scenario::{GOVERNED, TenantPlan};
 use super::seen::Seen;
@@ -126,7 +127,23 @@ impl Seen {
         if consent.version != earlier.version + 1 {
             return Err(format!("version {} follows {}", consent.version, earlier.version));
         }
+        self.once(tenant, change)?;
         self.asks(tenant, earlier, change)
+    }
+
+    /// An action is released once, and taken back once.
+    fn once(&mut self, tenant: &TenantId, change: &Change) -> Result<(), String> {
+        for row in &change.outbox {
+            let what = match row.errand {
+                Errand::Deliver { .. } => "released",
+                Errand::Notify if row.body.contains(REJECTED) => "taken back",
+                Errand::Notify | Errand::Moderate | Errand::Mail { .. } => continue,
+            };
+            if !self.once.insert((tenant.clone(), row.action, what)) {
+                return Err(format!("an action is {what} a second time: {row:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Which steps a subject may make.

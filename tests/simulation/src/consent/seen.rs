@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use acequia_core::config::SinkKind;
 use acequia_core::consent::{ActionId, AddressId, ConsentKey, OutboxRow};
-use acequia_core::id::{DeliveryId, EventId, TenantId};
+use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock as _;
-use acequia_testkit::FixedClock;
+use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
 use super::people::Happening;
@@ -44,6 +45,10 @@ pub struct Seen {
     pub released: BTreeSet<(TenantId, ActionId)>,
     /// When each subject's answer was written.
     pub answered: BTreeMap<(TenantId, ConsentKey), Timestamp>,
+    /// Of whose mails SES told that they bounced, or were called spam.
+    pub told: BTreeSet<(TenantId, ConsentKey)>,
+    /// What was released or taken back, by its action: each once.
+    pub once: BTreeSet<(TenantId, ActionId, &'static str)>,
     /// Since when addresses are suppressed.
     pub suppressed: BTreeMap<(TenantId, AddressId), Timestamp>,
     /// When mails were ordered that ask, reminders left out.
@@ -82,6 +87,8 @@ impl Seen {
             turned_down: BTreeSet::new(),
             released: BTreeSet::new(),
             answered: BTreeMap::new(),
+            told: BTreeSet::new(),
+            once: BTreeSet::new(),
             suppressed: BTreeMap::new(),
             asked: BTreeMap::new(),
             owed: Vec::new(),
@@ -115,7 +122,10 @@ impl Seen {
 
     /// An invocation is handed a row of the outbox, by the stream or by the sweep.
     pub fn hand(&mut self, who: u64, tenant: &TenantId, row: &OutboxRow) {
-        let found = self.rows.iter().position(|(owner, known, _)| owner == tenant && known.key == row.key && known.id == row.id);
+        let found = self
+            .rows
+            .iter()
+            .position(|(owner, known, _)| owner == tenant && known.key == row.key && known.id == row.id);
         if let Some(index) = found {
             *self.handed.entry((who, index)).or_default() += 1;
         }
@@ -127,8 +137,10 @@ impl Seen {
     /// Where what it asks for is not in the queues.
     pub fn settle(&mut self, tenant: &TenantId, row: &OutboxRow) -> Result<(), String> {
         self.settled.push((self.clock.now(), tenant.clone(), row.clone()));
-        let parcels = self.rows.iter().find(|(owner, known, _)| owner == tenant && known.key == row.key && known.id == row.id);
-        let missing = parcels.and_then(|(_, _, parcels)| parcels.iter().find(|parcel| !self.sent.contains_key(*parcel)));
+        let parcels =
+            self.rows.iter().find(|(owner, known, _)| owner == tenant && known.key == row.key && known.id == row.id);
+        let missing =
+            parcels.and_then(|(_, _, parcels)| parcels.iter().find(|parcel| !self.sent.contains_key(*parcel)));
         missing.map_or(Ok(()), |parcel| Err(format!("row {} is deleted before {parcel:?} is in its queue", row.id)))
     }
 
@@ -167,7 +179,9 @@ impl Seen {
         if *published <= handed {
             return Ok(());
         }
-        Err(format!("{parcel:?} is published {published} times by an invocation that was handed its row {handed} times"))
+        Err(format!(
+            "{parcel:?} is published {published} times by an invocation that was handed its row {handed} times"
+        ))
     }
 
     /// Which delivery this is.
@@ -175,7 +189,7 @@ impl Seen {
         self.by_delivery.get(id).cloned()
     }
 
-    /// The tenant's own queue took an event, or SES a mail. Answers whether it is the first time.
+    /// The tenant's own queue took an event, or SES a mail.
     ///
     /// # Errors
     /// Where it must not have.
@@ -194,12 +208,12 @@ impl Seen {
     /// Where it was known long enough that it must not.
     pub fn mail(&self, parcel: &Parcel, key: ConsentKey, address: &AddressId) -> Result<(), String> {
         let now = self.clock.now();
-        let long_ago = |at: &&Timestamp| after(**at, UNDER_WAY) < now;
+        let long_ago = |at: &Timestamp| after(*at, UNDER_WAY) < now;
         let owner = |id: ConsentKey| (parcel.tenant.clone(), id);
-        if parcel.is_asking() && self.answered.get(&owner(key)).filter(long_ago).is_some() {
+        if parcel.is_asking() && self.answered.get(&owner(key)).is_some_and(long_ago) {
             return Err(format!("{parcel:?} asks who has answered"));
         }
-        if self.suppressed.get(&(parcel.tenant.clone(), *address)).filter(long_ago).is_some() {
+        if self.suppressed.get(&(parcel.tenant.clone(), *address)).is_some_and(long_ago) {
             return Err(format!("{parcel:?} goes to an address that is suppressed"));
         }
         Ok(())
@@ -219,23 +233,16 @@ impl Seen {
     }
 
     fn claims(&self, parcel: &Parcel) -> SinkPlan {
-        let own = self.scenario.tenant(&parcel.tenant).and_then(|tenant| tenant.sinks.iter().find(|sink| sink.id == parcel.sink));
-        let kind = if parcel.is_mail() {
-            acequia_core::config::SinkKind::Email
-        } else {
-            acequia_core::config::SinkKind::Forward
-        };
+        let own = self
+            .scenario
+            .tenant(&parcel.tenant)
+            .and_then(|tenant| tenant.sinks.iter().find(|sink| sink.id == parcel.sink));
         SinkPlan {
-            id: acequia_testkit::build::sink_id(&parcel.sink),
-            kind,
+            id: build::sink_id(&parcel.sink),
+            kind: if parcel.is_mail() { SinkKind::Email } else { SinkKind::Forward },
             claims: own.is_none_or(|sink| sink.strict),
             parks: false,
             fifo: false,
         }
-    }
-
-    /// The id of a delivery.
-    pub fn delivery_id(parcel: &Parcel) -> DeliveryId {
-        parcel.delivery_id()
     }
 }

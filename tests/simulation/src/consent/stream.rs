@@ -38,6 +38,17 @@ pub struct Records {
     pub rows: Vec<(TenantId, OutboxRow)>,
 }
 
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All of it is through.
+    All,
+    /// What begins with this record is to come again.
+    From(usize),
+    /// The invocation failed as a whole.
+    Failed,
+}
+
 impl Shard {
     /// Adds a record.
     pub fn push(&mut self, tenant: TenantId, row: OutboxRow) {
@@ -64,17 +75,17 @@ impl Shard {
         Records { shard, from, rows }
     }
 
-    /// The batch is through, but for what begins with `failed`; `None` where the invocation failed as a whole.
-    pub fn finish(&mut self, records: &Records, failed: Option<Option<usize>>, now: Timestamp, retries: u32) -> bool {
+    /// A batch came to its end; answers whether it is given up.
+    pub fn finish(&mut self, records: &Records, ended: Ended, now: Timestamp, retries: u32) -> bool {
         self.is_busy = false;
         let end = records.from.saturating_add(records.rows.len()).max(self.next);
-        let stays = match failed {
-            Some(None) => {
+        let stays = match ended {
+            Ended::All => {
                 (self.next, self.tries, self.most, self.not_before) = (end, 0, None, None);
                 return false;
             }
-            Some(Some(first)) => first,
-            None => {
+            Ended::From(first) => first,
+            Ended::Failed => {
                 // The batch is halved.
                 self.most = Some(records.rows.len().div_ceil(2));
                 records.from

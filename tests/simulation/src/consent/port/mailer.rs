@@ -39,7 +39,8 @@ impl Port {
         let Some(event) = self.scene.seen().event(&parcel.tenant, &parcel.event).cloned() else {
             return self.hold(Err(format!("{parcel:?} is a mail about no event")));
         };
-        let own = mail.tenant == parcel.tenant && mail.to == event.address && mail.subject.ends_with(event.tenant.as_str());
+        let own =
+            mail.tenant == parcel.tenant && mail.to == event.address && mail.subject.ends_with(event.tenant.as_str());
         let about = mail.about == Some((event.key, event.action));
         if !(own && about) {
             self.hold(Err(format!("{parcel:?} goes to another person, or with another's words or links")));

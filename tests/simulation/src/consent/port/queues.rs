@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use acequia_core::consent::notice::CONFIRMING;
 use acequia_core::consent::Consents as _;
+use acequia_core::consent::notice::CONFIRMING;
 use acequia_core::delivery::{Attribute, Outgoing, REASON, SINK};
 use acequia_core::envelope::Envelope;
 use acequia_core::parking::RETURNED;
@@ -73,7 +73,8 @@ impl Port {
             let mut seen = self.scene.seen();
             let is_new = !seen.arrived.contains(&parcel);
             let of_tenant = parcel.tenant == name.tenant;
-            let held = if of_tenant { seen.arrive(who, &parcel, &running) } else { Err(format!("{parcel:?} came to {name}")) };
+            let held =
+                if of_tenant { seen.arrive(who, &parcel, &running) } else { Err(format!("{parcel:?} came to {name}")) };
             (is_new, held)
         };
         self.hold(held);

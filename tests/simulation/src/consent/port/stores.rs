@@ -40,7 +40,8 @@ impl Port {
         };
         consents.commit(tenant, &change).await?;
         let state = (change.consent.version, change.consent.state, change.actions.iter().map(|action| action.state));
-        let text = format!("WRITES version {} {:?} {:?}, {:?}", state.0, state.1, state.2.collect::<Vec<_>>(), change.outbox);
+        let text =
+            format!("WRITES version {} {:?} {:?}, {:?}", state.0, state.1, state.2.collect::<Vec<_>>(), change.outbox);
         self.scene.note(self.who(), &text);
         change.outbox.extend(outbox.iter().cloned());
         let held = self.scene.seen().commit(self.who(), tenant, &before, &change);
