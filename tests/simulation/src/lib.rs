@@ -10,6 +10,8 @@
 //!   [`check`] what must hold in the end.
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
 //!
+//! - [`consent`] is a second family of runs, with its own scenario, functions and rules over the same perils; [`task`] is what both poll.
+//!
 //! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
 
 pub mod check;
