@@ -8,6 +8,8 @@ use acequia_core::consent::{
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -54,10 +56,39 @@ impl InMemoryConsents {
         self.rows.lock().stream.clone()
     }
 
+    /// What the table's stream shows from this place on.
+    pub fn stream_from(&self, place: usize) -> Vec<(TenantId, OutboxRow)> {
+        self.rows.lock().stream.get(place..).unwrap_or_default().to_vec()
+    }
+
+    /// When the oldest outbox row was written that is not carried out.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.rows.lock().outbox.values().map(|row| row.at).min()
+    }
+
+    /// Writes outbox rows without the change that they follow from: what nobody may do, for a test that proves that it would be found.
+    pub fn add_rows(&self, tenant: &TenantId, outbox: &[OutboxRow]) {
+        let mut rows = self.rows.lock();
+        for row in outbox {
+            rows.outbox.insert((tenant.clone(), row.key, row.id.clone()), row.clone());
+            rows.stream.push((tenant.clone(), row.clone()));
+        }
+    }
+
+    /// When the next reminder is due, of all tenants.
+    pub fn next_reminder(&self) -> Option<Timestamp> {
+        self.rows.lock().consents.values().filter_map(|consent| consent.remind_at).min()
+    }
+
     /// The outbox rows that are not carried out.
     pub fn outbox(&self) -> Vec<OutboxRow> {
         self.rows.lock().outbox.values().cloned().collect()
     }
+}
+
+/// A record as it comes back from a table: its times are of milliseconds.
+fn stored<T: Clone + Serialize + DeserializeOwned>(record: &T) -> T {
+    serde_json::to_value(record).and_then(serde_json::from_value).unwrap_or_else(|_| record.clone())
 }
 
 impl Consents for InMemoryConsents {
@@ -80,13 +111,13 @@ impl Consents for InMemoryConsents {
             if current != change.expected() {
                 return Err(CommitError::Conflict);
             }
-            rows.consents.insert(key, change.consent.clone());
+            rows.consents.insert(key, stored(&change.consent));
             for action in &change.actions {
-                rows.actions.insert((tenant.clone(), change.key, action.id), action.clone());
+                rows.actions.insert((tenant.clone(), change.key, action.id), stored(action));
             }
             for row in &change.outbox {
-                rows.outbox.insert((tenant.clone(), change.key, row.id.clone()), row.clone());
-                rows.stream.push((tenant.clone(), row.clone()));
+                rows.outbox.insert((tenant.clone(), change.key, row.id.clone()), stored(row));
+                rows.stream.push((tenant.clone(), stored(row)));
             }
         }
         Ok(self.answers.call("write a consent")?)

@@ -1,6 +1,10 @@
-//! SQS, in memory: visibility, receive counts, redrive to a dead-letter queue and FIFO deduplication, all by the test's clock.
+//! SQS, in memory: visibility, receive counts, redrive to a dead-letter queue, FIFO deduplication and the order of FIFO groups, all by the
+//! test's clock.
 //!
-//! Not modelled: delays, retention and the order of FIFO groups. That a standard queue hands a message out twice by itself
+//! Of a FIFO queue, nothing of a group is handed out while an earlier message of it is in flight: received, and neither deleted nor
+//! visible again (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html>).
+//!
+//! Not modelled: delays and retention. That a standard queue hands a message out twice by itself
 //! happens where a test wants it ([`InMemoryQueues::duplicate`]).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +46,20 @@ struct Queue {
     messages: Vec<Stored>,
     known: BTreeMap<String, (Timestamp, String)>,
     redrive: Option<(QueueArn, u32)>,
+}
+
+impl Queue {
+    /// The groups of which a message is in flight. Standard queues let groups pass each other.
+    fn blocked(&self, is_fifo: bool, now: Timestamp) -> BTreeSet<String> {
+        let in_flight = self.messages.iter().filter(|stored| is_fifo && stored.visible_at > now);
+        in_flight.filter_map(|stored| stored.group.clone()).collect()
+    }
+}
+
+impl Stored {
+    fn is_in(&self, groups: &BTreeSet<String>) -> bool {
+        self.group.as_ref().is_some_and(|group| groups.contains(group))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,8 +118,9 @@ impl InMemoryQueues {
         let Some(found) = state.queues.get_mut(queue) else { return Vec::new() };
         let (mut received, mut dead) = (Vec::new(), Vec::new());
         let redrive = found.redrive.clone();
+        let blocked = found.blocked(queue.is_fifo(), now);
         found.messages.retain_mut(|stored| {
-            if received.len() == most || stored.visible_at > now {
+            if received.len() == most || stored.visible_at > now || stored.is_in(&blocked) {
                 return true;
             }
             if redrive.as_ref().is_some_and(|(_, limit)| stored.message.receives >= *limit) {
@@ -126,16 +145,21 @@ impl InMemoryQueues {
     }
 
     /// Receives this message, where it is visible, and hides it for `visibility`: a test that decides about the order picks
-    /// by [`InMemoryQueues::visible`].
+    /// by [`InMemoryQueues::visible`]. Of a FIFO queue it gives the first of its group alone.
     pub fn receive_one(&self, queue: &QueueArn, message_id: &str, visibility: Duration) -> Option<Incoming> {
         let now = self.clock.now();
         let mut state = self.state.lock();
         let issued = state.number();
         let found = state.queues.get_mut(queue)?;
-        let index = found
-            .messages
-            .iter()
-            .position(|stored| stored.message.message_id == message_id && stored.visible_at <= now)?;
+        let blocked = found.blocked(queue.is_fifo(), now);
+        let index = found.messages.iter().position(|stored| {
+            stored.message.message_id == message_id && stored.visible_at <= now && !stored.is_in(&blocked)
+        })?;
+        let group = found.messages.get(index).and_then(|stored| stored.group.clone());
+        let earlier = |stored: &Stored| queue.is_fifo() && stored.group.is_some() && stored.group == group;
+        if found.messages.iter().take(index).any(earlier) {
+            return None;
+        }
         let limit = found.redrive.as_ref().map(|(target, limit)| (target.clone(), *limit));
         let stored = found.messages.get_mut(index)?;
         if let Some((target, _)) = limit.filter(|(_, limit)| stored.message.receives >= *limit) {
@@ -153,8 +177,9 @@ impl InMemoryQueues {
     /// The ids of the messages that can be received now, in the order of their arrival.
     pub fn visible(&self, queue: &QueueArn) -> Vec<String> {
         let (state, now) = (self.state.lock(), self.clock.now());
-        let found = state.queues.get(queue);
-        let visible = found.into_iter().flat_map(|found| &found.messages).filter(|stored| stored.visible_at <= now);
+        let Some(found) = state.queues.get(queue) else { return Vec::new() };
+        let blocked = found.blocked(queue.is_fifo(), now);
+        let visible = found.messages.iter().filter(|stored| stored.visible_at <= now && !stored.is_in(&blocked));
         visible.map(|stored| stored.message.message_id.clone()).collect()
     }
 

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use acequia_core::delivery::{Attribute, Incoming, SINK};
@@ -15,13 +14,12 @@ use acequia_lambda::{Deadline, UnusableBatch};
 use acequia_testkit::build;
 use acequia_testkit::event::lambda_event;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use futures::future::LocalBoxFuture;
-use futures::task::ArcWake;
 use jiff::Timestamp;
 
 use crate::function::{Function, ROLES, SWEEPER};
 use crate::history::Content;
 use crate::port::see_moved;
+use crate::task::Task;
 use crate::world::World;
 
 /// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
@@ -37,23 +35,13 @@ const MOST_RECEIVES: u32 = 14;
 /// A run that takes more steps than this goes round in circles.
 const MOST_STEPS: usize = 400_000;
 
-struct Flag(AtomicBool);
-
-impl ArcWake for Flag {
-    fn wake_by_ref(flag: &Arc<Self>) {
-        flag.0.store(true, Ordering::Relaxed);
-    }
-}
-
 struct Invocation {
     number: u64,
     role: QueueRole,
     queue: QueueArn,
     messages: Vec<Incoming>,
     function: Arc<Function>,
-    work: LocalBoxFuture<'static, Result<SqsBatchResponse, UnusableBatch>>,
-    ready: Arc<Flag>,
-    waker: Waker,
+    task: Task<Result<SqsBatchResponse, UnusableBatch>>,
     deadline: Timestamp,
 }
 
@@ -116,7 +104,7 @@ impl Driver {
         }
         self.end_overdue();
         let ready: Vec<usize> = (0..self.running.len())
-            .filter(|index| self.running.get(*index).is_some_and(|one| one.ready.0.load(Ordering::Relaxed)))
+            .filter(|index| self.running.get(*index).is_some_and(|one| one.task.is_ready()))
             .collect();
         let begins = ready.is_empty() || self.world.lock().dice.happens(0.15);
         if begins && (self.sweep() || self.begin_one()) {
@@ -272,19 +260,16 @@ impl Driver {
             history.note(number, format_args!("begins on {} with {shown:?}", queue.name()));
         }
         let event: SqsEvent = serde_json::from_value(lambda_event(&messages)).unwrap_or_default();
-        let work = Box::pin({
+        let task = Task::new(Box::pin({
             let function = Arc::clone(&function);
             async move { function.handle(event, Deadline::at(deadline)).await }
-        });
-        let ready = Arc::new(Flag(AtomicBool::new(true)));
-        let waker = futures::task::waker(Arc::clone(&ready));
-        self.running.push(Invocation { number, role, queue, messages, function, work, ready, waker, deadline });
+        }));
+        self.running.push(Invocation { number, role, queue, messages, function, task, deadline });
     }
 
     fn poll(&mut self, index: usize) {
         let Some(one) = self.running.get_mut(index) else { return };
-        one.ready.0.store(false, Ordering::Relaxed);
-        let polled = one.work.as_mut().poll(&mut Context::from_waker(&one.waker));
+        let polled = one.task.poll();
         if one.function.instance.has_crashed() {
             let one = self.running.swap_remove(index);
             self.fall(&one, "CRASHES");

@@ -10,9 +10,12 @@
 //!   [`check`] what must hold in the end.
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
 //!
+//! - [`consent`] is a second family of runs, with its own scenario, functions and rules over the same perils; [`task`] is what both poll.
+//!
 //! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
 
 pub mod check;
+pub mod consent;
 pub mod dice;
 pub mod driver;
 pub mod function;
@@ -26,10 +29,11 @@ pub mod redrive;
 pub mod run;
 pub mod scenario;
 pub mod story;
+pub mod task;
 pub mod trace;
 pub mod weather;
 pub mod webhook;
 pub mod world;
 
 pub use mutation::Mutation;
-pub use run::{Options, Report, run};
+pub use run::{Family, Options, Report, run};

@@ -34,6 +34,36 @@ pub struct Options {
     pub mutation: Option<Mutation>,
 }
 
+/// A family of runs: each has seeds of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The way of an event to its sinks.
+    Delivery,
+    /// Consent, and what follows from it.
+    Consent,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Delivery, Self::Consent];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivery => "delivery",
+            Self::Consent => "consent",
+        }
+    }
+
+    /// Runs one seed, with nothing broken.
+    pub fn run(self, seed: u64, keep_trace: bool) -> Report {
+        match self {
+            Self::Delivery => run(seed, Options { keep_trace, mutation: None }),
+            Self::Consent => crate::consent::run(seed, crate::consent::Options { keep_trace, mutation: None }),
+        }
+    }
+}
+
 /// What a run came to.
 #[derive(Debug, Clone)]
 pub struct Report {

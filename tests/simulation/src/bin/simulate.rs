@@ -5,14 +5,26 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use simulation::{Options, Report, run};
+use simulation::{Family, Report};
 
-/// Runs the delivery path in simulated weather, seed by seed.
+/// Runs of one family, or of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// The way of an event to its sinks.
+    Delivery,
+    /// Consent, and what follows from it.
+    Consent,
+}
+
+/// Runs the real functions in simulated weather, seed by seed.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many seeds.
+    /// Which family of runs; without it all, one after the other.
+    #[arg(long)]
+    family: Option<Which>,
+    /// How many seeds of each.
     #[arg(long, default_value_t = 2000)]
     seeds: u64,
     /// The first seed.
@@ -21,7 +33,7 @@ struct Arguments {
     /// How many failing seeds are shown.
     #[arg(long, default_value_t = 5)]
     show: usize,
-    /// Run this seed alone.
+    /// Run this seed alone, of the family that is named, or of the first.
     #[arg(long, conflicts_with_all = ["seeds", "start"])]
     seed: Option<u64>,
     /// Print what happened, also where all went well.
@@ -31,16 +43,21 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let families = match arguments.family {
+        Some(Which::Delivery) => vec![Family::Delivery],
+        Some(Which::Consent) => vec![Family::Consent],
+        None => Family::ALL.to_vec(),
+    };
     let failed = match arguments.seed {
-        Some(seed) => usize::from(!replay(seed, &arguments)),
-        None => sweep(&arguments),
+        Some(seed) => usize::from(!replay(families.first().copied().unwrap_or(Family::Delivery), seed, &arguments)),
+        None => families.into_iter().map(|family| sweep(family, &arguments)).sum(),
     };
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs one seed; answers whether all is well.
-fn replay(seed: u64, arguments: &Arguments) -> bool {
-    let report = run(seed, Options { keep_trace: true, mutation: None });
+fn replay(family: Family, seed: u64, arguments: &Arguments) -> bool {
+    let report = family.run(seed, true);
     let broken = !report.violations.is_empty();
     if arguments.trace || broken {
         report.trace.iter().for_each(|line| println!("{line}"));
@@ -51,7 +68,7 @@ fn replay(seed: u64, arguments: &Arguments) -> bool {
 }
 
 /// Runs many; answers how many failed.
-fn sweep(arguments: &Arguments) -> usize {
+fn sweep(family: Family, arguments: &Arguments) -> usize {
     let (start, seeds) = (arguments.start, arguments.seeds);
     let bar = ProgressBar::new(seeds);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left");
@@ -64,7 +81,7 @@ fn sweep(arguments: &Arguments) -> usize {
             if seed >= start.saturating_add(seeds) {
                 return;
             }
-            let report = run(seed, Options::default());
+            let report = family.run(seed, false);
             effects.fetch_add(report.effects as u64, Ordering::Relaxed);
             if !report.violations.is_empty() {
                 failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(report);
@@ -79,12 +96,17 @@ fn sweep(arguments: &Arguments) -> usize {
     let mut failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     failed.sort_by_key(|report| report.seed);
     for report in failed.iter().take(arguments.show) {
-        eprintln!("seed {}: {}", report.seed, report.violations.join("; "));
-        eprintln!("  replay: cargo run -p simulation --bin simulate -- --seed {} --trace", report.seed);
+        eprintln!("{} seed {}: {}", family.as_str(), report.seed, report.violations.join("; "));
+        eprintln!(
+            "  replay: cargo run -p simulation --bin simulate -- --family {} --seed {} --trace",
+            family.as_str(),
+            report.seed
+        );
     }
     let rate = f64::from(u32::try_from(seeds).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     println!(
-        "{seeds} seeds from {start}: {} failed, {} effects, {rate:.0} seeds/s on {cores} cores",
+        "{}, {seeds} seeds from {start}: {} failed, {} effects, {rate:.0} seeds/s on {cores} cores",
+        family.as_str(),
         failed.len(),
         effects.into_inner()
     );

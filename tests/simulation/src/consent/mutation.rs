@@ -1,0 +1,33 @@
+//! Ways to break consent on purpose, each of which the simulator must find.
+
+/// One way to break consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// What follows from a change is written by a second call, after the change itself.
+    SplitCommit,
+    /// Outbox rows are deleted before what they ask for is in the queues.
+    SettleFirst,
+    /// Nobody calls the sweep.
+    NeverSweep,
+    /// Looking at a link does what its button does.
+    ActOnLook,
+    /// A change is written whoever wrote in between.
+    IgnoreVersion,
+    /// The e-mail sink takes every subject for one that has not answered.
+    AskTheAnswered,
+    /// Nobody hears of suppressed addresses.
+    IgnoreSuppression,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::SplitCommit,
+        Self::SettleFirst,
+        Self::NeverSweep,
+        Self::ActOnLook,
+        Self::IgnoreVersion,
+        Self::AskTheAnswered,
+        Self::IgnoreSuppression,
+    ];
+}

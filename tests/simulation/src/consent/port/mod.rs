@@ -1,0 +1,109 @@
+//! The ports of consent with perils, and with eyes: those that tell nothing of consent are [`Perilous`] itself.
+
+mod mailer;
+mod queues;
+mod stores;
+
+use acequia_core::id::TenantId;
+use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
+use acequia_core::parking::Parked;
+use acequia_core::port::{Ledger, Page, Parking, Strikes, Unavailable};
+use acequia_core::strikes::Strike;
+
+use super::function::Kind;
+use super::scene::Scene;
+use crate::peril::{Instance, unavailable};
+use crate::port::Perilous;
+
+/// All ports of one instance.
+#[derive(Debug, Clone)]
+pub struct Port {
+    /// Where its calls pass.
+    pub instance: Instance,
+    /// What they reach.
+    pub scene: Scene,
+    /// Whose they are.
+    pub kind: Kind,
+}
+
+impl Port {
+    fn who(&self) -> u64 {
+        self.instance.invocation()
+    }
+
+    fn hold(&self, held: Result<(), String>) {
+        self.scene.hold(self.who(), held);
+    }
+
+    fn other(&self) -> Perilous {
+        Perilous(self.instance.clone())
+    }
+}
+
+impl Ledger for Port {
+    async fn claim(&self, tenant: &TenantId, requests: &[ClaimRequest]) -> Vec<Result<Verdict, Unavailable>> {
+        self.other().claim(tenant, requests).await
+    }
+
+    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
+        self.other().read(tenant, keys).await
+    }
+
+    async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {
+        const WRITE: &str = "write records to the ledger";
+        let down = || records.iter().map(|_| Err(unavailable(WRITE))).collect();
+        let Some(call) = self.instance.call("ledger.write").await else { return down() };
+        let mut answers = Vec::with_capacity(records.len());
+        for record in records {
+            if self.instance.entry_fails(&call) {
+                answers.push(Err(unavailable(WRITE)));
+                continue;
+            }
+            answers.extend(self.scene.world.ledger.write(tenant, std::slice::from_ref(record)).await);
+            if let Record::Delivery(delivery) = record {
+                let held = self.scene.seen().written(self.who(), tenant, delivery);
+                self.hold(held);
+            }
+        }
+        if self.instance.end(&call).await { answers } else { down() }
+    }
+
+    async fn explain(&self, tenant: &TenantId, event: &acequia_core::id::EventId) -> Result<Vec<Record>, Unavailable> {
+        self.scene.world.ledger.explain(tenant, event).await
+    }
+
+    async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {
+        self.scene.world.ledger.page(tenant, from).await
+    }
+}
+
+impl Strikes for Port {
+    async fn strikes(&self, tenant: &TenantId, message_ids: &[String]) -> Result<Vec<Option<Strike>>, Unavailable> {
+        self.other().strikes(tenant, message_ids).await
+    }
+
+    async fn strike(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
+        self.other().strike(tenant, strikes).await
+    }
+
+    async fn take_back(&self, tenant: &TenantId, message_ids: &[String]) -> Vec<Result<(), Unavailable>> {
+        self.other().take_back(tenant, message_ids).await
+    }
+}
+
+impl Parking for Port {
+    async fn park(&self, tenant: &TenantId, rows: &[Parked]) -> Vec<Result<(), Unavailable>> {
+        const PARK: &str = "park messages";
+        let down = || rows.iter().map(|_| Err(unavailable(PARK))).collect();
+        let Some(call) = self.instance.call("parking.park").await else { return down() };
+        let mut answers = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.instance.entry_fails(&call) {
+                answers.push(Err(unavailable(PARK)));
+            } else {
+                answers.extend(self.scene.world.parking.park(tenant, std::slice::from_ref(row)).await);
+            }
+        }
+        if self.instance.end(&call).await { answers } else { down() }
+    }
+}

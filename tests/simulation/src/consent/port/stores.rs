@@ -1,0 +1,188 @@
+//! The stores of consents, addresses and secrets, with perils.
+
+use std::time::Duration;
+
+use acequia_core::consent::{
+    ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, OutboxRow, Snapshot, SubjectId,
+    SubjectState, Suppression,
+};
+use acequia_core::id::{SecretName, TenantId};
+use acequia_core::ledger::after;
+use acequia_core::port::{Clock as _, SecretError, Secrets, Unavailable};
+use acequia_core::secret::Secret;
+use jiff::Timestamp;
+
+use super::Port;
+use crate::consent::function::Kind;
+use crate::consent::mutation::Mutation;
+use crate::peril::unavailable;
+
+const READ: &str = "read a consent";
+const WRITE: &str = "write a consent";
+const BOOK: &str = "ask the book of addresses";
+/// For how long the index may show a row that is gone.
+const LAG: Duration = Duration::from_secs(3);
+
+impl Port {
+    /// Writes for real, and sees it.
+    async fn commit_now(&self, tenant: &TenantId, change: &Change) -> Result<(), CommitError> {
+        let consents = &self.scene.consents;
+        let ids: Vec<ActionId> = change.actions.iter().map(|action| action.id).collect();
+        let before = consents.load(tenant, &change.key, &ids).await?;
+        let mut change = change.clone();
+        if self.scene.mutation == Some(Mutation::IgnoreVersion) {
+            change.consent.version = before.consent.as_ref().map_or(0, |consent| consent.version) + 1;
+        }
+        let outbox = if self.scene.mutation == Some(Mutation::SplitCommit) {
+            std::mem::take(&mut change.outbox)
+        } else {
+            Vec::new()
+        };
+        consents.commit(tenant, &change).await?;
+        let state = (change.consent.version, change.consent.state, change.actions.iter().map(|action| action.state));
+        let text =
+            format!("WRITES version {} {:?} {:?}, {:?}", state.0, state.1, state.2.collect::<Vec<_>>(), change.outbox);
+        self.scene.note(self.who(), &text);
+        change.outbox.extend(outbox.iter().cloned());
+        let held = self.scene.seen().commit(self.who(), tenant, &before, &change);
+        self.hold(held);
+        if !outbox.is_empty() {
+            let call = self.instance.call("consents.commit, the outbox").await.ok_or_else(|| unavailable(WRITE))?;
+            consents.add_rows(tenant, &outbox);
+            if !self.instance.end(&call).await {
+                return Err(unavailable(WRITE).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Consents for Port {
+    async fn load(&self, tenant: &TenantId, key: &ConsentKey, actions: &[ActionId]) -> Result<Snapshot, Unavailable> {
+        let call = self.instance.call("consents.load").await.ok_or_else(|| unavailable(READ))?;
+        let mut found = self.scene.consents.load(tenant, key, actions).await?;
+        if let (Some(Mutation::AskTheAnswered), Kind::Email, Some(consent)) =
+            (self.scene.mutation, self.kind, &mut found.consent)
+        {
+            consent.state = SubjectState::Confirming;
+        }
+        if self.instance.end(&call).await { Ok(found) } else { Err(unavailable(READ)) }
+    }
+
+    async fn commit(&self, tenant: &TenantId, change: &Change) -> Result<(), CommitError> {
+        let call = self.instance.call("consents.commit").await.ok_or_else(|| unavailable(WRITE))?;
+        let mut answer = self.commit_now(tenant, change).await;
+        if call.repeated {
+            // The client's own repetition meets the version that its first try wrote.
+            answer = self.commit_now(tenant, change).await;
+        }
+        if self.instance.end(&call).await { answer } else { Err(unavailable(WRITE).into()) }
+    }
+
+    async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
+        let call = self.instance.call("consents.settle").await.ok_or_else(|| unavailable(WRITE))?;
+        let answer = self.scene.consents.settle(tenant, row).await;
+        self.scene.note(self.who(), &format!("deletes {row:?}"));
+        let held = self.scene.seen().settle(tenant, row);
+        self.hold(held);
+        if self.instance.end(&call).await { answer } else { Err(unavailable(WRITE)) }
+    }
+
+    async fn dossier(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Dossier, Unavailable> {
+        self.scene.consents.dossier(tenant, subject).await
+    }
+
+    async fn erase(&self, tenant: &TenantId, subject: &SubjectId) -> Result<usize, Unavailable> {
+        self.scene.consents.erase(tenant, subject).await
+    }
+
+    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<(TenantId, OutboxRow)>, Unavailable> {
+        let call = self.instance.call("consents.overdue").await.ok_or_else(|| unavailable(READ))?;
+        let mut rows = self.scene.consents.overdue(before, limit).await?;
+        // The index is a moment behind: it lacks rows, and shows some that are gone.
+        rows.retain(|_| !self.instance.entry_fails(&call));
+        let now = self.scene.world.clock.now();
+        let gone = self.scene.seen().settled.clone();
+        for (at, tenant, row) in gone.into_iter().rev() {
+            if after(at, LAG) >= now && row.at < before && self.instance.entry_fails(&call) {
+                rows.push((tenant, row));
+            }
+        }
+        for (tenant, row) in &rows {
+            self.scene.seen().hand(self.who(), tenant, row);
+        }
+        if self.instance.end(&call).await { Ok(rows) } else { Err(unavailable(READ)) }
+    }
+
+    async fn to_remind(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, ConsentKey)>, Unavailable> {
+        let call = self.instance.call("consents.to_remind").await.ok_or_else(|| unavailable(READ))?;
+        let mut found = self.scene.consents.to_remind(now, limit).await?;
+        found.retain(|_| !self.instance.entry_fails(&call));
+        if self.instance.end(&call).await { Ok(found) } else { Err(unavailable(READ)) }
+    }
+}
+
+impl MailBook for Port {
+    async fn suppressed(
+        &self,
+        tenant: &TenantId,
+        addresses: &[AddressId],
+    ) -> Result<Vec<Option<Suppression>>, Unavailable> {
+        let call = self.instance.call("book.suppressed").await.ok_or_else(|| unavailable(BOOK))?;
+        let mut answer = self.scene.book.suppressed(tenant, addresses).await;
+        if self.scene.mutation == Some(Mutation::IgnoreSuppression) {
+            answer = Ok(addresses.iter().map(|_| None).collect());
+        }
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+
+    async fn suppress(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        suppression: &Suppression,
+    ) -> Result<(), Unavailable> {
+        let call = self.instance.call("book.suppress").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.book.suppress(tenant, address, suppression).await;
+        let look = {
+            let mut seen = self.scene.seen();
+            let now = self.scene.world.clock.now();
+            seen.suppressed.entry((tenant.clone(), *address)).or_insert(now);
+            seen.looks.contains(&self.who())
+        };
+        if look {
+            self.hold(Err("a look at a link suppressed an address".to_owned()));
+        }
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+
+    async fn forget(&self, tenant: &TenantId, address: &AddressId) -> Result<bool, Unavailable> {
+        self.scene.book.forget(tenant, address).await
+    }
+
+    async fn count_failure(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<u32, Unavailable> {
+        let call = self.instance.call("book.count_failure").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.book.count_failure(tenant, address, now).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+
+    async fn take(&self, tenant: &TenantId, cap: u64, now: Timestamp) -> Result<bool, Unavailable> {
+        let call = self.instance.call("book.take").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.book.take(tenant, cap, now).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+
+    async fn give_back(&self, tenant: &TenantId, now: Timestamp) -> Result<(), Unavailable> {
+        let call = self.instance.call("book.give_back").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.book.give_back(tenant, now).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+}
+
+impl Secrets for Port {
+    async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
+        let call = self.instance.call("secrets.secret").await.ok_or_else(|| unavailable("read a secret"))?;
+        let answer = self.scene.secrets.secret(tenant, name).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable("read a secret").into()) }
+    }
+}
