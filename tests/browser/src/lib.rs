@@ -1,0 +1,1 @@
+//! The pages of consent in a real browser.
