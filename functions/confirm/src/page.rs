@@ -52,7 +52,7 @@ const STYLE: &str = r#"
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: flex; flex-direction: column; align-items: center; padding: 1rem; color: #1f2328; background: #f3f4f6; font: 1.0625rem/1.6 -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; overflow-wrap: anywhere; }
-.card { width: 100%; max-width: 32rem; margin: auto; padding: 2rem 1.5rem 1.5rem; text-align: center; background: #fff; border: 1px solid #d0d7de; border-top: .375rem solid @colour; border-radius: .75rem; box-shadow: 0 .25rem 1.5rem rgba(31, 35, 40, .08); }
+.card { width: 100%; max-width: 32rem; margin: auto; padding: 2rem 1.5rem 1.5rem; text-align: center; background: #fff linear-gradient(@colour, @colour) top / 100% .375rem no-repeat; border: 1px solid #d0d7de; border-radius: .75rem; box-shadow: 0 .25rem 1.5rem rgba(31, 35, 40, .08); }
 header { margin-bottom: 1.75rem; }
 header p { margin: 0; font-size: 1.25rem; font-weight: 700; }
 header img { display: block; max-width: min(14rem, 100%); max-height: 5rem; margin: 0 auto; }
@@ -63,11 +63,11 @@ main p { margin: .75rem 0; text-wrap: pretty; }
 form { margin: 1.5rem 0 .5rem; }
 button { width: 100%; min-height: 3rem; padding: .75rem 1.5rem; font: inherit; font-weight: 600; line-height: 1.3; border: 2px solid @edge; border-radius: .5rem; background: @colour; color: @ink; cursor: pointer; }
 button:hover { text-decoration: underline; text-underline-offset: .2em; }
-button:focus-visible, a:focus-visible { outline: .1875rem solid #1f2328; outline-offset: .1875rem; }
-a { color: #0b4f9e; text-underline-offset: .2em; }
+button:focus-visible, main a:focus-visible { outline: .1875rem solid #1f2328; outline-offset: .1875rem; }
+main a { display: inline-block; padding: .5rem .75rem; color: #0b4f9e; font-weight: 600; text-underline-offset: .2em; }
 footer { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid #d0d7de; color: #57606a; font-size: .875rem; line-height: 1.5; }
 footer p { margin: 0; text-wrap: pretty; }
-@media (min-width: 30rem) { .card { padding: 2.5rem 3rem 2rem; } button { width: auto; min-width: 16rem; } }
+@media (min-width: 30rem) { .card { padding: 2.5rem 3rem 2rem; } button { width: auto; min-width: min(16rem, 100%); } }
 "#;
 
 /// What a page's button does.

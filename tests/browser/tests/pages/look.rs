@@ -17,7 +17,7 @@ async fn a_page_wears_the_tenants_name_logo_and_colour_and_says_what_it_is_about
     let loaded = browser
         .asks("const logo = document.querySelector('header img'); return logo.complete && logo.naturalWidth")
         .await;
-    assert_eq!(loaded, 220, "the logo is seen");
+    assert_eq!(loaded, 280, "the logo is seen");
     assert!(world.site.visits(LOGO).iter().all(|visit| visit.headers.get("referer").is_none()));
     let colour = browser.asks("return getComputedStyle(document.querySelector('button')).backgroundColor").await;
     assert_eq!(colour, "rgb(122, 31, 92)");

@@ -1,6 +1,6 @@
 //! All the internet that the browser has: the function's pages behind what stands for an HTTP API, the tenant's logo and its own site.
 //!
-//! Every host name leads here, over TLS, on one free port of loopback. A request for a page is put into the payload that an HTTP API hands
+//! Every host name leads here, over TLS, on one free port of loopback: also those of the browser's maker, so nothing leaves the machine. A request for a page is put into the payload that an HTTP API hands
 //! to its function (format 2.0), and the function's JSON is what is answered, so the parsing of both is under test as well.
 
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ pub(crate) const PAGES: &str = "confirm.example.org";
 /// Where the tenant's logo is.
 pub(crate) const LOGO: &str = "cdn.acme.example";
 
-const PICTURE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="220" height="64" viewBox="0 0 220 64"><circle cx="32" cy="32" r="28" fill="#7a1f5c"/><path d="M20 38l12-18 12 18z" fill="#fff"/><text x="72" y="43" font-family="Arial, sans-serif" font-size="30" font-weight="700" fill="#1f2328">Acme Action</text></svg>"##;
+const PICTURE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="280" height="64" viewBox="0 0 280 64"><circle cx="32" cy="32" r="28" fill="#7a1f5c"/><path d="M20 38l12-18 12 18z" fill="#fff"/><text x="72" y="43" font-family="Arial, sans-serif" font-size="30" font-weight="700" fill="#1f2328">Acme Action</text></svg>"##;
 
 /// The function, over the in-memory ports.
 pub(crate) type Pages = Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>;
@@ -77,14 +77,6 @@ impl Site {
     /// The requests that came to a host, in order.
     pub(crate) fn visits(&self, host: &str) -> Vec<Visit> {
         self.visits.lock().unwrap().iter().filter(|visit| visit.host == host).cloned().collect()
-    }
-
-    /// All hosts that were asked for anything.
-    pub(crate) fn hosts(&self) -> Vec<String> {
-        let mut hosts: Vec<String> = self.visits.lock().unwrap().iter().map(|visit| visit.host.clone()).collect();
-        hosts.sort();
-        hosts.dedup();
-        hosts
     }
 
     /// The last answer of the pages.
