@@ -4,6 +4,7 @@
 mod acequia;
 mod bench;
 mod build;
+mod chromium;
 mod demo;
 mod deploy;
 mod emulator;

@@ -119,9 +119,9 @@ impl Page<'_> {
             logo => logo.map(Url::as_str),
             style,
             heading,
-            text,
+            text => unbroken(text),
             button,
-            small_print,
+            small_print => unbroken(&small_print),
             about,
             list => self.list,
             action => action.as_str(),
@@ -136,6 +136,11 @@ impl Page<'_> {
         let body = environment.render_str(TEMPLATE, context).unwrap_or_else(|_| text.to_owned());
         Response { status_code: self.status, headers, body }
     }
+}
+
+/// No line ends within "e-mail".
+fn unbroken(text: &str) -> String {
+    text.replace("e-mail", "e\u{2011}mail").replace("E-Mail", "E\u{2011}Mail")
 }
 
 /// The style sheet in a colour that the configuration has checked to be `#rrggbb`.

@@ -60,8 +60,8 @@ impl Say {
     /// The reason that the page gives; nothing where it is nobody's.
     fn why(self) -> Option<Why> {
         match self {
-            Self::Accept | Self::AcceptOptIn | Self::Reject => Some(Why::Signed),
-            Self::Unsubscribe => Some(Why::Writes),
+            Self::Accept | Self::AcceptOptIn => Some(Why::Signed),
+            Self::Reject | Self::Unsubscribe => Some(Why::Writes),
             Self::Approve | Self::Decline => Some(Why::Moderates),
             Self::Expired | Self::ExpiredForGood => Some(Why::Old),
             Self::NotFound | Self::Trouble => None,

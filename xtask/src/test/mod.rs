@@ -2,7 +2,7 @@
 //!
 //! The functions are built once for release (they are what is deployed), and everything once for the tests: one
 //! `cargo test` run with the local AWS up, so that no feature set is compiled twice. `--fast` leaves out what needs the
-//! local AWS.
+//! local AWS or a browser.
 
 pub(crate) mod plan;
 
@@ -18,13 +18,13 @@ use crate::local::Local;
 use crate::process;
 use crate::report::Step;
 use crate::setup::{self, Tools};
-use crate::{build, emulator, host, lint};
+use crate::{build, chromium, emulator, host, lint};
 use plan::Plan;
 
 /// Options of the tests.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Options {
-    /// Leave out what needs the local AWS: the end-to-end tests and the adapters' conformance.
+    /// Leave out what needs the local AWS or a browser: the end-to-end tests, the adapters' conformance and the pages.
     #[arg(long)]
     fast: bool,
 }
@@ -60,6 +60,9 @@ const TENANTS: [TenantStack; 4] = [
 pub(crate) fn run(options: Options) -> Result<bool> {
     let whole = Step::begin(if options.fast { "test --fast" } else { "test" });
     setup::ensure()?;
+    if !options.fast {
+        chromium::ensure()?;
+    }
     let mut plan = Plan::default();
     let done = steps(&mut plan, options);
     if let Err(error) = &done {
@@ -83,7 +86,7 @@ fn steps(plan: &mut Plan, options: Options) -> Result<()> {
     let built = build::build()?;
     let local = Local::up(&built, &TENANTS, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-    tests.args(["--features", "acequia-aws/emulator,e2e/emulator"]);
+    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
     plan.condition("nothing is left on the way", || left_over(&local))
 }
