@@ -21,6 +21,8 @@ use crate::site::Site;
 
 /// How long a page may take to say something, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the driver is started at most.
+const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The reader's settings.
@@ -57,6 +59,13 @@ struct Driver {
 
 impl Driver {
     fn start(files: &TempDir) -> (Self, u16) {
+        // The driver listens on two loopbacks by one number, and ends where the number that it drew is free on one alone.
+        let mut said = String::new();
+        let started = (0..TRIES).find_map(|_| Self::try_start(files, &mut said));
+        started.unwrap_or_else(|| unreachable!("chromedriver ends each time without saying its port: {said}"))
+    }
+
+    fn try_start(files: &TempDir, said: &mut String) -> Option<(Self, u16)> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .env("HOME", files.path())
@@ -74,11 +83,12 @@ impl Driver {
             let port = line.trim().strip_suffix('.').and_then(|line| line.rsplit_once("started successfully on port "));
             if let Some((_, port)) = port {
                 let port = port.parse().unwrap();
-                return (driver, port);
+                return Some((driver, port));
             }
+            said.push_str(&line);
             line.clear();
         }
-        unreachable!("chromedriver ended without saying its port");
+        None
     }
 }
 
