@@ -67,6 +67,26 @@ async fn the_button_of_the_unsubscribe_page_ends_the_mails() {
 }
 
 #[tokio::test]
+async fn the_one_click_of_a_mail_program_ends_the_mails_in_either_form() {
+    for form in ["multipart/form-data", "application/x-www-form-urlencoded"] {
+        let world = World::new().await;
+        let browser = world.browser().await;
+        browser.goto(&world.link(Purpose::Unsubscribe)).await;
+        // What a mail program posts (RFC 8058), put together by Chromium.
+        let script = format!(
+            "const [form] = document.forms; form.enctype = '{form}';
+            form.elements.do.name = 'List-Unsubscribe'; form.elements['List-Unsubscribe'].value = 'One-Click'"
+        );
+        browser.asks(&script).await;
+        browser.press().await;
+        browser.sees("You will get no more mails from us.").await;
+        assert!(world.site.last_page().headers["content-type"].to_str().unwrap().starts_with(form));
+        assert!(world.known().contains("mail-program"), "the proof says by what means");
+        assert!(world.gets_no_mail().await);
+    }
+}
+
+#[tokio::test]
 async fn the_pages_work_without_scripts() {
     let world = World::new().await;
     let browser = Browser::open(&world.site, Reader { scripts: false, ..Reader::default() }).await;
