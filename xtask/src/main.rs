@@ -4,6 +4,7 @@
 mod acequia;
 mod bench;
 mod build;
+mod chromium;
 mod consent;
 mod demo;
 mod deploy;

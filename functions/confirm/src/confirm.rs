@@ -10,6 +10,7 @@ use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Secrets, TenantStore};
 use acequia_lambda::{CachedTenants, CurrentTenant};
+use url::Url;
 
 use crate::http::{Method, Request, Response};
 use crate::page::{Action, Page};
@@ -52,7 +53,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
                 return trouble(request);
             }
         };
-        let page = |status, say| Self::page(request, &opened.current.tenant, status, say);
+        let page = |status, say| Self::page(request, &opened.current.tenant, status, say, None);
         let (link, expired) = match &opened.link {
             Ok(link) => (*link, false),
             Err(LinkError::Expired(link)) => (*link, true),
@@ -65,9 +66,8 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         match (request.method, expired) {
             (Method::Other, _) => Response { status_code: 405, ..page(405, Say::NotFound) },
             // Ending the mails works for ever.
-            (Method::Get | Method::Head, true) if link.purpose == Purpose::Unsubscribe => page(200, Say::Unsubscribe),
-            (Method::Get | Method::Head, true) => page(410, expired_words(link)),
-            (Method::Get | Method::Head, false) => page(200, question(link.purpose)),
+            (Method::Get | Method::Head, _) if link.purpose == Purpose::Unsubscribe => page(200, Say::Unsubscribe),
+            (Method::Get | Method::Head, _) => self.look(request, &tenant, &opened.current, link, expired).await,
             (Method::Post, _) => {
                 let Some(settings) = &opened.current.tenant.consent else { return not_found(request, None) };
                 let desk = self.desk(&tenant, settings, opened.current.version);
@@ -88,7 +88,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
                     (false, _) => Ok(Some((400, question(link.purpose)))),
                 };
                 match done {
-                    Ok(Some((status, say))) => page(status, say),
+                    Ok(Some((status, say))) => led_on(page(status, say), &opened.current.tenant, say),
                     Ok(None) => not_found(request, Some(&opened.current.tenant)),
                     Err(error) => {
                         tracing::error!(tenant.id = %tenant, error = ?error, "an answer could not be taken");
@@ -116,6 +116,37 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         Desk { consents: &self.consents, tenant, settings, config_version, now: self.clock.now() }
     }
 
+    /// The page of a link that somebody looks at: the question, or what was answered before. Nothing is written.
+    async fn look(
+        &self,
+        request: &Request,
+        id: &TenantId,
+        current: &CurrentTenant,
+        link: Link,
+        expired: bool,
+    ) -> Response {
+        let tenant = &current.tenant;
+        let Some(settings) = &tenant.consent else { return not_found(request, None) };
+        let desk = self.desk(id, settings, current.version);
+        let (status, asked) = if expired { (410, expired_words(link)) } else { (200, question(link.purpose)) };
+        match desk.foresee(link.key, link.action, &deed(link.purpose)).await {
+            Ok(Some((answer, list))) => {
+                let list = settings.names_lists().then_some(list.as_str());
+                match answer {
+                    Answer::Done | Answer::Waits => Self::page(request, tenant, status, asked, list),
+                    before => Self::page(request, tenant, 200, said(link.purpose, before), list),
+                }
+            }
+            // It was erased since.
+            Ok(None) => not_found(request, Some(tenant)),
+            Err(error) => {
+                // The question is right without it: its button finds out what is known.
+                tracing::warn!(tenant.id = %id, error = ?error, "what a link would do could not be foreseen");
+                Self::page(request, tenant, status, asked, None)
+            }
+        }
+    }
+
     async fn act(
         &self,
         desk: &Desk<'_, C>,
@@ -123,14 +154,6 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         link: Link,
         by: &'static str,
     ) -> Result<Option<(u16, Say)>, DeskError> {
-        let deed = match link.purpose {
-            Purpose::Accept => Deed::Accept { opt_in: false },
-            Purpose::AcceptOptIn => Deed::Accept { opt_in: true },
-            Purpose::Reject => Deed::Reject,
-            Purpose::Unsubscribe => Deed::Unsubscribe,
-            Purpose::Approve => Deed::Approve,
-            Purpose::Decline => Deed::Decline,
-        };
         if link.purpose == Purpose::Unsubscribe {
             // First, so that it is not forgotten if what follows fails: the button is pressed again then.
             let since = self.clock.now();
@@ -138,7 +161,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
             self.book.suppress(desk.tenant, &link.key.subject, &suppression).await?;
         }
         let means = Means { by, key: opened.key.clone() };
-        let answer = desk.act(link.key, link.action, &deed, &means).await?;
+        let answer = desk.act(link.key, link.action, &deed(link.purpose), &means).await?;
         Ok(answer.map(|answer| (200, said(link.purpose, answer))))
     }
 
@@ -147,16 +170,41 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         Ok(answer.map(|answer| if answer == Answer::Done { (200, Say::Renewed) } else { (200, Say::RenewedBefore) }))
     }
 
-    fn page(request: &Request, tenant: &Tenant, status: u16, say: Say) -> Response {
-        let settings = tenant.consent.as_ref();
-        let onward = match say {
-            Say::Accepted | Say::AlreadyAccepted => settings.and_then(|settings| settings.accepted_url.as_ref()),
-            Say::Rejected | Say::AlreadyRejected => settings.and_then(|settings| settings.rejected_url.as_ref()),
-            _ => None,
-        };
+    fn page(request: &Request, tenant: &Tenant, status: u16, say: Say, list: Option<&str>) -> Response {
         let own = tenant.mail.as_ref().map(|mail| &mail.default_locale);
-        let page = Page { status, say, language: language(&request.languages, own), tenant: Some(tenant), onward };
+        let language = language(&request.languages, own);
+        let page = Page { status, say, language, tenant: Some(tenant), list, onward: onward(tenant, say) };
         without_body(request, page.response())
+    }
+}
+
+/// Where a page leads, or where its button will; the hosts were checked when the file was applied.
+fn onward(tenant: &Tenant, say: Say) -> Option<&Url> {
+    let settings = tenant.consent.as_ref()?;
+    match say {
+        Say::Accept | Say::AcceptOptIn | Say::Accepted | Say::AlreadyAccepted => settings.accepted_url.as_ref(),
+        Say::Reject | Say::Rejected | Say::AlreadyRejected => settings.rejected_url.as_ref(),
+        _ => None,
+    }
+}
+
+/// Who answered just now goes on to the tenant's own page, if it has one; the words are for who is not led.
+fn led_on(response: Response, tenant: &Tenant, say: Say) -> Response {
+    let leads = matches!(say, Say::Accepted | Say::Rejected);
+    let Some(url) = onward(tenant, say).filter(|_| leads) else { return response };
+    let mut headers = response.headers;
+    headers.insert("location", url.to_string());
+    Response { status_code: 303, headers, ..response }
+}
+
+fn deed(purpose: Purpose) -> Deed {
+    match purpose {
+        Purpose::Accept => Deed::Accept { opt_in: false },
+        Purpose::AcceptOptIn => Deed::Accept { opt_in: true },
+        Purpose::Reject => Deed::Reject,
+        Purpose::Unsubscribe => Deed::Unsubscribe,
+        Purpose::Approve => Deed::Approve,
+        Purpose::Decline => Deed::Decline,
     }
 }
 
@@ -196,14 +244,14 @@ fn said(purpose: Purpose, answer: Answer) -> Say {
 }
 
 fn not_found(request: &Request, tenant: Option<&Tenant>) -> Response {
-    let page =
-        Page { status: 404, say: Say::NotFound, language: language(&request.languages, None), tenant, onward: None };
+    let language = language(&request.languages, None);
+    let page = Page { status: 404, say: Say::NotFound, language, tenant, list: None, onward: None };
     without_body(request, page.response())
 }
 
 fn trouble(request: &Request) -> Response {
     let language = language(&request.languages, None);
-    let page = Page { status: 503, say: Say::Trouble, language, tenant: None, onward: None };
+    let page = Page { status: 503, say: Say::Trouble, language, tenant: None, list: None, onward: None };
     without_body(request, page.response())
 }
 

@@ -84,18 +84,45 @@ impl Request {
         Ok(Self {
             method,
             path: path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
-            form: form(payload.body.as_deref().unwrap_or_default(), payload.is_base64_encoded),
+            form: form(
+                payload.body.as_deref().unwrap_or_default(),
+                payload.is_base64_encoded,
+                &header("content-type").unwrap_or_default(),
+            ),
             languages: header("accept-language").unwrap_or_default(),
         })
     }
 }
 
-fn form(body: &str, encoded: bool) -> BTreeMap<String, String> {
+fn form(body: &str, encoded: bool, kind: &str) -> BTreeMap<String, String> {
     if body.len() > MAX_BODY_BYTES {
         return BTreeMap::new();
     }
     let bytes = if encoded { STANDARD.decode(body).unwrap_or_default() } else { body.as_bytes().to_vec() };
-    url::form_urlencoded::parse(&bytes).into_owned().collect()
+    match boundary(kind) {
+        Some(boundary) => parts(&String::from_utf8_lossy(&bytes), boundary),
+        None => url::form_urlencoded::parse(&bytes).into_owned().collect(),
+    }
+}
+
+/// What stands between the parts of a form in `multipart/form-data`, which is how mail programs should send theirs
+/// (<https://www.rfc-editor.org/rfc/rfc8058#section-3.2>).
+fn boundary(kind: &str) -> Option<&str> {
+    let mut parts = kind.split(';').map(str::trim);
+    let is_multipart = parts.next()?.eq_ignore_ascii_case("multipart/form-data");
+    let boundary =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("boundary"));
+    boundary.map(|(_, value)| value.trim_matches('"')).filter(|value| is_multipart && !value.is_empty())
+}
+
+/// The short texts of such a form; what stands before the first boundary is none.
+fn parts(body: &str, boundary: &str) -> BTreeMap<String, String> {
+    let field = |part: &str| {
+        let (head, value) = part.split_once("\r\n\r\n")?;
+        let (_, name) = head.split_once("; name=\"")?;
+        Some((name.split_once('"')?.0.to_owned(), value.strip_suffix("\r\n")?.to_owned()))
+    };
+    body.split(&format!("--{boundary}")).skip(1).filter_map(field).collect()
 }
 
 /// One answer.
@@ -125,6 +152,27 @@ mod tests {
             assert_eq!(request.languages, "fr-CA,fr;q=0.9");
         }
         assert!(Request::read(serde_json::json!({"Records": []})).is_err());
-        assert!(form(&"x".repeat(5000), false).is_empty());
+        assert!(form(&"x".repeat(5000), false, "").is_empty());
+    }
+
+    #[test]
+    fn a_mail_programs_form_in_parts_is_read() {
+        let body = "--xyz\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--xyz--\r\n";
+        for kind in ["multipart/form-data; boundary=xyz", "Multipart/Form-Data; charset=utf-8; Boundary=\"xyz\""] {
+            assert_eq!(
+                form(body, false, kind).get("List-Unsubscribe").map(String::as_str),
+                Some("One-Click"),
+                "{kind}"
+            );
+            assert_eq!(form(&STANDARD.encode(body), true, kind).len(), 1, "{kind}");
+        }
+        for kind in [
+            "multipart/form-data",
+            "multipart/form-data; boundary=",
+            "multipart/form-data; boundary=abc",
+            "text/plain; boundary=xyz",
+        ] {
+            assert_eq!(form(body, false, kind).get("List-Unsubscribe"), None, "{kind}");
+        }
     }
 }

@@ -130,13 +130,14 @@ async fn the_button_acts_once_and_says_so_the_second_time() {
     let page = world.request("GET", &world.link(Purpose::Accept), "").await;
     assert!(page.body.contains("<button") && page.body.contains("Please confirm"), "{}", page.body);
     let page = world.press(Purpose::Accept).await;
-    assert!(
-        page.status_code == 200 && page.body.contains("Thank you!") && !page.body.contains("<button"),
-        "{}",
-        page.body
-    );
-    assert!(page.body.contains("https:&#x2f;&#x2f;acme.example&#x2f;thanks"), "{}", page.body);
+    assert!(page.body.contains("Thank you!") && !page.body.contains("<button"), "{}", page.body);
+    assert_eq!((page.status_code, page.headers["location"].as_str()), (303, "https://acme.example/thanks"));
+    assert!(page.body.contains("https:&#x2f;&#x2f;acme.example&#x2f;thanks"), "for who is not led there");
     assert_eq!((world.state(), world.followed()), (SubjectState::Accepted, 1));
+    for method in ["GET", "POST"] {
+        let page = world.request(method, &world.link(Purpose::Accept), "do=act").await;
+        assert!(page.status_code == 200 && page.body.contains("You have confirmed before"), "{}", page.body);
+    }
     let page = world.press(Purpose::Accept).await;
     assert!(page.body.contains("You have confirmed before"), "{}", page.body);
     assert_eq!(world.followed(), 1);
@@ -150,6 +151,26 @@ async fn rejecting_works_after_accepting_and_is_final() {
     assert!(world.press(Purpose::Reject).await.body.contains("taken back before"));
     assert!(world.press(Purpose::Accept).await.body.contains("that stays so"));
     assert_eq!((world.state(), world.followed()), (SubjectState::Rejected, 2));
+}
+
+#[tokio::test]
+async fn who_looks_at_a_link_that_was_answered_is_told_so_without_a_button() {
+    let world = world().await;
+    world.press(Purpose::Reject).await;
+    for (purpose, words) in [(Purpose::Reject, "taken back before"), (Purpose::Accept, "that stays so")] {
+        let page = world.request("GET", &world.link(purpose), "").await;
+        assert!(
+            page.status_code == 200 && page.body.contains(words) && !page.body.contains("<button"),
+            "{}",
+            page.body
+        );
+    }
+    world.clock.advance(Duration::from_hours(49));
+    let page = world.request("GET", &world.link(Purpose::Accept), "").await;
+    assert!(page.body.contains("that stays so"), "no new mail is offered: {}", page.body);
+    world.consents.reads.go_down();
+    let page = world.request("GET", &world.link(Purpose::Accept), "").await;
+    assert!(page.status_code == 410 && page.body.contains("<button"), "{}", page.body);
 }
 
 #[tokio::test]
@@ -264,7 +285,8 @@ async fn a_page_loads_and_runs_nothing_and_is_kept_nowhere() {
         "{policy}"
     );
     assert!(
-        policy.contains("form-action 'self'")
+        policy.contains("form-action 'self' https://acme.example;")
+            && !policy.contains("unsafe")
             && policy.contains("frame-ancestors 'none'")
             && !policy.contains("script"),
         "{policy}"
@@ -282,7 +304,7 @@ async fn a_page_is_accessible_and_wears_the_tenants_name_logo_and_colour() {
     let page = world.request("GET", &world.link(Purpose::Accept), "").await;
     for part in [
         "<html lang=\"en\">",
-        "<title>Please confirm – Acme &lt;Action&gt;</title>",
+        "<title>Please confirm your signature – Acme &lt;Action&gt;</title>",
         "alt=\"Acme &lt;Action&gt;\"",
         "name=\"viewport\"",
         "<h1>",

@@ -2,7 +2,7 @@
 //!
 //! The functions are built once for release (they are what is deployed), and everything once for the tests: one
 //! `cargo test` run with the local AWS up, so that no feature set is compiled twice. `--fast` leaves out what needs the
-//! local AWS.
+//! local AWS or a browser.
 
 pub(crate) mod plan;
 
@@ -18,13 +18,13 @@ use crate::local::Local;
 use crate::process;
 use crate::report::Step;
 use crate::setup::{self, Tools};
-use crate::{build, consent, emulator, host, lint};
+use crate::{build, chromium, consent, emulator, host, lint};
 use plan::Plan;
 
 /// Options of the tests.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Options {
-    /// Leave out what needs the local AWS: the end-to-end tests and the adapters' conformance.
+    /// Leave out what needs the local AWS or a browser: the end-to-end tests, the adapters' conformance and the pages.
     #[arg(long)]
     fast: bool,
     /// Take the functions as they were built last, though their sources may have changed since: for work on the tests themselves.
@@ -67,6 +67,9 @@ const TENANTS: [TenantStack; 4] = [
 pub(crate) fn run(options: Options) -> Result<bool> {
     let whole = Step::begin(if options.fast { "test --fast" } else { "test" });
     setup::ensure()?;
+    if !options.fast {
+        chromium::ensure()?;
+    }
     let mut plan = Plan::default();
     let done = steps(&mut plan, options);
     if let Err(error) = &done {
@@ -91,7 +94,7 @@ fn steps(plan: &mut Plan, options: Options) -> Result<()> {
     let tenants: Vec<TenantStack> = TENANTS.into_iter().chain([consent::STACK]).collect();
     let local = Local::up(&built, &tenants, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-    tests.args(["--features", "acequia-aws/emulator,e2e/emulator"]);
+    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
     plan.proof("double opt-in of 1,000 people", || {
         consent::configure(&local)?;

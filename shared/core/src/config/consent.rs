@@ -150,6 +150,11 @@ impl ConsentSettings {
         self.types.iter().any(|rule| rule.takes(kind))
     }
 
+    /// Whether consents are for different lists, by a name that the tenant gives them.
+    pub fn names_lists(&self) -> bool {
+        self.list.is_some()
+    }
+
     /// Who is asked on a list.
     pub fn asks(&self, list: &str) -> Asks {
         let own = self.lists.get(list).copied().unwrap_or_default();

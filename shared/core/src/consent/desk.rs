@@ -79,6 +79,24 @@ impl<C: Consents> Desk<'_, C> {
         self.change(key, id, |before, rules| plan::act(key, id, deed, means, before, rules)).await
     }
 
+    /// What would come of a deed now, and the name of the list that it is about. Nothing is written.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn foresee(
+        &self,
+        key: ConsentKey,
+        id: ActionId,
+        deed: &Deed,
+    ) -> Result<Option<(Answer, String)>, DeskError> {
+        // The answer is about this action alone: the others that wait are not looked at.
+        let before = self.consents.load(self.tenant, &key, &[id]).await?;
+        let Some(list) = before.consent.as_ref().map(|consent| consent.list.clone()) else { return Ok(None) };
+        let means = Means { by: "nobody", key: None };
+        let plan = plan::act(key, id, deed, &means, &before, self.rules(&list));
+        Ok(plan.map(|plan| (plan.answer, list)))
+    }
+
     /// Sends the mail that asks once more, if it may be.
     ///
     /// # Errors
