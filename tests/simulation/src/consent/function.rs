@@ -85,7 +85,7 @@ enum Code {
     Sweeper(Box<Sweeper<Perilous, Port, ()>>),
     Outbox(Box<Outbox<Perilous, Port, Port, Port, Port>>),
     Confirm(Box<Confirm<Perilous, Port, Port, Port>>),
-    Feedback(Box<Feedback<Perilous, Port, Port>>),
+    Feedback(Box<Feedback<Perilous, Port, Port, Port>>),
 }
 
 /// An instance of a function, as it stays warm from one invocation to the next.
@@ -157,6 +157,7 @@ impl Function {
                 tenants: tenants(),
                 consents: port(),
                 book: port(),
+                ledger: port(),
                 clock,
                 configuration_set: "acequia-test".to_owned(),
             })),

@@ -2,7 +2,7 @@
 
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict, after};
-use acequia_core::port::{Ledger, Page, Unavailable};
+use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -95,6 +95,20 @@ impl Perilous {
             }
         }
         Err(unavailable(WRITE))
+    }
+}
+
+impl Amend for Perilous {
+    async fn amend(
+        &self,
+        tenant: &TenantId,
+        seen: &DeliveryRecord,
+        record: &DeliveryRecord,
+    ) -> Result<bool, Unavailable> {
+        const OPERATION: &str = "amend a record of the ledger";
+        let Some(call) = self.0.call("ledger.amend").await else { return Err(unavailable(OPERATION)) };
+        let answer = self.0.world.ledger.amend(&self.owner(tenant), seen, record).await;
+        if self.0.end(&call).await { answer } else { Err(unavailable(OPERATION)) }
     }
 }
 

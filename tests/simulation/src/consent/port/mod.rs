@@ -7,7 +7,7 @@ mod stores;
 use acequia_core::id::TenantId;
 use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::parking::Parked;
-use acequia_core::port::{Ledger, Page, Parking, Strikes, Unavailable};
+use acequia_core::port::{Amend, Ledger, Page, Parking, Strikes, Unavailable};
 use acequia_core::strikes::Strike;
 
 use super::function::Kind;
@@ -37,6 +37,17 @@ impl Port {
 
     fn other(&self) -> Perilous {
         Perilous(self.instance.clone())
+    }
+}
+
+impl Amend for Port {
+    async fn amend(
+        &self,
+        tenant: &TenantId,
+        seen: &DeliveryRecord,
+        record: &DeliveryRecord,
+    ) -> Result<bool, Unavailable> {
+        self.other().amend(tenant, seen, record).await
     }
 }
 
