@@ -1,5 +1,5 @@
 //! The in-memory queues keep the order of a FIFO queue's groups as SQS does.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
