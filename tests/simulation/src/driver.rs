@@ -73,12 +73,11 @@ pub enum Step {
 impl Driver {
     /// A driver for the queues of all tenants of the world.
     pub fn new(world: &World) -> Self {
-        let tenants: Vec<_> = world.lock().history.scenario.tenants.iter().map(|tenant| tenant.id.clone()).collect();
+        let tenants = world.lock().history.scenario.tenants.clone();
         let mut queues = Vec::new();
         for tenant in &tenants {
             for role in ROLES {
-                let (queue, dead) =
-                    (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
+                let (queue, dead) = (tenant.queue(role), tenant.dead_letter_queue(role));
                 world.queues.redrive_to(&queue, &dead, MOST_RECEIVES);
                 queues.push((role, queue));
             }
@@ -181,6 +180,9 @@ impl Driver {
 
     /// Receives a batch: so many messages as chance wants, in the order that it wants, none twice.
     fn receive(&mut self, queue: &QueueArn) -> Vec<Incoming> {
+        if queue.is_fifo() {
+            return self.receive_in_order(queue);
+        }
         let mut visible = self.world.queues.visible(queue);
         if visible.is_empty() {
             return Vec::new();
@@ -199,16 +201,37 @@ impl Driver {
                 None => self.see_moved(queue, &id),
             }
         }
+        self.see_received(&received);
         for message in &received {
+            self.perhaps_duplicate(queue, message);
+        }
+        received
+    }
+
+    /// Receives a batch of a FIFO queue: of each group so many as follow each other. SQS hands out none of them twice by itself.
+    fn receive_in_order(&self, queue: &QueueArn) -> Vec<Incoming> {
+        let visible = self.world.queues.visible(queue);
+        if visible.is_empty() {
+            return Vec::new();
+        }
+        let most = 1 + self.world.lock().dice.below(10);
+        let received = self.world.queues.receive(queue, most, VISIBILITY);
+        let left: BTreeSet<String> =
+            self.world.queues.messages(queue).into_iter().map(|message| message.message_id).collect();
+        for id in visible.iter().filter(|id| !left.contains(*id)) {
+            self.see_moved(queue, id);
+        }
+        self.see_received(&received);
+        received
+    }
+
+    fn see_received(&self, received: &[Incoming]) {
+        for message in received {
             let history = &mut self.world.lock().history;
             if let Some((event, sink)) = content(history, message) {
                 history.received(event, sink.as_deref(), &message.message_id);
             }
         }
-        for message in &received {
-            self.perhaps_duplicate(queue, message);
-        }
-        received
     }
 
     fn perhaps_duplicate(&self, queue: &QueueArn, message: &Incoming) {

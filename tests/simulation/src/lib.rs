@@ -11,8 +11,9 @@
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
 //!
 //! - [`consent`] is a second family of runs, with its own scenario, functions and rules over the same perils; [`task`] is what both poll.
+//! - [`ordered`] is a third one: tenants whose stacks keep order, over the same driver, ports and rules as the first, and the rules of order.
 //!
-//! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
+//! Not simulated: HTTP (the webhook sink here is a stand-in), and the adapters to AWS.
 
 pub mod check;
 pub mod consent;
@@ -23,6 +24,7 @@ pub mod history;
 pub mod limit;
 pub mod mutation;
 pub mod operator;
+pub mod ordered;
 pub mod peril;
 pub mod port;
 pub mod redrive;
