@@ -2,7 +2,7 @@
 //! over in-memory ports, in virtual time. One seed decides everything.
 //!
 //! - [`run::run`] is one run. [`scenario`] says what it begins with, [`weather`] how much goes wrong.
-//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators, [`redrive`] the command
+//! - [`driver`] plays SQS and Lambda, [`receive`] how SQS hands out, [`operator`] the producers, endpoints and operators, [`redrive`] the command
 //!   that moves dead letters back.
 //! - [`port`] and [`peril`] stand between the code and the in-memory ports: each call can be refused, slowed down, repeated, lose its
 //!   answer, or be the last of its process.
@@ -27,6 +27,7 @@ pub mod operator;
 pub mod ordered;
 pub mod peril;
 pub mod port;
+pub mod receive;
 pub mod redrive;
 pub mod run;
 pub mod scenario;
