@@ -31,12 +31,16 @@ pub fn check(world: &World) {
 
 /// Whether a dead-letter queue holds this event (of this sink).
 ///
-/// SQS itself must have moved none there in the end: then all was calm, and each has its reason.
-fn lies_dead(world: &World, tenant: &TenantPlan, role: QueueRole, body: &str, sink: Option<&str>) -> bool {
+/// SQS itself must have moved none there in the end: then all was calm, and each has its reason. But in a FIFO queue several events that
+/// kill stay together, each death is a receive of all of them, and SQS may come first.
+fn lies_dead(world: &World, tenant: &TenantPlan, role: QueueRole, event: &EventPlan, sink: Option<&str>) -> bool {
+    let worn = tenant.ordered && matches!(event.flaw, Flaw::KillsRouter | Flaw::KillsSinks);
     let dead = world.queues.messages(&tenant.dead_letter_queue(role));
     dead.iter().any(|message| {
         let of = message.attributes.get(acequia_core::delivery::SINK).and_then(|attribute| attribute.as_text());
-        message.body == body && of == sink && message.attributes.contains_key(acequia_core::delivery::REASON)
+        message.body == event.body
+            && of == sink
+            && (worn || message.attributes.contains_key(acequia_core::delivery::REASON))
     })
 }
 
@@ -51,7 +55,7 @@ fn check_event(world: &World, index: usize) {
         return;
     };
     if matches!(event.flaw, Flaw::NotJson | Flaw::Foreign) {
-        if !lies_dead(world, &tenant, QueueRole::Intake, &event.body, None) {
+        if !lies_dead(world, &tenant, QueueRole::Intake, &event, None) {
             world
                 .lock()
                 .history
@@ -60,7 +64,7 @@ fn check_event(world: &World, index: usize) {
         return;
     }
     // Nobody sent it on, where a sink took it.
-    if event.flaw == Flaw::KillsRouter && lies_dead(world, &tenant, QueueRole::Intake, &event.body, None) {
+    if event.flaw == Flaw::KillsRouter && lies_dead(world, &tenant, QueueRole::Intake, &event, None) {
         return;
     }
     let recorded =
@@ -92,7 +96,7 @@ fn check_event(world: &World, index: usize) {
             || (sink.parks && history.scenario.events.iter().any(deadly))
             || matches!(event.flaw, Flaw::KillsSinks | Flaw::Refused)
             || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
-        let dead = lies_dead(world, &tenant, QueueRole::Sink(sink.kind), &event.body, Some(sink.id.as_str()));
+        let dead = lies_dead(world, &tenant, QueueRole::Sink(sink.kind), &event, Some(sink.id.as_str()));
         if !(hopeless && dead) {
             let where_ = if dead { "still lies in the dead-letter queue" } else { "is LOST" };
             history.report(0, format_args!("event {index} to {} {key:?} had no effect and {where_}", sink.id));
