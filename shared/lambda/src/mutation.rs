@@ -1,9 +1,10 @@
-//! A way to break the loop on purpose: the simulator must find it. Only there with the feature `mutation`, and off even then.
+//! Ways to break the loop on purpose: the simulator must find them. Only there with the feature `mutation`, and off even then.
 
 use std::cell::Cell;
 
 thread_local! {
     static SKIP_FOLD: Cell<bool> = const { Cell::new(false) };
+    static SKIP_STOP: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Lets the loops of this thread perform a delivery twice that stands in a batch twice, or no more.
@@ -14,4 +15,14 @@ pub fn skip_fold(skip: bool) {
 /// Whether they do.
 pub(crate) fn skips_fold() -> bool {
     SKIP_FOLD.get()
+}
+
+/// Lets the loops of this thread go on in a group behind a message that is to come back, or no more.
+pub fn skip_stop(skip: bool) {
+    SKIP_STOP.set(skip);
+}
+
+/// Whether they do.
+pub(crate) fn skips_stop() -> bool {
+    SKIP_STOP.get()
 }

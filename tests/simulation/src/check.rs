@@ -5,11 +5,11 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::ledger::{Record, Status};
 use acequia_core::queue::QueueRole;
-use acequia_testkit::build;
 
 use crate::history::{History, StoryKey};
 use crate::mutation::Mutation;
-use crate::scenario::{EventPlan, Flaw};
+use crate::ordered::order;
+use crate::scenario::{EventPlan, Flaw, TenantPlan};
 use crate::story::Effect;
 use crate::world::World;
 
@@ -25,17 +25,22 @@ pub fn check(world: &World) {
     if world.mutation != Some(Mutation::ShareLedger) {
         check_ledger(world);
     }
-    check_order(&mut world.lock().history);
+    check_twice(&mut world.lock().history);
+    order::check(world);
 }
 
 /// Whether a dead-letter queue holds this event (of this sink).
 ///
-/// SQS itself must have moved none there in the end: then all was calm, and each has its reason.
-fn lies_dead(world: &World, tenant: &str, role: QueueRole, body: &str, sink: Option<&str>) -> bool {
-    let dead = world.queues.messages(&build::dead_letter_queue(tenant, role));
+/// SQS itself must have moved none there in the end: then all was calm, and each has its reason. But in a FIFO queue several events that
+/// kill stay together, each death is a receive of all of them, and SQS may come first.
+fn lies_dead(world: &World, tenant: &TenantPlan, role: QueueRole, event: &EventPlan, sink: Option<&str>) -> bool {
+    let worn = tenant.ordered && matches!(event.flaw, Flaw::KillsRouter | Flaw::KillsSinks);
+    let dead = world.queues.messages(&tenant.dead_letter_queue(role));
     dead.iter().any(|message| {
         let of = message.attributes.get(acequia_core::delivery::SINK).and_then(|attribute| attribute.as_text());
-        message.body == body && of == sink && message.attributes.contains_key(acequia_core::delivery::REASON)
+        message.body == event.body
+            && of == sink
+            && (worn || message.attributes.contains_key(acequia_core::delivery::REASON))
     })
 }
 
@@ -49,9 +54,8 @@ fn check_event(world: &World, index: usize) {
     }) else {
         return;
     };
-    let owner = tenant.id.as_str();
     if matches!(event.flaw, Flaw::NotJson | Flaw::Foreign) {
-        if !lies_dead(world, owner, QueueRole::Intake, &event.body, None) {
+        if !lies_dead(world, &tenant, QueueRole::Intake, &event, None) {
             world
                 .lock()
                 .history
@@ -60,7 +64,7 @@ fn check_event(world: &World, index: usize) {
         return;
     }
     // Nobody sent it on, where a sink took it.
-    if event.flaw == Flaw::KillsRouter && lies_dead(world, owner, QueueRole::Intake, &event.body, None) {
+    if event.flaw == Flaw::KillsRouter && lies_dead(world, &tenant, QueueRole::Intake, &event, None) {
         return;
     }
     let recorded =
@@ -90,9 +94,9 @@ fn check_event(world: &World, index: usize) {
         let deadly = |other: &EventPlan| other.tenant == event.tenant && other.flaw == Flaw::KillsSinks;
         let hopeless = !alone
             || (sink.parks && history.scenario.events.iter().any(deadly))
-            || event.flaw == Flaw::KillsSinks
+            || matches!(event.flaw, Flaw::KillsSinks | Flaw::Refused)
             || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
-        let dead = lies_dead(world, owner, QueueRole::Sink(sink.kind), &event.body, Some(sink.id.as_str()));
+        let dead = lies_dead(world, &tenant, QueueRole::Sink(sink.kind), &event, Some(sink.id.as_str()));
         if !(hopeless && dead) {
             let where_ = if dead { "still lies in the dead-letter queue" } else { "is LOST" };
             history.report(0, format_args!("event {index} to {} {key:?} had no effect and {where_}", sink.id));
@@ -146,7 +150,7 @@ fn check_ledger(world: &World) {
 }
 
 /// A FIFO queue got a delivery at most once in five minutes.
-fn check_order(history: &mut History) {
+fn check_twice(history: &mut History) {
     let mut broken = Vec::new();
     for (key, story) in &history.stories {
         if !history.plan(*key).is_some_and(|plan| plan.fifo) {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use acequia_core::delivery::{Attribute, Incoming, SINK};
+use acequia_core::delivery::Incoming;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
-use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_lambda::{Deadline, UnusableBatch};
 use acequia_testkit::build;
 use acequia_testkit::event::lambda_event;
@@ -17,14 +17,12 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 
 use crate::function::{Function, ROLES, SWEEPER};
-use crate::history::Content;
-use crate::port::see_moved;
+use crate::receive::{content, receive};
 use crate::task::Task;
 use crate::world::World;
 
-/// An invocation may take this long, and a received message stays hidden six times as long: as in the templates.
+/// An invocation may take this long: as in the templates.
 const TIMEOUT: Duration = Duration::from_mins(1);
-const VISIBILITY: Duration = Duration::from_mins(6);
 
 /// The schedule calls the sweeper this often, and up to as much later.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -73,12 +71,11 @@ pub enum Step {
 impl Driver {
     /// A driver for the queues of all tenants of the world.
     pub fn new(world: &World) -> Self {
-        let tenants: Vec<_> = world.lock().history.scenario.tenants.iter().map(|tenant| tenant.id.clone()).collect();
+        let tenants = world.lock().history.scenario.tenants.clone();
         let mut queues = Vec::new();
         for tenant in &tenants {
             for role in ROLES {
-                let (queue, dead) =
-                    (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
+                let (queue, dead) = (tenant.queue(role), tenant.dead_letter_queue(role));
                 world.queues.redrive_to(&queue, &dead, MOST_RECEIVES);
                 queues.push((role, queue));
             }
@@ -171,73 +168,11 @@ impl Driver {
             if self.running.iter().filter(|one| one.role == role).count() >= self.limit(role) {
                 continue;
             }
-            let messages = self.receive(&queue);
+            let messages = receive(&self.world, &queue);
             if !messages.is_empty() {
                 self.begin(role, queue, messages);
                 return true;
             }
-        }
-    }
-
-    /// Receives a batch: so many messages as chance wants, in the order that it wants, none twice.
-    fn receive(&mut self, queue: &QueueArn) -> Vec<Incoming> {
-        let mut visible = self.world.queues.visible(queue);
-        if visible.is_empty() {
-            return Vec::new();
-        }
-        visible.sort();
-        visible.dedup();
-        let most = {
-            let dice = &mut self.world.lock().dice;
-            1 + if dice.happens(0.1) { dice.below(25) } else { dice.below(10) }
-        };
-        let mut received = Vec::new();
-        while received.len() < most {
-            let Some(id) = self.world.lock().dice.draw(&mut visible) else { break };
-            match self.world.queues.receive_one(queue, &id, VISIBILITY) {
-                Some(message) => received.push(message),
-                None => self.see_moved(queue, &id),
-            }
-        }
-        for message in &received {
-            let history = &mut self.world.lock().history;
-            if let Some((event, sink)) = content(history, message) {
-                history.received(event, sink.as_deref(), &message.message_id);
-            }
-        }
-        for message in &received {
-            self.perhaps_duplicate(queue, message);
-        }
-        received
-    }
-
-    fn perhaps_duplicate(&self, queue: &QueueArn, message: &Incoming) {
-        let wait = {
-            let state = &mut *self.world.lock();
-            if !state.dice.happens(state.weather.duplicated) {
-                return;
-            }
-            let wait = state.dice.between(Duration::ZERO, Duration::from_secs(90));
-            state
-                .history
-                .note(0, format_args!("SQS will hand out {} again in {} ms", message.message_id, wait.as_millis()));
-            if let Some((event, Some(sink))) = content(&mut state.history, message)
-                && let Some(key) = state.history.story_of(event, &sink)
-            {
-                state.history.stories.entry(key).or_default().duplicated = true;
-            }
-            wait
-        };
-        self.world.queues.duplicate(queue, &message.message_id, wait);
-    }
-
-    fn see_moved(&self, queue: &QueueArn, id: &str) {
-        let Ok(name) = queue.name().parse::<QueueName>() else { return };
-        let dead = self.world.queues.messages(&queue.beside(&name.dead_letter()));
-        if let Some(message) = dead.iter().find(|message| message.message_id == id) {
-            let history = &mut self.world.lock().history;
-            history.note(0, format_args!("SQS moves {id} of {name} to its dead-letter queue"));
-            see_moved(history, &name, message);
         }
     }
 
@@ -340,12 +275,4 @@ impl Driver {
             }
         }
     }
-}
-
-/// What a message holds: its event, and in a sink's queue the sink.
-fn content(history: &mut crate::history::History, message: &Incoming) -> Option<Content> {
-    let name: QueueName = message.queue.name().parse().ok()?;
-    let event = history.event_of(0, &name.tenant, &message.body)?;
-    let sink = message.attributes.get(SINK).and_then(Attribute::as_text).map(str::to_owned);
-    Some((event, sink))
 }

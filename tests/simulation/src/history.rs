@@ -14,6 +14,7 @@ use acequia_core::port::Clock as _;
 use acequia_core::strikes::DEATHS_ALONE;
 
 use crate::limit;
+use crate::ordered::order::{self, Order};
 use crate::scenario::{EventPlan, Scenario, SinkPlan};
 use crate::story::{Effect, Schedules, Story};
 use crate::trace::{Trace, since};
@@ -67,6 +68,8 @@ pub struct History {
     pub circuits: HashMap<(TenantId, SinkId), Circuit>,
     /// By tenant and place of the sink, when attempts were made.
     attempts: HashMap<(usize, usize), Vec<(StoryKey, Timestamp)>>,
+    /// The order of groups, where a tenant's stack keeps it.
+    pub order: Order,
     by_body: HashMap<String, usize>,
     by_delivery: HashMap<DeliveryId, StoryKey>,
     by_identity: HashMap<(TenantId, EventId), usize>,
@@ -93,6 +96,7 @@ impl History {
             parked_ids: BTreeSet::new(),
             circuits: HashMap::new(),
             attempts: HashMap::new(),
+            order: Order::default(),
             by_body: HashMap::new(),
             by_delivery: HashMap::new(),
             by_identity: HashMap::new(),
@@ -217,6 +221,8 @@ impl History {
         }
         self.hold(who, key, held);
         let held = self.limits(key, &plan, now);
+        self.hold(who, key, held);
+        let held = order::attempt(self, key);
         self.hold(who, key, held);
     }
 

@@ -2,7 +2,7 @@
 //! over in-memory ports, in virtual time. One seed decides everything.
 //!
 //! - [`run::run`] is one run. [`scenario`] says what it begins with, [`weather`] how much goes wrong.
-//! - [`driver`] plays SQS and Lambda, [`operator`] the producers, endpoints and operators, [`redrive`] the command
+//! - [`driver`] plays SQS and Lambda, [`receive`] how SQS hands out, [`operator`] the producers, endpoints and operators, [`redrive`] the command
 //!   that moves dead letters back.
 //! - [`port`] and [`peril`] stand between the code and the in-memory ports: each call can be refused, slowed down, repeated, lose its
 //!   answer, or be the last of its process.
@@ -11,8 +11,9 @@
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
 //!
 //! - [`consent`] is a second family of runs, with its own scenario, functions and rules over the same perils; [`task`] is what both poll.
+//! - [`ordered`] is a third one: tenants whose stacks keep order, over the same driver, ports and rules as the first, and the rules of order.
 //!
-//! Not simulated: HTTP (the webhook sink here is a stand-in), the order of FIFO groups, and the adapters to AWS.
+//! Not simulated: HTTP (the webhook sink here is a stand-in), and the adapters to AWS.
 
 pub mod check;
 pub mod consent;
@@ -23,8 +24,10 @@ pub mod history;
 pub mod limit;
 pub mod mutation;
 pub mod operator;
+pub mod ordered;
 pub mod peril;
 pub mod port;
+pub mod receive;
 pub mod redrive;
 pub mod run;
 pub mod scenario;

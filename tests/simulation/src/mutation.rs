@@ -23,10 +23,19 @@ pub enum Mutation {
     IgnoreRate,
     /// The ledger forgets whose a record is: tenants share their keys.
     ShareLedger,
+    /// The sink loop lets messages go on that stand behind one of their group that is to come back.
+    SkipStop,
+    /// The router gives each delivery a group of its own.
+    ForgetGroup,
+    /// The intake keeps no groups: each event is in one of its own.
+    ForgetGroupAtIntake,
 }
 
 impl Mutation {
-    /// All of them.
+    /// Those that break order, which the family `ordered` finds.
+    pub const OF_ORDER: [Self; 3] = [Self::SkipStop, Self::ForgetGroup, Self::ForgetGroupAtIntake];
+
+    /// All others.
     pub const ALL: [Self; 10] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,

@@ -6,10 +6,10 @@ use acequia_core::delivery::Outgoing;
 use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_testkit::build;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
+use crate::mutation::Mutation;
 use crate::redrive;
 use crate::world::World;
 
@@ -66,15 +66,22 @@ fn deliver(world: &World, queue: &QueueArn, outgoing: Outgoing) {
 }
 
 fn send(world: &World, event: usize) {
-    let (queue, body) = {
+    let (queue, outgoing) = {
         let history = &mut world.lock().history;
         history.note(0, format_args!("a producer sends event {event}"));
         history.accepted.entry(event).or_insert_with(|| world.clock.now());
+        history.order.accepted(event);
         let Some(plan) = history.event(event) else { return };
         let Some(tenant) = history.scenario.tenants.get(plan.tenant) else { return };
-        (build::queue(tenant.id.as_str(), QueueRole::Intake), plan.body.clone())
+        let apart = world.mutation == Some(Mutation::ForgetGroupAtIntake);
+        let deduplication = tenant.ordered.then(|| plan.event.to_string());
+        let group = if apart { deduplication.clone() } else { plan.group.clone() };
+        (
+            tenant.queue(QueueRole::Intake),
+            Outgoing { body: plan.body.clone(), group, deduplication, ..Outgoing::default() },
+        )
     };
-    deliver(world, &queue, Outgoing { body, ..Outgoing::default() });
+    deliver(world, &queue, outgoing);
 }
 
 /// Publishes another version of one tenant's configuration.

@@ -49,21 +49,22 @@ pub fn all(world: &World) {
 pub fn each_of(world: &World, tenants: &[TenantId], roles: &[QueueRole]) {
     for (tenant, role) in tenants.iter().flat_map(|tenant| roles.iter().map(move |role| (tenant, *role))) {
         let order = Order { run: run_id(world), resend_unsure: true, ..Order::default() };
-        run(world, tenant, role, IMMORTAL, &order);
+        let (source, dead) = (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
+        run(world, tenant, (source, dead), IMMORTAL, &order);
     }
 }
 
 fn each(world: &World, order: impl Fn(&mut crate::world::State, usize) -> (u32, Order)) {
-    let tenants: Vec<TenantId> = world.lock().history.scenario.tenants.iter().map(|tenant| tenant.id.clone()).collect();
+    let tenants = world.lock().history.scenario.tenants.clone();
     for tenant in tenants {
         for role in ROLES {
-            let dead = build::dead_letter_queue(tenant.as_str(), role);
+            let dead = tenant.dead_letter_queue(role);
             let depth = world.queues.messages(&dead).len();
             if depth == 0 {
                 continue;
             }
             let (steps, order) = order(&mut world.lock(), depth);
-            run(world, &tenant, role, steps, &Order { run: run_id(world), ..order });
+            run(world, &tenant.id, (tenant.queue(role), dead), steps, &Order { run: run_id(world), ..order });
         }
     }
 }
@@ -73,8 +74,7 @@ fn run_id(world: &World) -> String {
     format!("run-{}", world.lock().dice.below(usize::MAX))
 }
 
-fn run(world: &World, tenant: &TenantId, role: QueueRole, steps: u32, order: &Order) {
-    let (source, dead_letters) = (build::queue(tenant.as_str(), role), build::dead_letter_queue(tenant.as_str(), role));
+fn run(world: &World, tenant: &TenantId, (source, dead_letters): (QueueArn, QueueArn), steps: u32, order: &Order) {
     let depth = world.queues.messages(&dead_letters).len() as u64;
     let way = Way { tenant: tenant.clone(), dead_letters, source, depth };
     let process =

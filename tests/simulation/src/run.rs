@@ -41,17 +41,20 @@ pub enum Family {
     Delivery,
     /// Consent, and what follows from it.
     Consent,
+    /// The order of groups, on the way through FIFO queues.
+    Ordered,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Delivery, Self::Consent];
+    pub const ALL: [Self; 3] = [Self::Delivery, Self::Consent, Self::Ordered];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivery => "delivery",
             Self::Consent => "consent",
+            Self::Ordered => "ordered",
         }
     }
 
@@ -60,6 +63,7 @@ impl Family {
         match self {
             Self::Delivery => run(seed, Options { keep_trace, mutation: None }),
             Self::Consent => crate::consent::run(seed, crate::consent::Options { keep_trace, mutation: None }),
+            Self::Ordered => crate::ordered::run(seed, Options { keep_trace, mutation: None }),
         }
     }
 }
@@ -84,6 +88,11 @@ pub fn run(seed: u64, options: Options) -> Report {
     let mut dice = Dice::new(seed);
     let weather = Weather::of(&mut dice);
     let scenario = Scenario::of(&mut dice);
+    play(seed, dice, weather, scenario, options)
+}
+
+/// Plays a scenario to its end.
+pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options: Options) -> Report {
     let clock = FixedClock::at(build::start());
     let mut history = History::new(clock.clone(), scenario, options.keep_trace);
     history.note(0, format_args!("{weather:?}"));
@@ -96,8 +105,10 @@ pub fn run(seed: u64, options: Options) -> Report {
         world.tenants.put(&tenant.id, tenant.document());
     }
     acequia_lambda::mutation::skip_fold(options.mutation == Some(Mutation::SkipFold));
+    acequia_lambda::mutation::skip_stop(options.mutation == Some(Mutation::SkipStop));
     live(&world);
     acequia_lambda::mutation::skip_fold(false);
+    acequia_lambda::mutation::skip_stop(false);
     let history = &mut world.lock().history;
     Report {
         seed,

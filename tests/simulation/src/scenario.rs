@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::id::{EventId, SinkId, TenantId};
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_testkit::build;
 use jiff::Timestamp;
 
@@ -17,7 +18,7 @@ pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
 const COUNTRIES: [&str; 3] = ["FR", "DE", "PL"];
 const RULES: [&str; 4] = ["*", "action.*", "action.signed", "order.placed"];
 /// One has a wait above the 15 minutes for which a message is hidden.
-const SCHEDULES: [&[u64]; 6] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30], &[20, 1200]];
+pub(crate) const SCHEDULES: [&[u64]; 6] = [&[5], &[5, 60], &[10, 20, 120], &[2, 300], &[30], &[20, 1200]];
 
 /// What may change of a sink from one version of the configuration to the next.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub struct TenantPlan {
     pub sinks: Vec<SinkPlan>,
     /// By version, for each sink.
     pub versions: Vec<Vec<SinkVersion>>,
+    /// Whether its stack keeps order.
+    pub ordered: bool,
 }
 
 /// Why an event cannot be delivered as it is.
@@ -75,6 +78,8 @@ pub enum Flaw {
     KillsRouter,
     /// Every sink function dies of it.
     KillsSinks,
+    /// The target of a forward sink refuses it for good.
+    Refused,
 }
 
 impl Flaw {
@@ -93,6 +98,8 @@ pub struct EventPlan {
     pub identity: usize,
     /// Its id.
     pub event: EventId,
+    /// The group in which it is sent, where its tenant's stack keeps order.
+    pub group: Option<String>,
     /// Its type.
     pub kind: &'static str,
     /// Its country.
@@ -145,6 +152,21 @@ impl SinkVersion {
 }
 
 impl TenantPlan {
+    /// Its queue of a role: those of an ordered stack keep order where order is promised.
+    pub fn queue(&self, role: QueueRole) -> QueueArn {
+        build::named_queue(&self.queue_name(role))
+    }
+
+    /// The dead-letter queue behind it.
+    pub fn dead_letter_queue(&self, role: QueueRole) -> QueueArn {
+        build::named_queue(&self.queue_name(role).dead_letter())
+    }
+
+    fn queue_name(&self, role: QueueRole) -> QueueName {
+        let keeps = matches!(role, QueueRole::Intake | QueueRole::Sink(SinkKind::Forward) | QueueRole::Out);
+        QueueName { fifo: self.ordered && keeps, ..QueueName::new(&build::stage(), &self.id, role) }
+    }
+
     fn of(dice: &mut Dice, index: usize) -> Self {
         let plan = |id: &str, kind, claims, parks, fifo| SinkPlan { id: build::sink_id(id), kind, claims, parks, fifo };
         let mut all = vec![
@@ -165,6 +187,7 @@ impl TenantPlan {
             id: build::tenant_id(["acme", "bona", "cora"].get(index).unwrap_or(&"zeta")),
             sinks,
             versions: vec![first],
+            ordered: false,
         }
     }
 
@@ -173,7 +196,7 @@ impl TenantPlan {
         let mut next = self.versions.last().cloned().unwrap_or_default();
         let index = dice.below(next.len());
         if let Some(sink) = next.get_mut(index) {
-            match dice.below(5) {
+            match if self.ordered { 1 + 2 * dice.below(2) } else { dice.below(5) } {
                 0 => sink.enabled = !sink.enabled,
                 1 => sink.paused = !sink.paused,
                 2 => sink.rule = dice.pick(&RULES).copied().unwrap_or("*"),
@@ -280,5 +303,16 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize
     if dice.happens(0.1) {
         sendings.push(first.saturating_add(dice.between(Duration::ZERO, Duration::from_secs(400))));
     }
-    EventPlan { tenant, identity, event: build::event_id(&id), kind, country, flaw, expires_at, body, sendings }
+    EventPlan {
+        tenant,
+        identity,
+        event: build::event_id(&id),
+        group: None,
+        kind,
+        country,
+        flaw,
+        expires_at,
+        body,
+        sendings,
+    }
 }

@@ -259,6 +259,10 @@ fn fold(items: &mut [Item]) {
 
 /// Lets nothing go on that stands, in its group of a FIFO queue, behind a message that is to come back.
 fn stop_groups(items: &mut [Item]) {
+    #[cfg(feature = "mutation")]
+    if crate::mutation::skips_stop() {
+        return;
+    }
     let mut stopped = Stopped::default();
     for item in items {
         let group = item.message.group.as_deref();

@@ -16,6 +16,8 @@ enum Which {
     Delivery,
     /// Consent, and what follows from it.
     Consent,
+    /// The order of groups, on the way through FIFO queues.
+    Ordered,
 }
 
 /// Runs the real functions in simulated weather, seed by seed.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let families = match arguments.family {
         Some(Which::Delivery) => vec![Family::Delivery],
         Some(Which::Consent) => vec![Family::Consent],
+        Some(Which::Ordered) => vec![Family::Ordered],
         None => Family::ALL.to_vec(),
     };
     let failed = match arguments.seed {

@@ -15,6 +15,7 @@ use super::Perilous;
 use crate::history::{History, StoryKey};
 use crate::mutation::Mutation;
 use crate::peril::unavailable;
+use crate::scenario::Flaw;
 
 const SEND: &str = "send messages";
 const HIDE: &str = "hide messages";
@@ -84,7 +85,10 @@ impl Perilous {
     ) -> Result<String, SendError> {
         let queues: &InMemoryQueues = &self.0.world.queues;
         let known = if name.fifo { queues.messages(queue).len() } else { 0 };
-        let answer = queues.send(queue, std::slice::from_ref(outgoing)).await.pop();
+        let forgets = self.0.world.mutation == Some(Mutation::ForgetGroup) && name.role != QueueRole::Out;
+        let group = if forgets { outgoing.deduplication.clone() } else { outgoing.group.clone() };
+        let sent = Outgoing { group, ..outgoing.clone() };
+        let answer = queues.send(queue, &[sent]).await.pop();
         let answer = answer.unwrap_or_else(|| Err(unavailable(SEND).into()));
         if answer.is_ok() && first {
             let is_new = !name.fifo || queues.messages(queue).len() > known;
@@ -101,6 +105,14 @@ impl Perilous {
         let events: Vec<usize> =
             read.filter_map(|one| history.event_of(self.0.invocation(), &name.tenant, &one.body)).collect();
         events.into_iter().find(|event| !name.dlq && history.kills(*event, name.role == QueueRole::Out))
+    }
+
+    /// Whether the target never takes this message.
+    fn refuses(&self, name: &QueueName, outgoing: &Outgoing) -> bool {
+        let history = &mut self.0.world.lock().history;
+        let event =
+            (name.role == QueueRole::Out).then(|| history.event_of(self.0.invocation(), &name.tenant, &outgoing.body));
+        event.flatten().and_then(|event| history.event(event)).is_some_and(|event| event.flaw == Flaw::Refused)
     }
 
     /// Notes the attempts of a forward sink; answers whether the target of this message is out of order.
@@ -141,6 +153,10 @@ impl Queues for Perilous {
             let is_out = name.role == QueueRole::Out && self.attempt(&name, outgoing);
             if is_out || self.0.entry_fails(&call) {
                 answers.push(believed(outgoing, &name));
+                continue;
+            }
+            if self.refuses(&name, outgoing) {
+                answers.push(Err(SendError::Refused("the target refuses it".to_owned())));
                 continue;
             }
             answers.push(self.send_one(queue, &name, outgoing, true).await);
