@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value as Json;
 
+use super::SENDER_DOMAIN;
 use crate::local::Local;
 use crate::receiver;
 
@@ -17,11 +18,19 @@ pub(super) struct Mail {
     pub(super) has_one_click: bool,
 }
 
-/// All mails that SES took, in their order.
+/// All mails of the tenant that SES took, in their order. Others of the same AWS may send too.
 pub(super) fn read(local: &Local, link_base: &str) -> Result<Vec<Mail>> {
+    let is_ours =
+        |mail: &&Json| mail.get("Source").and_then(Json::as_str).is_some_and(|source| source.contains(SENDER_DOMAIN));
     let answer: Json = receiver::get(&format!("{}/_ministack/ses/messages", local.aws.address))?;
     let accounts = answer.get("messages").and_then(Json::as_object).context("the list of mails has another form")?;
-    Ok(accounts.values().filter_map(Json::as_array).flatten().map(|mail| one(mail, link_base)).collect())
+    Ok(accounts
+        .values()
+        .filter_map(Json::as_array)
+        .flatten()
+        .filter(is_ours)
+        .map(|mail| one(mail, link_base))
+        .collect())
 }
 
 fn one(mail: &Json, link_base: &str) -> Mail {
