@@ -8,6 +8,7 @@
 //!   answer, or be the last of its process.
 //! - [`history`] and [`story`] hold what was seen and check it as it comes; [`limit`] what rates and circuits allow;
 //!   [`check`] what must hold in the end.
+//! - [`sweep`] runs many seeds.
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
 //!
 //! - [`consent`] is a second family of runs, with its own scenario, functions and rules over the same perils; [`task`] is what both poll.
@@ -32,6 +33,7 @@ pub mod redrive;
 pub mod run;
 pub mod scenario;
 pub mod story;
+pub mod sweep;
 pub mod task;
 pub mod trace;
 pub mod weather;

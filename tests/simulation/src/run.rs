@@ -58,6 +58,11 @@ impl Family {
         }
     }
 
+    /// The command that replays a seed.
+    pub fn replay(self, seed: u64) -> String {
+        format!("cargo xtask simulate --family {} --seed {seed}", self.as_str())
+    }
+
     /// Runs one seed, with nothing broken.
     pub fn run(self, seed: u64, keep_trace: bool) -> Report {
         match self {

@@ -1,15 +1,13 @@
 //! The simulator finds a protocol that is broken on purpose, each way within two thousand seeds.
-#![expect(clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+use simulation::sweep::find;
 use simulation::{Mutation, Options, run};
 
-/// The mutation is found, by the rule that is there for it. A seed may break another rule before.
+/// The mutation is found, by the rule that is there for it.
 fn assert_found(mutation: Mutation, words: &[&str]) {
     let options = Options { mutation: Some(mutation), ..Options::default() };
-    let by_its_rule = |report: &simulation::Report| {
-        report.violations.first().is_some_and(|first| words.iter().any(|words| first.contains(words)))
-    };
-    let found = (0..2000).map(|seed| run(seed, options)).find(by_its_rule);
+    let found = find(0..2000, |seed| run(seed, options), words);
     let found = found.unwrap_or_else(|| panic!("{mutation:?} was not found within 2,000 seeds"));
     println!("{mutation:?}: seed {}: {}", found.seed, found.violations[0]);
 }

@@ -2,12 +2,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use simulation::{Family, Report};
+use simulation::Family;
 
 /// Runs of one family, or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,36 +75,18 @@ fn sweep(family: Family, arguments: &Arguments) -> usize {
     let bar = ProgressBar::new(seeds);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let (next, failed) = (AtomicU64::new(start), Mutex::new(Vec::<Report>::new()));
     let effects = AtomicU64::new(0);
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= start.saturating_add(seeds) {
-                return;
-            }
-            let report = family.run(seed, false);
-            effects.fetch_add(report.effects as u64, Ordering::Relaxed);
-            if !report.violations.is_empty() {
-                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(report);
-            }
-            bar.inc(1);
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let failed = simulation::sweep::sweep(family, start..start.saturating_add(seeds), |report| {
+        effects.fetch_add(report.effects as u64, Ordering::Relaxed);
+        bar.inc(1);
+    });
     let took = bar.elapsed();
     bar.finish_and_clear();
-    let mut failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    failed.sort_by_key(|report| report.seed);
     for report in failed.iter().take(arguments.show) {
         eprintln!("{} seed {}: {}", family.as_str(), report.seed, report.violations.join("; "));
-        eprintln!(
-            "  replay: cargo run -p simulation --bin simulate -- --family {} --seed {} --trace",
-            family.as_str(),
-            report.seed
-        );
+        eprintln!("  replay: {}", family.replay(report.seed));
     }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let rate = f64::from(u32::try_from(seeds).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);
     println!(
         "{}, {seeds} seeds from {start}: {} failed, {} effects, {rate:.0} seeds/s on {cores} cores",
