@@ -14,7 +14,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref());
+    let aws = acequia_aws::clients::function_config(
+        &installation.region,
+        installation.endpoint.as_deref(),
+        installation.authorities,
+    );
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
     let confirm = Confirm {

@@ -14,7 +14,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
     let Config { installation, configuration_set, consents_table, link_base, rate } = Config::from_env(environment)?;
-    let aws = acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref());
+    let aws = acequia_aws::clients::function_config(
+        &installation.region,
+        installation.endpoint.as_deref(),
+        installation.authorities,
+    );
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let ports = Ports::new(&clients, installation.tables());
     let sink = EmailSink {

@@ -16,8 +16,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let clients =
-        Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
+    let clients = Clients::new(&acequia_aws::clients::function_config(
+        &installation.region,
+        installation.endpoint.as_deref(),
+        installation.authorities,
+    ));
     let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
     let sink = ForwardSink { queues: ports.queues.clone(), clock: clock.clone() };

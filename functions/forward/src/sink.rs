@@ -52,10 +52,15 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
 /// The messages by the queue that they go to, each with the number of its job.
 fn by_queue(batch: &Batch<'_>, jobs: &[Job]) -> BTreeMap<QueueArn, (Vec<usize>, Vec<Outgoing>)> {
     let mut by_queue: BTreeMap<QueueArn, (Vec<usize>, Vec<Outgoing>)> = BTreeMap::new();
+    let mut last: Option<(&Job, QueueArn)> = None;
     for (index, job) in jobs.iter().enumerate() {
-        let Some(queue) = request::target(batch, job) else { continue };
+        // Most batches are one sink's, and each message of a sink goes to the same queue.
+        if !last.as_ref().is_some_and(|(before, _)| Arc::ptr_eq(&before.sink, &job.sink)) {
+            last = request::target(batch, job).map(|queue| (job, queue));
+        }
+        let Some((_, queue)) = &last else { continue };
         let message = request::message(&job.delivery, queue.is_fifo(), request::format(job));
-        let (indexes, messages) = by_queue.entry(queue).or_default();
+        let (indexes, messages) = by_queue.entry(queue.clone()).or_default();
         indexes.push(index);
         messages.push(message);
     }

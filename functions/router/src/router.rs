@@ -56,11 +56,10 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let (mut refused, mut items) = (Vec::new(), Vec::new());
-        for (message, refusal) in messages.into_iter().zip(watch.refusals()) {
-            match refusal {
-                // In a FIFO queue it must be seen that its group stops there.
-                Some(cause) if name.fifo => items.push(Item::refused(message, cause.clone())),
-                Some(cause) => refused.push(Item::refused(message, cause.clone())),
+        for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
+            match admission.refusal() {
+                Some(cause) if admission.settles_first() => refused.push(Item::refused(message, cause.clone())),
+                Some(cause) => items.push(Item::refused(message, cause.clone())),
                 None => items.push(Item::unread(message)),
             }
         }

@@ -14,8 +14,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
     let installation = Config::from_env(environment)?.installation;
-    let clients =
-        Clients::new(&acequia_aws::clients::function_config(&installation.region, installation.endpoint.as_deref()));
+    let clients = Clients::new(&acequia_aws::clients::function_config(
+        &installation.region,
+        installation.endpoint.as_deref(),
+        installation.authorities,
+    ));
     let ports = Ports::new(&clients, installation.tables());
     let afterwards = AutoRedriver {
         stage: installation.stage.clone(),

@@ -8,13 +8,17 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::egress::Egress;
+use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use webpki_roots::TLS_SERVER_ROOTS;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +31,17 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Refused {
     /// Which kind of address it is.
     pub refusal: &'static str,
+}
+
+/// Why there is no HTTP client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up for calls of endpoints")]
+    Tls(#[from] rustls::Error),
+    /// The client refuses its settings.
+    #[error("the HTTP client for calls of endpoints cannot be made")]
+    Client(#[from] reqwest::Error),
 }
 
 /// Resolves names, and lets through only the addresses that may be called.
@@ -53,12 +68,25 @@ fn allowed(egress: Egress, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Re
     }
 }
 
+/// TLS as the client would set it up, with Mozilla's authorities as they were when this was built: nothing is read at the start.
+fn public_authorities() -> Result<ClientConfig, rustls::Error> {
+    let roots = RootCertStore { roots: TLS_SERVER_ROOTS.to_vec() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let mut config = builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 /// Builds the one client of the function.
 ///
 /// # Errors
 /// When the TLS library cannot be set up.
-pub fn client(egress: Egress) -> Result<Client, reqwest::Error> {
-    Client::builder()
+pub fn client(egress: Egress, authorities: Authorities) -> Result<Client, ClientError> {
+    let mut builder = Client::builder();
+    if authorities == Authorities::Built {
+        builder = builder.tls_backend_preconfigured(public_authorities()?);
+    }
+    let client = builder
         .https_only(egress == Egress::Public)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -67,7 +95,8 @@ pub fn client(egress: Egress) -> Result<Client, reqwest::Error> {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!("Acequia/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(client)
 }
 
 /// Checks a URL as far as it can be checked without resolving: its scheme, and an address written into it.
@@ -131,7 +160,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_means_this_machine_is_refused_when_the_connection_is_made() {
-        let error = client(Egress::Public).unwrap().get("https://localhost:1/").send().await.unwrap_err();
+        let error =
+            client(Egress::Public, Authorities::Built).unwrap().get("https://localhost:1/").send().await.unwrap_err();
         assert_eq!(refusal_of(&error), Some(Refused { refusal: "loopback" }));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::egress::Egress;
+use acequia_core::egress::{Authorities, Egress};
 use acequia_core::id::TenantId;
 use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
@@ -14,6 +14,7 @@ use futures::FutureExt as _;
 use reqwest::{Client, Response};
 
 use crate::breakers::{Breakers, endpoint};
+use crate::egress::ClientError;
 use crate::{classify, egress, request};
 
 /// How many requests are under way at once. They share one connection where the endpoint speaks HTTP/2.
@@ -64,7 +65,7 @@ fn budget(job: &Job) -> Duration {
 }
 
 impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
-    /// The sink with an HTTP client of its own, which calls what `egress` allows.
+    /// The sink with an HTTP client of its own, which calls what `egress` allows and trusts `authorities`.
     ///
     /// # Errors
     /// When the client cannot be made.
@@ -72,9 +73,10 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         breakers: Breakers<E, O>,
         secrets: S,
         egress: Egress,
+        authorities: Authorities,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, reqwest::Error> {
-        Ok(Self { breakers, secrets, client: egress::client(egress)?, egress, clock })
+    ) -> Result<Self, ClientError> {
+        Ok(Self { breakers, secrets, client: egress::client(egress, authorities)?, egress, clock })
     }
 
     async fn attempt(&self, tenant: &TenantId, job: &Job, barred: Option<Cause>) -> Result<Receipt, Cause> {

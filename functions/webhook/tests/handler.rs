@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Incoming, REASON};
-use acequia_core::egress::Egress;
+use acequia_core::egress::{Authorities, Egress};
 use acequia_core::envelope::Envelope;
 use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
@@ -76,7 +76,7 @@ async fn world(egress: Egress, extra: &str) -> World {
             Arc::new(SeededChance::new(2)),
         ),
         secrets: secrets.clone(),
-        client: webhook::egress::client(egress).unwrap(),
+        client: webhook::egress::client(egress, Authorities::Built).unwrap(),
         egress,
         clock: Arc::new(clock.clone()),
     };

@@ -5,11 +5,14 @@
 
 use std::time::Duration;
 
+use acequia_core::egress::Authorities;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+
+use crate::trust;
 
 /// A call that connects connects in milliseconds; one that does not should be tried anew.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -46,11 +49,12 @@ impl Clients {
 
 /// The configuration of a function: credentials from the variables that Lambda sets, and nothing else that could be asked for
 /// them. The SDK's chain would read files and wait for metadata services, and makes up half a megabyte of each function.
-pub fn function_config(region: &str, endpoint: Option<&str>) -> SdkConfig {
+pub fn function_config(region: &str, endpoint: Option<&str>, authorities: Authorities) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .http_client(trust::http_client(region, endpoint, authorities))
         .retry_config(retries())
         .timeout_config(timeouts());
     config.set_endpoint_url(endpoint.map(str::to_owned));

@@ -5,6 +5,7 @@
 //! payload and no secret.
 
 pub mod clients;
+mod columns;
 mod consents;
 mod dead_letters;
 mod endpoints;
@@ -21,6 +22,7 @@ mod queues;
 mod rates;
 mod secrets;
 mod tenants;
+mod trust;
 
 pub use clients::Clients;
 pub use consents::{DynamoConsents, outbox_row};

@@ -195,8 +195,10 @@ pub fn round(message: &Incoming) -> Option<Round> {
 /// The reason comes first, then as much of the rest as there is room for; `None` where there is no room even for the reason
 /// (ten attributes of the producer's own, or a body of the full 1 MiB). Such a message is left to the queue's own redrive.
 pub fn quarantined(message: &Incoming, reason: Reason, detail: &str, attempts: u32, at: Timestamp) -> Option<Outgoing> {
-    let group = message.queue.is_fifo().then(|| "quarantine".to_owned());
-    let deduplication = message.queue.is_fifo().then(|| message.message_id.clone());
+    // Its own, so that what goes back later waits for its own group alone.
+    let group = message.queue.is_fifo().then(|| message.group.clone().unwrap_or_else(|| "quarantine".to_owned()));
+    // Of this receive: a letter of an earlier one may have been redriven since, and SQS would take the new one for it and drop it.
+    let deduplication = message.queue.is_fifo().then(|| format!("{}/{}", message.message_id, message.receives));
     let mut outgoing =
         Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), group, deduplication };
     for name in QUARANTINE_ATTRIBUTES.into_iter().chain([RETURNED]) {
@@ -271,6 +273,25 @@ mod tests {
         assert_eq!(dead.attributes["colour"], Attribute::text("red"));
         assert_eq!(dead.attributes[REASON], Attribute::text("not-json"));
         assert_eq!(dead.attributes[ATTEMPTS], Attribute::number(3));
+    }
+
+    #[test]
+    fn a_quarantined_message_of_a_fifo_queue_keeps_its_group_and_is_a_letter_of_its_own_each_time() {
+        let queue = "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_intake.fifo".parse().unwrap();
+        let grouped = |group: Option<&str>| Incoming {
+            queue: QueueArn::clone(&queue),
+            group: group.map(str::to_owned),
+            ..message(Attributes::new(), "x".to_owned())
+        };
+        let dead = |message: &Incoming| quarantined(message, Reason::NotJson, "", 1, Timestamp::UNIX_EPOCH).unwrap();
+        let first = dead(&grouped(Some("g")));
+        assert_eq!(first.group.as_deref(), Some("g"));
+        assert_eq!(dead(&message(Attributes::new(), "x".to_owned())).group, None);
+        let second = dead(&Incoming { receives: 2, ..grouped(Some("g")) });
+        assert_ne!(
+            first.deduplication, second.deduplication,
+            "else SQS drops it where the first was redriven within five minutes"
+        );
     }
 
     #[test]

@@ -16,6 +16,15 @@ pub enum Egress {
     Local,
 }
 
+/// Whose certificates the installation's connections trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those that are public, as they were known when the program was built: reading the machine's is most of a function's start.
+    Built,
+    /// The machine's, where its `SSL_CERT_FILE` or `SSL_CERT_DIR` names authorities of one's own.
+    Machine,
+}
+
 impl Egress {
     /// Says why an address may not be called; `None` where it may.
     pub fn refusal(self, address: IpAddr) -> Option<&'static str> {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::config::SinkKind;
 use crate::id::{Stage, TenantId};
@@ -126,10 +127,11 @@ impl FromStr for QueueName {
 /// The address of any SQS queue, ours or not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueArn {
-    partition: String,
-    region: String,
-    account: String,
-    name: String,
+    // Shared, because every message has one.
+    partition: Arc<str>,
+    region: Arc<str>,
+    account: Arc<str>,
+    name: Arc<str>,
 }
 
 impl QueueArn {
@@ -151,7 +153,7 @@ impl QueueArn {
     /// The account, region and partition of this queue with another queue's name.
     #[must_use]
     pub fn beside(&self, name: &QueueName) -> Self {
-        Self { name: name.to_string(), ..self.clone() }
+        Self { name: name.to_string().into(), ..self.clone() }
     }
 
     /// Whether the queue keeps order.
@@ -162,7 +164,7 @@ impl QueueArn {
     /// The queue's URL. SQS finds the queue by the account and name in it, whatever endpoint the call goes to
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
     pub fn url(&self) -> String {
-        let suffix = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let suffix = if &*self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
         format!("https://sqs.{}.{suffix}/{}/{}", self.region, self.account, self.name)
     }
 }
@@ -193,10 +195,10 @@ impl FromStr for QueueArn {
             return Err(invalid());
         }
         Ok(Self {
-            partition: (*partition).to_owned(),
-            region: (*region).to_owned(),
-            account: (*account).to_owned(),
-            name: (*name).to_owned(),
+            partition: Arc::from(*partition),
+            region: Arc::from(*region),
+            account: Arc::from(*account),
+            name: Arc::from(*name),
         })
     }
 }

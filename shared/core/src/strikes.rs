@@ -96,7 +96,7 @@ pub fn places(batch: &[(u32, Option<&Strike>)], fifo: bool, now: Timestamp) -> V
         };
         if makes_way {
             let is_suspect = matches!(place, Place::Alone(_));
-            let wait = if is_suspect && !fifo { apart } else { Duration::ZERO };
+            let wait = if is_suspect { apart } else { Duration::ZERO };
             apart = apart.saturating_add(if is_suspect { APART } else { Duration::ZERO });
             *place = Place::Not(Cause::MakesWay { wait });
         }
@@ -169,5 +169,7 @@ mod tests {
     fn in_a_fifo_batch_nothing_is_handled_before_what_stands_ahead_of_it() {
         assert_eq!(places_of(&[None, Some(0), None], true), [COMPANY, makes_way(0), makes_way(0)]);
         assert_eq!(places_of(&[Some(0), None, Some(0)], true), [Place::Alone(1), makes_way(0), makes_way(0)]);
+        let suspects = places_of(&[Some(0), Some(0), Some(1)], true);
+        assert_eq!(suspects, [Place::Alone(1), makes_way(0), makes_way(2)]);
     }
 }

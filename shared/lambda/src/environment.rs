@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use acequia_core::egress::Authorities;
 use acequia_core::id::Stage;
 
 use crate::Reporting;
@@ -82,6 +83,8 @@ pub struct Installation {
     pub region: String,
     /// Where AWS is, if it is not AWS.
     pub endpoint: Option<String>,
+    /// Whom its connections trust.
+    pub authorities: Authorities,
     /// The stage it belongs to.
     pub stage: Stage,
     /// The name of the tenants table.
@@ -100,17 +103,28 @@ impl Installation {
         [&self.tenants_table, &self.ledger_table, &self.parked_table]
     }
 
-    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `PARKED_TABLE` and what [`Reporting`] needs.
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `PARKED_TABLE` and what [`Reporting`] needs.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let region = environment.text("AWS_REGION");
         let endpoint = environment.optional("AWS_ENDPOINT_URL");
+        let own = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.optional(name).is_some());
+        let authorities = if own { Authorities::Machine } else { Authorities::Built };
         let stage =
             environment.parsed("ACEQUIA_STAGE", "2 to 10 lower-case letters or digits", |text| text.parse().ok());
         let tenants_table = environment.text("TENANTS_TABLE");
         let ledger_table = environment.text("LEDGER_TABLE");
         let parked_table = environment.text("PARKED_TABLE");
         let reporting = Reporting::read(environment);
-        Some(Self { region, endpoint, stage: stage?, tenants_table, ledger_table, parked_table, reporting })
+        Some(Self {
+            region,
+            endpoint,
+            authorities,
+            stage: stage?,
+            tenants_table,
+            ledger_table,
+            parked_table,
+            reporting,
+        })
     }
 }
 
@@ -139,6 +153,19 @@ mod tests {
         let mut environment = Environment::of(&variables);
         let installation = Installation::read(&mut environment);
         assert_eq!(environment.conclude(installation).unwrap().tenants_table, "t");
+    }
+
+    #[test]
+    fn authorities_of_ones_own_are_read_from_the_machine() {
+        for (variables, authorities) in [
+            (vec![], Authorities::Built),
+            (vec![("SSL_CERT_FILE", "")], Authorities::Built),
+            (vec![("SSL_CERT_FILE", "/opt/own.pem")], Authorities::Machine),
+            (vec![("SSL_CERT_DIR", "/opt/own")], Authorities::Machine),
+        ] {
+            let mut environment = Environment::of(&[&[("ACEQUIA_STAGE", "dev")], variables.as_slice()].concat());
+            assert_eq!(Installation::read(&mut environment).unwrap().authorities, authorities, "{variables:?}");
+        }
     }
 
     #[test]

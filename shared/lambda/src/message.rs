@@ -26,20 +26,25 @@ pub enum UnusableBatch {
 /// # Errors
 /// [`UnusableBatch`] where the batch is not one that SQS sends.
 pub fn read_batch(event: SqsEvent) -> Result<Option<(QueueArn, Vec<Incoming>)>, UnusableBatch> {
+    let source = |record: &SqsMessage| present(record.event_source_arn.clone(), "eventSourceARN");
+    let Some(first) = event.records.first().map(source).transpose()? else { return Ok(None) };
+    let queue: QueueArn = first.parse()?;
     let mut messages = Vec::with_capacity(event.records.len());
     for record in event.records {
-        messages.push(read_record(record)?);
-    }
-    let Some(queue) = messages.first().map(|first: &Incoming| first.queue.clone()) else { return Ok(None) };
-    if let Some(other) = messages.iter().find(|message| message.queue != queue) {
-        return Err(UnusableBatch::Mixed(queue.to_string(), other.queue.to_string()));
+        if record.event_source_arn.as_ref() != Some(&first) {
+            let other: QueueArn = source(&record)?.parse()?;
+            return Err(UnusableBatch::Mixed(queue.to_string(), other.to_string()));
+        }
+        messages.push(read_record(record, queue.clone())?);
     }
     Ok(Some((queue, messages)))
 }
 
-fn read_record(record: SqsMessage) -> Result<Incoming, UnusableBatch> {
-    let present =
-        |value: Option<String>, name| value.filter(|text| !text.is_empty()).ok_or(UnusableBatch::Incomplete(name));
+fn present(value: Option<String>, name: &'static str) -> Result<String, UnusableBatch> {
+    value.filter(|text| !text.is_empty()).ok_or(UnusableBatch::Incomplete(name))
+}
+
+fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, UnusableBatch> {
     let number = |name: &str| record.attributes.get(name).and_then(|text| text.parse::<i64>().ok());
     let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
     let sent_at =
@@ -59,7 +64,7 @@ fn read_record(record: SqsMessage) -> Result<Incoming, UnusableBatch> {
         attributes,
         receives: receives.max(1),
         sent_at,
-        queue: present(record.event_source_arn, "eventSourceARN")?.parse()?,
+        queue,
     })
 }
 

@@ -23,6 +23,32 @@ pub struct Watch {
     standing: Vec<Strike>,
 }
 
+/// How a message is admitted to its invocation. A refused one is not handled, not even read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission<'a> {
+    /// It is handled.
+    Handled,
+    /// It is refused, and settled before anything is handled: should the process die of that, this one is on its way all the same.
+    RefusedFirst(&'a Cause),
+    /// It is refused, and settled with the others.
+    Refused(&'a Cause),
+}
+
+impl<'a> Admission<'a> {
+    /// What it is refused for.
+    pub fn refusal(self) -> Option<&'a Cause> {
+        match self {
+            Self::Handled => None,
+            Self::RefusedFirst(cause) | Self::Refused(cause) => Some(cause),
+        }
+    }
+
+    /// Whether it is settled before anything is handled.
+    pub fn settles_first(self) -> bool {
+        matches!(self, Self::RefusedFirst(_))
+    }
+}
+
 impl Watch {
     /// Begins it: finds out which messages may be handled, and writes the strikes.
     pub async fn begin(strikes: &impl Strikes, clock: &dyn Clock, name: &QueueName, messages: &[Incoming]) -> Self {
@@ -62,9 +88,16 @@ impl Watch {
         watch
     }
 
-    /// What each message is refused for, in their order: a refused one is not handled, not even read.
-    pub fn refusals(&self) -> impl Iterator<Item = Option<&Cause>> {
-        self.refusals.iter().map(Option::as_ref)
+    /// How each message is admitted, in their order.
+    ///
+    /// In a FIFO queue (`fifo`), what comes back from ahead of a handled message stays with it: it must be seen that their group stops there.
+    pub fn admissions(&self, fifo: bool) -> impl Iterator<Item = Admission<'_>> {
+        let last_handled = if fifo { self.refusals.iter().rposition(Option::is_none) } else { None };
+        self.refusals.iter().enumerate().map(move |(index, refusal)| match refusal {
+            None => Admission::Handled,
+            Some(cause) if Some(index) > last_handled || !cause.comes_back() => Admission::RefusedFirst(cause),
+            Some(cause) => Admission::Refused(cause),
+        })
     }
 
     /// The message was handled to its end, or attempted: what earlier invocations died of was not that.

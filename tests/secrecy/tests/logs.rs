@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acequia_core::delivery::{Incoming, Outgoing};
-use acequia_core::egress::Egress;
+use acequia_core::egress::{Authorities, Egress};
 use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
@@ -220,7 +220,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
             &build::secret_name("crm-auth"),
             HEADER,
         ),
-        client: webhook::egress::client(Egress::Local).unwrap(),
+        client: webhook::egress::client(Egress::Local, Authorities::Built).unwrap(),
         egress: Egress::Local,
         clock: Arc::new(world.clock.clone()),
     };

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::ledger::{Record, Status};
-use acequia_core::queue::QueueRole;
+use acequia_core::queue::{QueueArn, QueueRole};
 
 use crate::history::{History, StoryKey};
 use crate::mutation::Mutation;
 use crate::ordered::order;
-use crate::scenario::{EventPlan, Flaw, TenantPlan};
+use crate::scenario::{EventPlan, Flaw};
 use crate::story::Effect;
 use crate::world::World;
 
@@ -31,17 +31,21 @@ pub fn check(world: &World) {
 
 /// Whether a dead-letter queue holds this event (of this sink).
 ///
-/// SQS itself must have moved none there in the end: then all was calm, and each has its reason. But in a FIFO queue several events that
-/// kill stay together, each death is a receive of all of them, and SQS may come first.
-fn lies_dead(world: &World, tenant: &TenantPlan, role: QueueRole, event: &EventPlan, sink: Option<&str>) -> bool {
-    let worn = tenant.ordered && matches!(event.flaw, Flaw::KillsRouter | Flaw::KillsSinks);
-    let dead = world.queues.messages(&tenant.dead_letter_queue(role));
-    dead.iter().any(|message| {
+/// SQS itself must have moved none there in the end: then all was calm, and each has its reason. But (`worn`) several events of one group that kill
+/// come and go together: each death is a receive of all of them, and SQS may come first.
+fn lies_dead(world: &World, queue: &QueueArn, body: &str, sink: Option<&str>, worn: bool) -> bool {
+    world.queues.messages(queue).iter().any(|message| {
         let of = message.attributes.get(acequia_core::delivery::SINK).and_then(|attribute| attribute.as_text());
-        message.body == event.body
-            && of == sink
-            && (worn || message.attributes.contains_key(acequia_core::delivery::REASON))
+        let has_reason = message.attributes.contains_key(acequia_core::delivery::REASON);
+        message.body == body && of == sink && (worn || has_reason)
     })
+}
+
+/// Whether it kills, and another event of its group does, too.
+fn has_fellow_killer(events: &[EventPlan], event: &EventPlan) -> bool {
+    let kills = |event: &EventPlan| matches!(event.flaw, Flaw::KillsRouter | Flaw::KillsSinks);
+    let is_fellow = |other: &&EventPlan| other.tenant == event.tenant && other.group == event.group && kills(other);
+    kills(event) && events.iter().filter(is_fellow).count() > 1
 }
 
 fn check_event(world: &World, index: usize) {
@@ -54,8 +58,11 @@ fn check_event(world: &World, index: usize) {
     }) else {
         return;
     };
+    let worn = tenant.ordered && has_fellow_killer(&world.lock().history.scenario.events, &event);
+    let lies_dead =
+        |role, sink: Option<&str>| lies_dead(world, &tenant.dead_letter_queue(role), &event.body, sink, worn);
     if matches!(event.flaw, Flaw::NotJson | Flaw::Foreign) {
-        if !lies_dead(world, &tenant, QueueRole::Intake, &event, None) {
+        if !lies_dead(QueueRole::Intake, None) {
             world
                 .lock()
                 .history
@@ -64,7 +71,7 @@ fn check_event(world: &World, index: usize) {
         return;
     }
     // Nobody sent it on, where a sink took it.
-    if event.flaw == Flaw::KillsRouter && lies_dead(world, &tenant, QueueRole::Intake, &event, None) {
+    if event.flaw == Flaw::KillsRouter && lies_dead(QueueRole::Intake, None) {
         return;
     }
     let recorded =
@@ -96,7 +103,7 @@ fn check_event(world: &World, index: usize) {
             || (sink.parks && history.scenario.events.iter().any(deadly))
             || matches!(event.flaw, Flaw::KillsSinks | Flaw::Refused)
             || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
-        let dead = lies_dead(world, &tenant, QueueRole::Sink(sink.kind), &event, Some(sink.id.as_str()));
+        let dead = lies_dead(QueueRole::Sink(sink.kind), Some(sink.id.as_str()));
         if !(hopeless && dead) {
             let where_ = if dead { "still lies in the dead-letter queue" } else { "is LOST" };
             history.report(0, format_args!("event {index} to {} {key:?} had no effect and {where_}", sink.id));

@@ -12,9 +12,10 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::claim::{ClaimWrite, ClaimWriter, OPERATION};
-use super::rows::item_of;
+use super::rows::columns_of;
+use crate::columns::{Column, value_of};
 use crate::error::{EntryError, ItemError, SharedError};
-use crate::keys::{self, Item, PK, SK};
+use crate::keys::{self, PK, SK};
 
 /// The default way to write claims.
 #[derive(Debug, Clone)]
@@ -30,10 +31,10 @@ impl PartiqlClaims {
     }
 
     fn statement(&self, tenant: &TenantId, write: &ClaimWrite) -> Result<BatchStatementRequest, ItemError> {
-        let item = item_of(tenant, &write.record)?;
+        let columns = columns_of(tenant, &write.record)?;
         let (statement, parameters) = match &write.over {
-            None => insert(&self.table, item),
-            Some(over) => replace(&self.table, item, &item_of(tenant, over)?),
+            None => insert(&self.table, columns),
+            Some(over) => replace(&self.table, columns, &columns_of(tenant, over)?),
         };
         let request = BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters));
         request.build().map_err(|_| ItemError::Attribute("statement"))
@@ -79,23 +80,28 @@ fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable
 }
 
 /// An INSERT, which fails where the key is taken.
-fn insert(table: &str, item: Item) -> (String, Vec<AttributeValue>) {
-    let (names, values): (Vec<String>, Vec<AttributeValue>) = item.into_iter().unzip();
-    let fields = names.iter().map(|name| format!("'{name}': ?")).collect::<Vec<_>>().join(", ");
-    (format!("INSERT INTO \"{table}\" VALUE {{{fields}}}"), values)
+fn insert(table: &str, columns: Vec<Column>) -> (String, Vec<AttributeValue>) {
+    let mut statement = format!("INSERT INTO \"{table}\" VALUE {{");
+    for (index, (name, _)) in columns.iter().enumerate() {
+        statement.push_str(if index == 0 { "'" } else { ", '" });
+        statement.push_str(name);
+        statement.push_str("': ?");
+    }
+    statement.push('}');
+    (statement, columns.into_iter().map(|(_, value)| value).collect())
 }
 
-/// An UPDATE to `item`, on the condition that the record is still `over`: same claim (or none), status and time of writing.
+/// An UPDATE to these columns, on the condition that the record is still `over`: same claim (or none), status and time of writing.
 ///
 /// The three together tell any two states of a record apart: a claim has a token of its own, and settling a claim changes the
 /// status or takes the token away.
-fn replace(table: &str, item: Item, over: &Item) -> (String, Vec<AttributeValue>) {
+fn replace(table: &str, columns: Vec<Column>, over: &[Column]) -> (String, Vec<AttributeValue>) {
     let (mut changes, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
     // What the old record has and the new one does not, such as the time at which a retry was due.
-    let mut removed: Vec<&String> = over.keys().filter(|name| !item.contains_key(*name)).collect();
-    removed.sort();
+    let removed = over.iter().filter(|(name, _)| value_of(&columns, name).is_none());
+    let removed: Vec<String> = removed.map(|(name, _)| format!("REMOVE \"{name}\"")).collect();
     let mut key = Vec::with_capacity(2);
-    for (name, value) in item {
+    for (name, value) in columns {
         if name == PK || name == SK {
             key.push((name, value));
         } else {
@@ -103,13 +109,13 @@ fn replace(table: &str, item: Item, over: &Item) -> (String, Vec<AttributeValue>
             values.push(value);
         }
     }
-    changes.extend(removed.iter().map(|name| format!("REMOVE \"{name}\"")));
+    changes.extend(removed);
     for (name, value) in key {
         conditions.push(format!("\"{name}\" = ?"));
         values.push(value);
     }
     for name in keys::STATE {
-        match over.get(name) {
+        match value_of(over, name) {
             Some(value) => {
                 conditions.push(format!("\"{name}\" = ?"));
                 values.push(value.clone());
@@ -124,21 +130,21 @@ fn replace(table: &str, item: Item, over: &Item) -> (String, Vec<AttributeValue>
 mod tests {
     use super::*;
 
-    fn item(pairs: &[(&str, &str)]) -> Item {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), keys::text(*value))).collect()
+    fn columns(pairs: &[(&'static str, &str)]) -> Vec<Column> {
+        pairs.iter().map(|(name, value)| (*name, keys::text(*value))).collect()
     }
 
     #[test]
     fn an_insert_has_a_parameter_for_each_attribute() {
-        let (statement, parameters) = insert("acequia-dev-ledger", item(&[("pk", "a'b")]));
-        assert_eq!(statement, "INSERT INTO \"acequia-dev-ledger\" VALUE {'pk': ?}");
-        assert_eq!(parameters, [keys::text("a'b")]);
+        let (statement, parameters) = insert("acequia-dev-ledger", columns(&[("pk", "a'b"), ("sk", "s")]));
+        assert_eq!(statement, "INSERT INTO \"acequia-dev-ledger\" VALUE {'pk': ?, 'sk': ?}");
+        assert_eq!(parameters, ["a'b", "s"].map(keys::text));
     }
 
     #[test]
     fn an_update_names_its_key_and_the_state_that_must_still_hold() {
-        let new = item(&[("pk", "p"), ("claim", "new")]);
-        let old = item(&[("pk", "p"), ("status", "retry"), ("updated_at", "1"), ("due_at", "2")]);
+        let new = columns(&[("pk", "p"), ("claim", "new")]);
+        let old = columns(&[("pk", "p"), ("due_at", "2"), ("status", "retry"), ("updated_at", "1")]);
         let (statement, parameters) = replace("t", new, &old);
         assert_eq!(
             statement,

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use futures::StreamExt as _;
 
 use super::claim::{ClaimWrite, ClaimWriter, OPERATION};
-use super::rows::item_of;
+use super::rows::{columns_of, item_of};
+use crate::columns::value_of;
 use crate::keys::{self, PK};
 
 /// How many calls of one batch run at once.
@@ -28,7 +29,8 @@ impl PutClaims {
 
     /// Writes one record, over the one that is expected there; answers whether it was.
     pub(super) async fn put(&self, tenant: &TenantId, write: &ClaimWrite) -> Result<bool, Unavailable> {
-        let item = item_of(tenant, &write.record).map_err(|error| Unavailable::new(OPERATION, error))?;
+        let columns = |record| columns_of(tenant, record).map_err(|error| Unavailable::new(OPERATION, error));
+        let item = item_of(columns(&write.record)?);
         let mut request = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let mut conditions = Vec::new();
         match &write.over {
@@ -37,10 +39,10 @@ impl PutClaims {
                 request = request.expression_attribute_names("#pk", PK);
             }
             Some(over) => {
-                let over = item_of(tenant, over).map_err(|error| Unavailable::new(OPERATION, error))?;
+                let over = columns(over)?;
                 for name in keys::STATE {
                     request = request.expression_attribute_names(format!("#{name}"), name);
-                    if let Some(value) = over.get(name) {
+                    if let Some(value) = value_of(&over, name) {
                         request = request.expression_attribute_values(format!(":{name}"), value.clone());
                         conditions.push(format!("#{name} = :{name}"));
                     } else {

@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures::StreamExt as _;
 
 use super::put::PutClaims;
+use crate::columns::{Column, columns};
 use crate::error::{EntryError, ItemError, SharedError};
-use crate::keys::{self, Item, ROUTE, text, text_of};
+use crate::keys::{self, Item, PK, ROUTE, SK, text, text_of};
 use crate::parking::batch::Table;
 
 /// `BatchGetItem` takes a hundred keys.
@@ -113,16 +114,19 @@ impl Rows {
             }
         }
         let mut error: Option<SharedError> = None;
+        // The keys of what is not written; before the first answer, that is all.
+        let mut unwritten: Option<Vec<KeyPair>> = None;
         for attempt in 0..TRIES {
             pause(attempt).await;
-            // A copy, because a call that fails leaves all of it unwritten.
-            match self.client.batch_write_item().request_items(&self.table, open.clone()).send().await {
+            match self.client.batch_write_item().request_items(&self.table, open).send().await {
                 Err(failure) => {
                     error = Some(SharedError::new(failure));
                     break;
                 }
                 Ok(answer) => {
                     open = answer.unprocessed_items.and_then(|mut t| t.remove(&self.table)).unwrap_or_default();
+                    let pair = |request: &WriteRequest| pair_of(request.put_request.as_ref()?.item());
+                    unwritten = Some(open.iter().filter_map(pair).collect());
                 }
             }
             if open.is_empty() {
@@ -130,12 +134,11 @@ impl Rows {
             }
         }
         let error = error.unwrap_or_else(|| SharedError::new(left_over()));
-        let open: Vec<KeyPair> =
-            open.iter().filter_map(|request| pair_of(request.put_request.as_ref()?.item())).collect();
-        let verdict = |record: &Record| {
-            let pair = (keys::event(tenant, record.event()), keys::row(record).to_owned());
-            if open.contains(&pair) { Err(error.unavailable(WRITE)) } else { Ok(()) }
+        let is_unwritten = |record: &Record| {
+            let is_it = |pair: &KeyPair| pair.0 == keys::event(tenant, record.event()) && pair.1 == keys::row(record);
+            unwritten.as_ref().is_none_or(|pairs| pairs.iter().any(is_it))
         };
+        let verdict = |record: &Record| if is_unwritten(record) { Err(error.unavailable(WRITE)) } else { Ok(()) };
         records.iter().map(verdict).collect()
     }
 
@@ -186,26 +189,33 @@ async fn pause(attempt: u32) {
 }
 
 fn pair_of(item: &Item) -> Option<KeyPair> {
-    Some((text_of(item, keys::PK)?.to_owned(), text_of(item, keys::SK)?.to_owned()))
+    Some((text_of(item, PK)?.to_owned(), text_of(item, SK)?.to_owned()))
 }
 
-/// The item of a delivery's record.
-pub(super) fn item_of(tenant: &TenantId, record: &DeliveryRecord) -> Result<Item, ItemError> {
-    let mut item: Item = serde_dynamo::to_item(record).map_err(ItemError::Unreadable)?;
-    item.extend(keys::delivery(tenant, &record.event, &record.sink));
-    Ok(item)
+/// The attributes of a delivery's record, its key last.
+pub(super) fn columns_of(tenant: &TenantId, record: &DeliveryRecord) -> Result<Vec<Column>, ItemError> {
+    let mut columns = columns(record).map_err(ItemError::Unreadable)?;
+    columns.push((PK, text(keys::event(tenant, &record.event))));
+    columns.push((SK, text(record.sink.as_str())));
+    Ok(columns)
+}
+
+/// The item of these attributes.
+pub(super) fn item_of(columns: Vec<Column>) -> Item {
+    columns.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn put_of(tenant: &TenantId, record: &Record) -> Result<WriteRequest, ItemError> {
-    let item = match record {
-        Record::Delivery(delivery) => item_of(tenant, delivery)?,
+    let columns = match record {
+        Record::Delivery(delivery) => columns_of(tenant, delivery)?,
         Record::Route(route) => {
-            let mut item: Item = serde_dynamo::to_item(route).map_err(ItemError::Unreadable)?;
-            item.extend(keys::key(keys::event(tenant, &route.event), ROUTE));
-            item
+            let mut columns = columns(route).map_err(ItemError::Unreadable)?;
+            columns.push((PK, text(keys::event(tenant, &route.event))));
+            columns.push((SK, text(ROUTE)));
+            columns
         }
     };
-    let put = PutRequest::builder().set_item(Some(item)).build().map_err(|_| ItemError::Keyless)?;
+    let put = PutRequest::builder().set_item(Some(item_of(columns))).build().map_err(|_| ItemError::Keyless)?;
     Ok(WriteRequest::builder().put_request(put).build())
 }
 

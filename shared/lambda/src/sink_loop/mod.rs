@@ -118,14 +118,12 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
     ) -> SqsBatchResponse {
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let (mut refused, mut items) = (Vec::new(), Vec::new());
-        for (message, refusal) in messages.into_iter().zip(watch.refusals()) {
+        for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
             let mut item = Item::of(message);
-            if let Some(cause) = refusal {
+            if let Some(cause) = admission.refusal() {
                 item.fail(cause.clone());
             }
-            // In a FIFO queue it must be seen that its group stops there.
-            let is_apart = refusal.is_some() && !name.fifo;
-            if is_apart { refused.push(item) } else { items.push(item) }
+            if admission.settles_first() { refused.push(item) } else { items.push(item) }
         }
         let mut response = SqsBatchResponse::default();
         if !refused.is_empty() {

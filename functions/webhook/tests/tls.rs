@@ -1,0 +1,82 @@
+//! Whose certificates are believed: those of public authorities, and of one's own where the machine's environment names them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests; and the second runs this program with another environment"
+)]
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+
+use acequia_core::egress::{Authorities, Egress};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// Where the child process finds the endpoint.
+const ENDPOINT: &str = "WEBHOOK_TLS_ENDPOINT";
+
+/// An endpoint that answers 204 under a certificate that nobody signed, and the certificate.
+async fn endpoint() -> (SocketAddr, String) {
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let (acceptor, listener) =
+        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind(("127.0.0.1", 0)).await.unwrap());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0_u8; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let base64 = STANDARD.encode(own.cert.der());
+    (address, format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n"))
+}
+
+#[tokio::test]
+async fn a_certificate_that_no_authority_signed_is_not_believed() {
+    let (address, _) = endpoint().await;
+    let client = webhook::egress::client(Egress::Local, Authorities::Built).unwrap();
+    let error = client.post(format!("https://localhost:{}/", address.port())).send().await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+    assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_authority_that_the_environment_names_is_believed() {
+    let (address, certificate) = endpoint().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.pem");
+    std::fs::write(&file, certificate).unwrap();
+    // The environment is a process's own, and this one's threads share it.
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child_calls_the_endpoint", "--ignored"]);
+    child.env("SSL_CERT_FILE", file).env(ENDPOINT, format!("https://localhost:{}/", address.port()));
+    let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "the test above runs it in a process of its own"]
+async fn child_calls_the_endpoint() {
+    let client = webhook::egress::client(Egress::Local, Authorities::Machine).unwrap();
+    let answer = client.post(std::env::var(ENDPOINT).unwrap()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+}

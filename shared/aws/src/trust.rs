@@ -1,0 +1,82 @@
+//! Whom a function's connections trust, known when it is built: reading the machine's hundred and more certificate authorities
+//! made up nearly all of a function's start.
+//!
+//! AWS's own endpoints are reached by Amazon's authorities alone
+//! (<https://www.amazontrust.com/repository/>, and <https://aws.amazon.com/blogs/security/how-to-prepare-for-aws-move-to-its-own-certificate-authority/>),
+//! in the partition `aws`; elsewhere, at an endpoint of one's own, and where the environment says so, by the machine's.
+
+use acequia_core::egress::Authorities;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+/// Amazon Root CA 1 to 4 and Starfield Services Root CA - G2.
+const AMAZON: &str = include_str!("amazon-trust-services.pem");
+/// What the regions of other partitions begin with: their endpoints have other authorities.
+const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"];
+
+/// The HTTP client of a function's calls of AWS.
+pub(crate) fn http_client(region: &str, endpoint: Option<&str>, authorities: Authorities) -> SharedHttpClient {
+    let mut context = TlsContext::builder();
+    if by_amazon(region, endpoint, authorities) {
+        context = context.with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON));
+    }
+    let context = context.build().unwrap_or_default();
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https()
+}
+
+/// Whether Amazon's authorities are all that is needed.
+fn by_amazon(region: &str, endpoint: Option<&str>, authorities: Authorities) -> bool {
+    let encrypted_elsewhere = endpoint.is_some_and(|endpoint| endpoint.starts_with("https:"));
+    authorities == Authorities::Built
+        && !encrypted_elsewhere
+        && !OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn amazons_authorities_do_for_the_regions_of_aws() {
+        for region in ["us-east-1", "eu-central-1", "ap-southeast-2", "me-south-1"] {
+            assert!(by_amazon(region, None, Authorities::Built), "{region}");
+        }
+        assert!(by_amazon("us-east-1", Some("http://127.0.0.1:4566"), Authorities::Built));
+    }
+
+    #[test]
+    fn the_machines_authorities_are_read_elsewhere_and_where_somebody_names_them() {
+        for region in
+            ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "eusc-de-east-1"]
+        {
+            assert!(!by_amazon(region, None, Authorities::Built), "{region}");
+        }
+        assert!(!by_amazon("us-east-1", Some("https://aws.intranet.example"), Authorities::Built));
+        assert!(!by_amazon("us-east-1", None, Authorities::Machine));
+    }
+
+    #[test]
+    fn what_is_trusted_is_five_authorities_that_mozilla_trusts_too() {
+        let ours: Vec<String> = AMAZON
+            .split("-----BEGIN CERTIFICATE-----")
+            .skip(1)
+            .filter_map(|rest| rest.split("-----END CERTIFICATE-----").next())
+            .map(|base64| base64.split_whitespace().collect())
+            .collect();
+        assert_eq!(ours.len(), 5);
+        let all: Vec<String> =
+            webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|certificate| STANDARD.encode(certificate)).collect();
+        assert!(ours.iter().all(|certificate| all.contains(certificate)));
+    }
+
+    #[test]
+    fn a_client_can_be_made_of_either() {
+        let _ = http_client("us-east-1", None, Authorities::Built);
+        let _ = http_client("us-east-1", None, Authorities::Machine);
+    }
+}
