@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut command = process::command(bench);
     command.arg("--programs").arg(&programs).arg("--logs").arg(host::scratch("log"));
     if counts_instructions && !options.debug {
-        command.arg("--symbols").arg(report::step("build them with symbols (release)", build::compile_with_symbols)?);
+        command.arg("--symbols").arg(build::symbols());
     }
     if options.quick {
         command.arg("--quick");

@@ -37,40 +37,55 @@ pub(crate) struct Built {
 /// Builds and packs everything; with `as_built` it is taken as it was built last.
 pub(crate) fn build(as_built: bool) -> Result<Built> {
     if !as_built {
-        report::step("build the functions, acequia and receiver (release)", || compile(&PROGRAMS, &[]))?;
+        report::step("build the functions, acequia and receiver (release)", || compile(&PROGRAMS))?;
     }
     report::step("pack the functions", pack)
 }
 
 /// Builds the functions with the bench: the same programs, since every feature is decided in the workspace's manifest.
 pub(crate) fn compile_with_bench() -> Result<()> {
-    compile(&["acequia", "receiver", "bench"], &[])
+    compile(&["acequia", "receiver", "bench"])
 }
 
-/// Builds them again with their symbols into a folder of their own, which it answers: only the programs themselves are linked anew.
-pub(crate) fn compile_with_symbols() -> Result<PathBuf> {
-    let folder = host::target().join("lambda-symbols");
-    let mut options = vec!["--lambda-dir".to_owned(), folder.display().to_string()];
-    for name in FUNCTIONS.into_iter().chain(["bench"]) {
-        options.extend(["--config".to_owned(), format!("profile.release.package.{name}.strip=false")]);
-    }
-    compile(&["acequia", "receiver", "bench"], &options)?;
-    Ok(folder)
+/// Where the same programs are with their symbols, by which the bench tells apart what takes instructions.
+pub(crate) fn symbols() -> PathBuf {
+    host::target().join("lambda-symbols")
 }
 
-fn compile(programs: &[&str], options: &[String]) -> Result<()> {
+/// Linked once, with symbols, and stripped as the profile would: to link all of it again for the bench would take a quarter of an hour.
+fn compile(programs: &[&str]) -> Result<()> {
     let mut command = process::command(Tools::Sam.program("cargo-lambda"));
-    command.args(["lambda", "build", "--release", "--locked"]).args(options);
+    command.args(["lambda", "build", "--release", "--locked", "--lambda-dir"]).arg(symbols());
     for name in FUNCTIONS.into_iter().chain(programs.iter().copied()) {
-        command.args(["--package", name]);
+        command.args(["--package", name, "--config", &format!("profile.release.package.{name}.strip=false")]);
     }
     // cargo-lambda finds its linker (zig) among the tools.
     let path = host::variable("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", Tools::Sam.bin().display())).current_dir(host::root());
-    process::run(&mut command, "the build")
+    process::run(&mut command, "the build")?;
+    let entries = fs::read_dir(symbols()).with_context(|| format!("cannot read {}", symbols().display()))?;
+    for entry in entries {
+        let name = entry.context("cannot read the folder of programs")?.file_name();
+        strip(&name.to_string_lossy())?;
+    }
+    Ok(())
 }
 
-/// Where cargo-lambda puts a program.
+/// Puts a program without its symbols where it is deployed from, unless that is there already: a new file is packed and deployed anew.
+fn strip(name: &str) -> Result<()> {
+    let (source, target) = (symbols().join(name).join("bootstrap"), program(name));
+    if is_newer(&target, &source) {
+        return Ok(());
+    }
+    let folder = target.parent().context("a program lies in a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // A program that runs cannot be written over, but it can be replaced.
+    let new = target.with_extension("new");
+    process::output(process::command("strip").arg("-o").arg(&new).arg(&source), "strip", "")?;
+    fs::rename(&new, &target).with_context(|| format!("cannot write {}", target.display()))
+}
+
+/// Where a program lies that is deployed.
 fn program(name: &str) -> PathBuf {
     host::target().join("lambda").join(name).join("bootstrap")
 }

@@ -38,7 +38,7 @@ impl Item {
         }
         let message = &self.message;
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-        let parse = AssertUnwindSafe(|| Envelope::parse(tenant, entered_at(message), message.body.as_bytes()));
+        let parse = AssertUnwindSafe(|| Envelope::parse_text(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from)) {
             Ok(envelope) => self.envelope = Some(envelope),
             Err(cause) => self.failure = Some(cause),

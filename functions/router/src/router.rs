@@ -55,7 +55,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
 
     async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
-        let (mut refused, mut items) = (Vec::new(), Vec::new());
+        let (mut refused, mut items) = (Vec::new(), Vec::with_capacity(messages.len()));
         for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
             match admission.refusal() {
                 Some(cause) if admission.settles_first() => refused.push(Item::refused(message, cause.clone())),

@@ -174,7 +174,7 @@ impl Delivery {
             .and_then(|text| text.parse::<i64>().ok())
             .and_then(|millis| Timestamp::from_millisecond(millis).ok())
             .ok_or(Cause::NotADelivery("the attribute acequia-accepted-at is missing or no time"))?;
-        Ok(Self::new(sink, Envelope::parse(tenant, accepted_at, message.body.as_bytes())?))
+        Ok(Self::new(sink, Envelope::parse_text(tenant, accepted_at, &message.body)?))
     }
 }
 

@@ -118,6 +118,17 @@ impl Envelope {
             return Err(EnvelopeError::TooLarge { bytes: body.len() });
         }
         let text = std::str::from_utf8(body).map_err(|e| EnvelopeError::NotUtf8 { valid_up_to: e.valid_up_to() })?;
+        Self::parse_text(tenant, accepted_at, text)
+    }
+
+    /// [`Envelope::parse`] of what is known to be text.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn parse_text(tenant: &TenantId, accepted_at: Timestamp, text: &str) -> Result<Self, EnvelopeError> {
+        if text.len() > MAX_EVENT_BYTES {
+            return Err(EnvelopeError::TooLarge { bytes: text.len() });
+        }
         if nesting::exceeds(text, MAX_NESTING) {
             return Err(EnvelopeError::TooDeep);
         }

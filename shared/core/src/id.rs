@@ -195,7 +195,7 @@ impl TryFrom<String> for EventId {
 
 impl From<EventId> for String {
     fn from(id: EventId) -> String {
-        id.to_string()
+        [id.source.as_str(), "|", &id.id].concat()
     }
 }
 
@@ -213,7 +213,7 @@ impl DeliveryId {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self(format!("dlv_{}", hex(hash.finalize().iter().take(16))))
+        Self(["dlv_", &hex(hash.finalize().iter().take(16))].concat())
     }
 
     /// The text of the id: 36 ASCII characters, letters, digits and one underscore.

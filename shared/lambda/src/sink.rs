@@ -37,7 +37,7 @@ pub struct Batch<'a> {
 #[derive(Debug, Clone)]
 pub struct Job {
     /// What to deliver.
-    pub delivery: Delivery,
+    pub delivery: Arc<Delivery>,
     /// Where to, and how.
     pub sink: Arc<config::Sink>,
     /// Which attempt this is, 1-based.

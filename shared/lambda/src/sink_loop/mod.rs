@@ -65,7 +65,7 @@ pub struct SinkLoop<T, L, Q, P, R, S> {
 /// One message on its way through the loop.
 struct Item {
     message: Incoming,
-    delivery: Option<Delivery>,
+    delivery: Option<Arc<Delivery>>,
     sink: Option<Arc<SinkConfig>>,
     /// The ledger's record, from the time that the delivery is admitted.
     record: Option<Box<DeliveryRecord>>,
@@ -81,7 +81,7 @@ impl Item {
     }
 
     /// The item with its delivery, while nothing is known of what came of it.
-    fn open(&self) -> Option<&Delivery> {
+    fn open(&self) -> Option<&Arc<Delivery>> {
         if self.attempted.is_none() && self.follows.is_none() { self.delivery.as_ref() } else { None }
     }
 
@@ -117,7 +117,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         deadline: Deadline,
     ) -> SqsBatchResponse {
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
-        let (mut refused, mut items) = (Vec::new(), Vec::new());
+        let (mut refused, mut items) = (Vec::new(), Vec::with_capacity(messages.len()));
         for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
             let mut item = Item::of(message);
             if let Some(cause) = admission.refusal() {
@@ -186,13 +186,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
     }
 
     async fn deliver(&self, batch: Batch<'_>, items: &mut [Item]) {
-        let mut indexes = Vec::new();
-        let mut jobs = Vec::new();
+        let mut indexes = Vec::with_capacity(items.len());
+        let mut jobs = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             if let (Some(delivery), Some(sink), Some(record)) = (item.open(), &item.sink, &item.record) {
                 indexes.push(index);
                 jobs.push(Job {
-                    delivery: delivery.clone(),
+                    delivery: Arc::clone(delivery),
                     sink: Arc::clone(sink),
                     attempt: record.spent.saturating_add(1),
                 });
@@ -221,7 +221,7 @@ fn read(tenant: &TenantId, items: &mut [Item]) {
         let read =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Delivery::from_message(tenant, &item.message)));
         match read.unwrap_or(Err(Cause::Panic)) {
-            Ok(delivery) => item.delivery = Some(delivery),
+            Ok(delivery) => item.delivery = Some(Arc::new(delivery)),
             Err(cause) => item.fail(cause),
         }
     }
