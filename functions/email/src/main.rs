@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmSecrets};
+use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmSecrets, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry};
 use acequia_lambda::{serve, start_telemetry};
 use email::{EmailSink, config::Config, ses::SesMailer};
@@ -14,11 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
     let Config { installation, configuration_set, consents_table, link_base, rate } = Config::from_env(environment)?;
-    let aws = acequia_aws::clients::function_config(
-        &installation.region,
-        installation.endpoint.as_deref(),
-        installation.authorities,
-    );
+    let aws = function_config(&installation.reach);
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let ports = Ports::new(&clients, installation.tables());
     let sink = EmailSink {

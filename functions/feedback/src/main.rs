@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoMailBook, DynamoTenants};
+use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoMailBook, DynamoTenants, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, SystemClock, serve, start_telemetry};
 use feedback::{Feedback, config::Config};
 
@@ -14,11 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(
-        &installation.region,
-        installation.endpoint.as_deref(),
-        installation.authorities,
-    );
+    let aws = function_config(&installation.reach);
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
     let feedback = Feedback {

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets};
+use acequia_aws::{
+    Clients, DynamoConsents, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients::function_config,
+};
 use acequia_lambda::{CachedTenants, Environment, SystemClock, serve_json, start_telemetry};
 use lambda_runtime::Error;
 use outbox::{Outbox, config::Config};
@@ -15,11 +17,7 @@ async fn main() -> Result<(), Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let aws = acequia_aws::clients::function_config(
-        &installation.region,
-        installation.endpoint.as_deref(),
-        installation.authorities,
-    );
+    let aws = function_config(&installation.reach);
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let tenants = DynamoTenants::new(clients.dynamodb.clone(), installation.tenants_table);
     let outbox = Outbox {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, Ports};
+use acequia_aws::{Clients, DynamoConsents, Ports, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, SystemChance, SystemClock, Telemetry, serve, start_telemetry};
 use router::{Router, config::Config};
 
@@ -14,11 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let clients = Clients::new(&acequia_aws::clients::function_config(
-        &installation.region,
-        installation.endpoint.as_deref(),
-        installation.authorities,
-    ));
+    let clients = Clients::new(&function_config(&installation.reach));
     let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
     let router = Router {

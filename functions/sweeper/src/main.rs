@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use acequia_aws::operator::OperatorQueues;
-use acequia_aws::{Clients, DynamoJournal, Ports};
+use acequia_aws::{Clients, DynamoJournal, Ports, clients::function_config};
 use acequia_lambda::{Environment, SystemChance, SystemClock, Telemetry, serve_schedule, start_telemetry};
 use sweeper::{AutoRedriver, Sweeper, config::Config};
 
@@ -14,11 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
     let installation = Config::from_env(environment)?.installation;
-    let clients = Clients::new(&acequia_aws::clients::function_config(
-        &installation.region,
-        installation.endpoint.as_deref(),
-        installation.authorities,
-    ));
+    let clients = Clients::new(&function_config(&installation.reach));
     let ports = Ports::new(&clients, installation.tables());
     let afterwards = AutoRedriver {
         stage: installation.stage.clone(),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsOperators, SsmSecrets};
+use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsOperators, SsmSecrets, clients::function_config};
 use acequia_lambda::{
     CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
@@ -16,18 +16,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_telemetry(&environment);
     let config = Config::from_env(environment)?;
     let installation = config.installation;
-    let clients = Clients::new(&acequia_aws::clients::function_config(
-        &installation.region,
-        installation.endpoint.as_deref(),
-        installation.authorities,
-    ));
+    let clients = Clients::new(&function_config(&installation.reach));
     let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
     let endpoints = DynamoEndpoints::new(clients.dynamodb, &installation.ledger_table);
     let operators = SnsOperators::new(clients.sns, config.topic);
     let breakers = Breakers::new(endpoints, operators, clock.clone(), Arc::new(SystemChance));
     let secrets = SsmSecrets::new(clients.ssm, installation.stage, SystemClock);
-    let sink = WebhookSink::new(breakers, secrets, config.egress, installation.authorities, clock.clone())?;
+    let sink = WebhookSink::new(breakers, secrets, config.egress, installation.reach.authorities, clock.clone())?;
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
         ledger: ports.ledger,

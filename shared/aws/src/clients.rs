@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use acequia_core::egress::Authorities;
+use acequia_core::egress::Reach;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -49,15 +49,15 @@ impl Clients {
 
 /// The configuration of a function: credentials from the variables that Lambda sets, and nothing else that could be asked for
 /// them. The SDK's chain would read files and wait for metadata services, and makes up half a megabyte of each function.
-pub fn function_config(region: &str, endpoint: Option<&str>, authorities: Authorities) -> SdkConfig {
+pub fn function_config(reach: &Reach) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region.to_owned()))
+        .region(Region::new(reach.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-        .http_client(trust::http_client(region, endpoint, authorities))
+        .http_client(trust::http_client(reach))
         .retry_config(retries())
         .timeout_config(timeouts());
-    config.set_endpoint_url(endpoint.map(str::to_owned));
+    config.set_endpoint_url(reach.endpoint.clone());
     config.build()
 }
 

@@ -5,7 +5,7 @@
 //! (<https://www.amazontrust.com/repository/>, and <https://aws.amazon.com/blogs/security/how-to-prepare-for-aws-move-to-its-own-certificate-authority/>),
 //! in the partition `aws`; elsewhere, at an endpoint of one's own, and where the environment says so, by the machine's.
 
-use acequia_core::egress::Authorities;
+use acequia_core::egress::{Authorities, Reach};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -17,9 +17,9 @@ const AMAZON: &str = include_str!("amazon-trust-services.pem");
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"];
 
 /// The HTTP client of a function's calls of AWS.
-pub(crate) fn http_client(region: &str, endpoint: Option<&str>, authorities: Authorities) -> SharedHttpClient {
+pub(crate) fn http_client(reach: &Reach) -> SharedHttpClient {
     let mut context = TlsContext::builder();
-    if by_amazon(region, endpoint, authorities) {
+    if by_amazon(reach) {
         context = context.with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON));
     }
     let context = context.build().unwrap_or_default();
@@ -27,11 +27,10 @@ pub(crate) fn http_client(region: &str, endpoint: Option<&str>, authorities: Aut
 }
 
 /// Whether Amazon's authorities are all that is needed.
-fn by_amazon(region: &str, endpoint: Option<&str>, authorities: Authorities) -> bool {
-    let encrypted_elsewhere = endpoint.is_some_and(|endpoint| endpoint.starts_with("https:"));
-    authorities == Authorities::Built
-        && !encrypted_elsewhere
-        && !OTHER_PARTITIONS.iter().any(|partition| region.starts_with(partition))
+fn by_amazon(reach: &Reach) -> bool {
+    let encrypted_elsewhere = reach.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("https:"));
+    let is_elsewhere = OTHER_PARTITIONS.iter().any(|partition| reach.region.starts_with(partition));
+    reach.authorities == Authorities::Built && !encrypted_elsewhere && !is_elsewhere
 }
 
 #[cfg(test)]
@@ -41,12 +40,16 @@ mod tests {
 
     use super::*;
 
+    fn reach(region: &str, endpoint: Option<&str>, authorities: Authorities) -> Reach {
+        Reach { region: region.to_owned(), endpoint: endpoint.map(str::to_owned), authorities }
+    }
+
     #[test]
     fn amazons_authorities_do_for_the_regions_of_aws() {
         for region in ["us-east-1", "eu-central-1", "ap-southeast-2", "me-south-1"] {
-            assert!(by_amazon(region, None, Authorities::Built), "{region}");
+            assert!(by_amazon(&reach(region, None, Authorities::Built)), "{region}");
         }
-        assert!(by_amazon("us-east-1", Some("http://127.0.0.1:4566"), Authorities::Built));
+        assert!(by_amazon(&reach("us-east-1", Some("http://127.0.0.1:4566"), Authorities::Built)));
     }
 
     #[test]
@@ -54,10 +57,10 @@ mod tests {
         for region in
             ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "eusc-de-east-1"]
         {
-            assert!(!by_amazon(region, None, Authorities::Built), "{region}");
+            assert!(!by_amazon(&reach(region, None, Authorities::Built)), "{region}");
         }
-        assert!(!by_amazon("us-east-1", Some("https://aws.intranet.example"), Authorities::Built));
-        assert!(!by_amazon("us-east-1", None, Authorities::Machine));
+        assert!(!by_amazon(&reach("us-east-1", Some("https://aws.intranet.example"), Authorities::Built)));
+        assert!(!by_amazon(&reach("us-east-1", None, Authorities::Machine)));
     }
 
     #[test]
@@ -76,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_client_can_be_made_of_either() {
-        let _ = http_client("us-east-1", None, Authorities::Built);
-        let _ = http_client("us-east-1", None, Authorities::Machine);
+        let _ = http_client(&reach("us-east-1", None, Authorities::Built));
+        let _ = http_client(&reach("us-east-1", None, Authorities::Machine));
     }
 }

@@ -25,6 +25,17 @@ pub enum Authorities {
     Machine,
 }
 
+/// How a function reaches AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// The region that it runs in.
+    pub region: String,
+    /// Where AWS is, if it is not AWS.
+    pub endpoint: Option<String>,
+    /// Whom its connections trust.
+    pub authorities: Authorities,
+}
+
 impl Egress {
     /// Says why an address may not be called; `None` where it may.
     pub fn refusal(self, address: IpAddr) -> Option<&'static str> {

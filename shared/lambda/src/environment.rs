@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::egress::Authorities;
+use acequia_core::egress::{Authorities, Reach};
 use acequia_core::id::Stage;
 
 use crate::Reporting;
@@ -79,12 +79,8 @@ impl Environment {
 /// What every function is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
-    /// The region that it runs in.
-    pub region: String,
-    /// Where AWS is, if it is not AWS.
-    pub endpoint: Option<String>,
-    /// Whom its connections trust.
-    pub authorities: Authorities,
+    /// How it reaches AWS.
+    pub reach: Reach,
     /// The stage it belongs to.
     pub stage: Stage,
     /// The name of the tenants table.
@@ -115,16 +111,8 @@ impl Installation {
         let ledger_table = environment.text("LEDGER_TABLE");
         let parked_table = environment.text("PARKED_TABLE");
         let reporting = Reporting::read(environment);
-        Some(Self {
-            region,
-            endpoint,
-            authorities,
-            stage: stage?,
-            tenants_table,
-            ledger_table,
-            parked_table,
-            reporting,
-        })
+        let reach = Reach { region, endpoint, authorities };
+        Some(Self { reach, stage: stage?, tenants_table, ledger_table, parked_table, reporting })
     }
 }
 
@@ -164,7 +152,7 @@ mod tests {
             (vec![("SSL_CERT_DIR", "/opt/own")], Authorities::Machine),
         ] {
             let mut environment = Environment::of(&[&[("ACEQUIA_STAGE", "dev")], variables.as_slice()].concat());
-            assert_eq!(Installation::read(&mut environment).unwrap().authorities, authorities, "{variables:?}");
+            assert_eq!(Installation::read(&mut environment).unwrap().reach.authorities, authorities, "{variables:?}");
         }
     }
 

@@ -280,9 +280,24 @@ async fn another_payload_under_the_same_id_is_quarantined() {
     let other = build::incoming_delivery(&queue(), "m2", "crm", &other);
     assert!(world.handle(&[other.clone(), message("m3", "2")]).await.is_empty());
     assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("payload-conflict"));
-    // The same within one batch.
-    assert!(world.handle(&[message("m4", "1"), other]).await.is_empty());
-    assert_eq!(world.dead_letters().len(), 2);
+}
+
+#[tokio::test]
+async fn of_two_payloads_under_one_id_in_one_batch_the_second_comes_back_and_the_ledger_says_whose_the_id_is() {
+    let world = world(r#","strict":true"#);
+    world.order("1", Order::Fail(Cause::Timeout(Duration::from_secs(1))));
+    assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+    world.obey_no_more();
+    world.clock.advance(Duration::from_mins(10));
+    let other = build::envelope("acme", "1", "action.signed", r#"{"other":true}"#);
+    let other = build::incoming_delivery(&queue(), "m2", "crm", &other);
+    // The intruder stands first, and the rightful one pays for that with a receive, not with the dead-letter queue.
+    let rightful = again(message("m1", "1"), 2);
+    assert_eq!(world.handle(&[other, rightful.clone()]).await, ["m1"]);
+    assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("payload-conflict"));
+    assert!(world.handle(&[again(rightful, 3)]).await.is_empty());
+    assert_eq!(world.attempts(), [("1".to_owned(), 1), ("1".to_owned(), 2)]);
+    assert_eq!(world.dead_letters().len(), 1);
 }
 
 #[tokio::test]

@@ -151,19 +151,19 @@ fn collected(out: &Path) -> Result<Count> {
 fn read(text: &str) -> Count {
     let mut count = Count::default();
     let (mut is_hashing, mut is_call) = (false, false);
-    let (mut caller, mut callee) = ("", "");
+    let (mut caller, mut target) = ("", "");
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("fn=") {
             is_hashing = name.contains("sha2") || name.contains("sha256");
             caller = name;
         } else if let Some(name) = line.strip_prefix("cfn=") {
-            callee = name;
+            target = name;
         } else if line.starts_with("calls=") {
             is_call = true;
         } else if line.starts_with(|first: char| first.is_ascii_digit()) {
             let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok()).unwrap_or(0);
             if std::mem::take(&mut is_call) {
-                count.others += if stands_in(caller, callee) { cost } else { 0 };
+                count.others += if stands_in(caller, target) { cost } else { 0 };
             } else {
                 count.all += cost;
                 count.hashing += if is_hashing { cost } else { 0 };
@@ -227,10 +227,10 @@ fn work(programs: &Programs, stub: &Stub, arguments: &[&str]) -> Result<Count> {
 }
 
 /// Whether a call leaves our code for what stands in for others in `work ours`.
-fn stands_in(caller: &str, callee: &str) -> bool {
+fn stands_in(caller: &str, target: &str) -> bool {
     let is_port = |name: &str| name.contains("acequia_testkit::");
-    let reads_batch = callee.starts_with("serde_json::de::from_str") || callee.contains("core::str::iter::Lines");
-    (is_port(callee) && !is_port(caller)) || (caller.starts_with("work::ours::") && reads_batch)
+    let reads_batch = target.starts_with("serde_json::de::from_str") || target.contains("core::str::iter::Lines");
+    (is_port(target) && !is_port(caller)) || (caller.starts_with("work::ours::") && reads_batch)
 }
 
 #[cfg(test)]

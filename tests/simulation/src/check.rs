@@ -143,9 +143,6 @@ fn check_ledger(world: &World) {
                     .enumerate()
                     .any(|(index, event)| event.identity == key.0 && history.is_over(index, Duration::ZERO)),
             };
-            // Of two contents under one identity, one may be refused for the other before the ledger is asked.
-            let alone = history.scenario.events.iter().filter(|event| event.identity == key.0).count() == 1;
-            let holds = holds || (!alone && !story.dead.is_empty());
             let settled = story.effects.iter().any(|effect| effect.settled == Some(Status::Delivered));
             let forgotten = claims && settled && record.status != Status::Delivered;
             if !holds || forgotten {

@@ -23,6 +23,7 @@ mod settle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use acequia_core::config::Sink as SinkConfig;
 use acequia_core::delivery::{Delivery, Incoming};
@@ -227,7 +228,7 @@ fn read(tenant: &TenantId, items: &mut [Item]) {
     }
 }
 
-/// Marks deliveries that stand in the batch already. The same identity with another content is refused.
+/// Marks deliveries that stand in the batch already. The same identity with another content comes back, when the ledger knows the first.
 fn fold(items: &mut [Item]) {
     #[cfg(feature = "mutation")]
     if crate::mutation::skips_fold() {
@@ -249,7 +250,8 @@ fn fold(items: &mut [Item]) {
     for (index, earlier) in again {
         match (items.get_mut(index), earlier) {
             (Some(item), Some(earlier)) => item.follows = Some(earlier),
-            (Some(item), None) => item.fail(Cause::PayloadConflict),
+            // Which of the two the id belongs to is the ledger's to say, when this one comes back.
+            (Some(item), None) => item.fail(Cause::InProgress { remaining: Duration::ZERO }),
             (None, _) => {}
         }
     }
