@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -178,13 +179,19 @@ impl Browser {
         self.client.title().await.unwrap()
     }
 
+    /// The first such element, as soon as there is one: on a busy machine the driver may look between two documents, where there is none.
+    async fn find(&self, selector: &str) -> Element {
+        let found = self.client.wait().at_most(PATIENCE).every(PAUSE).for_element(Locator::Css(selector)).await;
+        found.unwrap_or_else(|error| panic!("there is no {selector} on the page: {error}"))
+    }
+
     /// Presses the page's one button.
     pub(crate) async fn press(&self) {
-        self.client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
+        self.find("button").await.click().await.unwrap();
     }
 
     pub(crate) async fn follow(&self) {
-        self.client.find(Locator::Css("main a")).await.unwrap().click().await.unwrap();
+        self.find("main a").await.click().await.unwrap();
     }
 
     /// Types a key into whatever has the focus.
@@ -206,12 +213,12 @@ impl Browser {
 
     /// The text of one element.
     pub(crate) async fn text(&self, selector: &str) -> String {
-        self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
+        self.find(selector).await.text().await.unwrap()
     }
 
     /// An attribute of one element.
     pub(crate) async fn attribute(&self, selector: &str, name: &str) -> String {
-        self.client.find(Locator::Css(selector)).await.unwrap().attr(name).await.unwrap().unwrap_or_default()
+        self.find(selector).await.attr(name).await.unwrap().unwrap_or_default()
     }
 
     /// What a script answers that the driver runs in the page.
