@@ -182,7 +182,8 @@ impl Browser {
     /// The first such element, as soon as there is one: on a busy machine the driver may look between two documents, where there is none.
     async fn find(&self, selector: &str) -> Element {
         let found = self.client.wait().at_most(PATIENCE).every(PAUSE).for_element(Locator::Css(selector)).await;
-        found.unwrap_or_else(|error| panic!("there is no {selector} on the page: {error}"))
+        assert!(found.is_ok(), "there is no {selector} on the page: {}", self.client.source().await.unwrap());
+        found.unwrap()
     }
 
     /// Presses the page's one button.
