@@ -3,7 +3,7 @@
 //! A function is a [`Sink`] (or the router) wired to its ports in `main.rs`; everything between SQS's batch and the answer to
 //! it happens here, once: [`SinkLoop`] for sinks, and [`finish`](batch::finish) for whoever settles messages.
 
-/// Half of what a message cost beside hashing was glibc's `malloc`; this takes a quarter of that (docs/PERFORMANCE.md).
+/// A third of what a message cost beside hashing was glibc's `malloc`; this takes a third of that (ADR 25).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
