@@ -280,6 +280,10 @@ async fn another_payload_under_the_same_id_is_quarantined() {
     let other = build::incoming_delivery(&queue(), "m2", "crm", &other);
     assert!(world.handle(&[other.clone(), message("m3", "2")]).await.is_empty());
     assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("payload-conflict"));
+    // The same within one batch: it is asked for once more, and refused as surely.
+    assert_eq!(world.handle(&[message("m4", "1"), other.clone()]).await, ["m2"]);
+    assert!(world.handle(&[again(other, 2)]).await.is_empty());
+    assert_eq!(world.dead_letters().len(), 2);
 }
 
 #[tokio::test]
