@@ -35,16 +35,17 @@ pub fn format(job: &Job) -> SinkFormat {
 /// a FIFO queue alone.
 pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing {
     let envelope = &delivery.envelope;
-    let named: Vec<(&str, String)> = match format {
-        SinkFormat::Event => vec![
+    let named = |(name, value): (&str, String)| (name.to_owned(), Attribute::text(value));
+    let attributes: Attributes = match format {
+        SinkFormat::Event => [
             ("acequia-delivery-id", delivery.id.as_str().to_owned()),
-            ("acequia-tenant", envelope.tenant.as_str().to_owned()),
             ("acequia-event-type", envelope.kind.clone()),
-        ],
-        SinkFormat::Proca => proca::attributes(&envelope.body),
+            ("acequia-tenant", envelope.tenant.as_str().to_owned()),
+        ]
+        .map(named)
+        .into(),
+        SinkFormat::Proca => proca::attributes(&envelope.body).into_iter().map(named).collect(),
     };
-    let attributes: Attributes =
-        named.into_iter().map(|(name, value)| (name.to_owned(), Attribute::text(value))).collect();
     Outgoing {
         body: envelope.body.clone(),
         attributes,

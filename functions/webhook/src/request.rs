@@ -9,7 +9,7 @@ use acequia_core::secret::Secret;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::signing;
+use crate::signing::{self, Key};
 
 /// What the body is: one cloud event in structured mode. A tenant may say otherwise by a header of its own.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
@@ -17,52 +17,69 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/cloudevent
 /// What Proca says that its messages are, and takes.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The headers of one attempt, signed at `now`.
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// What all requests of a batch to one sink have in common: the headers that are always the same, and the keys that sign.
 ///
-/// # Errors
-/// [`Cause::SecretMissing`], [`Cause::SecretMalformed`] or [`Cause::SecretsDown`].
-pub async fn headers(
-    secrets: &impl Secrets,
-    tenant: &TenantId,
-    sink: &WebhookSink,
-    delivery: &Delivery,
-    now: Timestamp,
-) -> Result<HeaderMap, Cause> {
-    let mut headers = HeaderMap::with_capacity(sink.headers.len() + 4);
-    match sink.format {
-        SinkFormat::Event => headers.insert(CONTENT_TYPE, MEDIA_TYPE),
-        SinkFormat::Proca => {
-            headers.insert(ACCEPT, JSON);
-            headers.insert(CONTENT_TYPE, JSON)
+/// Secrets are read and made keys of once for a batch: for each request it took as long as the rest of its headers.
+pub struct Sender {
+    fixed: Vec<(HeaderName, HeaderValue)>,
+    keys: Vec<Key>,
+}
+
+impl Sender {
+    /// Reads the secrets of a sink.
+    ///
+    /// # Errors
+    /// [`Cause::SecretMissing`], [`Cause::SecretMalformed`] or [`Cause::SecretsDown`].
+    pub async fn of(secrets: &impl Secrets, tenant: &TenantId, sink: &WebhookSink) -> Result<Self, Cause> {
+        let mut fixed = Vec::with_capacity(sink.headers.len() + 2);
+        match sink.format {
+            SinkFormat::Event => fixed.push((CONTENT_TYPE, MEDIA_TYPE)),
+            SinkFormat::Proca => fixed.extend([(ACCEPT, JSON), (CONTENT_TYPE, JSON)]),
         }
-    };
-    for header in &sink.headers {
-        let value = match &header.value {
-            Value::Plain(value) => value.clone(),
-            Value::Secret(name) => secret(secrets, tenant, name).await?,
-        };
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| Cause::Rejected("a header's name".to_owned()))?;
-        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| Cause::SecretMissing(header.name.clone()))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
+        for header in &sink.headers {
+            let value = match &header.value {
+                Value::Plain(value) => value.clone(),
+                Value::Secret(name) => secret(secrets, tenant, name).await?,
+            };
+            let name = HeaderName::from_bytes(header.name.as_bytes())
+                .map_err(|_| Cause::Rejected("a header's name".to_owned()))?;
+            let mut value =
+                HeaderValue::from_str(value.expose()).map_err(|_| Cause::SecretMissing(header.name.clone()))?;
+            value.set_sensitive(true);
+            fixed.push((name, value));
+        }
+        let mut keys = Vec::with_capacity(sink.secrets.len());
+        for name in &sink.secrets {
+            keys.push(Key::read(name.as_str(), &secret(secrets, tenant, name).await?)?);
+        }
+        Ok(Self { fixed, keys })
     }
-    // Who reads Proca's messages as they are may have no secret to check them with.
-    if sink.secrets.is_empty() {
-        return Ok(headers);
+
+    /// The headers of one attempt, signed at `now`.
+    ///
+    /// # Errors
+    /// [`Cause::Panic`], where a value were none that a header can have: ids, numbers and base64 always are.
+    pub fn headers(&self, delivery: &Delivery, now: Timestamp) -> Result<HeaderMap, Cause> {
+        let mut headers = HeaderMap::with_capacity(self.fixed.len() + 3);
+        for (name, value) in &self.fixed {
+            headers.insert(name.clone(), value.clone());
+        }
+        // Who reads Proca's messages as they are may have no secret to check them with.
+        if self.keys.is_empty() {
+            return Ok(headers);
+        }
+        let timestamp = now.as_second();
+        let body = delivery.envelope.body.as_bytes();
+        let signature = signing::signature(&self.keys, delivery.id.as_str(), timestamp, body);
+        headers.insert(WEBHOOK_ID, HeaderValue::from_str(delivery.id.as_str()).map_err(|_| Cause::Panic)?);
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp));
+        headers.insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(signature).map_err(|_| Cause::Panic)?);
+        Ok(headers)
     }
-    let mut keys = Vec::with_capacity(sink.secrets.len());
-    for name in &sink.secrets {
-        keys.push((name.as_str(), secret(secrets, tenant, name).await?));
-    }
-    let timestamp = now.as_second();
-    let signature = signing::signature(&keys, delivery.id.as_str(), timestamp, delivery.envelope.body.as_bytes())?;
-    // Ids, numbers and base64 are always valid header values.
-    let text = |value: &str| HeaderValue::from_str(value).map_err(|_| Cause::Panic);
-    headers.insert("webhook-id", text(delivery.id.as_str())?);
-    headers.insert("webhook-timestamp", HeaderValue::from(timestamp));
-    headers.insert("webhook-signature", text(&signature)?);
-    Ok(headers)
 }
 
 async fn secret(secrets: &impl Secrets, tenant: &TenantId, name: &SecretName) -> Result<Secret, Cause> {

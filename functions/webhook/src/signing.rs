@@ -6,33 +6,46 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// What the key of a `whsec_` secret must measure, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// The value of `webhook-signature`: one signature per secret, separated by spaces, the current secret's first.
+/// The characters of one signature, `v1,` included.
+const SIGNATURE_BYTES: usize = 47;
+
+/// A key that signs: what HMAC makes of a secret before it sees a message.
+#[derive(Clone)]
+pub struct Key(Hmac<Sha256>);
+
+impl Key {
+    /// Reads a `whsec_` secret.
+    ///
+    /// # Errors
+    /// [`Cause::SecretMalformed`] with `name` where it is not a signing secret.
+    pub fn read(name: &str, secret: &Secret) -> Result<Self, Cause> {
+        let malformed = || Cause::SecretMalformed(name.to_owned());
+        let key = secret.expose().trim().strip_prefix("whsec_").ok_or_else(malformed)?;
+        let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| malformed())?);
+        if !KEY_BYTES.contains(&key.len()) {
+            return Err(malformed());
+        }
+        Hmac::new_from_slice(&key).map(Self).map_err(|_| malformed())
+    }
+}
+
+/// The value of `webhook-signature`: one signature per key, separated by spaces, the current one's first.
 ///
-/// `timestamp` is in seconds since 1970. Secrets are given with their names, for the error.
-///
-/// # Errors
-/// [`Cause::SecretMalformed`] with the name of a secret that is not a signing secret.
-pub fn signature(secrets: &[(&str, Secret)], id: &str, timestamp: i64, body: &[u8]) -> Result<String, Cause> {
-    let signatures: Result<Vec<String>, Cause> = secrets
-        .iter()
-        .map(|(name, secret)| {
-            let malformed = || Cause::SecretMalformed((*name).to_owned());
-            let key = secret.expose().trim().strip_prefix("whsec_").ok_or_else(malformed)?;
-            let key = STANDARD.decode(key).map_err(|_| malformed())?;
-            if !KEY_BYTES.contains(&key.len()) {
-                return Err(malformed());
-            }
-            let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| malformed())?;
-            mac.update(format!("{id}.{timestamp}.").as_bytes());
-            mac.update(body);
-            Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
-        })
-        .collect();
-    signatures.map(|signatures| signatures.join(" "))
+/// `timestamp` is in seconds since 1970.
+pub fn signature(keys: &[Key], id: &str, timestamp: i64, body: &[u8]) -> String {
+    let before = [id, ".", &timestamp.to_string(), "."].concat();
+    let mut text = String::with_capacity(keys.len() * (SIGNATURE_BYTES + 1));
+    for Key(key) in keys {
+        let mac = key.clone().chain_update(before.as_bytes()).chain_update(body);
+        text.push_str(if text.is_empty() { "v1," } else { " v1," });
+        STANDARD.encode_string(mac.finalize().into_bytes(), &mut text);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -43,13 +56,15 @@ mod tests {
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
     fn sign(secrets: &[&str]) -> Result<String, Cause> {
-        let secrets: Vec<_> = secrets.iter().map(|secret| ("crm", Secret::new(*secret))).collect();
-        signature(&secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#)
+        let keys =
+            secrets.iter().map(|secret| Key::read("crm", &Secret::new(*secret))).collect::<Result<Vec<_>, _>>()?;
+        Ok(signature(&keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#))
     }
 
     #[test]
     fn the_public_vector_of_standard_webhooks_holds() {
         assert_eq!(sign(&[SECRET]).unwrap(), SIGNATURE);
+        assert_eq!(SIGNATURE.len(), SIGNATURE_BYTES);
     }
 
     #[test]

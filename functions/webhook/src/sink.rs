@@ -1,5 +1,6 @@
 //! Attempts webhook deliveries, each on its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use acequia_core::port::{Clock, EndpointStore, Operators, Secrets};
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
 use futures::FutureExt as _;
 use reqwest::{Client, Response};
+use tokio::sync::OnceCell;
 
 use crate::breakers::{Breakers, endpoint};
 use crate::egress::ClientError;
-use crate::{classify, egress, request};
+use crate::request::Sender;
+use crate::{classify, egress};
 
 /// How many requests are under way at once. They share one connection where the endpoint speaks HTTP/2.
 const CONCURRENCY: usize = 16;
@@ -44,9 +47,13 @@ impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let tenant = &batch.current.tenant.summary.id;
         let mut passes = self.breakers.ask(tenant, jobs).await;
+        let mut senders: BTreeMap<&str, OnceCell<Sender>> = BTreeMap::new();
+        for job in jobs {
+            senders.entry(job.sink.id.as_str()).or_default();
+        }
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let attempt = self.attempt(tenant, job, passes.bar(&job.sink.id)).boxed();
+            let attempt = self.attempt(tenant, job, &senders, passes.bar(&job.sink.id)).boxed();
             work.push((job.sink.id.as_str(), budget(job), attempt));
         }
         let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
@@ -79,13 +86,22 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         Ok(Self { breakers, secrets, client: egress::client(egress, authorities)?, egress, clock })
     }
 
-    async fn attempt(&self, tenant: &TenantId, job: &Job, barred: Option<Cause>) -> Result<Receipt, Cause> {
+    async fn attempt(
+        &self,
+        tenant: &TenantId,
+        job: &Job,
+        senders: &BTreeMap<&str, OnceCell<Sender>>,
+        barred: Option<Cause>,
+    ) -> Result<Receipt, Cause> {
         if let Some(cause) = barred {
             return Err(cause);
         }
         let endpoint = endpoint(job).ok_or(Cause::SinkUnknown)?;
         egress::check_literal(self.egress, &endpoint.url)?;
-        let headers = request::headers(&self.secrets, tenant, endpoint, &job.delivery, self.clock.now()).await?;
+        // Where that fails, the next attempt tries it again.
+        let sender = senders.get(job.sink.id.as_str()).ok_or(Cause::SinkUnknown)?;
+        let sender = sender.get_or_try_init(|| Sender::of(&self.secrets, tenant, endpoint)).await?;
+        let headers = sender.headers(&job.delivery, self.clock.now())?;
         let response = self
             .client
             .post(endpoint.url.clone())

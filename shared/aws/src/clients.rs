@@ -12,7 +12,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
-use crate::trust;
+use crate::{Lazy, trust};
 
 /// A call that connects connects in milliseconds; one that does not should be tried anew.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -22,27 +22,27 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const OPERATION: Duration = Duration::from_secs(15);
 const ATTEMPTS: u32 = 3;
 
-/// One client of each service.
+/// One client of each service. `DynamoDB` is needed by every invocation of every function, so its client is there from the start.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// `DynamoDB`.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS.
-    pub sqs: aws_sdk_sqs::Client,
+    pub sqs: Lazy<aws_sdk_sqs::Client>,
     /// SNS.
-    pub sns: aws_sdk_sns::Client,
+    pub sns: Lazy<aws_sdk_sns::Client>,
     /// The parameter store.
-    pub ssm: aws_sdk_ssm::Client,
+    pub ssm: Lazy<aws_sdk_ssm::Client>,
 }
 
 impl Clients {
-    /// Makes the clients.
+    /// Makes the clients, or what makes them.
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
-            sqs: aws_sdk_sqs::Client::new(config),
-            sns: aws_sdk_sns::Client::new(config),
-            ssm: aws_sdk_ssm::Client::new(config),
+            sqs: Lazy::new(config, aws_sdk_sqs::Client::new),
+            sns: Lazy::new(config, aws_sdk_sns::Client::new),
+            ssm: Lazy::new(config, aws_sdk_ssm::Client::new),
         }
     }
 }

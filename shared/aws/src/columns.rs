@@ -11,12 +11,12 @@ use serde_dynamo::{Error, to_attribute_value};
 /// An attribute's name, and its value.
 pub(crate) type Column = (&'static str, AttributeValue);
 
-/// The attributes of a record, which must be a struct.
+/// The attributes of a record, which must be a struct, but for those of these names.
 ///
 /// # Errors
 /// Where it is none, or an attribute cannot be written.
-pub(crate) fn columns(record: &impl Serialize) -> Result<Vec<Column>, Error> {
-    record.serialize(Columns(Vec::new()))
+pub(crate) fn columns(record: &impl Serialize, without: &'static [&'static str]) -> Result<Vec<Column>, Error> {
+    record.serialize(Columns { written: Vec::new(), without })
 }
 
 /// The value of an attribute.
@@ -24,19 +24,24 @@ pub(crate) fn value_of<'a>(columns: &'a [Column], name: &str) -> Option<&'a Attr
     columns.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
-struct Columns(Vec<Column>);
+struct Columns {
+    written: Vec<Column>,
+    without: &'static [&'static str],
+}
 
 impl SerializeStruct for Columns {
     type Ok = Vec<Column>;
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-        self.0.push((name, to_attribute_value(value)?));
+        if !self.without.contains(&name) {
+            self.written.push((name, to_attribute_value(value)?));
+        }
         Ok(())
     }
 
     fn end(self) -> Result<Vec<Column>, Error> {
-        Ok(self.0)
+        Ok(self.written)
     }
 }
 
@@ -62,7 +67,7 @@ impl Serializer for Columns {
 
     fn serialize_struct(mut self, _: &'static str, fields: usize) -> Result<Self, Error> {
         // And room for the key.
-        self.0.reserve_exact(fields.saturating_add(2));
+        self.written.reserve_exact(fields.saturating_add(2));
         Ok(self)
     }
 
@@ -149,15 +154,21 @@ mod tests {
             left_out: None,
         };
         let whole: HashMap<String, AttributeValue> = serde_dynamo::to_item(&row).unwrap();
-        let ours = columns(&row).unwrap();
+        let ours = columns(&row, &[]).unwrap();
         assert_eq!(value_of(&ours, "some"), Some(&AttributeValue::N("-1".to_owned())));
         assert_eq!(ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>(), whole);
     }
 
     #[test]
     fn what_is_no_struct_is_no_record() {
-        assert!(columns(&7).is_err());
-        assert!(columns(&["a"]).is_err());
-        assert!(columns(&HashMap::from([("a", 1)])).is_err());
+        assert!(columns(&7, &[]).is_err());
+        assert!(columns(&["a"], &[]).is_err());
+        assert!(columns(&HashMap::from([("a", 1)]), &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_to_be_left_out_is_left_out() {
+        let names: Vec<&str> = columns(&Inner { at: 5 }, &["at"]).unwrap().iter().map(|(name, _)| *name).collect();
+        assert!(names.is_empty(), "{names:?}");
     }
 }

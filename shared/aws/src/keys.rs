@@ -47,7 +47,7 @@ pub(crate) fn ledger_prefix(tenant: &TenantId) -> String {
 /// The partition key of the rows of one event.
 pub(crate) fn event(tenant: &TenantId, event: &EventId) -> String {
     // Joined, not formatted: it is built for each row of each delivery.
-    [tenant.as_str(), "#", event.source(), "|", event.id()].concat()
+    [tenant.as_str(), "#", event.as_str()].concat()
 }
 
 /// The partition key of the rows of a tenant's endpoints; an event id has a `|` in it, so it is none of an event.

@@ -14,6 +14,7 @@ use aws_sdk_sqs::types::{
 };
 use jiff::Timestamp;
 
+use crate::Lazy;
 use crate::error::{EntryError, SharedError};
 use crate::queues::from_sdk;
 
@@ -36,14 +37,14 @@ pub struct Depth {
 /// The queues of a stage, as an operator sees them.
 #[derive(Debug, Clone)]
 pub struct OperatorQueues {
-    pub(crate) client: Client,
+    pub(crate) client: Lazy<Client>,
     /// The same, without repeating a call: the second of two equal messages is one too many.
     pub(crate) once: Client,
 }
 
 impl OperatorQueues {
     /// The queues that this client reaches.
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Lazy<Client>) -> Self {
         let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         Self { client, once: Client::from_conf(once) }
     }

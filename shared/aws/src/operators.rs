@@ -5,18 +5,20 @@ use acequia_core::port::{Operators, Unavailable};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 
+use crate::Lazy;
+
 const TELL: &str = "tell the operators";
 
 /// The installation's topic.
 #[derive(Debug, Clone)]
 pub struct SnsOperators {
-    client: Client,
+    client: Lazy<Client>,
     topic: String,
 }
 
 impl SnsOperators {
     /// Tells the subscribers of this topic, by its ARN.
-    pub fn new(client: Client, topic: impl Into<String>) -> Self {
+    pub fn new(client: Lazy<Client>, topic: impl Into<String>) -> Self {
         Self { client, topic: topic.into() }
     }
 }

@@ -14,6 +14,7 @@ use aws_sdk_sqs::types::{
 };
 use futures::StreamExt as _;
 
+use crate::Lazy;
 use crate::error::{EntryError, SharedError};
 
 /// SQS's bounds of one call: ten entries, and 1 MiB in one message or in all of a call together.
@@ -30,7 +31,7 @@ const HIDE: &str = "hide messages";
 /// SQS.
 #[derive(Debug, Clone)]
 pub struct SqsQueues {
-    client: Client,
+    client: Lazy<Client>,
 }
 
 /// What one message came to.
@@ -38,7 +39,7 @@ type Sent = Result<String, SendError>;
 
 impl SqsQueues {
     /// The queues that this client reaches.
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Lazy<Client>) -> Self {
         Self { client }
     }
 

@@ -13,6 +13,7 @@ use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use jiff::Timestamp;
 
+use crate::Lazy;
 use crate::error::EntryError;
 use crate::keys;
 
@@ -26,7 +27,7 @@ const WRITE: &str = "write a secret";
 
 /// The parameter store, with a memory.
 pub struct SsmSecrets<C> {
-    client: Client,
+    client: Lazy<Client>,
     stage: Stage,
     clock: C,
     known: Mutex<HashMap<String, (Secret, Timestamp)>>,
@@ -34,7 +35,7 @@ pub struct SsmSecrets<C> {
 
 impl<C: Clock> SsmSecrets<C> {
     /// The secrets of this stage.
-    pub fn new(client: Client, stage: Stage, clock: C) -> Self {
+    pub fn new(client: Lazy<Client>, stage: Stage, clock: C) -> Self {
         Self { client, stage, clock, known: Mutex::default() }
     }
 

@@ -9,7 +9,9 @@ use acequia_core::egress::{Authorities, Reach};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root CA - G2.
 const AMAZON: &str = include_str!("amazon-trust-services.pem");
@@ -23,7 +25,23 @@ pub(crate) fn http_client(reach: &Reach) -> SharedHttpClient {
         context = context.with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON));
     }
     let context = context.build().unwrap_or_default();
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https()
+    let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https();
+    if by_amazon(reach) { SharedHttpClient::new(Untried(client)) } else { client }
+}
+
+/// The SDK's HTTP client without the trial by which each new client of a service reads the machine's authorities early: it makes a
+/// connector with its authorities and throws it away. What is built in needs no trial, and the connector in use is made once.
+#[derive(Debug)]
+struct Untried(SharedHttpClient);
+
+impl HttpClient for Untried {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 /// Whether Amazon's authorities are all that is needed.

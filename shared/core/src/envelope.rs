@@ -242,6 +242,10 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// A member's name, borrowed where it stands in the text as it is.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 fn not_json(error: &serde_json::Error) -> EnvelopeError {
     EnvelopeError::NotJson { line: error.line(), column: error.column() }
 }
@@ -258,7 +262,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Self::Value = Vec::with_capacity(10);
-                while let Some((key, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+                while let Some((Name(key), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     // Two readers may take different ones of two equal keys, so an event with both has no one meaning.
                     if members.iter().any(|(known, _)| *known == key) {
                         return Err(A::Error::custom("an attribute stands twice"));

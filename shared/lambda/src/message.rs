@@ -45,16 +45,23 @@ fn present(value: Option<String>, name: &'static str) -> Result<String, Unusable
 }
 
 fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, UnusableBatch> {
-    let number = |name: &str| record.attributes.get(name).and_then(|text| text.parse::<i64>().ok());
-    let receives = number("ApproximateReceiveCount").and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
-    let sent_at =
-        number("SentTimestamp").and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let (mut receives, mut sent_at, mut group) = (1, Timestamp::UNIX_EPOCH, None);
+    for (name, value) in record.attributes {
+        match name.as_str() {
+            "ApproximateReceiveCount" => receives = value.parse().unwrap_or(1),
+            "SentTimestamp" => {
+                let sent = value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+                sent_at = sent.unwrap_or(Timestamp::UNIX_EPOCH);
+            }
+            "MessageGroupId" => group = Some(value),
+            _ => {}
+        }
+    }
     let attributes: Attributes = record
         .message_attributes
         .into_iter()
         .filter_map(|(name, value)| Some((name, read_attribute(value)?)))
         .collect();
-    let group = record.attributes.get("MessageGroupId").cloned();
     Ok(Incoming {
         group,
         message_id: present(record.message_id, "messageId")?,
@@ -62,7 +69,7 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
         // An empty body is a bad event of its own, not a bad batch.
         body: record.body.unwrap_or_default(),
         attributes,
-        receives: receives.max(1),
+        receives: u32::max(receives, 1),
         sent_at,
         queue,
     })

@@ -6,6 +6,7 @@
 //!
 //! - *all in*: a function's real program with everything linked into it, against the stub over plain HTTP (so without TLS).
 //! - *claim and complete*: the ledger's adapter through the AWS SDK, the program `work ledger`.
+//! - *least*: the program `work least`, which forwards by the runtime and the SDK alone: what *all in* cannot be less than.
 //! - *ours*: the batch loop over the in-memory ports, the program `work ours`, reading of SQS's batch included.
 
 use std::fs;
@@ -101,9 +102,11 @@ pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)>
         let scenario = plain(function)?;
         let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
         note(format!("{function}: ours"), ours, Some(MOST_OURS));
-        let all_in = sizes.per_message(|batches| all_in(programs, &scenario, batches))?;
+        let all_in = sizes.per_message(|batches| all_in(programs, function, &[], &scenario, batches))?;
         note(format!("{function}: all in"), all_in, (function == "forward").then_some(MOST_FORWARD));
     }
+    let least = sizes.per_message(|batches| least(programs, batches))?;
+    note("forward: runtime and SDK alone".to_owned(), least, None);
     Ok((
         goals,
         markdown(
@@ -173,12 +176,19 @@ fn read(text: &str) -> Count {
     count
 }
 
-fn all_in(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<Count> {
-    let program = programs.find(scenario.function)?;
-    let log = programs.log(&format!("callgrind-{}", scenario.function));
+fn least(programs: &Programs, batches: usize) -> Result<Count> {
+    all_in(programs, "work", &["least"], &plain("forward")?, batches)
+}
+
+/// Counts a program that serves as a function, started with these arguments.
+fn all_in(programs: &Programs, name: &str, arguments: &[&str], scenario: &Scenario, batches: usize) -> Result<Count> {
+    let program = programs.find(name)?;
+    let log = programs.log(&format!("callgrind-{}", [&[name], arguments].concat().join("-")));
     let out = log.with_extension("out");
     let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
-    let mut function = Function::start_command(&stub, callgrind(&program, &out), &program, &log)?;
+    let mut command = callgrind(&program, &out);
+    command.args(arguments);
+    let mut function = Function::start_command(&stub, command, &program, &log)?;
     function.invoke_within(scenario.messages.batch(0, 1)?, PATIENCE)?;
     for serial in (1..).take(batches) {
         function.invoke_within(scenario.messages.batch(serial, BATCH)?, PATIENCE)?;

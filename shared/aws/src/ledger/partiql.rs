@@ -83,9 +83,9 @@ fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable
 fn insert(table: &str, columns: Vec<Column>) -> (String, Vec<AttributeValue>) {
     let mut statement = format!("INSERT INTO \"{table}\" VALUE {{");
     for (index, (name, _)) in columns.iter().enumerate() {
-        statement.push_str(if index == 0 { "'" } else { ", '" });
+        statement.push_str(if index == 0 { "'" } else { ",'" });
         statement.push_str(name);
-        statement.push_str("': ?");
+        statement.push_str("':?");
     }
     statement.push('}');
     (statement, columns.into_iter().map(|(_, value)| value).collect())
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn an_insert_has_a_parameter_for_each_attribute() {
         let (statement, parameters) = insert("acequia-dev-ledger", columns(&[("pk", "a'b"), ("sk", "s")]));
-        assert_eq!(statement, "INSERT INTO \"acequia-dev-ledger\" VALUE {'pk': ?, 'sk': ?}");
+        assert_eq!(statement, "INSERT INTO \"acequia-dev-ledger\" VALUE {'pk':?,'sk':?}");
         assert_eq!(parameters, ["a'b", "s"].map(keys::text));
     }
 

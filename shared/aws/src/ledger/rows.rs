@@ -31,6 +31,12 @@ const WRITE: &str = "write records to the ledger";
 const EXPLAIN: &str = "read an event's rows of the ledger";
 const PAGE: &str = "read a page of the ledger";
 
+/// The event of a record, and the sink of a delivery.
+const EVENT: &str = "event";
+const SINK: &str = "sink";
+/// What a record's key says already, and its row not again: each attribute of a row is written, signed and paid for.
+const IN_KEY: [&str; 2] = [EVENT, SINK];
+
 /// A key as a value to look up by.
 type KeyPair = (String, String);
 
@@ -70,8 +76,7 @@ impl Rows {
                 let (items, rest) = self.get(open).await?;
                 for item in items {
                     let pair = pair_of(&item).ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?;
-                    let record =
-                        serde_dynamo::from_item(item).map_err(|e| Unavailable::new(READ, ItemError::Unreadable(e)))?;
+                    let record = delivery_of(item, &pair).map_err(|error| Unavailable::new(READ, error))?;
                     found.insert(pair, record);
                 }
                 open = rest;
@@ -194,7 +199,7 @@ fn pair_of(item: &Item) -> Option<KeyPair> {
 
 /// The attributes of a delivery's record, its key last.
 pub(super) fn columns_of(tenant: &TenantId, record: &DeliveryRecord) -> Result<Vec<Column>, ItemError> {
-    let mut columns = columns(record).map_err(ItemError::Unreadable)?;
+    let mut columns = columns(record, &IN_KEY).map_err(ItemError::Unreadable)?;
     columns.push((PK, text(keys::event(tenant, &record.event))));
     columns.push((SK, text(record.sink.as_str())));
     Ok(columns)
@@ -209,7 +214,7 @@ fn put_of(tenant: &TenantId, record: &Record) -> Result<WriteRequest, ItemError>
     let columns = match record {
         Record::Delivery(delivery) => columns_of(tenant, delivery)?,
         Record::Route(route) => {
-            let mut columns = columns(route).map_err(ItemError::Unreadable)?;
+            let mut columns = columns(route, &IN_KEY).map_err(ItemError::Unreadable)?;
             columns.push((PK, text(keys::event(tenant, &route.event))));
             columns.push((SK, text(ROUTE)));
             columns
@@ -226,9 +231,20 @@ fn record_of(item: Item) -> Result<Option<Record>, ItemError> {
         return Ok(None);
     }
     if sk == ROUTE {
-        let route: RouteRecord = serde_dynamo::from_item(item).map_err(ItemError::Unreadable)?;
+        let route: RouteRecord = serde_dynamo::from_item(whole(item, &pk, &[])).map_err(ItemError::Unreadable)?;
         return Ok(Some(Record::Route(route)));
     }
-    let delivery: DeliveryRecord = serde_dynamo::from_item(item).map_err(ItemError::Unreadable)?;
-    Ok(Some(Record::Delivery(Box::new(delivery))))
+    Ok(Some(Record::Delivery(Box::new(delivery_of(item, &(pk, sk))?))))
+}
+
+fn delivery_of(item: Item, (pk, sk): &KeyPair) -> Result<DeliveryRecord, ItemError> {
+    serde_dynamo::from_item(whole(item, pk, &[(SINK, sk)])).map_err(ItemError::Unreadable)
+}
+
+/// The item with what its key says: the event of the partition key, and `more`.
+fn whole(mut item: Item, pk: &str, more: &[(&str, &str)]) -> Item {
+    // No tenant's id has a `#` in it.
+    let event = pk.split_once('#').map(|(_, event)| (EVENT, event));
+    item.extend(event.iter().chain(more).map(|(name, value)| ((*name).to_owned(), text(*value))));
+    item
 }

@@ -118,7 +118,7 @@ pub struct DeliveryRecord {
     /// The attempts spent since the delivery was made or redriven.
     pub spent: u32,
     /// The last attempts, oldest first, at most [`KEPT_ATTEMPTS`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<AttemptNote>,
     /// The digest of the event's bytes.
     pub digest: String,

@@ -74,14 +74,15 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
 
     /// Deliveries that need no claim are looked up only if they came before (or out of the dead-letter queue): the usual first attempt costs no call.
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
-        let came_before = |item: &Item| {
+        let came_before = |item: &Item, request: &ClaimRequest| {
             item.message.receives > 1
-                || round(&item.message).is_some()
+                || request.round.is_some()
                 || item.message.attributes.contains_key(RETURNED)
                 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
-        let (known, fresh): (Vec<_>, Vec<_>) =
-            lookups.into_iter().partition(|(index, _)| items.get(*index).is_some_and(came_before));
+        let (known, fresh): (Vec<_>, Vec<_>) = lookups
+            .into_iter()
+            .partition(|(index, request)| items.get(*index).is_some_and(|item| came_before(item, request)));
         for (index, request) in fresh {
             if let Some(item) = items.get_mut(index) {
                 apply(item, judge(None, &request));

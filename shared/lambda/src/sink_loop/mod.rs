@@ -234,7 +234,7 @@ fn fold(items: &mut [Item]) {
     if crate::mutation::skips_fold() {
         return;
     }
-    let mut first: HashMap<&str, (usize, &str)> = HashMap::new();
+    let mut first: HashMap<&str, (usize, &str)> = HashMap::with_capacity(items.len());
     let mut again: Vec<(usize, Option<usize>)> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Some(delivery) = item.open() else { continue };

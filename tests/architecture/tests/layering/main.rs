@@ -79,6 +79,8 @@ const LAYERS: &[Layer] = &[
             "forward",
             "email",
             "stub",
+            // What the SDK takes by itself is measured without our adapter around it.
+            "aws-sdk-sqs",
         ],
         may_test_with: &[],
         refuses: &["aws-"],

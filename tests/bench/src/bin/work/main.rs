@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 
+mod least;
 mod ledger;
 mod ours;
 
@@ -12,7 +13,8 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ledger", rounds] => ledger::run(rounds.parse().context("the number of rounds is none")?).await,
+        ["least"] => least::run().await,
         ["ours", function, document, events] => ours::run(function, document, events).await,
-        _ => bail!("work ledger ROUNDS, or work ours FUNCTION DOCUMENT EVENTS"),
+        _ => bail!("work ledger ROUNDS, work least, or work ours FUNCTION DOCUMENT EVENTS"),
     }
 }

@@ -25,6 +25,8 @@ use email::mailer::{Mail, MailError, Mailer};
 use forward::ForwardSink;
 use futures::FutureExt as _;
 use router::Router;
+use tokio::sync::OnceCell;
+use webhook::request::Sender;
 
 /// A signing secret of no worth.
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -72,7 +74,7 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
         }
         "webhook" => {
             let secrets = InMemorySecrets::new().with(&tenant, &"crm".parse()?, SECRET);
-            let sink = Signer { secrets, clock: Arc::clone(&parts.clock) };
+            let sink = NoHttp { secrets, clock: Arc::clone(&parts.clock) };
             parts.run(sink).await
         }
         _ => bail!("there is no function {function}"),
@@ -119,28 +121,30 @@ impl Mailer for Nowhere {
 }
 
 /// The webhook sink without its HTTP: each request's headers are made, signature included.
-struct Signer {
+struct NoHttp {
     secrets: InMemorySecrets,
     clock: Arc<dyn Clock>,
 }
 
-impl Sink for Signer {
+impl Sink for NoHttp {
     const KIND: SinkKind = SinkKind::Webhook;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let tenant = &batch.current.tenant.summary.id;
+        let sender = OnceCell::new();
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((job.sink.id.as_str(), Duration::from_secs(10), self.sign(tenant, job).boxed()));
+            work.push((job.sink.id.as_str(), Duration::from_secs(10), self.sign(tenant, job, &sender).boxed()));
         }
         each(&*self.clock, batch.deadline, 16, work).await
     }
 }
 
-impl Signer {
-    async fn sign(&self, tenant: &TenantId, job: &Job) -> Result<Receipt, Cause> {
+impl NoHttp {
+    async fn sign(&self, tenant: &TenantId, job: &Job, sender: &OnceCell<Sender>) -> Result<Receipt, Cause> {
         let Target::Webhook(endpoint) = &job.sink.target else { return Err(Cause::SinkUnknown) };
-        webhook::request::headers(&self.secrets, tenant, endpoint, &job.delivery, self.clock.now()).await?;
+        let sender = sender.get_or_try_init(|| Sender::of(&self.secrets, tenant, endpoint)).await?;
+        sender.headers(&job.delivery, self.clock.now())?;
         Ok(Receipt { id: None, status: Some(204) })
     }
 }

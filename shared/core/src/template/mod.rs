@@ -3,14 +3,13 @@
 //! A variable that an event lacks, or holds as null, is an error at the place that prints it, never an empty text. A template
 //! that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
 
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
-use serde_json::Value as Json;
+mod context;
 
-use crate::config::TenantSummary;
-use crate::envelope::{Envelope, Format};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+
 use crate::outcome::Cause;
-use crate::proca;
+
+pub use context::{Context, MailContext};
 
 /// The work that one rendering may take, in minijinja's instructions: thousands of times what a mail needs.
 const FUEL: u64 = 100_000;
@@ -190,7 +189,7 @@ impl Template {
             |problem: &str, line: usize| Cause::TemplateFailed { field: self.field, problem: problem.to_owned(), line };
         let compiled = self.environment.get_template(self.field).map_err(|_| failed("it is not there", 1))?;
         let mut text = Bounded::default();
-        match compiled.render_captured_to(context.0.clone(), &mut text) {
+        match compiled.render_captured_to(context.value(), &mut text) {
             Ok(_) => String::from_utf8(text.bytes).map_err(|_| failed("what it renders is not UTF-8", 1)),
             Err(_) if text.full => Err(failed("what it renders is larger than 1 MiB", 1)),
             Err(error) => {
@@ -228,105 +227,13 @@ impl std::io::Write for Bounded {
     }
 }
 
-/// What the templates of one delivery see: `data` (the event's data), `event` (its other attributes) and `tenant` (`id`, `name`).
-#[derive(Debug, Clone)]
-pub struct Context(Value);
-
-impl Context {
-    /// Builds the context of one event.
-    pub fn new(tenant: &TenantSummary, envelope: &Envelope) -> Self {
-        Self::with_personal(tenant, envelope, None)
-    }
-
-    /// The same, with the personal data of one of Proca's messages that came sealed.
-    pub fn with_personal(tenant: &TenantSummary, envelope: &Envelope, personal: Option<Json>) -> Self {
-        let mut event: Json = serde_json::from_str(&envelope.body).unwrap_or_default();
-        if envelope.format == Format::Proca {
-            proca::normalise(&mut event);
-            if let (Some(Json::Object(personal)), Some(contact)) =
-                (personal, event.get_mut("contact").and_then(Json::as_object_mut))
-            {
-                contact.extend(personal);
-            }
-            // The whole message is what a cloud event has as data.
-            let (id, source, kind) = (envelope.event.id(), envelope.event.source(), &envelope.kind);
-            event = serde_json::json!({ "id": id, "source": source, "type": kind, "data": event });
-        }
-        strip_nulls(&mut event);
-        let data = event.as_object_mut().and_then(|attributes| attributes.remove("data")).unwrap_or_default();
-        let data = if data.is_null() { Value::UNDEFINED } else { Value::from(Serde(&data)) };
-        Self(minijinja::context! {
-            data => data,
-            event => Value::from(Serde(&event)),
-            tenant => minijinja::context! { id => tenant.id.as_str(), name => tenant.name.as_str() },
-        })
-    }
-}
-
-/// What the templates of a mail see besides: `mail` (`kind`, `number`, `locale`, `testing`), and `links` where the mail is about consent.
-#[derive(Debug, Clone, Default)]
-pub struct MailContext {
-    /// The kind of the mail, or the id of the sink.
-    pub kind: String,
-    /// Which of its kind it is about this action, 1-based.
-    pub number: u32,
-    /// The language that was asked for, or the tenant's.
-    pub locale: String,
-    /// Whether the event is a test.
-    pub testing: bool,
-    /// The links, by name.
-    pub links: Option<std::collections::BTreeMap<&'static str, String>>,
-}
-
-impl Context {
-    /// The context of one mail.
-    #[must_use]
-    pub fn with_mail(self, mail: MailContext) -> Self {
-        let MailContext { kind, number, locale, testing, links } = mail;
-        let links = links.map_or(Value::UNDEFINED, |links| {
-            // Links are made of characters that need no escaping, and every slash of one that is escaped looks like a trick to filters.
-            let safe = links.into_iter().map(|(name, link)| (name, Value::from_safe_string(link)));
-            Value::from(safe.collect::<std::collections::BTreeMap<_, _>>())
-        });
-        let link = |name: &str| links.get_attr(name).unwrap_or_default();
-        let data = self.0.get_attr("data").unwrap_or_default();
-        let of = |value: &Value, name: &str| value.get_attr(name).unwrap_or_default();
-        let contact = of(&data, "contact");
-        let proca = minijinja::context! {
-            firstName => of(&contact, "firstName"),
-            lastName => of(&contact, "lastName"),
-            email => of(&contact, "email"),
-            org => of(&data, "org"),
-            campaign => of(&data, "campaign"),
-            actionPage => of(&data, "actionPage"),
-            tracking => of(&data, "tracking"),
-            privacy => of(&data, "privacy"),
-            fields => of(&of(&data, "action"), "customFields"),
-            confirmLink => link("accept"),
-            rejectLink => link("reject"),
-            doiLink => link("accept_opt_in"),
-            contact => contact,
-            ..self.0
-        };
-        let mail = minijinja::context! { kind, number, locale, testing };
-        Self(minijinja::context! { links, mail, ..proca })
-    }
-}
-
-/// Takes out members that are null: to a template they are missing, like those that are not there.
-fn strip_nulls(value: &mut Json) {
-    match value {
-        Json::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(strip_nulls);
-        }
-        Json::Array(items) => items.iter_mut().for_each(strip_nulls),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value as Json;
+
+    use crate::config::TenantSummary;
+    use crate::envelope::Envelope;
+
     use super::*;
 
     fn render(source: &str, data: &str, html: bool) -> Result<String, Cause> {

@@ -1,0 +1,38 @@
+//! A client that is made when it is first used.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+use aws_config::SdkConfig;
+
+/// A client of the SDK that is made at its first use, and then shared.
+///
+/// Each client reads its service's list of partitions when it is made: 0.4 million instructions, where a function's whole start has
+/// two million (docs/PERFORMANCE.md). What only some invocations need, such as telling the operators, is not made for all.
+#[derive(Clone)]
+pub struct Lazy<C>(Arc<Made<C>>);
+
+type Made<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;
+
+impl<C: 'static> Lazy<C> {
+    pub(crate) fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
+        let config = config.clone();
+        Self(Arc::new(LazyLock::new(Box::new(move || make(&config)))))
+    }
+}
+
+impl<C> Deref for Lazy<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C> fmt::Debug for Lazy<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not what is in it: to look would make it.
+        f.write_str("Lazy")
+    }
+}
