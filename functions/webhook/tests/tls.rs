@@ -7,34 +7,20 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
 
 use acequia_core::egress::{Authorities, Egress};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use receiver::certificate::OwnCertificate;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Where the child process finds the endpoint.
 const ENDPOINT: &str = "WEBHOOK_TLS_ENDPOINT";
 
 /// An endpoint that answers 204 under a certificate that nobody signed, and the certificate.
 async fn endpoint() -> (SocketAddr, String) {
-    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key)
-        .unwrap();
-    let (acceptor, listener) =
-        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind(("127.0.0.1", 0)).await.unwrap());
+    let OwnCertificate { acceptor, pem } = OwnCertificate::of("localhost").unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -45,8 +31,7 @@ async fn endpoint() -> (SocketAddr, String) {
             let _ = stream.shutdown().await;
         }
     });
-    let base64 = STANDARD.encode(own.cert.der());
-    (address, format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n"))
+    (address, pem)
 }
 
 #[tokio::test]

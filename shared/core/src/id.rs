@@ -118,6 +118,19 @@ slug!(
     "1 to 64 characters, a lower-case letter first, then lower-case letters, digits or hyphens"
 );
 
+/// The bytes of URI references, a bit for each of ASCII.
+const OF_URIS: u128 = {
+    let (mut bits, mut byte) = (0, 0_u8);
+    while byte < 128 {
+        let is_other = matches!(byte, b'|' | b'<' | b'>' | b'"' | b'{' | b'}' | b'\\' | b'^' | b'`');
+        if byte.is_ascii_graphic() && !is_other {
+            bits |= 1 << byte;
+        }
+        byte += 1;
+    }
+    bits
+};
+
 /// The identity of an event: its `source` *and* its `id`, the pair that `CloudEvents` 1.0 calls unique.
 ///
 /// Its text is `source|id`. A source is a URI reference, in which `|` cannot stand, so the text reads in one way only.
@@ -140,8 +153,7 @@ impl EventId {
     /// # Errors
     /// When either is empty, too long or has characters that it cannot have.
     pub fn new(source: &str, id: &str) -> Result<Self, InvalidName> {
-        let is_allowed =
-            |b: u8| b.is_ascii_graphic() && !matches!(b, b'|' | b'<' | b'>' | b'"' | b'{' | b'}' | b'\\' | b'^' | b'`');
+        let is_allowed = |b: u8| b < 128 && OF_URIS >> b & 1 == 1;
         if !(1..=Self::MAX_SOURCE_BYTES).contains(&source.len()) || !source.bytes().all(is_allowed) {
             let wants = "a URI reference of 1 to 512 bytes (printable ASCII without spaces or | < > \" { } \\ ^ `)";
             return Err(InvalidName::new("CloudEvents source", source, wants));
@@ -219,7 +231,7 @@ impl DeliveryId {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self(["dlv_", &hex(hash.finalize().iter().take(16))].concat())
+        Self(["dlv_", &half(&hash.finalize())].concat())
     }
 
     /// The text of the id: 36 ASCII characters, letters, digits and one underscore.
@@ -236,15 +248,20 @@ impl fmt::Display for DeliveryId {
 
 /// The first 128 bits of SHA-256 over `bytes`, as 32 hex digits: tells two payloads under one id apart.
 pub fn digest(bytes: &[u8]) -> String {
-    hex(Sha256::digest(bytes).iter().take(16))
+    half(&Sha256::digest(bytes))
+}
+
+/// The first 128 bits of a hash.
+fn half(hash: &[u8]) -> String {
+    hex(hash.get(..16).unwrap_or(hash))
 }
 
 /// Digit by digit: formatting took some 250 instructions a byte, twice for every delivery.
-pub(crate) fn hex<'a>(bytes: impl ExactSizeIterator<Item = &'a u8>) -> String {
-    let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
-    let mut text = vec![0; bytes.len() * 2];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
+    let mut text = Vec::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
     // ASCII is UTF-8.
     String::from_utf8(text).unwrap_or_default()
@@ -258,7 +275,7 @@ mod tests {
     fn a_byte_is_two_digits_whatever_its_value() {
         let bytes: Vec<u8> = (0..=255).collect();
         let wanted: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex(bytes.iter()), wanted.concat());
+        assert_eq!(hex(&bytes), wanted.concat());
     }
 
     #[test]

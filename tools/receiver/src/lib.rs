@@ -6,6 +6,8 @@
 //!
 //! It is a tool for development: it listens on loopback, keeps everything in memory and asks for no credentials.
 
+#[cfg(feature = "tls")]
+pub mod certificate;
 mod control;
 mod endpoint;
 mod mode;

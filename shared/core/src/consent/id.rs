@@ -55,7 +55,7 @@ macro_rules! digest_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex(self.0.iter()))
+                f.write_str(&hex(&self.0))
             }
         }
 

@@ -22,7 +22,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.chance.token();
-        let (mut claims, mut lookups) = (Vec::new(), Vec::new());
+        let (mut claims, mut lookups) = (Vec::new(), Vec::with_capacity(items.len()));
         for (index, item) in items.iter_mut().enumerate() {
             let Some(delivery) = item.open() else { continue };
             let sink = current.tenant.sink(&delivery.sink).filter(|sink| sink.kind() == S::KIND);

@@ -45,8 +45,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
     ) -> u64 {
         let Some(current) = current else { return 0 };
         let now = self.clock.now();
-        let mut delivered = Vec::new();
-        let mut records = Vec::new();
+        let (mut delivered, mut records) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
         for (item, decided) in items.iter().zip(decided) {
             let Some(record) = settled(item, decided, now) else { continue };
             let claimed = item.sink.as_ref().is_some_and(|sink| sink.claims);

@@ -16,12 +16,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response};
 use hyper_util::rt::TokioIo;
+use receiver::certificate::OwnCertificate;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Where the pages are.
 pub(crate) const PAGES: &str = "confirm.example.org";
@@ -58,7 +55,9 @@ impl Site {
     pub(crate) async fn open(pages: Pages) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let site = Self { port: listener.local_addr().unwrap().port(), visits: Arc::default() };
-        let (acceptor, pages, visits) = (acceptor(), Arc::new(pages), Arc::clone(&site.visits));
+        // A certificate of this run alone; the browser of the tests believes any.
+        let OwnCertificate { acceptor, .. } = OwnCertificate::of(PAGES).unwrap();
+        let (pages, visits) = (Arc::new(pages), Arc::clone(&site.visits));
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
@@ -83,19 +82,6 @@ impl Site {
     pub(crate) fn last_page(&self) -> Visit {
         self.visits(PAGES).into_iter().rfind(|visit| visit.path.starts_with("/c/")).expect("a page was asked for")
     }
-}
-
-/// A certificate of this run alone; the browser of the tests believes any.
-fn acceptor() -> TlsAcceptor {
-    let own = rcgen::generate_simple_self_signed(vec![PAGES.to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn answer(

@@ -1,0 +1,63 @@
+//! What instances share about the places that they deliver to: the state of endpoints, and what is left of rates.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Unavailable;
+use crate::breaker::EndpointState;
+use crate::id::{SinkId, TenantId};
+
+/// What is known of endpoints at run time, apart from their configuration ([`crate::breaker`]).
+pub trait EndpointStore: Send + Sync {
+    /// What is known of the sink's endpoint, as it stands now.
+    fn state(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+    ) -> impl Future<Output = Result<Option<EndpointState>, Unavailable>> + Send;
+    /// Writes the state on condition that the one before it (by `revision`) is still there, or none where it is the first;
+    /// false where another change was first.
+    fn change(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        state: &EndpointState,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// What is known of all endpoints of the tenant, by sink.
+    fn states(
+        &self,
+        tenant: &TenantId,
+    ) -> impl Future<Output = Result<Vec<(SinkId, EndpointState)>, Unavailable>> + Send;
+}
+
+/// What is left of rates that several instances share ([`crate::rate`]).
+pub trait RateStore: Send + Sync {
+    /// Moves a rate's mark from `known` to `next` (both in microseconds since 1970; `None` for a rate that was never used) where it still stands
+    /// there; otherwise answers where it stands.
+    fn advance(
+        &self,
+        tenant: &TenantId,
+        rate: &str,
+        known: Option<i64>,
+        next: i64,
+    ) -> impl Future<Output = Result<Advance, Unavailable>> + Send;
+    /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`, itself included.
+    fn sharers(
+        &self,
+        shared: &str,
+        tenant: &TenantId,
+        window: Duration,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u32, Unavailable>> + Send;
+}
+
+/// What moving a rate's mark came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advance {
+    /// It stands where it was to.
+    Moved,
+    /// It stood elsewhere, and stays there.
+    Stands(Option<i64>),
+}

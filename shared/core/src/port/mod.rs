@@ -1,0 +1,109 @@
+//! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
+//! suite (in `acequia-testkit`).
+//!
+//! Every port but [`Sweeping`] takes a [`TenantId`] and answers for that tenant alone.
+
+mod endpoints;
+mod ledger;
+mod queues;
+mod tenants;
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::id::TenantId;
+
+pub use endpoints::{Advance, EndpointStore, RateStore};
+pub use ledger::{Amend, Ledger, Page, Strikes};
+pub use queues::{Parking, ParkingLot, Queues, SendError, Sweeping};
+pub use tenants::{AuditRow, Change, PublishError, SecretError, Secrets, StoredTenant, TenantStore};
+
+/// A service that did not do what it was asked to, and may do it later.
+///
+/// Its `Debug` is the operation and what each cause in the chain says: what is logged. A source's own `Debug` may hold a whole
+/// answer, and with it a secret or an event.
+#[derive(thiserror::Error)]
+#[error("cannot {operation}")]
+pub struct Unavailable {
+    /// What was being done, such as "claim deliveries in the ledger".
+    pub operation: &'static str,
+    /// What went wrong.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// Names the operation that failed.
+    pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, source: source.into() }
+    }
+}
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}: {}", self.source)?;
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Ends after this time. It bounds how long something else may take; nothing waits by it for another's work.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Chance: what spreads retries and makes claims unique.
+pub trait Chance: Send + Sync {
+    /// A number in `[0, 1)`.
+    fn unit(&self) -> f64;
+    /// A text that has not been there before.
+    fn token(&self) -> String;
+}
+
+/// Who runs the installation, and is told what no alarm can say.
+pub trait Operators: Send + Sync {
+    /// Tells them; `subject` is one line of at most 100 characters.
+    fn tell(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        text: &str,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// Where finished lines go that machines read, such as metrics.
+pub trait Lines: Send + Sync {
+    /// Writes one line in one piece; `line` holds no line break.
+    fn write(&self, line: &str);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_of_an_unavailable_service_is_what_each_cause_says_and_no_cause_in_full() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("throttled")]
+        struct Inner {
+            _answer: &'static str,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("service error")]
+        struct Outer(#[source] Inner);
+        let error = Unavailable::new("read secrets", Outer(Inner { _answer: "s3cret" }));
+        assert_eq!(format!("{error:?}"), "cannot read secrets: service error: throttled");
+    }
+}

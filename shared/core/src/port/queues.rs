@@ -1,0 +1,90 @@
+//! Where messages are: in SQS, or parked.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Unavailable;
+use crate::delivery::Outgoing;
+use crate::id::{SinkId, TenantId};
+use crate::parking::{DuePage, Parked, ParkedKey, Waiting};
+use crate::queue::QueueArn;
+
+/// Why a queue did not take a message.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// It may take it later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// It never will: the queue does not exist, may not be filled, or refuses this message.
+    #[error("the queue refuses the message: {0}")]
+    Refused(String),
+}
+
+/// SQS.
+pub trait Queues: Send + Sync {
+    /// Sends messages to one queue; one answer each, in order: SQS's id of the message.
+    fn send(
+        &self,
+        queue: &QueueArn,
+        messages: &[Outgoing],
+    ) -> impl Future<Output = Vec<Result<String, SendError>>> + Send;
+    /// Hides messages that were received from a queue, each by its receipt handle and for its time (at most 12 hours).
+    fn hide(
+        &self,
+        queue: &QueueArn,
+        messages: &[(String, Duration)],
+    ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// Where messages wait that leave their queue for a time ([`crate::parking`]).
+pub trait Parking: Send + Sync {
+    /// Parks messages of a tenant; one answer each, in order. A message that is parked already is there once, as it was parked last.
+    fn park(&self, tenant: &TenantId, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}
+
+/// What an operator sees of a tenant's parked messages, and does with them.
+pub trait ParkingLot: Send + Sync {
+    /// What waits, by sink.
+    fn waiting(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<Waiting>, Unavailable>> + Send;
+    /// Makes all parked messages of a sink due now; answers how many there were.
+    fn hasten(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
+}
+
+/// The parked messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that is not a tenant's.
+pub trait Sweeping: Send + Sync {
+    /// Takes the right to sweep until a time; false where somebody else has it.
+    fn lease(
+        &self,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Takes its turn at what is done now and then (`what`): true where the time of the last turn is over, and from then on not before
+    /// `until`. Where the answer is lost, the turn may be taken.
+    fn turn(
+        &self,
+        what: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// One page of what is due in one of the [`crate::parking::SHARDS`]. It may be a moment old: what it names may be gone or have
+    /// another due time, and what it leaves out is there the next time.
+    fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        from: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Result<DuePage, Unavailable>> + Send;
+    /// Reads parked messages as they are now; one answer each, in order.
+    fn load(&self, keys: &[ParkedKey]) -> impl Future<Output = Vec<Result<Option<Parked>, Unavailable>>> + Send;
+    /// Deletes what was sent; one answer each, in order.
+    fn release(&self, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+}

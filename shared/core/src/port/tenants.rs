@@ -1,0 +1,131 @@
+//! Tenants: their configurations and their secrets.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Unavailable;
+use crate::id::{SecretName, TenantId};
+use crate::secret::Secret;
+
+/// A stored configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTenant {
+    /// Its version: 1, 2, 3 ...
+    pub version: u64,
+    /// The document, as JSON ([`crate::config::RawTenant::to_json`]).
+    pub document: String,
+}
+
+/// A change of a tenant's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The new document, as JSON.
+    pub document: String,
+    /// The version that is current as the author knows it; 0 where there is none.
+    pub expected: u64,
+    /// Who makes the change.
+    pub actor: String,
+    /// When.
+    pub at: Timestamp,
+    /// What changes, in one line without values.
+    pub summary: String,
+}
+
+/// One line of a tenant's audit log. Each carries the hash of the one before it, so that none can be changed or left out unseen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// When.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// From which version.
+    pub from: u64,
+    /// To which version.
+    pub to: u64,
+    /// What changed, in one line.
+    pub summary: String,
+    /// The hash of the row before; empty in the first.
+    pub previous: String,
+    /// The hash of this row: over all of the above.
+    pub hash: String,
+}
+
+impl AuditRow {
+    /// The row of a change that made version `expected + 1`, behind the row whose hash is `previous`.
+    pub fn of(change: &Change, previous: &str) -> Self {
+        let mut row = Self {
+            at: change.at,
+            actor: change.actor.clone(),
+            from: change.expected,
+            to: change.expected.saturating_add(1),
+            summary: change.summary.clone(),
+            previous: previous.to_owned(),
+            hash: String::new(),
+        };
+        row.hash = row.compute_hash();
+        row
+    }
+
+    /// The hash that the row must have.
+    pub fn compute_hash(&self) -> String {
+        let fields = (self.at.as_millisecond(), &self.actor, self.from, self.to, &self.summary, &self.previous);
+        // A tuple of numbers and texts always has a JSON form.
+        crate::id::digest(serde_json::to_string(&fields).unwrap_or_default().as_bytes())
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Somebody else changed it in between.
+    #[error(
+        "the configuration was changed in between: version {current} is current, and {expected} was expected; look at it, then apply again"
+    )]
+    Conflict {
+        /// The version that is current.
+        current: u64,
+        /// The version that the author knew.
+        expected: u64,
+    },
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Where tenants' configurations are kept: immutable versions, a pointer to the current one, and an audit log.
+pub trait TenantStore: Send + Sync {
+    /// The current configuration; `None` for a tenant that has none.
+    fn current(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send;
+    /// One version of the configuration.
+    fn version(
+        &self,
+        tenant: &TenantId,
+        version: u64,
+    ) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send;
+    /// Writes the next version, moves the pointer and adds the audit row, all or nothing; answers the new version.
+    fn publish(&self, tenant: &TenantId, change: Change) -> impl Future<Output = Result<u64, PublishError>> + Send;
+    /// The audit log, oldest first.
+    fn audit(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<AuditRow>, Unavailable>> + Send;
+    /// All tenants with the version that is current, by id.
+    fn list(&self) -> impl Future<Output = Result<Vec<(TenantId, u64)>, Unavailable>> + Send;
+}
+
+/// Why there is no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// There is none of this name.
+    #[error("the tenant has no secret of the name {0:?}")]
+    Missing(String),
+    /// The store does not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Where tenants' secrets are kept.
+pub trait Secrets: Send + Sync {
+    /// The value of one of the tenant's secrets.
+    fn secret(&self, tenant: &TenantId, name: &SecretName) -> impl Future<Output = Result<Secret, SecretError>> + Send;
+}
