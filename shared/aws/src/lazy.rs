@@ -36,3 +36,25 @@ impl<C> fmt::Debug for Lazy<C> {
         f.write_str("Lazy")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+
+    fn make(_: &SdkConfig) -> usize {
+        MADE.fetch_add(1, Ordering::Relaxed)
+    }
+
+    #[test]
+    fn it_is_made_at_its_first_use_and_shared_by_its_clones() {
+        let client = Lazy::new(&SdkConfig::builder().build(), make);
+        let clone = client.clone();
+        let _ = format!("{client:?}");
+        assert_eq!(MADE.load(Ordering::Relaxed), 0);
+        assert_eq!((*clone, *client, MADE.load(Ordering::Relaxed)), (0, 0, 1));
+    }
+}

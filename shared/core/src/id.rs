@@ -231,7 +231,7 @@ impl DeliveryId {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self(["dlv_", &half(&hash.finalize())].concat())
+        Self(hex_behind("dlv_", half(&hash.finalize())))
     }
 
     /// The text of the id: 36 ASCII characters, letters, digits and one underscore.
@@ -248,20 +248,28 @@ impl fmt::Display for DeliveryId {
 
 /// The first 128 bits of SHA-256 over `bytes`, as 32 hex digits: tells two payloads under one id apart.
 pub fn digest(bytes: &[u8]) -> String {
-    half(&Sha256::digest(bytes))
+    hex(half(&Sha256::digest(bytes)))
 }
 
 /// The first 128 bits of a hash.
-fn half(hash: &[u8]) -> String {
-    hex(hash.get(..16).unwrap_or(hash))
+fn half(hash: &[u8]) -> &[u8] {
+    hash.get(..16).unwrap_or(hash)
 }
 
-/// Digit by digit: formatting took some 250 instructions a byte, twice for every delivery.
+/// Bytes as hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
+    hex_behind("", bytes)
+}
+
+/// A text with bytes as hex digits behind it. Pair by pair: formatting took some 250 instructions a byte, twice for every delivery.
+fn hex_behind(before: &str, bytes: &[u8]) -> String {
     let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
-    let mut text = Vec::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    let mut text = Vec::with_capacity(before.len() + bytes.len() * 2);
+    text.extend_from_slice(before.as_bytes());
+    text.resize(before.len() + bytes.len() * 2, 0);
+    let (pairs, _) = text.get_mut(before.len()..).unwrap_or_default().as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     // ASCII is UTF-8.
     String::from_utf8(text).unwrap_or_default()

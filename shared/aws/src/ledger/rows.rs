@@ -248,3 +248,26 @@ fn whole(mut item: Item, pk: &str, more: &[(&str, &str)]) -> Item {
     item.extend(event.iter().chain(more).map(|(name, value)| ((*name).to_owned(), text(*value))));
     item
 }
+
+#[cfg(test)]
+mod tests {
+    use acequia_core::ledger::{Verdict, judge};
+    use acequia_testkit::build;
+
+    use super::*;
+
+    #[test]
+    fn a_row_does_not_repeat_its_key_and_is_read_whole_from_it() {
+        let tenant = build::tenant_id("acme");
+        let Verdict::Claimed { record, .. } = judge(None, &build::claim("1#2|3", "crm")) else { panic!("it is new") };
+        let item = item_of(columns_of(&tenant, &record).unwrap());
+        assert!(!item.contains_key(EVENT) && !item.contains_key(SINK) && !item.contains_key("attempts"));
+        // As rows were written before.
+        let mut older = item.clone();
+        older.insert(EVENT.to_owned(), text(record.event.as_str()));
+        older.insert(SINK.to_owned(), text(record.sink.as_str()));
+        for item in [item, older] {
+            assert_eq!(record_of(item).unwrap(), Some(Record::Delivery(record.clone())));
+        }
+    }
+}

@@ -80,11 +80,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 || item.message.attributes.contains_key(RETURNED)
                 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
-        let (known, fresh): (Vec<_>, Vec<_>) = lookups
-            .into_iter()
-            .partition(|(index, request)| items.get(*index).is_some_and(|item| came_before(item, request)));
-        for (index, request) in fresh {
-            if let Some(item) = items.get_mut(index) {
+        let mut known = Vec::new();
+        for (index, request) in lookups {
+            let Some(item) = items.get_mut(index) else { continue };
+            if came_before(item, &request) {
+                known.push((index, request));
+            } else {
                 apply(item, judge(None, &request));
             }
         }
