@@ -23,7 +23,7 @@ const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature
 
 /// What all requests of a batch to one sink have in common: the headers that are always the same, and the keys that sign.
 ///
-/// Secrets are read and made keys of once for a batch: for each request it took as long as the rest of its headers.
+/// Secrets are read, and made keys of, once for a batch and not for each of its requests.
 pub struct Sender {
     fixed: Vec<(HeaderName, HeaderValue)>,
     keys: Vec<Key>,

@@ -15,7 +15,6 @@ const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 const SIGNATURE_BYTES: usize = 47;
 
 /// A key that signs: what HMAC makes of a secret before it sees a message.
-#[derive(Clone)]
 pub struct Key(Hmac<Sha256>);
 
 impl Key {

@@ -27,6 +27,12 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// What an attempt takes beside the request itself: secrets and signing.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
+/// What signs for each sink of a batch, by the sink's id, from the time that its first request needs it.
+///
+/// A failure is all of the batch's too: were each request to ask a store that is down for itself, the last would wait for all before
+/// it, and fail for want of time, which spends an attempt.
+type Senders<'a> = BTreeMap<&'a str, OnceCell<Result<Sender, Cause>>>;
+
 /// The webhook sink, wired to its ports.
 pub struct WebhookSink<E, S, O> {
     /// Which endpoints are called now.
@@ -47,7 +53,7 @@ impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let tenant = &batch.current.tenant.summary.id;
         let mut passes = self.breakers.ask(tenant, jobs).await;
-        let mut senders: BTreeMap<&str, OnceCell<Sender>> = BTreeMap::new();
+        let mut senders = Senders::new();
         for job in jobs {
             senders.entry(job.sink.id.as_str()).or_default();
         }
@@ -90,7 +96,7 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         &self,
         tenant: &TenantId,
         job: &Job,
-        senders: &BTreeMap<&str, OnceCell<Sender>>,
+        senders: &Senders<'_>,
         barred: Option<Cause>,
     ) -> Result<Receipt, Cause> {
         if let Some(cause) = barred {
@@ -98,10 +104,9 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         }
         let endpoint = endpoint(job).ok_or(Cause::SinkUnknown)?;
         egress::check_literal(self.egress, &endpoint.url)?;
-        // Where that fails, the next attempt tries it again.
         let sender = senders.get(job.sink.id.as_str()).ok_or(Cause::SinkUnknown)?;
-        let sender = sender.get_or_try_init(|| Sender::of(&self.secrets, tenant, endpoint)).await?;
-        let headers = sender.headers(&job.delivery, self.clock.now())?;
+        let sender = sender.get_or_init(|| Sender::of(&self.secrets, tenant, endpoint)).await;
+        let headers = sender.as_ref().map_err(Cause::clone)?.headers(&job.delivery, self.clock.now())?;
         let response = self
             .client
             .post(endpoint.url.clone())

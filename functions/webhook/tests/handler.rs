@@ -300,6 +300,19 @@ async fn with_the_store_of_secrets_down_deliveries_come_back_and_spend_nothing()
 }
 
 #[tokio::test]
+async fn a_store_of_secrets_that_is_down_is_asked_once_for_a_batch_and_all_of_it_comes_back() {
+    let world = world(Egress::Local, "").await;
+    world.secrets.reads.go_down();
+    assert_eq!(world.send(1, 20).await, 0);
+    assert_eq!(world.secrets.reads.calls(), 1);
+    world.secrets.reads.mend();
+    let ids = events(1, 20);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    assert!(world.deliver(&ids, 2).await.is_empty());
+    assert!(ids.iter().all(|id| world.record(id).spent == 1));
+}
+
+#[tokio::test]
 async fn a_secret_that_does_not_exist_or_is_none_is_named_in_the_dead_letter_queue() {
     let world = world(Egress::Local, "").await;
     world.secrets.put(&build::tenant_id("acme"), &build::secret_name("crm"), "no signing secret");

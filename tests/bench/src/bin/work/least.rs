@@ -1,8 +1,6 @@
 //! Forwards batches by Lambda's runtime, its crate of events and the AWS SDK, and does nothing else: no event is read, nothing is
 //! checked, remembered or told. What this takes, no function takes less than, whatever of ours is left out.
 
-use acequia_aws::Clients;
-use acequia_core::egress::{Authorities, Reach};
 use acequia_lambda::Environment;
 use anyhow::{Result, anyhow};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -16,12 +14,7 @@ const ENTRIES: usize = 10;
 pub(crate) async fn run() -> Result<()> {
     let mut environment = Environment::of_process();
     let endpoint = environment.text("AWS_ENDPOINT_URL");
-    let sqs = Clients::new(&acequia_aws::clients::function_config(&Reach {
-        region: "us-east-1".to_owned(),
-        endpoint: Some(endpoint.clone()),
-        authorities: Authorities::Built,
-    }))
-    .sqs;
+    let sqs = crate::clients(endpoint.clone()).sqs;
     let queue = format!("{endpoint}/000000000000/acequia_local_acme_out");
     let (sqs, queue) = (&sqs, &queue);
     let handle = service_fn(move |event: LambdaEvent<SqsEvent>| forward(sqs, queue, event.payload));

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use acequia_aws::{Clients, DynamoLedger};
+use acequia_aws::DynamoLedger;
 use acequia_core::config::SinkKind;
-use acequia_core::egress::{Authorities, Reach};
 use acequia_core::id::{EventId, TenantId, digest};
 use acequia_core::ledger::{AttemptNote, ClaimRequest, DeliveryKey, Receipt, Record, Status, Verdict, after};
 use acequia_core::port::{Chance as _, Clock as _, Ledger as _};
@@ -16,12 +15,7 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
     let mut environment = Environment::of_process();
     let endpoint = environment.text("AWS_ENDPOINT_URL");
     let table = environment.text("LEDGER_TABLE");
-    let aws = acequia_aws::clients::function_config(&Reach {
-        region: "us-east-1".to_owned(),
-        endpoint: Some(endpoint),
-        authorities: Authorities::Built,
-    });
-    let ledger = DynamoLedger::new(Clients::new(&aws).dynamodb, table);
+    let ledger = DynamoLedger::new(crate::clients(endpoint).dynamodb, table);
     let tenant: TenantId = stub::TENANT.parse()?;
     for round in 0..rounds {
         let requests = requests(round)?;

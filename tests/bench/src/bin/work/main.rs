@@ -6,6 +6,8 @@ mod least;
 mod ledger;
 mod ours;
 
+use acequia_aws::{Clients, clients::function_config};
+use acequia_core::egress::{Authorities, Reach};
 use anyhow::{Context as _, Result, bail};
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,4 +19,10 @@ async fn main() -> Result<()> {
         ["ours", function, document, events] => ours::run(function, document, events).await,
         _ => bail!("work ledger ROUNDS, work least, or work ours FUNCTION DOCUMENT EVENTS"),
     }
+}
+
+/// The clients of a function whose AWS is at this endpoint.
+fn clients(endpoint: String) -> Clients {
+    let endpoint = Some(endpoint);
+    Clients::new(&function_config(&Reach { region: "us-east-1".to_owned(), endpoint, authorities: Authorities::Built }))
 }

@@ -141,10 +141,15 @@ impl Sink for NoHttp {
 }
 
 impl NoHttp {
-    async fn sign(&self, tenant: &TenantId, job: &Job, sender: &OnceCell<Sender>) -> Result<Receipt, Cause> {
+    async fn sign(
+        &self,
+        tenant: &TenantId,
+        job: &Job,
+        sender: &OnceCell<Result<Sender, Cause>>,
+    ) -> Result<Receipt, Cause> {
         let Target::Webhook(endpoint) = &job.sink.target else { return Err(Cause::SinkUnknown) };
-        let sender = sender.get_or_try_init(|| Sender::of(&self.secrets, tenant, endpoint)).await?;
-        sender.headers(&job.delivery, self.clock.now())?;
+        let sender = sender.get_or_init(|| Sender::of(&self.secrets, tenant, endpoint)).await;
+        sender.as_ref().map_err(Cause::clone)?.headers(&job.delivery, self.clock.now())?;
         Ok(Receipt { id: None, status: Some(204) })
     }
 }
