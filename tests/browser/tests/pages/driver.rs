@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 use url::{ParseError, Url};
 
 use crate::site::Site;
@@ -186,13 +187,31 @@ impl Browser {
         found.unwrap()
     }
 
-    /// Presses the page's one button.
+    /// Presses the page's one button, which leads to another page.
     pub(crate) async fn press(&self) {
+        self.leave("button").await;
+    }
+
+    /// Presses the page's one button, where the browser will go nowhere.
+    pub(crate) async fn press_in_vain(&self) {
         self.find("button").await.click().await.unwrap();
     }
 
     pub(crate) async fn follow(&self) {
-        self.find("main a").await.click().await.unwrap();
+        self.leave("main a").await;
+    }
+
+    /// Clicks on what leads away. A click is over before the next page is there: what is looked for at once may be found on the page that is about to go, so this waits until that is gone.
+    async fn leave(&self, selector: &str) {
+        let page = self.find("html").await;
+        self.find(selector).await.click().await.unwrap();
+        let gone = timeout(PATIENCE, async {
+            // Whatever the driver says of the root of a page that was left, it is an error.
+            while page.tag_name().await.is_ok() {
+                sleep(PAUSE).await;
+            }
+        });
+        assert!(gone.await.is_ok(), "{selector} leads nowhere: {}", self.client.source().await.unwrap());
     }
 
     /// Types a key into whatever has the focus.
@@ -225,6 +244,18 @@ impl Browser {
     /// What a script answers that the driver runs in the page.
     pub(crate) async fn asks(&self, script: &str) -> Json {
         self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// Waits until the console holds a warning or an error with one of these words: a browser writes it down when it comes to it.
+    pub(crate) async fn complains(&self, words: &[&str]) {
+        let mut held = Vec::new();
+        let said = timeout(PATIENCE, async {
+            while !held.iter().any(|complaint: &String| words.iter().any(|word| complaint.contains(word))) {
+                sleep(PAUSE).await;
+                held.extend(self.complaints().await);
+            }
+        });
+        assert!(said.await.is_ok(), "none of {words:?} is in the console: {held:?}");
     }
 
     /// What the console holds of warnings and errors since it was last asked.
