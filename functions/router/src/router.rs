@@ -11,7 +11,7 @@ use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, Tenant
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::RetryPolicy;
 use acequia_core::template::Context;
-use acequia_lambda::batch::{Decided, finish, park, quarantine};
+use acequia_lambda::batch::{Decided, delete_settled, finish, park, quarantine};
 use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, dispatch, read_batch, unwind};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
@@ -72,6 +72,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
             watch.end(&self.ledger, name).await;
             return response;
         }
+        delete_settled(&self.queues, queue, refused.iter().map(|item| &item.message), &response).await;
         for item in &mut items {
             item.read(&name.tenant);
         }

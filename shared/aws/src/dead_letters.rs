@@ -61,7 +61,7 @@ impl DeadLetters for OperatorQueues {
     }
 
     async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
-        Self::delete(self, queue, handles).await
+        SqsQueues::new(self.client.clone()).delete(queue, handles).await
     }
 }
 

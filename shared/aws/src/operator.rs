@@ -9,19 +9,16 @@ use acequia_core::queue::{QueueArn, QueueName};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
-use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as System, QueueAttributeName as Attribute,
-};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System, QueueAttributeName as Attribute};
 use jiff::Timestamp;
 
 use crate::Lazy;
-use crate::error::{EntryError, SharedError};
+use crate::error::EntryError;
 use crate::queues::from_sdk;
 
 const FIND: &str = "find the queues";
 const MEASURE: &str = "measure a queue";
 const RECEIVE: &str = "receive messages";
-const DELETE: &str = "delete messages";
 
 /// How many messages a queue holds, as SQS estimates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,30 +131,6 @@ impl OperatorQueues {
             .message_system_attribute_names(System::MessageDeduplicationId);
         let answer = request.send().await.map_err(|error| Unavailable::new(RECEIVE, error))?;
         Ok(answer.messages.unwrap_or_default())
-    }
-
-    /// Deletes messages, at most ten, by their receipt handles; one answer each.
-    pub async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
-        if handles.is_empty() {
-            return Vec::new();
-        }
-        let mut request = self.client.delete_message_batch().queue_url(queue.url());
-        let failed = |error: SharedError| handles.iter().map(|_| Err(error.unavailable(DELETE))).collect();
-        for (index, handle) in handles.iter().enumerate() {
-            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build();
-            match entry {
-                Ok(entry) => request = request.entries(entry),
-                Err(error) => return failed(SharedError::new(error)),
-            }
-        }
-        match request.send().await {
-            Err(error) => failed(SharedError::new(error)),
-            Ok(answer) => {
-                let deleted = |index: usize| answer.successful().iter().any(|entry| entry.id == index.to_string());
-                let error = || Unavailable::new(DELETE, EntryError::new("Failed", "SQS did not delete the message"));
-                (0..handles.len()).map(|index| if deleted(index) { Ok(()) } else { Err(error()) }).collect()
-            }
-        }
     }
 }
 

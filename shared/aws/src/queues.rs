@@ -1,4 +1,4 @@
-//! SQS: messages are sent and hidden ten at a time, and every entry of a 200 answer is looked at.
+//! SQS: messages are sent, hidden and deleted ten at a time, and every entry of a 200 answer is looked at.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    MessageAttributeValue, SendMessageBatchRequestEntry,
 };
 use futures::StreamExt as _;
 
@@ -27,6 +28,7 @@ const CALLS: usize = 4;
 
 const SEND: &str = "send messages";
 const HIDE: &str = "hide messages";
+const DELETE: &str = "delete messages";
 
 /// SQS.
 #[derive(Debug, Clone)]
@@ -115,31 +117,65 @@ impl SqsQueues {
                 .build();
             match entry {
                 Ok(entry) => request = request.entries(entry),
-                Err(error) => {
-                    let error = SharedError::new(error);
-                    return chunk.iter().map(|_| Err(error.unavailable(HIDE))).collect();
-                }
+                Err(error) => return none(HIDE, chunk.len(), error),
             }
         }
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let error = SharedError::new(error);
-                return chunk.iter().map(|_| Err(error.unavailable(HIDE))).collect();
+        match request.send().await {
+            Err(error) => none(HIDE, chunk.len(), error),
+            Ok(answer) => {
+                let done: Vec<&str> = answer.successful().iter().map(|entry| entry.id.as_str()).collect();
+                verdicts(HIDE, chunk.len(), &done, answer.failed())
             }
-        };
-        let verdict = |index: usize| {
-            let id = index.to_string();
-            if answer.successful().iter().any(|entry| entry.id == id) {
-                return Ok(());
-            }
-            let failed = answer.failed().iter().find(|entry| entry.id == id);
-            let (code, message) =
-                failed.map_or(("Missing", None), |failed| (failed.code.as_str(), failed.message.as_deref()));
-            Err(Unavailable::new(HIDE, EntryError::new(code, message.unwrap_or("no reason given"))))
-        };
-        (0..chunk.len()).map(verdict).collect()
+        }
     }
+
+    async fn delete_chunk(&self, queue: &QueueArn, chunk: &[String]) -> Vec<Result<(), Unavailable>> {
+        let mut request = self.client.delete_message_batch().queue_url(queue.url());
+        for (index, handle) in chunk.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build();
+            match entry {
+                Ok(entry) => request = request.entries(entry),
+                Err(error) => return none(DELETE, chunk.len(), error),
+            }
+        }
+        match request.send().await {
+            Err(error) => none(DELETE, chunk.len(), error),
+            Ok(answer) => {
+                let done: Vec<&str> = answer.successful().iter().map(|entry| entry.id.as_str()).collect();
+                verdicts(DELETE, chunk.len(), &done, answer.failed())
+            }
+        }
+    }
+}
+
+/// What a call came to that did nothing for any of its messages.
+fn none(
+    operation: &'static str,
+    count: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Vec<Result<(), Unavailable>> {
+    let error = SharedError::new(error);
+    (0..count).map(|_| Err(error.unavailable(operation))).collect()
+}
+
+/// What a call came to that answered, for each of its messages.
+fn verdicts(
+    operation: &'static str,
+    count: usize,
+    done: &[&str],
+    failed: &[BatchResultErrorEntry],
+) -> Vec<Result<(), Unavailable>> {
+    let verdict = |index: usize| {
+        let id = index.to_string();
+        if done.contains(&id.as_str()) {
+            return Ok(());
+        }
+        let failed = failed.iter().find(|entry| entry.id == id);
+        let (code, message) =
+            failed.map_or(("Missing", None), |failed| (failed.code.as_str(), failed.message.as_deref()));
+        Err(Unavailable::new(operation, EntryError::new(code, message.unwrap_or("no reason given"))))
+    };
+    (0..count).map(verdict).collect()
 }
 
 impl Queues for SqsQueues {
@@ -174,6 +210,12 @@ impl Queues for SqsQueues {
 
     async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
         let calls: Vec<_> = messages.chunks(ENTRIES).map(|chunk| self.hide_chunk(queue, chunk)).collect();
+        let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
+        answers.into_iter().flatten().collect()
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        let calls: Vec<_> = handles.chunks(ENTRIES).map(|chunk| self.delete_chunk(queue, chunk)).collect();
         let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
         answers.into_iter().flatten().collect()
     }

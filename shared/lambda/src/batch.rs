@@ -157,6 +157,29 @@ pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided<'
     response
 }
 
+/// Deletes what an answer does not give back: it is settled, and stays so should the process die before the answer is heard.
+pub async fn delete_settled(
+    queues: &impl Queues,
+    queue: &QueueArn,
+    messages: impl Iterator<Item = &Incoming>,
+    response: &SqsBatchResponse,
+) {
+    let returned = |message: &Incoming| {
+        response.batch_item_failures.iter().any(|failure| failure.item_identifier == message.message_id)
+    };
+    let settled: Vec<&Incoming> = messages.filter(|message| !returned(message)).collect();
+    if settled.is_empty() {
+        return;
+    }
+    let handles: Vec<String> = settled.iter().map(|message| message.receipt_handle.clone()).collect();
+    for (message, answer) in settled.iter().zip(queues.delete(queue, &handles).await) {
+        if let Err(error) = answer {
+            tracing::warn!(message.id = message.message_id, error = ?error,
+                "a settled message could not be deleted: Lambda does it, unless the process dies before it answers");
+        }
+    }
+}
+
 fn failure(message: &Incoming) -> BatchItemFailure {
     let mut failure = BatchItemFailure::default();
     failure.item_identifier.clone_from(&message.message_id);

@@ -173,6 +173,45 @@ fn two_messages_that_kill_their_process_are_both_found() {
     assert_eq!((world.delivered(), world.reasons().len()), (vec!["a".to_owned(), "b".to_owned()], 2));
 }
 
+/// A batch of which one message is condemned, and the process dies of the other.
+fn condemned_beside_a_killer() -> World {
+    let world = world();
+    world.kills.add("x");
+    world.kills.add("y");
+    world.send(&["x", "y"]).now_or_never().unwrap();
+    let ids: Vec<_> = world.queues.messages(&queue()).into_iter().map(|message| message.message_id).collect();
+    let strikes = [Strike::of(&ids[0], 2, build::start()), Strike::of(&ids[1], 1, build::start())];
+    world.ledger.strike(&build::tenant_id("acme"), &strikes).now_or_never().unwrap();
+    for _ in 0..2 {
+        world.queues.receive(&queue(), 10, VISIBILITY);
+        world.clock.advance(VISIBILITY);
+    }
+    world
+}
+
+#[test]
+fn what_is_condemned_is_quarantined_once_though_the_process_dies_of_its_neighbour() {
+    let world = condemned_beside_a_killer();
+    for (letters, left) in [(1, 1), (2, 0)] {
+        let died = world.invoke().is_none();
+        assert_eq!((died, world.reasons().len()), (left > 0, letters));
+        assert_eq!(world.queues.messages(&queue()).len(), left);
+        world.clock.advance(VISIBILITY);
+    }
+}
+
+#[test]
+fn what_is_condemned_and_cannot_be_deleted_is_quarantined_again_rather_than_lost() {
+    let world = condemned_beside_a_killer();
+    world.queues.deletes.go_down();
+    for left in [2, 0] {
+        assert_eq!(world.invoke().is_none(), left > 0);
+        assert_eq!(world.queues.messages(&queue()).len(), left);
+        world.clock.advance(VISIBILITY);
+    }
+    assert_eq!(world.reasons(), ["crash-loop"; 3]);
+}
+
 #[test]
 fn a_message_that_comes_back_for_another_reason_is_never_suspect() {
     let world = world();

@@ -34,12 +34,7 @@ impl DeadLetters for InMemoryQueues {
     }
 
     async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
-        let delete = |handle: &String| {
-            let deleted = Self::delete(self, queue, handle);
-            let error = || Unavailable::new("delete messages", "no message is hidden under this receipt handle");
-            if deleted { Ok(()) } else { Err(error()) }
-        };
-        handles.iter().map(delete).collect()
+        acequia_core::port::Queues::delete(self, queue, handles).await
     }
 }
 

@@ -85,6 +85,8 @@ pub struct InMemoryQueues {
     pub sends: Faults,
     /// Makes hiding fail; an entry is one message.
     pub hides: Faults,
+    /// Makes deleting fail, where a function does it itself; an entry is one message.
+    pub deletes: Faults,
 }
 
 impl InMemoryQueues {
@@ -321,5 +323,20 @@ impl Queues for InMemoryQueues {
             Ok(())
         };
         messages.iter().enumerate().map(hide).collect()
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        const OPERATION: &str = "delete messages";
+        let down = self.deletes.call(OPERATION).is_err();
+        let delete = |(index, handle): (usize, &String)| {
+            if down {
+                return Err(Unavailable::new(OPERATION, "switched off by the test"));
+            }
+            self.deletes.entry(OPERATION, index)?;
+            let deleted = Self::delete(self, queue, handle);
+            let error = || Unavailable::new(OPERATION, "no message has this receipt handle");
+            if deleted { Ok(()) } else { Err(error()) }
+        };
+        handles.iter().enumerate().map(delete).collect()
     }
 }

@@ -17,7 +17,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 
 use crate::function::{Function, ROLES, SWEEPER};
-use crate::receive::{content, receive};
+use crate::receive::{acknowledge, content, receive};
 use crate::task::Task;
 use crate::world::World;
 
@@ -264,10 +264,7 @@ impl Driver {
         for message in one.messages.iter().filter(|message| !failed.contains(message.message_id.as_str())) {
             let undeleted = {
                 let state = &mut *self.world.lock();
-                if let Some((event, sink)) = content(&mut state.history, message) {
-                    state.history.note(one.number, format_args!("acknowledges event {event} {sink:?}"));
-                    state.history.acknowledged(one.number, event, sink.as_deref());
-                }
+                acknowledge(&mut state.history, one.number, message);
                 state.dice.happens(state.weather.undeleted)
             };
             if !undeleted {

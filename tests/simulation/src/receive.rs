@@ -98,6 +98,14 @@ fn see_moved_one(world: &World, queue: &QueueArn, id: &str) {
     }
 }
 
+/// An invocation is done with a message.
+pub fn acknowledge(history: &mut crate::history::History, who: u64, message: &Incoming) {
+    if let Some((event, sink)) = content(history, message) {
+        history.note(who, format_args!("acknowledges event {event} {sink:?}"));
+        history.acknowledged(who, event, sink.as_deref());
+    }
+}
+
 /// What a message holds: its event, and in a sink's queue the sink.
 pub fn content(history: &mut crate::history::History, message: &Incoming) -> Option<Content> {
     let name: QueueName = message.queue.name().parse().ok()?;

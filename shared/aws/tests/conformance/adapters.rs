@@ -7,6 +7,7 @@ use acequia_core::id::SecretName;
 use acequia_core::ledger::{Record, Status};
 use acequia_core::port::{Ledger as _, Queues as _, Secrets as _};
 use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::redrive::DeadLetters as _;
 use acequia_testkit::build;
 use acequia_testkit::conformance::queues::QueuesInTest as _;
 use acequia_testkit::conformance::secrets::SecretsInTest as _;

@@ -208,6 +208,10 @@ impl Queues for RealQueues {
     async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
         self.used.hide(queue, messages).await
     }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        self.used.delete(queue, handles).await
+    }
 }
 
 impl QueuesInTest for RealQueues {

@@ -36,6 +36,10 @@ pub trait Queues: Send + Sync {
         queue: &QueueArn,
         messages: &[(String, Duration)],
     ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+    /// Deletes messages that were received from a queue, each by its receipt handle; one answer each, in order. Lambda does that for what a
+    /// batch's answer does not name: this is for what must be gone even where no answer comes.
+    fn delete(&self, queue: &QueueArn, handles: &[String])
+    -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// Where messages wait that leave their queue for a time ([`crate::parking`]).

@@ -35,7 +35,7 @@ use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, Stri
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
-use crate::batch::{finish, park, quarantine};
+use crate::batch::{delete_settled, finish, park, quarantine};
 use crate::{
     Attempted, Batch, BatchMetrics, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch,
     Watch, read_batch, unwind,
@@ -135,6 +135,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
             watch.end(&self.ledger, name).await;
             return response;
         }
+        delete_settled(&self.queues, queue, refused.iter().map(|item| &item.message), &response).await;
         read(&name.tenant, &mut items);
         fold(&mut items);
         let current = match self.tenants.current(&name.tenant).await {

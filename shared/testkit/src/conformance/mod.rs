@@ -87,6 +87,7 @@ macro_rules! suite {
                 a_queue_that_does_not_exist_refuses_every_message,
                 a_fifo_queue_drops_a_repeated_deduplication_id,
                 more_than_ten_messages_are_hidden_and_shown_again,
+                more_than_ten_messages_are_deleted,
                 a_handle_that_is_not_valid_fails_alone,
                 a_message_arrives_in_its_tenants_queue_alone,
             ]

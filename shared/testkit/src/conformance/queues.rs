@@ -138,7 +138,29 @@ pub async fn more_than_ten_messages_are_hidden_and_shown_again(queues: &impl Que
     }
 }
 
-/// The others of the call are hidden all the same.
+/// Those that are named, and no others.
+pub async fn more_than_ten_messages_are_deleted(queues: &impl QueuesInTest) {
+    let queue = queues.make(&name("q-delete")).await;
+    let messages: Vec<Outgoing> = (0..14).map(|n| outgoing(n.to_string())).collect();
+    assert!(queues.send(&queue, &messages).await.iter().all(Result::is_ok));
+    let mut received = drain(queues, &queue).await;
+    received.sort_by_key(|message| message.body.parse::<u32>().unwrap());
+    let kept = received.split_off(12);
+    let handles: Vec<_> = received.iter().map(|message| message.receipt_handle.clone()).collect();
+    let answers = queues.delete(&queue, &handles).await;
+    assert!(answers.len() == 12 && answers.iter().all(Result::is_ok), "{answers:?}");
+    // Were they only hidden, they would be shown by this.
+    let shown: Vec<_> = kept.iter().map(|message| (message.receipt_handle.clone(), Duration::ZERO)).collect();
+    assert!(queues.hide(&queue, &shown).await.iter().all(Result::is_ok));
+    let shown: Vec<_> = handles.into_iter().map(|handle| (handle, Duration::ZERO)).collect();
+    assert!(queues.hide(&queue, &shown).await.len() == 12);
+    let mut left: Vec<String> = drain(queues, &queue).await.into_iter().map(|message| message.body).collect();
+    left.sort();
+    assert_eq!(left, ["12", "13"]);
+    assert!(queues.delete(&queue, &[]).await.is_empty());
+}
+
+/// The others of the call are hidden, or deleted, all the same.
 pub async fn a_handle_that_is_not_valid_fails_alone(queues: &impl QueuesInTest) {
     let queue = queues.make(&name("q-handle")).await;
     assert!(queues.send(&queue, &[outgoing("a")]).await.iter().all(Result::is_ok));
@@ -146,7 +168,10 @@ pub async fn a_handle_that_is_not_valid_fails_alone(queues: &impl QueuesInTest) 
     let handles = [("no handle".to_owned(), Duration::ZERO), (received[0].receipt_handle.clone(), Duration::ZERO)];
     let answers = queues.hide(&queue, &handles).await;
     assert!(answers[0].is_err() && answers[1].is_ok(), "{answers:?}");
-    assert_eq!(drain(queues, &queue).await.len(), 1);
+    let received = drain(queues, &queue).await;
+    assert_eq!(received.len(), 1);
+    let answers = queues.delete(&queue, &["no handle".to_owned(), received[0].receipt_handle.clone()]).await;
+    assert!(answers[0].is_err() && answers[1].is_ok(), "{answers:?}");
 }
 
 /// And in no other, even where one tenant's name begins with the other's.

@@ -68,8 +68,9 @@ impl Driver {
     }
 
     fn try_start(files: &TempDir, said: &mut String) -> Option<(Self, u16)> {
-        let mut child = Command::new("chromedriver")
-            .arg("--port=0")
+        // Where the test ends without dropping it (a signal), the kernel ends the driver, and the browser ends when its pipe to the driver does.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "chromedriver", "--port=0"])
             .env("HOME", files.path())
             .env("TMPDIR", files.path())
             .stdout(Stdio::piped())
@@ -120,6 +121,7 @@ impl Browser {
         let profile = files.path().join("profile");
         let arguments = [
             "--headless".to_owned(),
+            "--remote-debugging-pipe".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
             "--disable-dev-shm-usage".to_owned(),

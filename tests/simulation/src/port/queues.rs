@@ -15,10 +15,12 @@ use super::Perilous;
 use crate::history::{History, StoryKey};
 use crate::mutation::Mutation;
 use crate::peril::unavailable;
+use crate::receive::acknowledge;
 use crate::scenario::Flaw;
 
 const SEND: &str = "send messages";
 const HIDE: &str = "hide messages";
+const DELETE: &str = "delete messages";
 
 /// The attribute that names the delivery of a forwarded message.
 const DELIVERY_ID: &str = "acequia-delivery-id";
@@ -178,6 +180,25 @@ impl Queues for Perilous {
             } else {
                 answers.extend(self.0.world.queues.hide(queue, std::slice::from_ref(message)).await);
             }
+        }
+        if self.0.end(&call).await { answers } else { down() }
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        let down = || handles.iter().map(|_| Err(unavailable(DELETE))).collect();
+        let Some(call) = self.0.call("queues.delete").await else { return down() };
+        let mut answers = Vec::with_capacity(handles.len());
+        for handle in handles {
+            if self.0.entry_fails(&call) {
+                answers.push(Err(unavailable(DELETE)));
+                continue;
+            }
+            let messages = self.0.world.queues.messages(queue);
+            let message = messages.iter().find(|message| message.receipt_handle == *handle);
+            if let Some(message) = message {
+                acknowledge(&mut self.0.world.lock().history, self.0.invocation(), message);
+            }
+            answers.extend(Queues::delete(&self.0.world.queues, queue, std::slice::from_ref(handle)).await);
         }
         if self.0.end(&call).await { answers } else { down() }
     }

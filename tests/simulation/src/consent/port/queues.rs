@@ -19,6 +19,7 @@ use crate::peril::unavailable;
 
 const SEND: &str = "send messages";
 const HIDE: &str = "hide messages";
+const DELETE: &str = "delete messages";
 /// The attribute that names the delivery of a forwarded message.
 const DELIVERY_ID: &str = "acequia-delivery-id";
 
@@ -144,6 +145,21 @@ impl Queues for Port {
                 answers.push(Err(unavailable(HIDE)));
             } else {
                 answers.extend(self.scene.world.queues.hide(queue, std::slice::from_ref(message)).await);
+            }
+        }
+        if self.instance.end(&call).await { answers } else { down() }
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        let down = || handles.iter().map(|_| Err(unavailable(DELETE))).collect();
+        let Some(call) = self.instance.call("queues.delete").await else { return down() };
+        let mut answers = Vec::with_capacity(handles.len());
+        for handle in handles {
+            if self.instance.entry_fails(&call) {
+                answers.push(Err(unavailable(DELETE)));
+            } else {
+                let handle = std::slice::from_ref(handle);
+                answers.extend(Queues::delete(&self.scene.world.queues, queue, handle).await);
             }
         }
         if self.instance.end(&call).await { answers } else { down() }
