@@ -3,6 +3,8 @@
 //! For tenants with a section `[mail]` a mail is sent only if its address is not suppressed and the day's cap is not reached; a mail about
 //! consent that asks, only while there is something to answer. What cannot be looked up delays the mail, and loses none.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use acequia_core::proca;
 use acequia_core::template::Context;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
 use futures::FutureExt as _;
+use futures::future::{Either, select};
 use serde_json::Value as Json;
 
 use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
@@ -26,8 +29,12 @@ use crate::{classify, personal, request};
 
 /// How many calls to SES are under way at once.
 const CONCURRENCY: usize = 10;
-/// What an attempt takes beside the call itself: look-ups and rendering.
-const OVERHEAD: Duration = Duration::from_secs(3);
+/// What the look-ups before a call may take, and the note after it, each. Nothing else may cut an attempt off: once the call has begun, it ends by its own
+/// time-out, so that what is known of it is known.
+const LOOK_UPS: Duration = Duration::from_secs(2);
+/// What an attempt may take in all. The second is for rendering, and for a processor that is busy.
+const ATTEMPT: Duration =
+    CALL_TIMEOUT.saturating_add(LOOK_UPS).saturating_add(LOOK_UPS).saturating_add(Duration::from_secs(1));
 
 /// The e-mail sink, wired to its ports.
 pub struct EmailSink<M, S, B, C> {
@@ -51,7 +58,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> Sink for EmailSink<M, S, B
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((job.sink.id.as_str(), CALL_TIMEOUT.saturating_add(OVERHEAD), self.attempt(batch, job).boxed()));
+            work.push((job.sink.id.as_str(), ATTEMPT, self.attempt(batch, job).boxed()));
         }
         each(&*self.clock, batch.deadline, CONCURRENCY, work).await
     }
@@ -60,6 +67,28 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> Sink for EmailSink<M, S, B
 impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
     async fn attempt(&self, batch: Batch<'_>, job: &Job) -> Result<Receipt, Cause> {
         let Target::Email(sink) = &job.sink.target else { return Err(Cause::SinkUnknown) };
+        let prepared = self.in_time(self.prepare(batch, job, sink)).await.unwrap_or_else(|| {
+            tracing::warn!(tenant.id = %batch.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
+            Err(Cause::ConsentsDown)
+        });
+        let (mail, counted) = prepared?;
+        let answer = self.mailer.send(&mail).await;
+        let unsent = matches!(answer, Err(MailError::Throttled(_) | MailError::NoConnection));
+        if counted && unsent && self.in_time(self.give_back(&mail)).await.is_none() {
+            tracing::warn!(tenant.id = %mail.tenant, "a mail that was not sent counts for the day's cap all the same: the store does not answer");
+        }
+        classify::answer(answer, sink.ambiguous)
+    }
+
+    async fn in_time<T>(&self, look_ups: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(look_ups), self.clock.sleep(LOOK_UPS)).await {
+            Either::Left((found, _)) => Some(found),
+            Either::Right(((), _)) => None,
+        }
+    }
+
+    /// The mail, and whether the day's cap counts it; or why it is not to be sent now.
+    async fn prepare(&self, batch: Batch<'_>, job: &Job, sink: &Settings) -> Result<(Mail, bool), Cause> {
         let tenant = &batch.current.tenant;
         let personal = self.open(tenant, &job.delivery).await?;
         let sealed = personal.is_none() && is_sealed(&job.delivery);
@@ -69,9 +98,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
             Some(about) => self.about_consent(tenant, sink, &job.delivery, &context, about).await,
         }
         .map_err(|cause| name_the_seal(cause, sealed))?;
-        let Some(settings) = &tenant.mail else {
-            return classify::answer(self.mailer.send(&mail).await, sink.ambiguous);
-        };
+        let Some(settings) = &tenant.mail else { return Ok((mail, false)) };
         if settings.ses_tenant {
             mail.ses_tenant = Some(format!("acequia-{}-{}", batch.name.stage, tenant.summary.id));
         }
@@ -79,11 +106,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
         if let Some(cap) = settings.daily_cap {
             self.take(&mail, cap).await?;
         }
-        let answer = self.mailer.send(&mail).await;
-        if settings.daily_cap.is_some() && matches!(answer, Err(MailError::Throttled(_) | MailError::NoConnection)) {
-            self.give_back(&mail).await;
-        }
-        classify::answer(answer, sink.ambiguous)
+        Ok((mail, settings.daily_cap.is_some()))
     }
 
     /// The mail of a delivery that is about consent, with its links.

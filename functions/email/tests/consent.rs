@@ -304,3 +304,35 @@ async fn a_sealed_address_quarantines_the_mail_unless_the_tenant_lent_us_its_key
     assert!(open.deliver("news", &envelope).await);
     assert_eq!(open.sent()[0].to, "ana@example.org");
 }
+
+/// One invocation in which three seconds pass as soon as it waits for something.
+async fn handle_while_time_passes(world: &World, envelope: &Envelope) -> Vec<String> {
+    let messages = [message("acequia-confirm-1", envelope, 1)];
+    let passes = async { world.clock.advance(Duration::from_secs(3)) };
+    futures::join!(world.handle(&messages), passes).0
+}
+
+#[tokio::test]
+async fn a_look_up_that_hangs_delays_the_mail_and_spends_no_attempt() {
+    let world = world();
+    let envelope = world.sign("1", ANA).await;
+    world.book.calls.hang();
+    assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);
+    assert!(world.sent().is_empty());
+    let record =
+        world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();
+    assert_eq!((record.spent, record.attempts.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_ses_answered_counts_though_the_note_after_it_hangs() {
+    let world = world();
+    let envelope = world.sign("1", ANA).await;
+    *world.mailer.throttles.lock().unwrap() = 1;
+    // After the look at the address and at the cap, the mail is given back to the day.
+    world.book.calls.hang_from(3);
+    assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);
+    let record =
+        world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();
+    assert_eq!((record.spent, record.attempts.len()), (0, 0), "a throttle is no attempt, and no unknown fate");
+}

@@ -14,7 +14,7 @@ use acequia_lambda::{Attempted, Batch, Job, Sink};
 
 use crate::{classify, request};
 
-/// What sending a batch may take: the SDK's own attempts and time-outs end before.
+/// What one call for a batch may take: the SDK's own attempts and time-outs end before. To a FIFO queue there may be one call after the other.
 const BUDGET: Duration = Duration::from_secs(15);
 
 /// The forward sink, wired to its ports.
@@ -31,11 +31,12 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut attempts: Vec<Attempted> = jobs.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
         for (queue, (indexes, messages)) in by_queue(&batch, jobs) {
-            if batch.deadline.for_effects(&*self.clock) < BUDGET {
+            let may_begin = || batch.deadline.for_effects(&*self.clock) >= BUDGET;
+            if !may_begin() {
                 continue;
             }
             let begun = self.clock.now();
-            let mut answers = send_in_order(&self.queues, &queue, &messages).await.into_iter();
+            let mut answers = send_in_order(&self.queues, &queue, &messages, may_begin).await.into_iter();
             let ended = self.clock.now();
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
             for index in indexes {

@@ -27,5 +27,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         chance: Arc::new(SystemChance),
         telemetry: Telemetry::to_stdout(installation.reporting),
     };
-    serve(|event, _deadline| router.handle(event)).await
+    serve(|event, deadline| router.handle(event, deadline)).await
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use acequia_core::config::Trace;
 use acequia_core::ledger::{RETENTION, Record, RouteRecord, after};
 use acequia_core::outcome::Disposition;
-use acequia_core::port::{Clock, Ledger};
-use acequia_lambda::CurrentTenant;
+use acequia_core::port::Ledger;
 use acequia_lambda::batch::Decided;
+use acequia_lambda::{CurrentTenant, Timing};
 
 use crate::item::Item;
 
@@ -16,12 +16,12 @@ use crate::item::Item;
 /// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues.
 pub(crate) async fn write(
     ledger: &impl Ledger,
-    clock: &dyn Clock,
+    timing: Timing<'_>,
     current: &CurrentTenant,
     items: &[Item],
     decided: &[Decided<'_>],
 ) {
-    let now = clock.now();
+    let now = timing.clock.now();
     // One row per event: where an event stands in the batch twice, its rows say the same.
     let mut rows = BTreeMap::new();
     for (item, decision) in items.iter().zip(decided) {
@@ -59,10 +59,14 @@ pub(crate) async fn write(
     if rows.is_empty() {
         return;
     }
-    let failures: Vec<_> =
-        ledger.write(&current.tenant.summary.id, &rows).await.into_iter().filter_map(Result::err).collect();
+    let tenant = &current.tenant.summary.id;
+    let Some(answers) = timing.for_settling(ledger.write(tenant, &rows)).await else {
+        tracing::error!(tenant.id = %tenant, records.unwritten = rows.len(), "the routing of events could not be recorded in time");
+        return;
+    };
+    let failures: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     if let Some(error) = failures.first() {
-        tracing::error!(tenant.id = %current.tenant.summary.id, records.unwritten = failures.len(), error = ?error,
+        tracing::error!(tenant.id = %tenant, records.unwritten = failures.len(), error = ?error,
             "the routing of events could not be recorded");
     }
 }

@@ -12,7 +12,9 @@ use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::RetryPolicy;
 use acequia_core::template::Context;
 use acequia_lambda::batch::{Decided, delete_settled, finish, park, quarantine};
-use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry, UnusableBatch, Watch, dispatch, read_batch, unwind};
+use acequia_lambda::{
+    CachedTenants, CurrentTenant, Deadline, Telemetry, Timing, UnusableBatch, Watch, dispatch, read_batch, unwind,
+};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
 
@@ -47,13 +49,20 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
     ///
     /// # Errors
     /// [`UnusableBatch`] where the batch cannot be answered item by item; all of it then comes back.
-    pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, UnusableBatch> {
+    pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse, UnusableBatch> {
         let Some((queue, messages)) = read_batch(event)? else { return Ok(SqsBatchResponse::default()) };
         let name: QueueName = queue.name().parse()?;
-        Ok(self.run(&queue, &name, messages).await)
+        Ok(self.run(&queue, &name, messages, deadline).await)
     }
 
-    async fn run(&self, queue: &QueueArn, name: &QueueName, messages: Vec<Incoming>) -> SqsBatchResponse {
+    async fn run(
+        &self,
+        queue: &QueueArn,
+        name: &QueueName,
+        messages: Vec<Incoming>,
+        deadline: Deadline,
+    ) -> SqsBatchResponse {
+        let timing = Timing { clock: &*self.clock, deadline };
         let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
         let (mut refused, mut items) = (Vec::new(), Vec::with_capacity(messages.len()));
         for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
@@ -66,13 +75,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         let mut response = SqsBatchResponse::default();
         if !refused.is_empty() {
             // First, because the process may die of what is handled now: then these are on their way all the same.
-            response = self.settle(queue, name, None, &mut watch, &refused).await;
+            response = self.settle((queue, name), timing, None, &mut watch, &refused).await;
         }
         if items.is_empty() {
-            watch.end(&self.ledger, name).await;
+            watch.end(&self.ledger, timing, name).await;
             return response;
         }
-        delete_settled(&self.queues, queue, refused.iter().map(|item| &item.message), &response).await;
+        delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
         for item in &mut items {
             item.read(&name.tenant);
         }
@@ -83,10 +92,10 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
                     item.route(current);
                 }
                 stop_groups(&mut items);
-                self.hold(current, &mut items).await;
+                self.hold(current, timing, &mut items).await;
                 // Once more: an event that could not be held stops its group, too.
                 stop_groups(&mut items);
-                self.dispatch(current, queue, name, &mut items).await;
+                self.dispatch(current, (queue, name), timing, &mut items).await;
             }
             Err(cause) => {
                 for item in items.iter_mut().filter(|item| item.failure.is_none()) {
@@ -94,40 +103,46 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
                 }
             }
         }
-        let settled = self.settle(queue, name, current.as_deref().ok(), &mut watch, &items).await;
+        let settled = self.settle((queue, name), timing, current.as_deref().ok(), &mut watch, &items).await;
         response.batch_item_failures.extend(settled.batch_item_failures);
-        watch.end(&self.ledger, name).await;
+        watch.end(&self.ledger, timing, name).await;
         response
     }
 
     /// Settles events of which is known what came of them.
     async fn settle(
         &self,
-        queue: &QueueArn,
-        name: &QueueName,
+        (queue, name): (&QueueArn, &QueueName),
+        timing: Timing<'_>,
         current: Option<&CurrentTenant>,
         watch: &mut Watch,
         items: &[Item],
     ) -> SqsBatchResponse {
         let mut decided: Vec<Decided<'_>> = items.iter().map(|item| self.decide(item)).collect();
-        quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
         // The router spends no attempts: each receive of an event is one for nothing.
         let spent = vec![Some(0); decided.len()];
         for item in items.iter().filter(|item| item.is_handled()) {
             watch.acquit(&item.message.message_id);
         }
-        park(&self.parking, &*self.clock, name, watch, &spent, &mut decided).await;
+        park(&self.parking, timing, name, watch, &spent, &mut decided).await;
         if let Some(current) = current {
-            record::write(&self.ledger, &*self.clock, current, items, &decided).await;
+            record::write(&self.ledger, timing, current, items, &decided).await;
         }
         let metrics = report::report(&self.telemetry, name, &*self.clock, items, &decided);
-        let response = finish(&self.queues, queue, &decided).await;
+        let response = finish(&self.queues, timing, queue, &decided).await;
         self.telemetry.write(name, self.clock.now(), &metrics);
         response
     }
 
     /// Writes the deliveries. An event fails if one of its deliveries does.
-    async fn dispatch(&self, current: &CurrentTenant, queue: &QueueArn, name: &QueueName, items: &mut [Item]) {
+    async fn dispatch(
+        &self,
+        current: &CurrentTenant,
+        (queue, name): (&QueueArn, &QueueName),
+        timing: Timing<'_>,
+        items: &mut [Item],
+    ) {
         let mut indexes = Vec::new();
         let mut deliveries = Vec::new();
         for (index, item) in items.iter().enumerate() {
@@ -139,7 +154,9 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
                 deliveries.push(Delivery::new(sink.clone(), envelope.clone()));
             }
         }
-        let failures = dispatch(&self.queues, current, queue, name, &deliveries).await;
+        let sent = timing.for_effects(dispatch(&self.queues, current, queue, name, &deliveries)).await;
+        // What went out before the time was over goes out again: its sinks know it by its id.
+        let failures = sent.unwrap_or_else(|| deliveries.iter().map(|_| Some(Cause::NoTime)).collect());
         for (index, failure) in indexes.into_iter().zip(failures) {
             if let (Some(item), Some(failure)) = (items.get_mut(index), failure) {
                 item.failure = Some(failure);
@@ -148,7 +165,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
     }
 
     /// Takes in the events that need consent. What becomes of them is decided there; the outbox does the rest.
-    async fn hold(&self, current: &CurrentTenant, items: &mut [Item]) {
+    async fn hold(&self, current: &CurrentTenant, timing: Timing<'_>, items: &mut [Item]) {
         let Some(settings) = &current.tenant.consent else { return };
         let (tenant, now) = (&current.tenant.summary, self.clock.now());
         let desk =
@@ -163,7 +180,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
                     desk.arrive(&need, &envelope).await
                 };
                 // Foreign bytes are rendered in here: a panic must not cost the neighbours anything.
-                (index, unwind(arrival).await)
+                (index, timing.for_effects(unwind(arrival)).await.unwrap_or(Err(Cause::NoTime)))
             })
         });
         let arrivals: Vec<_> = arrivals.collect();

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::{Incoming, REASON, SINK};
-use acequia_core::ledger::Record;
+use acequia_core::ledger::{Record, after};
+use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Reporting, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants,
@@ -19,7 +21,10 @@ const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme","sinks":[
     {"id":"crm","kind":"webhook","types":["action.*"],"url":"https://crm.example.org/","secrets":["crm"]},
     {"id":"analytics","kind":"forward","types":["*"],"pattern":{"data":{"country":["FR"]}},"queue":"out"}]}"#;
 
+const TIMEOUT: Duration = Duration::from_mins(1);
+
 struct World {
+    clock: FixedClock,
     tenants: InMemoryTenants,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
@@ -38,16 +43,17 @@ fn world() -> World {
         ledger: ledger.clone(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
-        clock: Arc::new(clock),
+        clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { tenants, ledger, queues, consents, router }
+    World { clock, tenants, ledger, queues, consents, router }
 }
 
 impl World {
     async fn handle(&self, event: serde_json::Value) -> Vec<String> {
-        let response = self.router.handle(serde_json::from_value(event).unwrap()).await.unwrap();
+        let deadline = Deadline::at(after(self.clock.now(), TIMEOUT));
+        let response = self.router.handle(serde_json::from_value(event).unwrap(), deadline).await.unwrap();
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 }
@@ -234,4 +240,14 @@ async fn a_tenant_that_asks_for_no_consent_never_touches_its_store() {
     world.consents.writes.go_down();
     assert!(world.handle(fixture("intake")).await.is_empty());
     assert_eq!((world.consents.reads.calls(), world.consents.writes.calls()), (0, 0));
+}
+
+#[tokio::test]
+async fn events_whose_deliveries_are_not_taken_in_time_come_back_before_the_process_is_ended() {
+    let world = world();
+    world.queues.sends.hang();
+    let passes = async { world.clock.advance(TIMEOUT) };
+    let (failed, ()) = futures::join!(world.handle(fixture("intake")), passes);
+    assert_eq!(failed.len(), 1);
+    assert!(world.ledger.struck(&build::tenant_id("acme")).is_empty());
 }

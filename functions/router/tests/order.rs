@@ -10,7 +10,7 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::Incoming;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemoryConsents, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
@@ -43,7 +43,10 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    let response = router.handle(serde_json::from_value(lambda_event(messages)).unwrap()).await.unwrap();
+    let response = router
+        .handle(serde_json::from_value(lambda_event(messages)).unwrap(), Deadline::at(build::at(60)))
+        .await
+        .unwrap();
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 

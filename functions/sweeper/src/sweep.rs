@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use acequia_core::delivery::{Outgoing, quarantined};
 use acequia_core::id::Stage;
+use acequia_core::ledger::after;
 use acequia_core::outcome::Reason;
 use acequia_core::parking::{DuePage, Parked, SHARDS};
-use acequia_core::port::{Chance, Clock, Queues, SendError, Sweeping, Unavailable};
+use acequia_core::port::{Chance, Clock, Parking, Queues, SendError, Sweeping, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_lambda::{Deadline, SweepMetrics, Telemetry};
 use jiff::Timestamp;
@@ -20,6 +21,10 @@ const PAGE: usize = 100;
 
 /// What a page may take; with less time left, the rest waits for the next sweep.
 const FOR_A_PAGE: Duration = Duration::from_secs(10);
+
+/// For how long what neither its queue nor its dead-letter queue will have is left alone: were it due all the time, a tenant that was
+/// removed would use up the time of all others.
+const HOMELESS: Duration = Duration::from_hours(1);
 
 /// Why a sweep ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +57,7 @@ struct Progress {
     silent: BTreeSet<QueueArn>,
 }
 
-impl<S: Sweeping, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
+impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     /// Sweeps once. Where another invocation does, this one has nothing to do.
     ///
     /// # Errors
@@ -189,16 +194,32 @@ impl<S: Sweeping, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         };
         let outgoing: Vec<Outgoing> = letters.iter().map(|(_, letter)| letter.clone()).collect();
         let answers = self.queues.send(&queue.beside(&name.dead_letter()), &outgoing).await;
-        let mut done = Vec::new();
+        let (mut done, mut homeless) = (Vec::new(), Vec::new());
         for ((row, _), answer) in letters.into_iter().zip(answers) {
-            if answer.is_ok() {
-                progress.metrics.quarantined += 1;
-                done.push(row);
-            } else {
-                progress.metrics.sweep_failed += 1;
+            match answer {
+                Ok(_) => {
+                    progress.metrics.quarantined += 1;
+                    done.push(row);
+                }
+                Err(SendError::Refused(_)) => homeless.push(Parked { due_at: after(now, HOMELESS), ..row }),
+                Err(SendError::Unavailable(_)) => progress.metrics.sweep_failed += 1,
             }
         }
+        progress.metrics.sweep_failed += count(homeless.len());
+        self.postpone(&name, &homeless).await;
         done
+    }
+
+    async fn postpone(&self, name: &QueueName, homeless: &[Parked]) {
+        if homeless.is_empty() {
+            return;
+        }
+        tracing::error!(tenant.id = %name.tenant, messages = homeless.len(),
+            "parked messages have neither a queue nor a dead-letter queue: they stay parked, and are tried again in an hour");
+        let failures = self.parked.park(&name.tenant, homeless).await.into_iter().filter_map(Result::err);
+        if let Some(error) = failures.last() {
+            tracing::warn!(tenant.id = %name.tenant, error = ?error, "their time could not be put off: the next sweep finds them again");
+        }
     }
 }
 

@@ -142,6 +142,14 @@ async fn without_a_queue_and_without_its_dead_letter_queue_a_message_stays_and_i
     world.sweep().await.unwrap();
     assert_eq!(world.left(), ["m"]);
     assert!(world.lines.written()[0].contains("\"sweep_failed\":1"));
+    // It is left alone for an hour, and goes when there is a queue again.
+    let tries = world.queues.sends.calls();
+    world.sweep().await.unwrap();
+    assert_eq!((world.queues.sends.calls(), world.left().len()), (tries, 1));
+    world.clock.advance(Duration::from_hours(1));
+    world.queues.restore(&build::queue("acme", WEBHOOK));
+    world.sweep().await.unwrap();
+    assert_eq!((world.bodies("acme", WEBHOOK), world.left().len()), (vec!["body of m".to_owned()], 0));
 }
 
 #[tokio::test]

@@ -261,7 +261,7 @@ async fn retry_after_is_kept_to() {
     world.switch("503 retry-after=15");
     world.deliver(&["1"], 1).await;
     let wait = world.record("1").due_at.unwrap().duration_since(world.clock.now());
-    assert_eq!(wait.as_secs(), 15);
+    assert!((15..=18).contains(&wait.as_secs()), "{wait}: what was asked for, and up to a fifth more");
 }
 
 #[tokio::test]

@@ -57,20 +57,27 @@ const OPERATION: &str = "send messages in order";
 ///
 /// To a FIFO queue they go in rounds, each with at most one message of a group: a call may fail for some of its messages, and had it
 /// two of one group, the second could go in without the first. A group whose message the queue did not take, or may not have taken,
-/// stops: the rest of it is not sent.
+/// stops: the rest of it is not sent. No round begins when `may_begin` says that there is no time for it.
 pub async fn send_in_order(
     queues: &impl Queues,
     queue: &QueueArn,
     messages: &[Outgoing],
+    may_begin: impl Fn() -> bool,
 ) -> Vec<Result<String, SendError>> {
     if !queue.is_fifo() {
         return queues.send(queue, messages).await;
     }
-    let not_sent = || Err(Unavailable::new(OPERATION, "a message before it, of the same group, was not sent").into());
+    let not_sent = || {
+        Err(Unavailable::new(
+            OPERATION,
+            "a message before it, of the same group, was not sent, or there is no time for more",
+        )
+        .into())
+    };
     let mut answers: Vec<Result<String, SendError>> = messages.iter().map(|_| not_sent()).collect();
     let mut stopped = Stopped::default();
     let mut open: Vec<(usize, &Outgoing)> = messages.iter().enumerate().collect();
-    while !open.is_empty() {
+    while !open.is_empty() && may_begin() {
         let mut groups = BTreeSet::new();
         let (round, later): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|(_, one)| groups.insert(one.group.as_deref()));

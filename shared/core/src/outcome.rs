@@ -90,6 +90,9 @@ pub enum Cause {
     /// Sink: no answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
+    /// Sink: the call ended without an answer: the service has done it or not.
+    #[error("the service did not answer: it has done it or not")]
+    NoAnswer,
     /// Sink: no connection, or it broke.
     #[error("connection failed: {0}")]
     Connection(&'static str),
@@ -223,7 +226,7 @@ pub enum Outcome {
     Quarantine(Reason),
     /// The sink is switched off: the message is kept, with this reason.
     Disabled,
-    /// It may have happened or not.
+    /// It may have happened or not. What a sink can drop or do twice is attempted again, as after [`Outcome::Retry`].
     Unknown,
 }
 
@@ -298,19 +301,19 @@ impl Cause {
             | Self::LedgerDown
             | Self::ConsentsDown
             | Self::SecretsDown
-            | Self::Timeout(_)
             | Self::Connection(_)
             | Self::Throttled(_)
             | Self::Repeated
             | Self::NoTime
             | Self::GroupStopped
             | Self::Panic => Outcome::Retry,
+            Self::Timeout(_) | Self::NoAnswer => Outcome::Unknown,
         }
     }
 
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+        matches!(self, Self::Timeout(_) | Self::NoAnswer | Self::Connection(_) | Self::Status { .. } | Self::Panic)
     }
 
     /// Whether a message that this befell is to come back, unless its attempts are used up.
@@ -326,7 +329,7 @@ impl Cause {
 
     /// Whether the receiver is overloaded or too slow, so that the next attempt waits longer.
     fn is_overload(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::Status { code: 429, .. })
+        matches!(self, Self::Timeout(_) | Self::NoAnswer | Self::Status { code: 429, .. })
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -394,7 +397,8 @@ mod tests {
             (Cause::Ambiguous, quarantine(Reason::Ambiguous), false),
             (Cause::Condemned(Reason::HttpStatus), quarantine(Reason::HttpStatus), false),
             (Cause::Repeated, Outcome::Retry, false),
-            (Cause::Timeout(second), Outcome::Retry, true),
+            (Cause::Timeout(second), Outcome::Unknown, true),
+            (Cause::NoAnswer, Outcome::Unknown, true),
             (Cause::Connection("refused"), Outcome::Retry, true),
             (status(301), quarantine(Reason::HttpStatus), true),
             (status(302), quarantine(Reason::HttpStatus), true),

@@ -47,12 +47,16 @@ impl RetryPolicy {
     ///
     /// The wait is the schedule's, spread by ±20 % with `chance` in `[0, 1)`. After an overload it is at least a minute.
     /// A `retry_after` of the receiver's counts within `[base, 2 x base]`: it can neither hurry us nor park a message for days.
+    /// Both are what the receiver asks for at the least, so they are spread upwards, by up to 20 %: else all would come back at once.
     pub fn wait(&self, attempt: u32, overload: bool, retry_after: Option<Duration>, chance: f64) -> Wait {
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(base) = self.waits.get(step) else { return Wait::Exhausted };
-        let spread = base.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0));
-        let asked = retry_after.map_or(spread, |asked| asked.clamp(*base, base.saturating_mul(2)));
-        Wait::For(if overload { asked.max(OVERLOAD_FLOOR) } else { asked })
+        let chance = chance.clamp(0.0, 1.0);
+        let (around, above) = (0.8 + 0.4 * chance, 1.0 + 0.2 * chance);
+        let longest = base.saturating_mul(2);
+        let wait = retry_after
+            .map_or_else(|| base.mul_f64(around), |asked| asked.clamp(*base, longest).mul_f64(above).min(longest));
+        Wait::For(if overload { wait.max(OVERLOAD_FLOOR.mul_f64(above)) } else { wait })
     }
 }
 
@@ -102,8 +106,22 @@ mod tests {
     #[test]
     fn an_overload_waits_a_minute_at_least() {
         let policy = RetryPolicy::new(vec![seconds(5), seconds(300)]);
-        assert_eq!(policy.wait(1, true, None, 0.5), Wait::For(seconds(60)));
+        assert_eq!(policy.wait(1, true, None, 0.0), Wait::For(seconds(60)));
         assert_eq!(policy.wait(2, true, None, 0.5), Wait::For(seconds(300)));
+    }
+
+    #[test]
+    fn what_a_receiver_asked_for_is_spread_too_and_never_cut_short() {
+        let policy = RetryPolicy::new(vec![seconds(5), seconds(100)]);
+        for (step, asked, least, most) in [(1, None, 60, 72), (1, Some(9), 60, 72), (2, Some(120), 120, 144)] {
+            let wait = |i: u32| policy.wait(step, true, asked.map(seconds), f64::from(i) / 1000.0);
+            let waits: Vec<Wait> = (0..1000).map(wait).collect();
+            let within =
+                |wait: &Wait| matches!(wait, Wait::For(wait) if (seconds(least)..=seconds(most)).contains(wait));
+            assert!(waits.iter().all(within), "{asked:?}");
+            let different = waits.iter().filter(|wait| **wait != waits[0]).count();
+            assert!(different > 900, "{asked:?}: {different} of a thousand come at another time than the first");
+        }
     }
 
     #[test]

@@ -4,18 +4,19 @@
 //! - A message is acknowledged only when it is done, or when its copy *is* parked or in the dead-letter queue.
 //! - A message that could not be quarantined, parked or hidden is still reported as failed: SQS brings it back by itself.
 //! - The answer names only messages of the batch, each once.
+//! - What is asked of a store or a queue here is cut off in time for the answer, and then counts as not done.
 
 use std::time::Duration;
 
 use acequia_core::delivery::{Incoming, Outgoing, quarantined};
 use acequia_core::outcome::{Disposition, Reason};
 use acequia_core::parking::{Parked, unparked, way_back};
-use acequia_core::port::{Chance, Clock, Parking, Queues, SendError};
+use acequia_core::port::{Chance, Parking, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::back_off;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 
-use crate::Watch;
+use crate::{Timing, Watch};
 
 /// The longest that SQS hides a message; longer waits are made of several.
 const LONGEST_HIDE: Duration = Duration::from_mins(719);
@@ -46,13 +47,13 @@ impl Decided<'_> {
 /// Moves messages to the dead-letter queue of `queue` where that was decided. One that could not be moved is to come back instead.
 pub async fn quarantine(
     queues: &impl Queues,
-    clock: &dyn Clock,
+    timing: Timing<'_>,
     chance: &dyn Chance,
     queue: &QueueArn,
     name: &QueueName,
     decided: &mut [Decided<'_>],
 ) {
-    let now = clock.now();
+    let now = timing.clock.now();
     let mut moved: Vec<(usize, Reason, Outgoing)> = Vec::new();
     for (index, item) in decided.iter_mut().enumerate() {
         let Disposition::Quarantine(reason) = item.disposition else { continue };
@@ -68,14 +69,15 @@ pub async fn quarantine(
         return;
     }
     let outgoing: Vec<Outgoing> = moved.iter().map(|(_, _, outgoing)| outgoing.clone()).collect();
-    let mut answers = queues.send(&queue.beside(&name.dead_letter()), &outgoing).await.into_iter();
+    let dead_letters = queue.beside(&name.dead_letter());
+    let mut answers = timing.for_settling(queues.send(&dead_letters, &outgoing)).await.unwrap_or_default().into_iter();
     for (index, reason, _) in moved {
         let Some(item) = decided.get_mut(index) else { continue };
         let problem = match answers.next() {
             Some(Ok(_)) => continue,
             Some(Err(SendError::Unavailable(error))) => format!("{error:?}"),
             Some(Err(error @ SendError::Refused(_))) => error.to_string(),
-            None => "it gave no answer".to_owned(),
+            None => "it gave no answer in time".to_owned(),
         };
         tracing::error!(message.id = item.message.message_id, reason = %reason, error = problem,
             "the dead-letter queue did not take a message: it comes back");
@@ -89,13 +91,13 @@ pub async fn quarantine(
 /// A suspect of `watch` stays in its queue: what is known against it is known of this message, and not of the one that would come back.
 pub async fn park(
     parking: &impl Parking,
-    clock: &dyn Clock,
+    timing: Timing<'_>,
     name: &QueueName,
     watch: &Watch,
     spent: &[Option<u32>],
     decided: &mut [Decided<'_>],
 ) {
-    let now = clock.now();
+    let now = timing.clock.now();
     let mut leaving: Vec<(usize, Duration)> = Vec::new();
     let mut rows: Vec<Parked> = Vec::new();
     for (index, (item, spent)) in decided.iter_mut().zip(spent).enumerate() {
@@ -119,7 +121,11 @@ pub async fn park(
     if rows.is_empty() {
         return;
     }
-    let mut answers = parking.park(&name.tenant, &rows).await.into_iter();
+    let answers = timing.for_settling(parking.park(&name.tenant, &rows)).await;
+    if answers.is_none() {
+        tracing::warn!(tenant.id = %name.tenant, messages = rows.len(), "the table of parked messages gives no answer in time: they wait in their queue");
+    }
+    let mut answers = answers.unwrap_or_default().into_iter();
     for (index, wait) in leaving {
         let Some(item) = decided.get_mut(index) else { continue };
         match answers.next() {
@@ -134,7 +140,12 @@ pub async fn park(
 }
 
 /// Hides what is to come back, and makes the answer to SQS.
-pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided<'_>]) -> SqsBatchResponse {
+pub async fn finish(
+    queues: &impl Queues,
+    timing: Timing<'_>,
+    queue: &QueueArn,
+    decided: &[Decided<'_>],
+) -> SqsBatchResponse {
     let returned: Vec<(&Incoming, Duration)> = decided
         .iter()
         .filter_map(|item| match item.disposition {
@@ -145,7 +156,14 @@ pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided<'
     if !returned.is_empty() {
         let hidden: Vec<(String, Duration)> =
             returned.iter().map(|(message, wait)| (message.receipt_handle.clone(), whole_seconds(*wait))).collect();
-        for ((message, _), answer) in returned.iter().zip(queues.hide(queue, &hidden).await) {
+        let answers = timing.for_settling(queues.hide(queue, &hidden)).await;
+        if answers.is_none() {
+            tracing::warn!(
+                messages = hidden.len(),
+                "messages could not be hidden in time: they come back when their queue's visibility timeout ends"
+            );
+        }
+        for ((message, _), answer) in returned.iter().zip(answers.unwrap_or_default()) {
             if let Err(error) = answer {
                 tracing::warn!(message.id = message.message_id, error = ?error,
                     "a message could not be hidden: it comes back when its queue's visibility timeout ends");
@@ -160,6 +178,7 @@ pub async fn finish(queues: &impl Queues, queue: &QueueArn, decided: &[Decided<'
 /// Deletes what an answer does not give back: it is settled, and stays so should the process die before the answer is heard.
 pub async fn delete_settled(
     queues: &impl Queues,
+    timing: Timing<'_>,
     queue: &QueueArn,
     messages: impl Iterator<Item = &Incoming>,
     response: &SqsBatchResponse,
@@ -172,7 +191,8 @@ pub async fn delete_settled(
         return;
     }
     let handles: Vec<String> = settled.iter().map(|message| message.receipt_handle.clone()).collect();
-    for (message, answer) in settled.iter().zip(queues.delete(queue, &handles).await) {
+    let answers = timing.for_settling(queues.delete(queue, &handles)).await.unwrap_or_default();
+    for (message, answer) in settled.iter().zip(answers) {
         if let Err(error) = answer {
             tracing::warn!(message.id = message.message_id, error = ?error,
                 "a settled message could not be deleted: Lambda does it, unless the process dies before it answers");

@@ -33,7 +33,7 @@ pub async fn dispatch(
     let sends = by_kind.into_iter().map(|(kind, (indexes, messages))| async move {
         let fifo = keeps_order(name, kind);
         let target = queue.beside(&QueueName { fifo, ..name.sibling(QueueRole::Sink(kind)) });
-        (kind, indexes, send_in_order(queues, &target, &messages).await)
+        (kind, indexes, send_in_order(queues, &target, &messages, || true).await)
     });
     let mut failures: Vec<Option<Cause>> = deliveries.iter().map(|_| None).collect();
     for (kind, indexes, answers) in futures::future::join_all(sends).await {

@@ -13,6 +13,8 @@ use acequia_core::port::{Clock, Strikes, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::strikes::{Place, Strike, may_be_struck, places};
 
+use crate::Timing;
+
 /// The watch over one batch.
 #[derive(Debug)]
 #[must_use = "strikes that are not taken back make healthy messages suspect"]
@@ -111,7 +113,14 @@ impl Watch {
     }
 
     /// Ends it in order: takes the strikes back, or puts the earlier ones in their place.
-    pub async fn end(self, strikes: &impl Strikes, name: &QueueName) {
+    pub async fn end(self, strikes: &impl Strikes, timing: Timing<'_>, name: &QueueName) {
+        if timing.for_settling(self.lift(strikes, name)).await.is_none() {
+            tracing::warn!(tenant.id = %name.tenant,
+                "strikes against messages could not be taken back in time: they count as a death, and the messages are handled alone");
+        }
+    }
+
+    async fn lift(self, strikes: &impl Strikes, name: &QueueName) {
         let (standing, mut taken): (Vec<String>, Vec<String>) =
             self.struck.iter().cloned().partition(|message_id| self.suspects(message_id));
         let mut earlier: Vec<Strike> =

@@ -9,6 +9,7 @@ use crate::shared::Shared;
 #[derive(Debug, Default)]
 struct State {
     down: bool,
+    hangs_from: Option<usize>,
     next: usize,
     number: Option<usize>,
     entries: BTreeSet<usize>,
@@ -23,6 +24,16 @@ impl Faults {
     /// Every call fails from now on.
     pub fn go_down(&self) {
         self.0.lock().down = true;
+    }
+
+    /// No call answers from now on, where the port can wait.
+    pub fn hang(&self) {
+        self.hang_from(0);
+    }
+
+    /// No call answers from the one of this number on (1-based, from the beginning), where the port can wait.
+    pub fn hang_from(&self, number: usize) {
+        self.0.lock().hangs_from = Some(number);
     }
 
     /// Nothing fails any more.
@@ -50,6 +61,17 @@ impl Faults {
     /// How many calls there were, failed ones included.
     pub fn calls(&self) -> usize {
         self.0.lock().calls
+    }
+
+    /// Ends at once, or never where a switch says so.
+    pub(crate) async fn answers(&self) {
+        let hangs = {
+            let state = self.0.lock();
+            state.hangs_from.is_some_and(|number| state.calls + 1 >= number)
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// One call: fails where a switch says so.

@@ -142,6 +142,7 @@ impl Ledger for InMemoryLedger {
 
     async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {
         const OPERATION: &str = "write records to the ledger";
+        self.writes.answers().await;
         let down = self.writes.call(OPERATION).is_err();
         let mut rows = self.rows.lock();
         let mut write = |index: usize, record: &Record| {

@@ -38,6 +38,7 @@ impl MailBook for InMemoryMailBook {
         tenant: &TenantId,
         addresses: &[AddressId],
     ) -> Result<Vec<Option<Suppression>>, Unavailable> {
+        self.calls.answers().await;
         self.calls.call("read suppressed addresses")?;
         let rows = self.rows.lock();
         Ok(addresses.iter().map(|address| rows.suppressed.get(&(tenant.clone(), *address)).cloned()).collect())
@@ -80,6 +81,7 @@ impl MailBook for InMemoryMailBook {
     }
 
     async fn give_back(&self, tenant: &TenantId, now: Timestamp) -> Result<(), Unavailable> {
+        self.calls.answers().await;
         self.calls.call("give a mail back to the day")?;
         let mut rows = self.rows.lock();
         if let Some(taken) = rows.taken.get_mut(&(tenant.clone(), now.strftime("%Y-%m-%d").to_string())) {

@@ -102,6 +102,11 @@ impl InMemoryQueues {
         state.missing.insert(queue.clone());
     }
 
+    /// Makes a queue that was removed, anew.
+    pub fn restore(&self, queue: &QueueArn) {
+        self.state.lock().missing.remove(queue);
+    }
+
     /// Whether a queue was removed.
     pub fn is_missing(&self, queue: &QueueArn) -> bool {
         self.state.lock().missing.contains(queue)
@@ -293,6 +298,7 @@ impl InMemoryQueues {
 impl Queues for InMemoryQueues {
     async fn send(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Result<String, SendError>> {
         const OPERATION: &str = "send messages";
+        self.sends.answers().await;
         let down = self.sends.call(OPERATION).is_err();
         let send = |(index, outgoing): (usize, &Outgoing)| {
             if down {
@@ -306,6 +312,7 @@ impl Queues for InMemoryQueues {
 
     async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
         const OPERATION: &str = "hide messages";
+        self.hides.answers().await;
         let down = self.hides.call(OPERATION).is_err();
         let now = self.clock.now();
         let hide = |(index, (handle, time)): (usize, &(String, Duration))| {

@@ -97,6 +97,10 @@ impl World {
         CachedTenants::new(self.tenants.clone(), Arc::new(self.clock.clone()))
     }
 
+    fn deadline(&self) -> Deadline {
+        Deadline::at(after(self.clock.now(), Duration::from_mins(1)))
+    }
+
     /// Runs a sink's function on what is in its queue: at once, and again with the ledger down.
     async fn work_off<S: Sink>(&self, sink: S) {
         let sink_loop = SinkLoop {
@@ -121,7 +125,7 @@ impl World {
             }
             self.clock.advance(Duration::from_mins(2));
             let batch: Vec<Incoming> = messages.iter().map(|m| Incoming { receives, ..m.clone() }).collect();
-            let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
+            let deadline = self.deadline();
             sink_loop.handle(serde_json::from_value(lambda_event(&batch)).unwrap(), deadline).await.unwrap();
         }
     }
@@ -162,10 +166,10 @@ impl World {
             bodies.iter().map(|body| Outgoing { body: body.clone(), ..Outgoing::default() }).collect();
         self.queues.send(&intake, &messages).await;
         let messages = self.received(QueueRole::Intake);
-        router.handle(serde_json::from_value(lambda_event(&messages)).unwrap()).await.unwrap();
+        router.handle(serde_json::from_value(lambda_event(&messages)).unwrap(), self.deadline()).await.unwrap();
         self.tenants.reads.go_down();
         self.clock.advance(Duration::from_mins(1));
-        router.handle(serde_json::from_value(lambda_event(&messages)).unwrap()).await.unwrap();
+        router.handle(serde_json::from_value(lambda_event(&messages)).unwrap(), self.deadline()).await.unwrap();
         self.tenants.reads.mend();
     }
 }

@@ -103,7 +103,7 @@ impl Function {
     /// As the function's own code.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse, UnusableBatch> {
         match &self.code {
-            Code::Router(router) => router.handle(event).await,
+            Code::Router(router) => router.handle(event, deadline).await,
             Code::Webhook(sink) => sink.handle(event, deadline).await,
             Code::Email(sink) => sink.handle(event, deadline).await,
             Code::Forward(sink) => sink.handle(event, deadline).await,

@@ -5,7 +5,7 @@
 pub enum Mutation {
     /// A delivery that is in progress elsewhere is taken for done, and acknowledged.
     AcknowledgeInProgress,
-    /// A lease ends five seconds after the claim, whatever the invocation still has to do.
+    /// A lease ends a second after the claim, whatever the invocation still has to do.
     ShortLease,
     /// A claim is recorded as delivered at once, before the effect.
     CompleteFirst,

@@ -176,7 +176,8 @@ pub fn observe(
         }
         new.failing = Some(Failing { warned: due.unwrap_or(failing.warned), ..failing });
     }
-    let turns = matches!(new.circuit, Circuit::Open { .. }) != matches!(old.circuit, Circuit::Open { .. });
+    // From closed to open, or back: a probe between the two is no turn.
+    let turns = (new.circuit == Circuit::Closed) != (old.circuit == Circuit::Closed);
     (new != *old).then(|| Observed { state: new.next(), warning, turns })
 }
 
@@ -313,9 +314,18 @@ mod tests {
         instance.row = Some(first);
         assert!(matches!(instance.gate("c", 31), Gate::Hold(_)));
         instance.window.clear();
-        instance.see(good(1), "b", 32);
+        assert!(instance.see(good(1), "b", 32), "closing is a turn");
         assert_eq!(instance.gate("c", 33), Gate::Go);
         assert_eq!(instance.row.unwrap().failing, None);
+    }
+
+    #[test]
+    fn a_probe_that_fails_is_no_turn() {
+        let mut instance = Instance::default();
+        assert!(instance.see(bad(10), "a", 0));
+        let Gate::Probe(probing) = instance.gate("b", 30) else { panic!("a probe is due") };
+        instance.row = Some(probing);
+        assert!(!instance.see(bad(1), "b", 31), "it was open before, and is open now");
     }
 
     #[test]

@@ -182,8 +182,14 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
             }
         }
         self.redriven.finished += done.len() as u64;
-        let sent = self.send(sending, &mut unbegun, fifo).await;
-        done.extend(sent);
+        for round in rounds(sending, fifo) {
+            if self.stuck {
+                unbegun.extend(round);
+            } else {
+                let sent = self.send(round, &mut unbegun, fifo).await;
+                done.extend(sent);
+            }
+        }
         self.delete(&done).await;
         self.forget(&unbegun).await;
         self.watch.dealt(ids.len() as u64);
@@ -216,7 +222,7 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
             return letters;
         }
         if let Some(rate) = self.order.rate {
-            self.owed = Duration::from_secs(1).saturating_mul(u32::try_from(letters.len()).unwrap_or(1)) / rate.max(1);
+            self.owed += Duration::from_secs(1).saturating_mul(u32::try_from(letters.len()).unwrap_or(1)) / rate.max(1);
         }
         let messages: Vec<_> = letters.iter().map(restored).collect();
         let answers = self.queues.send_once(&self.way.source, &messages).await;
@@ -285,4 +291,21 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
         self.stuck |= fifo;
         self.walker.keep(one);
     }
+}
+
+/// The calls in which letters are sent: one, or in a FIFO queue several, each with at most one letter of a group. A call may fail for some of its
+/// messages, and had it two of one group, the second could go in without the first.
+fn rounds(letters: Vec<Received>, fifo: bool) -> Vec<Vec<Received>> {
+    let (mut rounds, mut groups) = (Vec::new(), BTreeSet::new());
+    for one in letters {
+        let follows = fifo && !groups.insert(one.group.clone());
+        match rounds.last_mut() {
+            Some(round) if !follows => Vec::push(round, one),
+            _ => {
+                groups = BTreeSet::from([one.group.clone()]);
+                rounds.push(vec![one]);
+            }
+        }
+    }
+    rounds
 }

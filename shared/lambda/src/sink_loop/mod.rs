@@ -37,8 +37,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{delete_settled, finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, UnusableBatch,
-    Watch, read_batch, unwind,
+    Attempted, Batch, BatchMetrics, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, Timing,
+    UnusableBatch, Watch, read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
@@ -126,16 +126,17 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
             }
             if admission.settles_first() { refused.push(item) } else { items.push(item) }
         }
+        let timing = Timing { clock: &*self.clock, deadline };
         let mut response = SqsBatchResponse::default();
         if !refused.is_empty() {
             // First, because the process may die of what is handled now: then these are on their way all the same.
-            response = self.settle(queue, name, None, &mut watch, &refused).await;
+            response = self.settle((queue, name), timing, None, &mut watch, &refused).await;
         }
         if items.is_empty() {
-            watch.end(&self.ledger, name).await;
+            watch.end(&self.ledger, timing, name).await;
             return response;
         }
-        delete_settled(&self.queues, queue, refused.iter().map(|item| &item.message), &response).await;
+        delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
         read(&name.tenant, &mut items);
         fold(&mut items);
         let current = match self.tenants.current(&name.tenant).await {
@@ -151,23 +152,23 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
                 None
             }
         };
-        let settled = self.settle(queue, name, current.as_deref(), &mut watch, &items).await;
+        let settled = self.settle((queue, name), timing, current.as_deref(), &mut watch, &items).await;
         response.batch_item_failures.extend(settled.batch_item_failures);
-        watch.end(&self.ledger, name).await;
+        watch.end(&self.ledger, timing, name).await;
         response
     }
 
     /// Settles items of which is known what came of them.
     async fn settle(
         &self,
-        queue: &QueueArn,
-        name: &QueueName,
+        (queue, name): (&QueueArn, &QueueName),
+        timing: Timing<'_>,
         current: Option<&CurrentTenant>,
         watch: &mut Watch,
         items: &[Item],
     ) -> SqsBatchResponse {
         let mut decided = self.decide(items);
-        quarantine(&self.queues, &*self.clock, &*self.chance, queue, name, &mut decided).await;
+        quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
         let spent: Vec<_> = items
             .iter()
             .zip(&decided)
@@ -176,11 +177,11 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         for item in items.iter().filter(|item| item.is_handled()) {
             watch.acquit(&item.message.message_id);
         }
-        park(&self.parking, &*self.clock, name, watch, &spent, &mut decided).await;
+        park(&self.parking, timing, name, watch, &spent, &mut decided).await;
         settle::share_fate(items, &mut decided);
-        let unrecorded = self.record(name, current, items, &decided).await;
+        let unrecorded = self.record(name, timing, current, items, &decided).await;
         let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, items, &decided);
-        let response = finish(&self.queues, queue, &decided).await;
+        let response = finish(&self.queues, timing, queue, &decided).await;
         let circuit_changes = self.sink.take_circuit_changes();
         let metrics = BatchMetrics { delivered_unrecorded: unrecorded, circuit_changes, ..metrics };
         self.telemetry.write(name, self.clock.now(), &metrics);

@@ -3,14 +3,14 @@
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
 use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
-use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore};
+use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
 use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
 use crate::batch::Decided;
-use crate::{CurrentTenant, Sink};
+use crate::{CurrentTenant, Sink, Timing};
 
 impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
@@ -39,6 +39,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
     pub(super) async fn record(
         &self,
         name: &QueueName,
+        timing: Timing<'_>,
         current: Option<&CurrentTenant>,
         items: &[Item],
         decided: &[Decided<'_>],
@@ -59,7 +60,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         if records.is_empty() {
             return 0;
         }
-        let answers = self.ledger.write(&name.tenant, &records).await;
+        let unwritten =
+            || records.iter().map(|_| Err(Unavailable::new("write the ledger", "no answer in time"))).collect();
+        let answers = timing.for_settling(self.ledger.write(&name.tenant, &records)).await.unwrap_or_else(unwritten);
         let failures: Vec<_> = answers
             .into_iter()
             .zip(delivered)

@@ -7,9 +7,20 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Environment;
 
-/// Our own crates, as their logs name them.
-const OURS: [&str; 8] =
-    ["acequia_core", "acequia_aws", "acequia_lambda", "router", "webhook", "forward", "email", "sweeper"];
+/// Our own crates, as their logs name them: the libraries, and each function.
+const OURS: [&str; 11] = [
+    "acequia_core",
+    "acequia_aws",
+    "acequia_lambda",
+    "router",
+    "webhook",
+    "forward",
+    "email",
+    "sweeper",
+    "outbox",
+    "confirm",
+    "feedback",
+];
 
 /// Starts logging to standard output. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
 /// `AWS_LAMBDA_LOG_FORMAT`.
@@ -36,5 +47,25 @@ where
         Box::new(registry.with(layer.with_ansi(false)))
     } else {
         Box::new(registry.with(layer.json().flatten_event(true).with_current_span(false)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::OURS;
+
+    #[test]
+    fn the_logs_of_every_function_are_ours() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+        let functions: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_"))
+            .collect();
+        let ours: BTreeSet<String> =
+            OURS.iter().filter(|name| !name.starts_with("acequia_")).map(|name| (*name).to_owned()).collect();
+        assert_eq!(ours, functions);
     }
 }

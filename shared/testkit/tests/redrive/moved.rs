@@ -169,3 +169,19 @@ fn a_purge_deletes_what_is_meant_and_nothing_else() {
     assert_eq!((purged.purged, world.dead().len()), (20, 0));
     assert!(world.sent().is_empty());
 }
+
+#[test]
+fn in_a_fifo_queue_nothing_overtakes_a_letter_that_a_call_did_not_take() {
+    let world = World::with(6, true);
+    world.queues.sends.fail_entry(0);
+    assert_eq!(world.run("one", IMMORTAL, &Order::default()).expect("it ends").failed, 1);
+    world.queues.sends.mend();
+    world.run("two", IMMORTAL, &Order::default()).expect("it ends");
+    let sent: Vec<String> = world.queues.messages(&world.way.source).into_iter().map(|message| message.body).collect();
+    for group in 0..2 {
+        let wanted: Vec<String> = [group, group + 2, group + 4].map(|number| world.letter(number).body).into();
+        let of_group: Vec<String> = sent.iter().filter(|body| wanted.contains(body)).cloned().collect();
+        assert_eq!(of_group, wanted);
+    }
+    assert!(world.dead().is_empty());
+}

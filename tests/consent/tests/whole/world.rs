@@ -222,7 +222,7 @@ impl World {
         let response = match role {
             QueueRole::Sink(SinkKind::Email) => self.email.handle(event, deadline).await,
             QueueRole::Sink(_) => self.forward.handle(event, deadline).await,
-            QueueRole::Intake | QueueRole::Out => self.router.handle(event).await,
+            QueueRole::Intake | QueueRole::Out => self.router.handle(event, deadline).await,
         };
         let failed: Vec<String> =
             response.unwrap().batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();

@@ -168,7 +168,7 @@ impl Function {
     /// Does what it is handed.
     pub async fn handle(&self, input: Input, deadline: Deadline) -> Output {
         match (&self.code, input) {
-            (Code::Router(router), Input::Messages(event)) => Output::Batch(router.handle(event).await),
+            (Code::Router(router), Input::Messages(event)) => Output::Batch(router.handle(event, deadline).await),
             (Code::Email(sink), Input::Messages(event)) => Output::Batch(sink.handle(event, deadline).await),
             (Code::Forward(sink), Input::Messages(event)) => Output::Batch(sink.handle(event, deadline).await),
             (Code::Feedback(feedback), Input::Messages(event)) => Output::Batch(feedback.handle(event).await),

@@ -21,7 +21,7 @@ impl Perilous {
     fn request(&self, request: &ClaimRequest) -> ClaimRequest {
         let mut request = request.clone();
         if self.0.world.mutation == Some(Mutation::ShortLease) {
-            request.lease_until = after(request.now, std::time::Duration::from_secs(5));
+            request.lease_until = after(request.now, std::time::Duration::from_secs(1));
         }
         request
     }
@@ -70,10 +70,17 @@ impl Perilous {
             delivery.due_at = delivery.due_at.map(|_| delivery.updated_at);
         }
         let answer = self.0.world.ledger.write(&self.owner(tenant), std::slice::from_ref(&record)).await.pop();
-        if let Record::Delivery(delivery) = &record {
-            let history = &mut self.0.world.lock().history;
-            if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
-                history.written(self.0.invocation(), key, delivery);
+        let history = &mut self.0.world.lock().history;
+        match &record {
+            Record::Delivery(delivery) => {
+                if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
+                    history.written(self.0.invocation(), key, delivery);
+                }
+            }
+            Record::Route(route) => {
+                if let Some(identity) = history.identity(tenant, &route.event) {
+                    history.unrecorded.remove(&identity);
+                }
             }
         }
         answer.unwrap_or_else(|| Err(unavailable(WRITE)))
@@ -144,9 +151,9 @@ impl Ledger for Perilous {
     }
 
     async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {
-        let Some(call) = self.0.call("ledger.write").await else {
-            return records.iter().map(|record| self.miss(tenant, record)).collect();
-        };
+        // Whoever asks may not wait for the answer: until they are written, they are missed.
+        let missed: Vec<_> = records.iter().map(|record| self.miss(tenant, record)).collect();
+        let Some(call) = self.0.call("ledger.write").await else { return missed };
         let mut answers = Vec::with_capacity(records.len());
         for record in records {
             if self.0.entry_fails(&call) {

@@ -45,12 +45,12 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
             queues,
             parking: InMemoryParking::new(),
             consents: InMemoryConsents::new(),
-            clock,
+            clock: Arc::clone(&clock),
             chance: Arc::new(SystemChance),
             telemetry: Telemetry::to_stdout(Reporting::default()),
         };
         for line in lines.lines() {
-            let answer = router.handle(serde_json::from_str(line)?).await?;
+            let answer = router.handle(serde_json::from_str(line)?, deadline(&*clock)).await?;
             ensure!(answer.batch_item_failures.is_empty(), "a message was not routed");
         }
         return Ok(());
@@ -81,6 +81,10 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
     }
 }
 
+fn deadline(clock: &dyn Clock) -> Deadline {
+    Deadline::at(after(clock.now(), Duration::from_mins(1)))
+}
+
 struct Parts {
     tenants: CachedTenants<InMemoryTenants>,
     queues: InMemoryQueues,
@@ -103,8 +107,7 @@ impl Parts {
         };
         for line in self.lines.lines() {
             let event: SqsEvent = serde_json::from_str(line)?;
-            let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
-            let answer = sink_loop.handle(event, deadline).await?;
+            let answer = sink_loop.handle(event, deadline(&*self.clock)).await?;
             ensure!(answer.batch_item_failures.is_empty(), "a message was not delivered");
         }
         Ok(())
