@@ -355,7 +355,8 @@ fn an_alarm_that_tells_nobody_is_found() {
 #[test]
 fn an_alarm_that_the_runbook_leaves_out_is_found() {
     let template = |name: &str| {
-        let alarm = format!("  Alarm: {{ Type: AWS::CloudWatch::Alarm, Properties: {{ AlarmName: !Sub {name} }} }}\n");
+        let alarm =
+            format!("  Alarm: {{ Type: AWS::CloudWatch::Alarm, Properties: {{ AlarmName: !Sub \"{name}\" }} }}\n");
         Template::parse("broken.yaml", &PLATFORM.replacen("  One:", &format!("{alarm}  One:"), 1))
     };
     let found = |name: &str, runbook: &str| general::alarm_stands_in_the_runbook(&template(name), runbook).len();

@@ -222,13 +222,11 @@ fn every_alarm_tells_somebody_what_it_means() {
 fn every_alarm_has_a_way_in_the_runbook() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let runbook = fs::read_to_string(root.join("docs/RUNBOOK.md")).unwrap_or_default();
-    let files = fs::read_dir(root.join("infra")).into_iter().flatten().flatten();
-    let names = files.map(|entry| format!("infra/{}", entry.file_name().display()));
-    let templates: Vec<Template> = names
-        .filter(|name| name.ends_with(".yaml"))
-        .chain(["template.yaml".to_owned()])
-        .map(|name| read(&name))
-        .collect();
+    let files = fs::read_dir(root.join("infra")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let names = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter_map(|path| Some(format!("infra/{}", path.file_name()?.display())));
+    let templates: Vec<Template> = names.chain(["template.yaml".to_owned()]).map(|name| read(&name)).collect();
     assert!(templates.len() >= 3, "the templates are found where they are looked for");
     let found: Vec<String> =
         templates.iter().flat_map(|template| general::alarm_stands_in_the_runbook(template, &runbook)).collect();
