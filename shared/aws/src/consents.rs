@@ -18,16 +18,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, Get, Put, TransactGetItem, TransactWriteItem, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Get, Put, TransactGetItem, TransactWriteItem};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{EntryError, ItemError};
+use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
+use crate::parking::batch::Table;
 
 /// The attribute with the record.
 const DOC: &str = "doc";
@@ -40,8 +39,6 @@ const DUE: &str = "due";
 const SHARDS: &str = "0123456789abcdef";
 /// How often a read is tried that met a write.
 const TRIES: usize = 5;
-/// How many rows a call deletes.
-const BATCH: usize = 25;
 /// How many calls run at once.
 const CALLS: usize = 8;
 
@@ -253,20 +250,13 @@ impl Consents for DynamoConsents {
     async fn erase(&self, tenant: &TenantId, subject: &SubjectId) -> Result<usize, Unavailable> {
         let rows = self.rows(ERASE, keys::subject(tenant, subject)).await?;
         let count = rows.len();
-        let delete = |mut item: Item| {
+        let key = |mut item: Item| {
             item.retain(|name, _| name == keys::PK || name == keys::SK);
-            let delete = DeleteRequest::builder().set_key(Some(item)).build();
-            delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
+            item
         };
-        let requests: Result<Vec<_>, _> = rows.into_iter().map(delete).collect();
-        let requests = requests.map_err(|error| Unavailable::new(ERASE, error))?;
-        for batch in requests.chunks(BATCH) {
-            let request = self.client.batch_write_item().request_items(&self.table, batch.to_vec());
-            let answer = request.send().await.map_err(|error| Unavailable::new(ERASE, error))?;
-            if answer.unprocessed_items.is_some_and(|left| !left.is_empty()) {
-                return Err(Unavailable::new(ERASE, EntryError::new("Unprocessed", "the table throttles")));
-            }
-        }
+        let table = Table::new(self.client.clone(), self.table.clone());
+        let answers = table.delete(ERASE, rows.into_iter().map(key).collect()).await;
+        answers.into_iter().collect::<Result<(), _>>()?;
         Ok(count)
     }
 

@@ -33,6 +33,11 @@ impl DeadLetters for OperatorQueues {
             while let Some(outgoing) = call.first().and_then(|(next, _)| messages.get(answers.len()..*next)?.first()) {
                 answers.push(too_large(outgoing));
             }
+            // In a FIFO queue nothing overtakes what stays.
+            if queue.is_fifo() && answers.iter().any(|answer| !matches!(answer, Sending::Sent)) {
+                answers.extend(call.iter().map(|_| Sending::NotSent("a message before it was not sent".to_owned())));
+                continue;
+            }
             let mut request = self.once.send_message_batch().queue_url(queue.url());
             let mut malformed = None;
             for (index, outgoing) in &call {

@@ -9,21 +9,18 @@ use acequia_core::queue::QueueArn;
 use acequia_core::redrive::{RedriveJournal, Standing};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
-use crate::error::{EntryError, ItemError};
+use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
+use crate::parking::batch::Table;
 
 /// A queue keeps messages for 14 days at most; no dead letter outlives its entry.
 const KEPT: Duration = Duration::from_hours(24 * 20);
 /// How many calls run at once.
 const CALLS: usize = 10;
-/// How many rows a call writes.
-const BATCH: usize = 25;
 
 const BEGIN: &str = "begin a redrive in the journal";
 const SETTLE: &str = "settle a redrive in the journal";
@@ -40,22 +37,22 @@ const EXPIRES_AT: &str = "expires_at";
 /// The journal's rows of the ledger table.
 #[derive(Debug, Clone)]
 pub struct DynamoJournal {
-    client: Client,
-    table: String,
+    table: Table,
 }
 
 impl DynamoJournal {
     /// The journal in this table: the ledger's.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { table: Table::new(client, table.into()) }
     }
 
     async fn begin_one(&self, item: Item, run: &str) -> Result<Standing, Unavailable> {
         // The run's own entry is there already where the SDK repeats a call whose answer was lost.
         let request = self
+            .table
             .client
             .put_item()
-            .table_name(&self.table)
+            .table_name(&self.table.name)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(#pk) OR (#run = :run AND #step = :begun)")
             .expression_attribute_names("#pk", keys::PK)
@@ -73,17 +70,6 @@ impl DynamoJournal {
                 _ => Err(Unavailable::new(BEGIN, error)),
             },
         }
-    }
-
-    async fn write(&self, operation: &'static str, requests: Vec<WriteRequest>) -> Result<(), Unavailable> {
-        for batch in requests.chunks(BATCH) {
-            let request = self.client.batch_write_item().request_items(&self.table, batch.to_vec());
-            let answer = request.send().await.map_err(|error| Unavailable::new(operation, error))?;
-            if answer.unprocessed_items.is_some_and(|left| !left.is_empty()) {
-                return Err(Unavailable::new(operation, EntryError::new("Unprocessed", "the table throttles")));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -108,25 +94,17 @@ impl RedriveJournal for DynamoJournal {
         ids: &[String],
         now: Timestamp,
     ) -> Result<(), Unavailable> {
-        let put = |id: &String| {
-            let put = PutRequest::builder().set_item(Some(row(tenant, queue, id, SENT, "", now))).build();
-            put.map(|put| WriteRequest::builder().put_request(put).build())
-        };
-        let requests: Result<Vec<_>, _> = ids.iter().map(put).collect();
-        self.write(SETTLE, requests.map_err(|error| Unavailable::new(SETTLE, error))?).await
+        let rows = ids.iter().map(|id| row(tenant, queue, id, SENT, "", now)).collect();
+        self.table.put(SETTLE, rows).await.into_iter().collect()
     }
 
     async fn forget(&self, tenant: &TenantId, queue: &QueueArn, ids: &[String]) -> Result<(), Unavailable> {
-        let delete = |id: &String| {
-            let delete = DeleteRequest::builder().set_key(Some(key(tenant, queue, id))).build();
-            delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
-        };
-        let requests: Result<Vec<_>, _> = ids.iter().map(delete).collect();
-        self.write(FORGET, requests.map_err(|error| Unavailable::new(FORGET, error))?).await
+        let keys = ids.iter().map(|id| key(tenant, queue, id)).collect();
+        self.table.delete(FORGET, keys).await.into_iter().collect()
     }
 
     async fn look(&self, tenant: &TenantId, queue: &QueueArn, id: &str) -> Result<Option<Standing>, Unavailable> {
-        let request = self.client.get_item().table_name(&self.table).consistent_read(true);
+        let request = self.table.client.get_item().table_name(&self.table.name).consistent_read(true);
         let answer = request.set_key(Some(key(tenant, queue, id))).send().await;
         let item = answer.map_err(|error| Unavailable::new(LOOK, error))?.item;
         item.as_ref().map(standing).transpose().map_err(|error| Unavailable::new(LOOK, error))

@@ -10,17 +10,16 @@ use acequia_core::port::Unavailable;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
-use crate::error::{EntryError, ItemError};
+use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
+use crate::parking::batch::Table;
 
 const SUPPRESSED: &str = "suppressed";
 const FAILURES: &str = "failures";
 const DOC: &str = "doc";
-/// How many rows a call reads.
-const BATCH: usize = 100;
 /// How long failures that may pass are remembered, and the count of a day is kept.
 const FAILURES_KEPT: Duration = Duration::from_hours(24 * 30);
 const DAY_KEPT: Duration = Duration::from_hours(24 * 3);
@@ -43,17 +42,6 @@ impl DynamoMailBook {
     /// The book in this table: the consents'.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
-    }
-
-    async fn read(&self, keys: Vec<Item>) -> Result<Vec<Item>, Unavailable> {
-        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let wanted = wanted.map_err(|error| Unavailable::new(READ, error))?;
-        let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
-        let mut answer = answer.map_err(|error| Unavailable::new(READ, error))?;
-        if answer.unprocessed_keys.take().is_some_and(|left| !left.is_empty()) {
-            return Err(Unavailable::new(READ, EntryError::new("Unprocessed", "the table throttles")));
-        }
-        Ok(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default())
     }
 
     /// Adds one to a row's count.
@@ -80,14 +68,13 @@ impl MailBook for DynamoMailBook {
         addresses: &[AddressId],
     ) -> Result<Vec<Option<Suppression>>, Unavailable> {
         let mut found: HashMap<String, Suppression> = HashMap::new();
-        for batch in addresses.chunks(BATCH) {
-            let keys = batch.iter().map(|address| keys::key(keys::address(tenant, address), SUPPRESSED)).collect();
-            for item in self.read(keys).await? {
-                let unreadable = || Unavailable::new(READ, ItemError::Attribute(DOC));
-                let pk = text_of(&item, keys::PK).ok_or_else(unreadable)?.to_owned();
-                let suppression = text_of(&item, DOC).and_then(|doc| serde_json::from_str(doc).ok());
-                found.insert(pk, suppression.ok_or_else(unreadable)?);
-            }
+        let keys = addresses.iter().map(|address| keys::key(keys::address(tenant, address), SUPPRESSED)).collect();
+        let table = Table::new(self.client.clone(), self.table.clone());
+        for item in table.get(READ, keys).await? {
+            let unreadable = || Unavailable::new(READ, ItemError::Attribute(DOC));
+            let pk = text_of(&item, keys::PK).ok_or_else(unreadable)?.to_owned();
+            let suppression = text_of(&item, DOC).and_then(|doc| serde_json::from_str(doc).ok());
+            found.insert(pk, suppression.ok_or_else(unreadable)?);
         }
         Ok(addresses.iter().map(|address| found.get(&keys::address(tenant, address)).cloned()).collect())
     }

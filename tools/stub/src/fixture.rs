@@ -14,10 +14,10 @@ use crate::{StubError, clock};
 pub const TENANT: &str = "acme";
 /// The stage: `local` is the one in which endpoints on loopback may be called.
 pub(crate) const STAGE: &str = "local";
-/// The tables.
+/// The tenants' table.
 pub(crate) const TENANTS_TABLE: &str = "bench-tenants";
-/// The tables.
-pub(crate) const LEDGER_TABLE: &str = "bench-ledger";
+/// The ledger's table.
+pub const LEDGER_TABLE: &str = "bench-ledger";
 /// The path at which the stub is the endpoint of webhooks.
 pub(crate) const ENDPOINT_PATH: &str = "/endpoint/";
 /// The region.

@@ -6,7 +6,7 @@
 //!
 //! It answers as AWS does when all goes well: claims succeed, reads find nothing but the tenant's configuration, every message is
 //! taken. A call that AWS would refuse (too many entries, an unknown operation) is refused and remembered as a problem. Nothing
-//! is stored.
+//! is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
 
 mod aws;
 mod clock;
@@ -21,7 +21,7 @@ mod server;
 
 pub use clock::now;
 pub use count::{Counts, Tally};
-pub use fixture::{Messages, TENANT, World};
+pub use fixture::{LEDGER_TABLE, Messages, TENANT, World};
 pub use function::{Function, Memory};
 pub use latency::Latencies;
 pub use runtime::Answered;

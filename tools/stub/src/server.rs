@@ -13,11 +13,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use serde_json::Value as Json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::StubError;
-use crate::aws;
+use crate::aws::{self, Twist};
 use crate::count::Counts;
 use crate::fixture::World;
 use crate::latency::Latencies;
@@ -37,6 +38,7 @@ struct Shared {
     runtime: Runtime,
     counts: Mutex<Counts>,
     problems: Mutex<Vec<String>>,
+    twist: Mutex<Option<Box<Twist>>>,
 }
 
 impl Stub {
@@ -55,6 +57,7 @@ impl Stub {
             runtime: Runtime::new(),
             counts: Mutex::default(),
             problems: Mutex::default(),
+            twist: Mutex::default(),
         });
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
@@ -88,6 +91,12 @@ impl Stub {
         } else {
             Err(StubError::Problems(problems))
         }
+    }
+
+    /// From now on AWS may answer otherwise than when all goes well: `twist` gets the operation as it is counted, the request, and the
+    /// answer to change, and says which status it has.
+    pub fn twist(&self, twist: impl FnMut(&str, &Json, &mut Json) -> u16 + Send + 'static) {
+        *lock(&self.shared.twist) = Some(Box::new(twist));
     }
 
     /// When a function asked for its first batch; `None` where none does within `time`.
@@ -145,7 +154,7 @@ async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
             }
         };
     }
-    let answer = aws::answer(&shared.world, &shared.latencies, &head, &body);
+    let answer = aws::answer(&shared.world, &shared.latencies, lock(&shared.twist).as_deref_mut(), &head, &body);
     if let Some((operation, tally)) = answer.counted {
         lock(&shared.counts).add(&operation, tally);
     }

@@ -94,7 +94,7 @@ impl Table {
         for batch in keys.chunks(READS) {
             let mut open = batch.to_vec();
             let mut attempt = 0;
-            while !open.is_empty() {
+            loop {
                 let asked = KeysAndAttributes::builder().set_keys(Some(open.clone())).consistent_read(true).build();
                 let asked = asked.map_err(|error| Unavailable::new(operation, error))?;
                 let answer = self.client.batch_get_item().request_items(&self.name, asked).send().await;
@@ -105,6 +105,9 @@ impl Table {
                 attempt = if items.is_empty() { attempt + 1 } else { 0 };
                 found.extend(items);
                 open = rest.map(|rest| rest.keys).unwrap_or_default();
+                if open.is_empty() {
+                    break;
+                }
                 if attempt >= TRIES {
                     return Err(Unavailable::new(operation, left_over()));
                 }

@@ -23,7 +23,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         folder: "shared/aws",
         may_use: &["acequia-core"],
-        may_test_with: &["acequia-testkit"],
+        may_test_with: &["acequia-testkit", "stub"],
         refuses: &["lambda_", "aws_lambda"],
     },
     Layer {

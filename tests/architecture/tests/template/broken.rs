@@ -353,6 +353,22 @@ fn an_alarm_that_tells_nobody_is_found() {
 }
 
 #[test]
+fn an_alarm_that_the_runbook_leaves_out_is_found() {
+    let template = |name: &str| {
+        let alarm =
+            format!("  Alarm: {{ Type: AWS::CloudWatch::Alarm, Properties: {{ AlarmName: !Sub \"{name}\" }} }}\n");
+        Template::parse("broken.yaml", &PLATFORM.replacen("  One:", &format!("{alarm}  One:"), 1))
+    };
+    let found = |name: &str, runbook: &str| general::alarm_stands_in_the_runbook(&template(name), runbook).len();
+    let runbook = "| `acequia-<stage>-<function>-errors` | \n| `acequia-<stage>-<tenant>-<queue>-oldest-age`: x |";
+    assert_eq!(found("acequia-${Stage}-one-errors", runbook), 0);
+    assert_eq!(found("acequia-${Stage}-${TenantId}-forward-oldest-age", runbook), 0);
+    assert_eq!(found("acequia-${Stage}-three-errors", runbook), 1, "it is no function");
+    assert_eq!(found("acequia-${Stage}-one-oldest-age", runbook), 1);
+    assert_eq!(found("acequia-${Stage}-${TenantId}-out-oldest-age", runbook), 1, "it is not worked off by us");
+}
+
+#[test]
 fn a_mapping_of_a_stream_that_tries_for_ever_is_found() {
     let whole = r"
 Resources:

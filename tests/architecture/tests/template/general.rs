@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::document::{Template, alternatives};
+use crate::document::{Template, alternatives, text};
 
 pub(crate) fn parameter_is_described(template: &Template) -> Vec<String> {
     let parameters = template.parameters();
@@ -64,6 +64,27 @@ pub(crate) fn alarm_tells_somebody_what_it_means(template: &Template) -> Vec<Str
         }
         if alarm.property("TreatMissingData").is_null() {
             found.push(template.says(alarm.name, "says how to TreatMissingData"));
+        }
+    }
+    found
+}
+
+/// The queues that we work off, so that the same helps each of them. What lies in `out` is the tenant's to read.
+const WORKED_OFF: [&str; 4] = ["intake", "webhook", "email", "forward"];
+
+/// The runbook names an alarm as it is, or with `<function>` or `<queue>` for all that are looked at alike.
+pub(crate) fn alarm_stands_in_the_runbook(template: &Template, runbook: &str) -> Vec<String> {
+    let functions = template.of_kind("AWS::Serverless::Function");
+    let functions = functions.iter().filter_map(|function| text(function.property("FunctionName"))?.rsplit('-').next());
+    let general: Vec<_> =
+        functions.map(|word| (word, "<function>")).chain(WORKED_OFF.map(|word| (word, "<queue>"))).collect();
+    let mut found = Vec::new();
+    for alarm in template.of_kind("AWS::CloudWatch::Alarm") {
+        let name = text(alarm.property("AlarmName")).unwrap_or_default();
+        let name = name.replace("${Stage}", "<stage>").replace("${TenantId}", "<tenant>");
+        let names = general.iter().map(|(word, any)| name.replace(&format!("-{word}-"), &format!("-{any}-")));
+        if !names.chain([name.clone()]).any(|name| runbook.contains(&format!("| `{name}`"))) {
+            found.push(template.says(alarm.name, &format!("docs/RUNBOOK.md has a row that begins with `{name}`")));
         }
     }
     found

@@ -217,3 +217,18 @@ fn every_table_is_encrypted_recoverable_and_kept() {
 fn every_alarm_tells_somebody_what_it_means() {
     holds(general::alarm_tells_somebody_what_it_means);
 }
+
+#[test]
+fn every_alarm_has_a_way_in_the_runbook() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let runbook = fs::read_to_string(root.join("docs/RUNBOOK.md")).unwrap_or_default();
+    let files = fs::read_dir(root.join("infra")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let names = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter_map(|path| Some(format!("infra/{}", path.file_name()?.display())));
+    let templates: Vec<Template> = names.chain(["template.yaml".to_owned()]).map(|name| read(&name)).collect();
+    assert!(templates.len() >= 3, "the templates are found where they are looked for");
+    let found: Vec<String> =
+        templates.iter().flat_map(|template| general::alarm_stands_in_the_runbook(template, &runbook)).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}

@@ -35,13 +35,22 @@ pub(crate) struct Taken {
     answer: Json,
 }
 
+/// What changes answers ([`crate::Stub::twist`]).
+pub(crate) type Twist = dyn FnMut(&str, &Json, &mut Json) -> u16 + Send;
+
 /// Why a service refuses a request.
 type Refusal = String;
 
 const JSON: &str = "application/json";
 
 /// Answers a request.
-pub(crate) fn answer(world: &World, latencies: &Latencies, head: &Parts, body: &[u8]) -> Answer {
+pub(crate) fn answer(
+    world: &World,
+    latencies: &Latencies,
+    twist: Option<&mut Twist>,
+    head: &Parts,
+    body: &[u8],
+) -> Answer {
     let path = head.uri.path();
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if target.is_none() && path.starts_with(crate::fixture::ENDPOINT_PATH) {
@@ -69,11 +78,12 @@ pub(crate) fn answer(world: &World, latencies: &Latencies, head: &Parts, body: &
         _ => (JSON, Err(format!("{} {path} {}: an unknown service", head.method, target.unwrap_or_default()))),
     };
     match taken {
-        Ok(Taken { operation, mut tally, latency, answer }) => {
+        Ok(Taken { operation, mut tally, latency, mut answer }) => {
             tally.calls = 1;
             tally.bytes = crate::count::count(body.len());
+            let status = twist.map_or(200, |twist| twist(&operation, &request, &mut answer));
             let counted = Some((operation, tally));
-            Answer { status: 200, content_type, body: answer.to_string(), counted, latency, problem: None }
+            Answer { status, content_type, body: answer.to_string(), counted, latency, problem: None }
         }
         Err(refusal) => refuse(content_type, &refusal),
     }
