@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use acequia_core::config::{Issue, RawTenant, Tenant};
+use acequia_core::config::{Issue, RawSink, RawTenant, SinkKind, Tenant};
 use acequia_core::egress::Egress;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -42,6 +42,8 @@ impl fmt::Display for Mistake {
 pub(crate) struct TenantFile {
     pub(crate) raw: RawTenant,
     pub(crate) tenant: Tenant,
+    /// What is valid, and does less than it seems to.
+    pub(crate) notes: Vec<Mistake>,
 }
 
 /// Reads a file.
@@ -97,7 +99,23 @@ fn parse_beside(file: &str, text: &str, egress: Egress, folder: Option<&Path>) -
             ),
         )]);
     }
-    Ok(TenantFile { raw, tenant })
+    let notes = notes(&raw).iter().map(locate).collect();
+    Ok(TenantFile { raw, tenant, notes })
+}
+
+/// What a configuration says to no effect.
+fn notes(raw: &RawTenant) -> Vec<Issue> {
+    let idle = |sink: &RawSink| sink.kind == SinkKind::Forward.as_str() && sink.retry.is_some();
+    let note = |(index, _): (usize, &RawSink)| {
+        Issue {
+        path: format!("sinks[{index}].retry"),
+        problem: "it has no effect on what SQS does not take: that is tried again, without an attempt spent, until the queue \
+                  takes it or refuses it for good; expires_after bounds it"
+            .to_owned(),
+        line_in_value: None,
+    }
+    };
+    raw.sinks.iter().enumerate().filter(|(_, sink)| idle(sink)).map(note).collect()
 }
 
 fn table_to_json(table: &dyn TableLike) -> Json {
@@ -161,8 +179,19 @@ thank you
     }
 
     #[test]
+    fn a_schedule_of_a_forward_sink_is_valid_and_noted_where_it_stands() {
+        let forward = "\n[[sinks]]\nid = \"out\"\nkind = \"forward\"\ntypes = [\"*\"]\nqueue = \"out\"\n";
+        let with = |end: &str| parse("acme.toml", &format!("{VALID}{forward}{end}"), Egress::Public).unwrap().notes;
+        assert!(with("").is_empty());
+        let notes = with("retry = [\"5s\"]\n");
+        assert_eq!((notes.len(), notes[0].line, notes[0].path.as_str()), (1, Some(28), "sinks[2].retry"));
+        assert!(notes[0].problem.contains("no effect on what SQS does not take"), "{notes:?}");
+    }
+
+    #[test]
     fn a_valid_file_is_read() {
         let file = parse("acme.toml", VALID, Egress::Public).unwrap();
+        assert!(file.notes.is_empty(), "{:?}", file.notes);
         assert_eq!((file.tenant.sinks.len(), file.raw.name.as_str()), (2, "Acme"));
     }
 

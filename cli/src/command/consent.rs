@@ -17,7 +17,7 @@ use crate::output::{Report, table};
 /// What erasing leaves, and why. The texts are part of what is told to people who ask.
 const REMAINS: [&str; 5] = [
     "the ledger: ids of events, and no address; its rows expire after 30 days",
-    "messages on their way and in dead-letter queues: at most 14 days; `acequia dlq list` shows them, `dlq purge` deletes them",
+    "messages on their way and in dead-letter queues: SQS keeps them for 14 days in each; `acequia dlq list` shows them, `dlq purge` deletes them",
     "what sinks received: it is the receivers' to erase",
     "SES's own suppression list, where the address stands on it: `aws sesv2 delete-suppressed-destination` takes it off",
     "the tables' continuous backups: at most 35 days",

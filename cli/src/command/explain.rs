@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use acequia_core::config::SinkKind;
-use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
+use acequia_core::id::{DeliveryId, EventId, SinkId, Stage, TenantId};
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Receipt, Record, RouteRecord, Status};
 use acequia_core::outcome::Reason;
 use acequia_core::port::{Clock as _, Ledger as _};
@@ -85,14 +85,20 @@ pub(super) async fn run(context: &Context, arguments: &ExplainArgs) -> Result<Re
     let event = event_of(arguments)?;
     let rows = context.ledger().explain(tenant, &event).await?;
     if rows.is_empty() {
-        return Err(Failure::NotFound(format!(
-            "the ledger has nothing of event {event} of tenant {tenant} in stage {}. It may not have been routed yet \
-             (acequia status {tenant}), be quarantined before it could be read (acequia dlq list {tenant} --queue intake), be \
-             older than 30 days, or the tenant has trace = \"failures\" and it went well",
-            context.stage
-        )));
+        return Err(unknown(tenant, &event, &context.stage));
     }
     Ok(report(tenant, &event, rows, SystemClock.now()))
+}
+
+/// What may have become of an event of which nothing is recorded.
+fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage) -> Failure {
+    Failure::NotFound(format!(
+        "the ledger has nothing of event {event} of tenant {tenant} in stage {stage}. It may not have been routed yet \
+         (acequia status {tenant}), be quarantined before it could be read (acequia dlq list {tenant} --queue intake), or be \
+         older than 30 days. Where the tenant has trace = \"failures\", it may also have gone well, or merely wait: its sink is \
+         paused or has a rate (acequia tenant show {tenant}), or the circuit of its endpoint is open (acequia status {tenant} shows \
+         the circuits, and how much waits in the queues and parked)"
+    ))
 }
 
 fn event_of(arguments: &ExplainArgs) -> Result<EventId, Failure> {
@@ -280,6 +286,16 @@ Nothing is recorded of late yet: see acequia status acme
                 DeliveryId::derive(&build::tenant_id("acme"), &build::sink_id("mail"), &build::event_id("1")).as_str()
             )
         );
+    }
+
+    #[test]
+    fn of_an_event_that_is_not_recorded_all_that_may_hold_it_is_named_with_the_command_that_shows_it() {
+        let failure = unknown(&build::tenant_id("acme"), &build::event_id("1"), &build::stage());
+        let Failure::NotFound(text) = failure else { panic!("{failure:?}") };
+        for part in ["paused", "a rate", "circuit", "acequia status acme", "acequia tenant show acme", "--queue intake"]
+        {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ struct TenantStatus {
     endpoints: Vec<EndpointStatus>,
 }
 
-/// An endpoint of which something bad is known, or a sink that is paused.
+/// An endpoint of which something bad is known.
 #[derive(Serialize)]
 struct EndpointStatus {
     sink: SinkId,

@@ -5,7 +5,7 @@ use acequia_core::redrive::{Filter, purge};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Count, INEXACT, Place, contents, count, places};
+use super::{Count, EMPTY, INEXACT, Place, contents, count, places};
 use crate::args::PurgeArgs;
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::Context;
@@ -35,7 +35,8 @@ pub(super) async fn run(context: &Context, arguments: &PurgeArgs) -> Result<Repo
     let conditions = filter.conditions();
     let total: u64 = places.iter().map(Place::total).sum();
     if *dry_run {
-        return Ok(count_report(tenant, total, count(context, &places, &conditions, *limit).await?));
+        let count = count(&context.operator(), &places, &conditions, *limit).await?;
+        return Ok(count_report(tenant, total.max(count.taken), count));
     }
     if total == 0 {
         return Ok(report(tenant, &Sums::default()));
@@ -79,7 +80,7 @@ async fn delete(
 fn report(tenant: &TenantId, sums: &Sums) -> Report {
     let Sums { purged, failed, remaining, stopped } = sums;
     let mut text = match (purged, failed, remaining) {
-        (0, 0, 0) => format!("{tenant}: the dead-letter queues are empty."),
+        (0, 0, 0) => format!("{tenant}: {EMPTY}"),
         (_, 0, _) => format!("{tenant}: {purged} deleted, {remaining} remain."),
         _ => format!("{tenant}: {purged} deleted, {failed} could not be deleted, {remaining} remain in all."),
     };

@@ -7,7 +7,7 @@ use acequia_core::redrive::{Order, Redriven, Way, redrive};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Count, INEXACT, Place, contents, count, places};
+use super::{Count, EMPTY, INEXACT, Place, contents, count, places};
 use crate::args::RedriveArgs;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::{Context, SystemClock};
@@ -39,7 +39,8 @@ pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Re
     let conditions = filter.conditions();
     let total: u64 = places.iter().map(Place::total).sum();
     if *dry_run {
-        return Ok(count_report(tenant, total, count(context, &places, &conditions, *limit).await?));
+        let count = count(&context.operator(), &places, &conditions, *limit).await?;
+        return Ok(count_report(tenant, total.max(count.taken), count));
     }
     if total == 0 {
         return Ok(report(tenant, &Sums::default()));
@@ -113,7 +114,7 @@ fn report(tenant: &TenantId, sums: &Sums) -> Report {
     }
     parts.push(format!("{remaining} remain"));
     let mut text = match (moved + finished + failed + unsure, remaining) {
-        (0, 0) => format!("{tenant}: the dead-letter queues are empty."),
+        (0, 0) => format!("{tenant}: {EMPTY}"),
         _ => format!("{tenant}: {}.", parts.join(", ")),
     };
     if *unsure > 0 {

@@ -39,6 +39,9 @@ pub(super) async fn run(
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Invalid(format!("the configuration is not valid; nothing was written\n{}", lines.join("\n")))
     })?;
+    for found in &file.notes {
+        note(&format!("note: {found}"));
+    }
     let context = context().await;
     let tenants = context.tenants();
     let plan = plan(&tenants, &mut file).await?;

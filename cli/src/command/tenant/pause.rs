@@ -1,6 +1,6 @@
 //! `acequia tenant pause`: holds back the deliveries of a sink, as a version of the configuration of its own.
 
-use acequia_core::config::RawTenant;
+use acequia_core::config::{RawTenant, SinkKind};
 use acequia_core::id::{SinkId, TenantId};
 use acequia_core::port::{Change, Clock as _, StoredTenant, TenantStore};
 use serde::Serialize;
@@ -23,8 +23,9 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     let SwitchArgs { tenant, sink, actor: by } = arguments;
     let configuration = context.configuration(tenant).await?;
     let before = configuration.0.version;
+    let may_be_ordered = may_be_ordered(&configuration.1, sink);
     let version = switch(&context.tenants(), configuration, arguments, true, &actor(by.as_deref())).await?;
-    let text = if version == before {
+    let mut text = if version == before {
         format!("{tenant}: {sink} was paused already.")
     } else {
         format!(
@@ -32,7 +33,19 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
              `acequia tenant resume {tenant} {sink}` brings them back."
         )
     };
+    if may_be_ordered {
+        text.push_str(ORDERED);
+    }
     Ok(Report::new(&Answer { tenant, sink, paused: version != before, version }, text))
+}
+
+/// Nothing of a FIFO queue is parked, so what waits there is as old as SQS lets it be.
+const ORDERED: &str =
+    " In the queue of an ordered tenant they come back within an hour of that, and SQS keeps them for 14 days at most.";
+
+/// Whether the deliveries of a sink come from a queue that may keep their order. The configuration does not say whether it does.
+pub(super) fn may_be_ordered(raw: &RawTenant, sink: &SinkId) -> bool {
+    raw.sinks.iter().any(|known| known.id == sink.as_str() && known.kind == SinkKind::Forward.as_str())
 }
 
 /// Pauses a sink or ends that, by a new version of the configuration; answers the version that is current then.
@@ -91,6 +104,8 @@ mod tests {
         let audit = tenants.audit(&build::tenant_id("acme")).await.unwrap();
         let summaries: Vec<&str> = audit.iter().map(|row| row.summary.as_str()).collect();
         assert_eq!(summaries, ["paused crm", "resumed crm"]);
+        let raw = current(&tenants).await.1;
+        assert!(may_be_ordered(&raw, &build::sink_id("crm")) && !may_be_ordered(&raw, &build::sink_id("other")));
         let failure = switch(&tenants, current(&tenants).await, &arguments("other"), true, "ana").await.unwrap_err();
         assert!(matches!(&failure, Failure::NotFound(text) if text.contains("it has crm")), "{failure:?}");
     }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use acequia_core::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::ledger::after;
-use acequia_core::port::{Clock as _, EndpointStore, ParkingLot as _};
+use acequia_core::port::{Clock, EndpointStore, ParkingLot};
 use serde::Serialize;
 
 use super::apply::actor;
@@ -14,7 +13,7 @@ use super::pause;
 use crate::args::SwitchArgs;
 use crate::context::{Context, SystemClock};
 use crate::exit::Failure;
-use crate::output::Report;
+use crate::output::{Report, note};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -24,8 +23,15 @@ struct Answer<'a> {
     hastened: u64,
 }
 
-/// For how long functions may go by an older configuration, and a second.
-const CACHED: Duration = Duration::from_secs(6);
+/// For how long functions go by the configuration that they read last (`CachedTenants`).
+const CACHED: Duration = Duration::from_secs(5);
+
+/// What a batch takes, as a rule, that began at the end of that time: until then it may park by the configuration before. One that
+/// is slow may park later still (docs/GUARANTEES.md), and is not waited for: it may take a minute.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// Nothing of a FIFO queue is parked: it is hidden there, an hour at a time, and cannot be shown before.
+const ORDERED: &str = " What waits in the queue of an ordered tenant comes back within an hour.";
 
 /// How often a state is written that others change at the same time.
 const TRIES: usize = 5;
@@ -34,12 +40,15 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     let SwitchArgs { tenant, sink, actor: by } = arguments;
     let configuration = context.configuration(tenant).await?;
     let before = configuration.0.version;
+    let may_be_ordered = pause::may_be_ordered(&configuration.1, sink);
     let version = pause::switch(&context.tenants(), configuration, arguments, false, &actor(by.as_deref())).await?;
     let unpaused = version != before;
     let healed = heal(&context.endpoints(), tenant, sink).await?;
-    // Functions go by the configuration before for some seconds: what came back within them would be parked once more.
-    let due = after(SystemClock.now(), if unpaused { CACHED } else { Duration::ZERO });
-    let hastened = context.parking().hasten(tenant, sink, due).await?;
+    note(&format!(
+        "waiting {} s for the functions to see it: what comes until then may still be parked. Stopped, run it again",
+        (CACHED + MARGIN).as_secs()
+    ));
+    let hastened = bring_back(&context.parking(), &SystemClock, tenant, sink).await?;
     let mut text = match (unpaused, healed) {
         (false, false) => format!("{tenant}: {sink} was neither paused nor disabled, and its circuit is closed."),
         (true, false) => format!("{tenant}: {sink} is no longer paused (version {version})."),
@@ -52,7 +61,24 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     if hastened > 0 {
         text = format!("{text} {hastened} parked messages are due now and come back within a minute or two.");
     }
+    if may_be_ordered {
+        text.push_str(ORDERED);
+    }
     Ok(Report::new(&Answer { tenant, sink, resumed: unpaused || healed, hastened }, text))
+}
+
+/// Waits until functions go by the current configuration, then makes due what is parked for the sink.
+///
+/// Not earlier: what comes while they go by the one before is parked for an hour, and what was brought forward would be once more.
+/// It waits in every run, because one before may have been stopped after it wrote the configuration.
+async fn bring_back(
+    parking: &impl ParkingLot,
+    clock: &impl Clock,
+    tenant: &TenantId,
+    sink: &SinkId,
+) -> Result<u64, Failure> {
+    clock.sleep(CACHED + MARGIN).await;
+    Ok(parking.hasten(tenant, sink, clock.now()).await?)
 }
 
 /// Writes that the sink's endpoint is healthy; answers whether that changes anything.
@@ -73,7 +99,11 @@ async fn heal(endpoints: &impl EndpointStore, tenant: &TenantId, sink: &SinkId) 
 #[cfg(test)]
 mod tests {
     use acequia_core::breaker::Disabled;
-    use acequia_testkit::{InMemoryEndpoints, build};
+    use acequia_core::config::SinkKind;
+    use acequia_core::parking::Parked;
+    use acequia_core::port::Parking as _;
+    use acequia_core::queue::QueueRole;
+    use acequia_testkit::{FixedClock, InMemoryEndpoints, InMemoryParking, build};
 
     use super::*;
 
@@ -87,5 +117,29 @@ mod tests {
         assert!(heal(&endpoints, &tenant, &sink).await.unwrap());
         assert!(!heal(&endpoints, &tenant, &sink).await.unwrap());
         assert_eq!(endpoints.state(&tenant, &sink).await.unwrap().unwrap().disabled, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_parked_while_functions_still_go_by_the_pause_is_due_at_the_end_too_and_again_is_the_same() {
+        let (parking, clock) = (InMemoryParking::new(), FixedClock::default());
+        let (tenant, sink) = (build::tenant_id("acme"), build::sink_id("crm"));
+        let queue = build::queue("acme", QueueRole::Sink(SinkKind::Webhook));
+        let park = async |id: &str| {
+            let message = build::incoming_delivery(&queue, id, "crm", &build::envelope("acme", id, "t", "{}"));
+            let row = Parked::of(&tenant, &message, Duration::from_hours(1), clock.now()).unwrap();
+            assert!(parking.park(&tenant, &[row]).await.iter().all(Result::is_ok));
+        };
+        park("before").await;
+        for (id, parked) in [("late", 2), ("later", 3)] {
+            let mut back = Box::pin(bring_back(&parking, &clock, &tenant, &sink));
+            assert!(futures::poll!(&mut back).is_pending());
+            clock.advance(CACHED);
+            park(id).await;
+            assert!(futures::poll!(&mut back).is_pending(), "a batch that began before may still park");
+            assert!(parking.rows().iter().any(|row| row.due_at > clock.now()));
+            clock.advance(MARGIN);
+            assert_eq!(back.await.unwrap(), parked);
+            assert!(parking.rows().iter().all(|row| row.hastened && row.due_at <= clock.now()));
+        }
     }
 }

@@ -20,6 +20,7 @@ struct Checked {
     tenant: Option<String>,
     valid: bool,
     problems: Vec<Mistake>,
+    notes: Vec<Mistake>,
 }
 
 pub(super) fn run(files: &[PathBuf], egress: Egress) -> Report {
@@ -27,18 +28,19 @@ pub(super) fn run(files: &[PathBuf], egress: Egress) -> Report {
     let mut validated = Validated { files: Vec::with_capacity(files.len()) };
     for path in files {
         let file = path.display().to_string();
-        let (tenant, problems) = match tenant_file::read(path, egress) {
+        let (tenant, problems, notes) = match tenant_file::read(path, egress) {
             Ok(read) => {
                 let (tenant, sinks) = (read.tenant.summary.id.to_string(), read.tenant.sinks.len());
                 lines.push(format!("{file}: valid, tenant {tenant} with {sinks} sinks"));
-                (Some(tenant), Vec::new())
+                lines.extend(read.notes.iter().map(|found| format!("note: {found}")));
+                (Some(tenant), Vec::new(), read.notes)
             }
             Err(problems) => {
                 lines.extend(problems.iter().map(ToString::to_string));
-                (None, problems)
+                (None, problems, Vec::new())
             }
         };
-        validated.files.push(Checked { file, tenant, valid: problems.is_empty(), problems });
+        validated.files.push(Checked { file, tenant, valid: problems.is_empty(), problems, notes });
     }
     let all_valid = validated.files.iter().all(|file| file.valid);
     Report::new(&validated, lines.join("\n")).ending(if all_valid { Exit::Ok } else { Exit::Invalid })

@@ -108,7 +108,7 @@ pub struct RawSink {
     /// False keeps its deliveries in the dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// The waits between attempts, such as `["5s", "5m"]`.
+    /// The waits between attempts, such as `["5s", "5m"]`. What SQS does not take of a forward sink spends no attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Vec<String>>,
     /// How long after its acceptance an event is still delivered, such as `"3d"`.

@@ -31,7 +31,7 @@ use crate::template::Template;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
 
-/// The most waits of a retry schedule (a tenant's stack allows 20 attempts), and the longest it may last in all: SQS keeps a message for 14 days.
+/// The most waits of a retry schedule (20 attempts, far below the receives of a queue), and the longest it may last in all: SQS keeps a message for 14 days.
 const MAX_WAITS: usize = 19;
 const MAX_SCHEDULE: Duration = Duration::from_hours(312);
 

@@ -58,15 +58,15 @@ Resources:
     Properties:
       QueueName: !Sub acequia_${Stage}_${TenantId}_one
       VisibilityTimeout: 65
-      MessageRetentionPeriod: 600
+      MessageRetentionPeriod: 1209600
       SqsManagedSseEnabled: true
-      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dlq.Arn, maxReceiveCount: 3 }
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dlq.Arn, maxReceiveCount: 100 }
       Tags: [{ Key: tenant, Value: !Ref TenantId }]
   Dlq:
     Type: AWS::SQS::Queue
     Properties:
       QueueName: !Sub acequia_${Stage}_${TenantId}_one-dlq
-      MessageRetentionPeriod: 601
+      MessageRetentionPeriod: 1209600
       KmsMasterKeyId: alias/aws/sqs
       Tags: [{ Key: tenant, Value: !Ref TenantId }]
   Mapping:
@@ -145,9 +145,26 @@ fn a_missing_or_shared_dead_letter_queue_is_found() {
 
 #[test]
 fn dead_letters_that_are_kept_too_shortly_are_found() {
-    let rule = queue::dead_letters_are_kept_longer_than_their_queue_keeps_messages;
-    tenant_fails(rule, "MessageRetentionPeriod: 601", "MessageRetentionPeriod: 600", "Dlq");
-    tenant_fails(rule, "MessageRetentionPeriod: 600\n", "\n", "Dlq");
+    let rule = queue::dead_letters_are_kept_longer_than_messages_or_for_as_long_as_sqs_can;
+    tenant_fails(
+        rule,
+        "MessageRetentionPeriod: 1209600\n      KmsMasterKeyId",
+        "MessageRetentionPeriod: 1209599\n      KmsMasterKeyId",
+        "Dlq",
+    );
+    let shorter = TENANT.replacen("MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 600", 1);
+    let dead = "MessageRetentionPeriod: 1209600";
+    fails(rule, &shorter, dead, "MessageRetentionPeriod: 600", "Dlq: MessageRetentionPeriod is 601 s");
+    fails(rule, &shorter.replacen("      MessageRetentionPeriod: 600\n", "", 1), dead, "DelaySeconds: 0", "Dlq");
+}
+
+#[test]
+fn a_queue_that_gives_messages_up_early_is_found() {
+    let rule = queue::queue_of_a_function_keeps_messages_and_gives_them_up_last;
+    tenant_fails(rule, "MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 604800", "Queue");
+    tenant_fails(rule, "maxReceiveCount: 100", "maxReceiveCount: 20", "Queue");
+    let fifo = "FifoQueue: !If [IsOrdered, true, !Ref AWS::NoValue]\n      MessageRetentionPeriod";
+    tenant_fails(rule, "MessageRetentionPeriod", fifo, "Queue: maxReceiveCount is [1000, 100]");
 }
 
 #[test]

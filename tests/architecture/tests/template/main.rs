@@ -65,8 +65,14 @@ fn every_queue_has_a_dead_letter_queue_of_its_own() {
 }
 
 #[test]
-fn dead_letters_are_kept_longer_than_their_queue_keeps_messages() {
-    holds(queue::dead_letters_are_kept_longer_than_their_queue_keeps_messages);
+fn dead_letters_are_kept_longer_than_messages_or_for_as_long_as_sqs_can() {
+    holds(queue::dead_letters_are_kept_longer_than_messages_or_for_as_long_as_sqs_can);
+}
+
+#[test]
+fn every_queue_of_a_tenants_function_keeps_messages_for_14_days_and_gives_them_up_last() {
+    let found = queue::queue_of_a_function_keeps_messages_and_gives_them_up_last(&tenant());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::function;
 const QUEUE: &str = "AWS::SQS::Queue";
 const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 const DEFAULT_RETENTION: i64 = 345_600;
+/// The most that SQS takes: 14 days.
+const LONGEST_RETENTION: i64 = 1_209_600;
 
 /// The dead-letter queue of a queue.
 fn dead_letter_queue<'a>(queue: &Resource<'a>) -> Option<&'a str> {
@@ -85,14 +87,41 @@ pub(crate) fn queue_has_a_dead_letter_queue_of_its_own(template: &Template) -> V
     found
 }
 
-pub(crate) fn dead_letters_are_kept_longer_than_their_queue_keeps_messages(template: &Template) -> Vec<String> {
-    let kept = |queue: &Resource<'_>| queue.property("MessageRetentionPeriod").as_i64().unwrap_or(DEFAULT_RETENTION);
+/// For how long a queue keeps messages, in seconds.
+fn kept(queue: &Resource<'_>) -> i64 {
+    queue.property("MessageRetentionPeriod").as_i64().unwrap_or(DEFAULT_RETENTION)
+}
+
+pub(crate) fn dead_letters_are_kept_longer_than_messages_or_for_as_long_as_sqs_can(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
     for queue in sources(template) {
         let dead = dead_letter_queue(&queue).and_then(|name| template.resource(name));
-        if let Some(dead) = dead.filter(|dead| kept(dead) <= kept(&queue)) {
-            let wanted = format!("MessageRetentionPeriod is more than the {} s of {}", kept(&queue), queue.name);
-            found.push(template.says(dead.name, &wanted));
+        let wanted = (kept(&queue) + 1).min(LONGEST_RETENTION);
+        if let Some(dead) = dead.filter(|dead| kept(dead) < wanted) {
+            found.push(template.says(dead.name, &format!("MessageRetentionPeriod is {wanted} s or more")));
+        }
+    }
+    found
+}
+
+/// What waits for a function is safe for as long as SQS keeps anything, and its queue gives it up long after we would: a paused
+/// sink costs a receive an hour in a FIFO queue, and 20 attempts are the most that a configuration can ask for.
+pub(crate) fn queue_of_a_function_keeps_messages_and_gives_them_up_last(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for mapping in template.of_kind(MAPPING) {
+        let Some(queue) = target(mapping.property("EventSourceArn")).and_then(|name| template.resource(name)) else {
+            continue;
+        };
+        if kept(&queue) != LONGEST_RETENTION {
+            found.push(template.says(queue.name, &format!("MessageRetentionPeriod is {LONGEST_RETENTION}")));
+        }
+        let counts: Vec<i64> = alternatives(queue.property("RedrivePolicy/maxReceiveCount"))
+            .into_iter()
+            .filter_map(Value::as_i64)
+            .collect();
+        let wanted: &[i64] = if queue.property("FifoQueue").is_null() { &[100] } else { &[1_000, 100] };
+        if counts != wanted {
+            found.push(template.says(queue.name, &format!("maxReceiveCount is {wanted:?}, FIFO first")));
         }
     }
     found
