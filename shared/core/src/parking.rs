@@ -31,8 +31,8 @@ pub const RETURNED: &str = "acequia-returned";
 /// The longest wait for which a message is hidden; for more it is parked.
 pub const LONGEST_HIDDEN: Duration = Duration::from_mins(15);
 
-/// How many receives may be used up beyond the attempts before a message is parked instead of hidden. A queue gives a message up after
-/// its attempts + 10 receives, and what is left between is for crashes.
+/// How many receives may be used up beyond the attempts before a message is parked instead of hidden. A queue gives a message up after a
+/// hundred receives, more than any schedule has attempts, and what is left between is for crashes.
 pub const SPARE_RECEIVES: u32 = 5;
 
 /// How long a message with few receives left is hidden at least, where it could not be parked.
@@ -317,7 +317,7 @@ mod tests {
             let (mut receives, mut spent) = (0, 0);
             for (spends, wait) in life {
                 receives += 1;
-                // What is left of attempts + 10 is for crashes, which decide nothing.
+                // What is left of a hundred is for crashes, which decide nothing.
                 prop_assert!(receives <= attempts + SPARE_RECEIVES + 1, "{receives} receives, {spent} of {attempts} spent");
                 spent += u32::from(spends);
                 if spent == attempts {

@@ -62,7 +62,7 @@ impl RetryPolicy {
 
 /// The wait of a message that came back for a reason of ours (a store down, say), by how often SQS has handed it out.
 ///
-/// It doubles from 15 s to 15 min, spread by ±20 %, so that the net of `maxReceiveCount` (attempts + 10) lasts for hours.
+/// It doubles from 15 s to 15 min, spread by ±20 %, so that the net of `maxReceiveCount` (100) lasts for a day.
 pub fn back_off(receives: u32, chance: f64) -> Duration {
     let doublings = receives.saturating_sub(1).min(6);
     let base = Duration::from_secs(15).saturating_mul(1 << doublings).min(Duration::from_mins(15));

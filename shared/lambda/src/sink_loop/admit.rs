@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
 
-/// How long a delivery to a paused sink waits before it is looked at again; resuming the sink brings it back at once.
+/// How long a delivery to a paused sink waits before it is looked at again. Resuming the sink brings back at once what is
+/// parked; of a FIFO queue nothing is, and it comes back within this time.
 const PAUSED: Duration = Duration::from_hours(1);
 
 impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
