@@ -5,18 +5,24 @@
 //! others get their own times, one after the other, up to [`HORIZON`] ahead: each is hidden until its time and need not ask again then.
 //! What finds no place within the horizon waits for that long and asks again.
 //!
+//! A start that two rates limit passes several [`lines`], one after the other, always in the same order.
+//!
 //! Invariants:
 //! - In any span of time there are no more places than the rate allows, and `burst` more.
 //! - A place that is not taken within [`LATE`] of its time is lost, so that places never pile up behind an outage.
+//! - A place is good in its own line alone. The line of a sink's own rate is the last one: no start passes it by.
 //! - To wait for a place spends no attempt.
 //!
-//! Not guaranteed: that starts are evenly spread within a second, because SQS hides messages for whole seconds.
+//! Not guaranteed:
+//! - That starts are evenly spread within a second, because SQS hides messages for whole seconds.
+//! - A shared rate to the moment: what has passed its line may wait in its sink's own line, and start together with others then.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::ledger::after;
+use crate::id::SinkId;
+use crate::ledger::{Place, after};
 
 /// How far ahead places are given.
 pub const HORIZON: Duration = Duration::from_mins(10);
@@ -62,6 +68,55 @@ impl Rate {
     }
 }
 
+/// Which of the lines that a start passes. They are passed in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The way into the shared line, at the sink's own rate: what the sink may not start does not stand in the way of its tenant's others.
+    Door,
+    /// The tenant's part of the rate that all tenants share.
+    Shared,
+    /// The sink's own rate.
+    Own,
+}
+
+/// A line that a start has to pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Which one it is.
+    pub stage: Stage,
+    /// The name of its mark, among the tenant's. No sink's id begins with `@`.
+    pub name: String,
+    /// How fast it moves.
+    pub rate: Rate,
+}
+
+impl Line {
+    /// The line of a tenant's part of what all tenants share.
+    pub fn shared(what: &str, part: Rate) -> Self {
+        Self { stage: Stage::Shared, name: format!("@{what}"), rate: part }
+    }
+}
+
+/// The lines that the starts of a sink pass, in their order: by its own rate, and by its tenant's part of a shared one.
+pub fn lines(sink: &SinkId, own: Option<Rate>, part: Option<&Line>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let (Some(own), Some(part)) = (own, part)
+        && own.interval_us() > part.rate.interval_us()
+    {
+        lines.push(Line { stage: Stage::Door, name: format!("@door-{sink}"), rate: own });
+    }
+    lines.extend(part.cloned());
+    lines.extend(own.map(|rate| Line { stage: Stage::Own, name: sink.to_string(), rate }));
+    lines
+}
+
+/// The lines that a message has still to pass, given the place that its delivery has.
+pub fn ahead_of<'a>(lines: &'a [Line], place: Option<&Place>, message_id: &str, now: Timestamp) -> &'a [Line] {
+    let good = place.filter(|place| place.message == message_id && holds(place.at, now));
+    let passed = good.and_then(|place| lines.iter().position(|line| line.name == place.rate));
+    passed.and_then(|passed| lines.get(passed.saturating_add(1)..)).unwrap_or(lines)
+}
+
 /// The places of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
@@ -98,7 +153,7 @@ pub fn places(mark: Option<i64>, rate: Rate, wanted: usize, now: Timestamp) -> P
 }
 
 /// Whether a place is still good, or only comes.
-pub fn holds(place: Timestamp, now: Timestamp) -> bool {
+fn holds(place: Timestamp, now: Timestamp) -> bool {
     after(place, LATE) >= now
 }
 
@@ -153,6 +208,36 @@ mod tests {
     #[test]
     fn a_place_is_good_for_five_seconds() {
         assert!(holds(at(10), at(0)) && holds(at(10), at(15)) && !holds(at(10), at(16)));
+    }
+
+    #[test]
+    fn a_start_passes_the_shared_line_before_its_sinks_own_and_a_slow_sink_comes_to_it_by_a_door() {
+        let sink = "crm".parse().unwrap();
+        let part = Line::shared("mail", FIFTY);
+        let names = |own: Option<f64>, part: Option<&Line>| {
+            let own = own.map(Rate::bursting_a_second);
+            lines(&sink, own, part).into_iter().map(|line| (line.stage, line.name)).collect::<Vec<_>>()
+        };
+        let (door, shared) = ((Stage::Door, "@door-crm".to_owned()), (Stage::Shared, "@mail".to_owned()));
+        let own = (Stage::Own, "crm".to_owned());
+        assert_eq!(names(None, None), []);
+        assert_eq!(names(Some(1.0), None), [own.clone()]);
+        assert_eq!(names(None, Some(&part)), [shared.clone()]);
+        assert_eq!(names(Some(50.0), Some(&part)), [shared.clone(), own.clone()]);
+        assert_eq!(names(Some(49.0), Some(&part)), [door, shared, own]);
+    }
+
+    #[test]
+    fn a_place_counts_for_its_message_in_its_line_and_what_comes_before_it_alone() {
+        let lines = lines(&"crm".parse().unwrap(), Some(FIFTY), Some(&Line::shared("mail", FIFTY)));
+        let place = |rate: &str| Place { at: at(10), message: "m".to_owned(), rate: rate.to_owned() };
+        let left = |place: Option<&Place>, message: &str, now: i64| ahead_of(&lines, place, message, at(now)).len();
+        assert_eq!(left(None, "m", 10), 2);
+        assert_eq!(left(Some(&place("@mail")), "m", 10), 1);
+        assert_eq!(left(Some(&place("crm")), "m", 10), 0);
+        assert_eq!(left(Some(&place("crm")), "copy", 10), 2);
+        assert_eq!(left(Some(&place("crm")), "m", 16), 2, "too late");
+        assert_eq!(left(Some(&place("another")), "m", 10), 2);
     }
 
     #[test]

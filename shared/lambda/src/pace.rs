@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use acequia_core::id::TenantId;
 use acequia_core::port::{Advance, Clock, RateStore, Unavailable};
-use acequia_core::rate::{Places, Rate, places};
+use acequia_core::rate::{Line, Places, Rate, places};
 use jiff::Timestamp;
 
 /// How often places are asked for when others take theirs at the same time.
@@ -52,11 +52,11 @@ impl<R: RateStore> Pace<R> {
         Self { shared, ..self }
     }
 
-    /// The tenant's part of the shared rate, with its name; `None` where nothing is shared.
+    /// The line of the tenant's part of the shared rate; `None` where nothing is shared.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub(crate) async fn part(&self, tenant: &TenantId) -> Result<Option<(String, Rate)>, Unavailable> {
+    pub(crate) async fn part(&self, tenant: &TenantId) -> Result<Option<Line>, Unavailable> {
         let Some(SharedRate { name, rate }) = &self.shared else { return Ok(None) };
         let now = self.clock.now();
         let known = self.sharers.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
@@ -72,27 +72,20 @@ impl<R: RateStore> Pace<R> {
             all.insert(tenant.clone(), (now, sharers));
             sharers
         };
-        // No sink's id begins with `@`.
-        Ok(Some((format!("@{name}"), rate.shared_by(sharers))))
+        Ok(Some(Line::shared(name, rate.shared_by(sharers))))
     }
 
-    /// Takes places for `wanted` starts of a rate of the tenant's.
+    /// Takes places for `wanted` starts in a line of the tenant's.
     ///
     /// # Errors
     /// When the store does not answer, or others are always faster.
-    pub(crate) async fn take(
-        &self,
-        tenant: &TenantId,
-        name: &str,
-        rate: Rate,
-        wanted: usize,
-    ) -> Result<Places, Unavailable> {
-        let key = (tenant.clone(), name.to_owned());
+    pub(crate) async fn take(&self, tenant: &TenantId, line: &Line, wanted: usize) -> Result<Places, Unavailable> {
+        let key = (tenant.clone(), line.name.clone());
         let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         for _ in 0..TRIES {
-            let found = places(known, rate, wanted, self.clock.now());
+            let found = places(known, line.rate, wanted, self.clock.now());
             let Some(next) = found.mark else { return Ok(found) };
-            match self.store.advance(tenant, name, known, next).await? {
+            match self.store.advance(tenant, &line.name, known, next).await? {
                 Advance::Moved => {
                     self.remember(key, Some(next));
                     return Ok(found);
