@@ -7,6 +7,9 @@
 //!
 //! A start that two rates limit passes several [`lines`], one after the other, always in the same order.
 //!
+//! The name of a line says how fast it moves. So a rate that changed has a mark of its own: nobody waits behind the places that the old
+//! one gave, and those are good no more. Who has one comes back at its time, and asks anew.
+//!
 //! Invariants:
 //! - In any span of time there are no more places than the rate allows, and `burst` more.
 //! - A place that is not taken within [`LATE`] of its time is lost, so that places never pile up behind an outage.
@@ -15,6 +18,8 @@
 //!
 //! Not guaranteed:
 //! - That starts are evenly spread within a second, because SQS hides messages for whole seconds.
+//! - The rate while it changes: for the seconds in which some instances go by the old one and some by the new, both hold, and the new one
+//!   begins with its burst.
 //! - A shared rate to the moment: what has passed its line may wait in its sink's own line, and start together with others then.
 
 use std::time::Duration;
@@ -84,7 +89,7 @@ pub enum Stage {
 pub struct Line {
     /// Which one it is.
     pub stage: Stage,
-    /// The name of its mark, among the tenant's. No sink's id begins with `@`.
+    /// The name of its mark, among the tenant's: what it is of, and how fast it moves.
     pub name: String,
     /// How fast it moves.
     pub rate: Rate,
@@ -93,7 +98,18 @@ pub struct Line {
 impl Line {
     /// The line of a tenant's part of what all tenants share.
     pub fn shared(what: &str, part: Rate) -> Self {
-        Self { stage: Stage::Shared, name: format!("@{what}"), rate: part }
+        // No sink's id begins with `@`.
+        Self::of(Stage::Shared, &format!("@{what}"), part)
+    }
+
+    fn of(stage: Stage, what: &str, rate: Rate) -> Self {
+        Self { stage, name: format!("{what}#{}us#{}", rate.interval_us(), rate.burst), rate }
+    }
+
+    /// The same line for a while in which nobody may start of what was saved up.
+    #[must_use]
+    pub fn without_burst(self) -> Self {
+        Self { rate: Rate { burst: 1, ..self.rate }, ..self }
     }
 }
 
@@ -103,10 +119,10 @@ pub fn lines(sink: &SinkId, own: Option<Rate>, part: Option<&Line>) -> Vec<Line>
     if let (Some(own), Some(part)) = (own, part)
         && own.interval_us() > part.rate.interval_us()
     {
-        lines.push(Line { stage: Stage::Door, name: format!("@door-{sink}"), rate: own });
+        lines.push(Line::of(Stage::Door, &format!("@door-{sink}"), own));
     }
     lines.extend(part.cloned());
-    lines.extend(own.map(|rate| Line { stage: Stage::Own, name: sink.to_string(), rate }));
+    lines.extend(own.map(|rate| Line::of(Stage::Own, sink.as_str(), rate)));
     lines
 }
 
@@ -218,13 +234,14 @@ mod tests {
             let own = own.map(Rate::bursting_a_second);
             lines(&sink, own, part).into_iter().map(|line| (line.stage, line.name)).collect::<Vec<_>>()
         };
-        let (door, shared) = ((Stage::Door, "@door-crm".to_owned()), (Stage::Shared, "@mail".to_owned()));
-        let own = (Stage::Own, "crm".to_owned());
+        let (door, shared) =
+            ((Stage::Door, "@door-crm#20408us#49".to_owned()), (Stage::Shared, "@mail#20000us#10".to_owned()));
+        let own = |numbers: &str| (Stage::Own, format!("crm#{numbers}"));
         assert_eq!(names(None, None), []);
-        assert_eq!(names(Some(1.0), None), [own.clone()]);
+        assert_eq!(names(Some(1.0), None), [own("1000000us#1")]);
         assert_eq!(names(None, Some(&part)), [shared.clone()]);
-        assert_eq!(names(Some(50.0), Some(&part)), [shared.clone(), own.clone()]);
-        assert_eq!(names(Some(49.0), Some(&part)), [door, shared, own]);
+        assert_eq!(names(Some(50.0), Some(&part)), [shared.clone(), own("20000us#50")]);
+        assert_eq!(names(Some(49.0), Some(&part)), [door, shared, own("20408us#49")]);
     }
 
     #[test]
@@ -233,11 +250,18 @@ mod tests {
         let place = |rate: &str| Place { at: at(10), message: "m".to_owned(), rate: rate.to_owned() };
         let left = |place: Option<&Place>, message: &str, now: i64| ahead_of(&lines, place, message, at(now)).len();
         assert_eq!(left(None, "m", 10), 2);
-        assert_eq!(left(Some(&place("@mail")), "m", 10), 1);
-        assert_eq!(left(Some(&place("crm")), "m", 10), 0);
-        assert_eq!(left(Some(&place("crm")), "copy", 10), 2);
-        assert_eq!(left(Some(&place("crm")), "m", 16), 2, "too late");
-        assert_eq!(left(Some(&place("another")), "m", 10), 2);
+        assert_eq!(left(Some(&place("@mail#20000us#10")), "m", 10), 1);
+        assert_eq!(left(Some(&place("crm#20000us#10")), "m", 10), 0);
+        assert_eq!(left(Some(&place("crm#20000us#10")), "copy", 10), 2);
+        assert_eq!(left(Some(&place("crm#20000us#10")), "m", 16), 2, "too late");
+        assert_eq!(left(Some(&place("crm#10000us#10")), "m", 10), 2);
+    }
+
+    #[test]
+    fn while_a_line_has_no_burst_it_is_the_same_line_and_gives_one_place_at_once() {
+        let line = Line::shared("mail", FIFTY);
+        let without = line.clone().without_burst();
+        assert_eq!((without.name, places(None, without.rate, 3, at(0)).now), (line.name, 1));
     }
 
     #[test]

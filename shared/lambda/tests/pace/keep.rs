@@ -92,7 +92,14 @@ async fn tenants_who_share_a_rate_have_equal_parts_of_it() {
     assert_eq!(handle(&one, &world.clock, &messages("acme", 0, 10, 1)).await, 0, "alone, a tenant has all of it");
     world.clock.advance(Duration::from_secs(11));
     assert_eq!(handle(&two, &world.clock, &messages("birch", 0, 10, 1)).await, 5, "of two, each has half");
-    assert_eq!(handle(&one, &world.clock, &messages("acme", 10, 10, 1)).await, 5);
+    assert_eq!(
+        handle(&one, &world.clock, &messages("acme", 10, 10, 1)).await,
+        9,
+        "a part that is new has saved up nothing"
+    );
+    world.clock.advance(Duration::from_secs(11));
+    assert_eq!(handle(&one, &world.clock, &messages("acme", 20, 10, 1)).await, 5);
+    assert_eq!(handle(&two, &world.clock, &messages("birch", 20, 10, 1)).await, 5);
 }
 
 #[tokio::test]
