@@ -2,8 +2,8 @@
 //!
 //! A rate is one mark in the store, moved by compare-and-set: the time from which on the next start is free (the generic cell rate
 //! algorithm, <https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>). A batch moves it by as many starts as it needs. Those that are free now start; the
-//! others get their own times, one after the other, up to [`HORIZON`] ahead: each is hidden until its time and need not ask again then.
-//! What finds no place within the horizon waits for that long and asks again.
+//! others get their own times, one after the other, up to [`HORIZON`] and [`MOST_AHEAD`] starts ahead: each is hidden until its time and
+//! need not ask again then. What finds no place that near waits outside its queue ([`crate::parking`]) and asks again.
 //!
 //! A start that two rates limit passes several [`lines`], one after the other, always in the same order.
 //!
@@ -31,6 +31,9 @@ use crate::ledger::{Place, after};
 
 /// How far ahead places are given.
 pub const HORIZON: Duration = Duration::from_mins(10);
+
+/// How many places are given ahead: who has one is hidden, and SQS lets 120,000 messages of a queue be hidden or handled at once.
+pub const MOST_AHEAD: u32 = 20_000;
 
 /// How late a place may be taken.
 pub const LATE: Duration = Duration::from_secs(5);
@@ -61,6 +64,18 @@ impl Rate {
     pub fn shared_by(self, sharers: u32) -> Self {
         let sharers = sharers.max(1);
         Self { per_second: self.per_second / f64::from(sharers), burst: (self.burst / sharers).max(1) }
+    }
+
+    /// How far ahead places are given.
+    pub fn ahead(self) -> Duration {
+        let interval = u64::try_from(self.interval_us()).unwrap_or(u64::MAX);
+        HORIZON.min(Duration::from_micros(interval.saturating_mul(u64::from(MOST_AHEAD))))
+    }
+
+    /// How long those wait who found no place, by a number in `[0, 1)`: spread, so that they do not come back all at once, and not
+    /// until the line is empty.
+    pub fn wait_for_room(self, chance: f64) -> Duration {
+        self.ahead().mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
     }
 
     fn interval_us(self) -> i64 {
@@ -151,7 +166,7 @@ pub fn places(mark: Option<i64>, rate: Rate, wanted: usize, now: Timestamp) -> P
     // An unused rate has saved up at most its burst.
     let saved = now_us.saturating_sub(interval.saturating_mul(i64::from(rate.burst.max(1)) - 1));
     let first = mark.map_or(saved, |mark| mark.max(saved));
-    let horizon = after(now, HORIZON).as_microsecond();
+    let horizon = after(now, rate.ahead()).as_microsecond();
     let mut places = Places { now: 0, later: Vec::new(), mark: None };
     for number in 0..wanted {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
@@ -219,6 +234,20 @@ mod tests {
         let next = places(first.mark, slow, 5, at(1));
         assert_eq!((next.now, next.later.len(), next.mark), (0, 0, None));
         assert_eq!(places(first.mark, slow, 1, at(101)).later.len(), 1);
+    }
+
+    #[test]
+    fn of_a_high_rate_no_more_than_twenty_thousand_places_are_given_ahead() {
+        let fast = Rate { per_second: 1000.0, burst: 1 };
+        let found = places(None, fast, 50_000, at(0));
+        assert_eq!((found.now, found.later.len()), (1, 20_000));
+        assert_eq!(places(found.mark, fast, 10, at(0)).mark, None);
+        assert_eq!(fast.ahead(), Duration::from_secs(20));
+        assert_eq!(
+            (fast.wait_for_room(0.0), FIFTY.wait_for_room(1.0)),
+            (Duration::from_secs(10), Duration::from_secs(400))
+        );
+        assert_eq!(Rate { per_second: 1.0, burst: 1 }.ahead(), HORIZON);
     }
 
     #[test]

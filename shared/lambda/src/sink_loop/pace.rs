@@ -6,8 +6,8 @@ use std::time::Duration;
 use acequia_core::id::TenantId;
 use acequia_core::ledger::Place;
 use acequia_core::outcome::{Cause, Hold};
-use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
-use acequia_core::rate::{HORIZON, Line, Places, Stage, ahead_of, lines};
+use acequia_core::port::{Chance, Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
+use acequia_core::rate::{Line, Places, Stage, ahead_of, lines};
 use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
@@ -37,7 +37,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 continue;
             }
             let found = self.pace.take(tenant, &line, indexes.len()).await;
-            seat(items, &indexes, &line, found, now);
+            seat(items, &indexes, &line, found, now, &*self.chance);
         }
     }
 }
@@ -70,7 +70,14 @@ fn down<'i>(items: impl Iterator<Item = &'i mut Item>, error: &Unavailable) {
 }
 
 /// Gives the places to the items, in their order; those of later times wait for theirs, and those without one ask again.
-fn seat(items: &mut [Item], indexes: &[usize], line: &Line, found: Result<Places, Unavailable>, now: Timestamp) {
+fn seat(
+    items: &mut [Item],
+    indexes: &[usize],
+    line: &Line,
+    found: Result<Places, Unavailable>,
+    now: Timestamp,
+    chance: &dyn Chance,
+) {
     let places = match found {
         Ok(places) => places,
         Err(error) => {
@@ -82,8 +89,10 @@ fn seat(items: &mut [Item], indexes: &[usize], line: &Line, found: Result<Places
     for index in indexes.iter().skip(places.now) {
         let Some(item) = items.get_mut(*index) else { continue };
         let place = later.next();
-        let remaining =
-            place.map_or(HORIZON, |place| Duration::try_from(place.duration_since(now)).unwrap_or_default());
+        let remaining = match place {
+            Some(place) => Duration::try_from(place.duration_since(now)).unwrap_or_default(),
+            None => line.rate.wait_for_room(chance.unit()),
+        };
         if let Some(record) = &mut item.record {
             let message = item.message.message_id.clone();
             record.place = place.map(|at| Place { at, message, rate: line.name.clone() });

@@ -3,5 +3,6 @@
 
 mod change;
 mod keep;
+mod room;
 mod shared;
 mod world;
