@@ -208,7 +208,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
             cause.disposition(&RetryPolicy::default(), receives, receives, self.chance.unit())
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: receives, message, disposition, detail, refused: None }
+        Decided { attempts: receives, message, disposition, detail, crowd: false, refused: None }
     }
 }
 

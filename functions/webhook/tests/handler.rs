@@ -38,6 +38,7 @@ struct World {
     secrets: InMemorySecrets,
     states: InMemoryEndpoints,
     operators: InMemoryOperators,
+    parking: InMemoryParking,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
@@ -80,18 +81,19 @@ async fn world(egress: Egress, extra: &str) -> World {
         egress,
         clock: Arc::new(clock.clone()),
     };
+    let parking = InMemoryParking::new();
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
+        parking: parking.clone(),
         pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
-    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, states, operators, sink_loop }
+    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, states, operators, parking, sink_loop }
 }
 
 fn document(url: &str, extra: &str) -> String {
@@ -369,6 +371,19 @@ async fn while_a_circuit_is_open_held_deliveries_spend_no_attempt_and_no_receive
     }
     assert_eq!(world.record("held").spent, 0);
     assert!(world.reasons().is_empty());
+}
+
+#[tokio::test]
+async fn what_an_open_circuit_holds_for_a_minute_is_parked_at_once_and_spends_no_attempt() {
+    let world = world(Egress::Local, r#","strict":true,"breaker":{"cool_down":"2m"}"#).await;
+    world.switch("503");
+    world.send(0, 10).await;
+    assert!(world.deliver(&["a", "b"], 1).await.is_empty(), "they left the queue");
+    let parked: Vec<String> = world.parking.rows().into_iter().map(|row| row.key.message_id).collect();
+    assert_eq!(parked, ["a", "b"]);
+    assert_eq!((world.requests().len(), world.record("a").spent), (10, 0));
+    world.clock.advance(Duration::from_secs(90));
+    assert_eq!(world.deliver(&["c"], 1).await, ["c"], "for less than a minute it is hidden");
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 //!
 //! A hidden message counts against the 120,000 that a queue may have in flight, can be hidden for 12 hours at most, and each time it
 //! comes back it has used up one of the receives after which its queue moves it to the dead-letter queue. So a message leaves its
-//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`], or has been received so often without spending
-//! attempts that its queue would give it up soon. The sweeper sends it back when it is due; it then is a new message with a receive
+//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`], where many may wait with it ([`waits_in_a_crowd`]), or where it
+//! has been received so often without spending attempts that its queue would give it up soon. The sweeper sends it back when it is due; it then is a new message with a receive
 //! count of its own, and the mark [`RETURNED`] says how often it was received before and when it first entered the queue.
 //!
 //! Invariants:
@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::delivery::{Attribute, Incoming, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing, SINK};
 use crate::id::{SinkId, TenantId, digest};
 use crate::ledger::after;
-use crate::outcome::Disposition;
+use crate::outcome::{Cause, Disposition, Hold};
 use crate::queue::QueueArn;
 
 /// The attribute of a message that came back from parking: its [`Returned`].
@@ -30,6 +30,9 @@ pub const RETURNED: &str = "acequia-returned";
 
 /// The longest wait for which a message is hidden; for more it is parked.
 pub const LONGEST_HIDDEN: Duration = Duration::from_mins(15);
+
+/// The longest time for which an open circuit keeps a message hidden.
+const LONGEST_HELD: Duration = Duration::from_mins(1);
 
 /// How many receives may be used up beyond the attempts before a message is parked instead of hidden. A queue gives a message up after a
 /// hundred receives, more than any schedule has attempts, and what is left between is for crashes.
@@ -45,11 +48,23 @@ pub const SHARDS: u8 = 8;
 /// How long a row outlives its due time, if nobody sends it: as long as SQS keeps a message, and a day.
 const OVERDUE_KEPT: Duration = Duration::from_hours(15 * 24);
 
+/// Whether a message that this befell may wait with so many others that SQS could not hide them all: it then leaves its queue at once.
+///
+/// `has_place` says whether it has a place in the line of a rate. Of those there are only so many ([`crate::rate::MOST_AHEAD`]).
+pub fn waits_in_a_crowd(cause: &Cause, has_place: bool) -> bool {
+    match cause {
+        Cause::Held { by: Hold::Rate, .. } => !has_place,
+        Cause::Held { by: Hold::CircuitOpen, remaining } => *remaining >= LONGEST_HELD,
+        _ => false,
+    }
+}
+
 /// How a message comes back that has to wait this long: hidden in its queue, or parked.
 ///
-/// `receives` is how often SQS has handed it out, `spent` how many attempts of its schedule it has used up.
-pub fn way_back(wait: Duration, receives: u32, spent: u32, fifo: bool) -> Disposition {
-    if !fifo && (wait > LONGEST_HIDDEN || is_worn(receives, spent)) {
+/// `receives` is how often SQS has handed it out, `spent` how many attempts of its schedule it has used up, and `crowd` whether it
+/// [`waits_in_a_crowd`].
+pub fn way_back(wait: Duration, receives: u32, spent: u32, crowd: bool, fifo: bool) -> Disposition {
+    if !fifo && (crowd || wait > LONGEST_HIDDEN || is_worn(receives, spent)) {
         Disposition::Park(wait)
     } else {
         Disposition::Hide(wait)
@@ -293,18 +308,31 @@ mod tests {
     #[test]
     fn a_wait_of_a_quarter_of_an_hour_is_hidden_and_a_longer_one_is_parked() {
         let longer = LONGEST_HIDDEN + Duration::from_millis(1);
-        assert_eq!(way_back(LONGEST_HIDDEN, 1, 1, false), Disposition::Hide(LONGEST_HIDDEN));
-        assert_eq!(way_back(longer, 1, 1, false), Disposition::Park(longer));
-        assert_eq!(way_back(longer, 99, 0, true), Disposition::Hide(longer), "order is kept");
+        assert_eq!(way_back(LONGEST_HIDDEN, 1, 1, false, false), Disposition::Hide(LONGEST_HIDDEN));
+        assert_eq!(way_back(longer, 1, 1, false, false), Disposition::Park(longer));
+        assert_eq!(way_back(longer, 99, 0, true, true), Disposition::Hide(longer), "order is kept");
     }
 
     #[test]
     fn a_message_that_was_received_often_for_nothing_is_parked_however_short_the_wait() {
         let wait = Duration::from_secs(1);
-        assert_eq!(way_back(wait, 5, 0, false), Disposition::Hide(wait));
-        assert_eq!(way_back(wait, 6, 0, false), Disposition::Park(wait));
-        assert_eq!(way_back(wait, 6, 3, false), Disposition::Hide(wait), "attempts are what receives are for");
+        assert_eq!(way_back(wait, 5, 0, false, false), Disposition::Hide(wait));
+        assert_eq!(way_back(wait, 6, 0, false, false), Disposition::Park(wait));
+        assert_eq!(way_back(wait, 6, 3, false, false), Disposition::Hide(wait), "attempts are what receives are for");
         assert_eq!(unparked(wait, 6, 0), Disposition::Hide(UNPARKED));
+    }
+
+    #[test]
+    fn who_has_no_place_and_whom_a_circuit_holds_for_a_minute_waits_in_a_crowd_and_is_parked_but_from_fifo_queues() {
+        let held = |by, seconds| Cause::Held { by, remaining: Duration::from_secs(seconds) };
+        assert!(waits_in_a_crowd(&held(Hold::Rate, 1), false) && !waits_in_a_crowd(&held(Hold::Rate, 600), true));
+        assert!(waits_in_a_crowd(&held(Hold::CircuitOpen, 60), false));
+        assert!(!waits_in_a_crowd(&held(Hold::CircuitOpen, 59), false));
+        assert!(!waits_in_a_crowd(&Cause::NotDue { remaining: Duration::from_mins(10) }, false));
+        let wait = Duration::from_secs(1);
+        assert_eq!(way_back(wait, 1, 0, true, false), Disposition::Park(wait));
+        assert_eq!(way_back(wait, 1, 0, true, true), Disposition::Hide(wait));
+        assert_eq!(unparked(wait, 1, 0), Disposition::Hide(wait), "what could not be parked waits as long, hidden");
     }
 
     proptest! {
@@ -323,7 +351,7 @@ mod tests {
                 if spent == attempts {
                     break;
                 }
-                if matches!(way_back(Duration::from_secs(wait), receives, spent, false), Disposition::Park(_)) {
+                if matches!(way_back(Duration::from_secs(wait), receives, spent, false, false), Disposition::Park(_)) {
                     receives = 0;
                 }
             }

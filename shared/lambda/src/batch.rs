@@ -32,6 +32,8 @@ pub struct Decided<'m> {
     pub detail: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// Whether many may wait as it does, so that it leaves its queue at once ([`acequia_core::parking::waits_in_a_crowd`]).
+    pub crowd: bool,
     /// Why it was to be quarantined, where the dead-letter queue did not take it.
     pub refused: Option<Reason>,
 }
@@ -103,7 +105,7 @@ pub async fn park(
     for (index, (item, spent)) in decided.iter_mut().zip(spent).enumerate() {
         let (Disposition::Hide(wait), Some(spent)) = (item.disposition, *spent) else { continue };
         let fifo = item.message.queue.is_fifo();
-        let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, fifo) else { continue };
+        let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, item.crowd, fifo) else { continue };
         item.disposition = unparked(wait, item.message.receives, spent);
         if watch.suspects(&item.message.message_id) {
             continue;

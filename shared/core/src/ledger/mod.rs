@@ -91,6 +91,9 @@ pub struct Place {
     pub at: Timestamp,
     /// SQS's id of the message that has it.
     pub message: String,
+    /// The name of the rate that it is of. A record of earlier times says none, and its place is good nowhere.
+    #[serde(default)]
+    pub rate: String,
 }
 
 /// The sink's proof.

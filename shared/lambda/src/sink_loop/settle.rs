@@ -3,6 +3,7 @@
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
 use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
+use acequia_core::parking;
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
@@ -29,7 +30,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 }
                 None => (Disposition::Hide(back_off(message.receives, self.chance.unit())), String::new(), spent),
             };
-            Decided { message, disposition, detail, attempts, refused: None }
+            Decided { message, disposition, detail, attempts, crowd: waits_in_a_crowd(item), refused: None }
         };
         items.iter().map(decide).collect()
     }
@@ -75,6 +76,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         }
         unrecorded
     }
+}
+
+fn waits_in_a_crowd(item: &Item) -> bool {
+    let cause = item.attempted.as_ref().and_then(|attempted| attempted.result.as_ref().err());
+    let has_place = item.record.as_ref().is_some_and(|record| record.place.is_some());
+    cause.is_some_and(|cause| parking::waits_in_a_crowd(cause, has_place))
 }
 
 /// The record of an item as it stands now; `None` for what was not admitted, or left no trace.

@@ -1,118 +1,15 @@
-//! Rates: who may start now, who waits for a place, and who holds deliveries back.
-#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
+//! One rate: who may start now, who waits for a place, and who holds deliveries back.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
 use acequia_core::delivery::Incoming;
-use acequia_core::ledger::{Receipt, Status, after};
-use acequia_core::outcome::Cause;
+use acequia_core::ledger::{Status, after};
 use acequia_core::port::Clock as _;
-use acequia_core::queue::QueueRole;
 use acequia_core::rate::Rate;
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, SharedRate, Sink, SinkLoop, Telemetry};
-use acequia_testkit::event::lambda_event;
-use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
-};
-use jiff::Timestamp;
+use acequia_lambda::SharedRate;
+use acequia_testkit::build;
 
-const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
-
-/// Takes everything and remembers when.
-struct Counter {
-    clock: FixedClock,
-    starts: Arc<Mutex<Vec<Timestamp>>>,
-    fails: bool,
-}
-
-impl Sink for Counter {
-    const KIND: SinkKind = SinkKind::Webhook;
-
-    async fn deliver(&self, _: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let answer = |_: &Job| {
-            self.starts.lock().unwrap().push(self.clock.now());
-            let failed = Err(Cause::Status { code: 500, retry_after: None });
-            let result = if self.fails { failed } else { Ok(Receipt::default()) };
-            Attempted { result, duration: Duration::ZERO, ended_at: Some(self.clock.now()) }
-        };
-        jobs.iter().map(answer).collect()
-    }
-}
-
-struct World {
-    clock: FixedClock,
-    tenants: InMemoryTenants,
-    ledger: InMemoryLedger,
-    queues: InMemoryQueues,
-    parking: InMemoryParking,
-    rates: InMemoryRates,
-    starts: Arc<Mutex<Vec<Timestamp>>>,
-}
-
-/// One instance of the function: each has a memory of its own.
-type Instance = SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Counter>;
-
-fn document(tenant: &str, extra: &str) -> String {
-    format!(
-        r#"{{"tenant":"{tenant}","name":"Acme","sinks":[{{"id":"crm","kind":"webhook","types":["*"],
-        "url":"https://crm.example.org/","secrets":["crm"],"retry":["10s","20s"]{extra}}}]}}"#
-    )
-}
-
-fn world(extra: &str) -> World {
-    let clock = FixedClock::at(build::start());
-    let tenants = InMemoryTenants::new();
-    for tenant in ["acme", "birch"] {
-        tenants.put(&build::tenant_id(tenant), document(tenant, extra));
-    }
-    World {
-        queues: InMemoryQueues::new(clock.clone()),
-        clock,
-        tenants,
-        ledger: InMemoryLedger::new(),
-        parking: InMemoryParking::new(),
-        rates: InMemoryRates::new(),
-        starts: Arc::default(),
-    }
-}
-
-impl World {
-    fn instance(&self, shared: Option<SharedRate>) -> Instance {
-        SinkLoop {
-            tenants: CachedTenants::new(self.tenants.clone(), Arc::new(self.clock.clone())),
-            ledger: self.ledger.clone(),
-            queues: self.queues.clone(),
-            parking: self.parking.clone(),
-            pace: Pace::new(self.rates.clone(), Arc::new(self.clock.clone())).sharing(shared),
-            sink: Counter { clock: self.clock.clone(), starts: Arc::clone(&self.starts), fails: false },
-            clock: Arc::new(self.clock.clone()),
-            chance: Arc::new(SeededChance::new(1)),
-            telemetry: Telemetry::silent(),
-        }
-    }
-
-    fn starts(&self) -> usize {
-        self.starts.lock().unwrap().len()
-    }
-}
-
-fn messages(tenant: &str, from: usize, count: usize, receives: u32) -> Vec<Incoming> {
-    let message = |number: usize| {
-        let envelope = build::envelope(tenant, &number.to_string(), "t", "{}");
-        let id = format!("m-{number}");
-        Incoming { receives, ..build::incoming_delivery(&build::queue(tenant, QUEUE), &id, "crm", &envelope) }
-    };
-    (from..from + count).map(message).collect()
-}
-
-/// Handles a batch; answers how many come back.
-async fn handle(instance: &Instance, clock: &FixedClock, messages: &[Incoming]) -> usize {
-    let deadline = Deadline::at(after(clock.now(), Duration::from_mins(1)));
-    let event = serde_json::from_value(lambda_event(messages)).unwrap();
-    instance.handle(event, deadline).await.unwrap().batch_item_failures.len()
-}
+use crate::world::{document, handle, messages, world};
 
 #[tokio::test]
 async fn two_instances_together_keep_the_rate_and_the_excess_comes_back_in_its_turn() {
@@ -148,7 +45,7 @@ async fn a_backlog_is_delivered_at_the_rate_and_each_waits_once() {
             assert_eq!(handle(&instance, &world.clock, &due).await, 0, "nobody waits twice");
         }
     }
-    let starts = world.starts.lock().unwrap().clone();
+    let starts = world.times(|_| true);
     assert_eq!(starts.len(), 100);
     for start in &starts {
         // A message is hidden for whole seconds, so that the starts of a second may fall together.
@@ -195,7 +92,14 @@ async fn tenants_who_share_a_rate_have_equal_parts_of_it() {
     assert_eq!(handle(&one, &world.clock, &messages("acme", 0, 10, 1)).await, 0, "alone, a tenant has all of it");
     world.clock.advance(Duration::from_secs(11));
     assert_eq!(handle(&two, &world.clock, &messages("birch", 0, 10, 1)).await, 5, "of two, each has half");
-    assert_eq!(handle(&one, &world.clock, &messages("acme", 10, 10, 1)).await, 5);
+    assert_eq!(
+        handle(&one, &world.clock, &messages("acme", 10, 10, 1)).await,
+        9,
+        "a part that is new has saved up nothing"
+    );
+    world.clock.advance(Duration::from_secs(11));
+    assert_eq!(handle(&one, &world.clock, &messages("acme", 20, 10, 1)).await, 5);
+    assert_eq!(handle(&two, &world.clock, &messages("birch", 20, 10, 1)).await, 5);
 }
 
 #[tokio::test]
