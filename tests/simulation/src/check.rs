@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
+use acequia_core::id::SinkId;
 use acequia_core::ledger::{Record, Status};
 use acequia_core::queue::{QueueArn, QueueRole};
 
@@ -48,6 +49,12 @@ fn has_fellow_killer(events: &[EventPlan], event: &EventPlan) -> bool {
     kills(event) && events.iter().filter(is_fellow).count() > 1
 }
 
+/// Whether a row of the ledger says that this event expired before this sink had it.
+fn is_expired(row: &Record, event: &EventPlan, digest: &str, sink: &SinkId) -> bool {
+    matches!(row, Record::Delivery(record) if record.event == event.event && record.sink == *sink
+        && record.status == Status::Expired && record.digest == digest)
+}
+
 fn check_event(world: &World, index: usize) {
     let Some((event, tenant)) = ({
         let history = &world.lock().history;
@@ -74,8 +81,10 @@ fn check_event(world: &World, index: usize) {
     if event.flaw == Flaw::KillsRouter && lies_dead(QueueRole::Intake, None) {
         return;
     }
-    let recorded =
-        world.ledger.records(&tenant.id).iter().any(|row| matches!(row, Record::Route(r) if r.event == event.event));
+    let rows = world.ledger.records(&tenant.id);
+    let recorded = rows.iter().any(|row| matches!(row, Record::Route(route) if route.event == event.event));
+    let digest = acequia_core::id::digest(event.body.as_bytes());
+    let expired = |sink: &SinkId| rows.iter().any(|row| is_expired(row, &event, &digest, sink));
     let state = &mut *world.lock();
     let history = &mut state.history;
     if !history.routed.contains(&index) {
@@ -93,8 +102,13 @@ fn check_event(world: &World, index: usize) {
         let key: StoryKey = (event.identity, place);
         let Some(story) = history.stories.get(&key) else { continue };
         let done = |effect: &Effect| effect.event == index || (sink.fifo && !alone);
-        // What expired need not have had its effect any more: all is over long after the last of these times.
-        if !story.sent.contains_key(&index) || story.effects.iter().any(done) || event.expires_at.is_some() {
+        if !story.sent.contains_key(&index) || story.effects.iter().any(done) {
+            continue;
+        }
+        // What expired need not have had its effect any more, and its record says so, unless that could not be written. Where nobody
+        // claims, that of another content of the same id may stand in its place by now.
+        let replaced = !alone && story.expired.contains(&digest);
+        if event.expires_at.is_some() && (expired(&sink.id) || replaced || history.unsettled.contains(&key)) {
             continue;
         }
         // A mail whose process died of a neighbour may have been sent, and its tenant wants a person to look at such mails.

@@ -185,7 +185,7 @@ impl Driver {
         let deadline = after(self.world.clock.now(), TIMEOUT);
         {
             let history = &mut self.world.lock().history;
-            history.running.insert(number);
+            history.begin(number);
             let shown: Vec<_> = messages.iter().map(|message| (content(history, message), message.receives)).collect();
             for message in &messages {
                 if let Some(content) = content(history, message) {

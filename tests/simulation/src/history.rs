@@ -10,17 +10,18 @@ use acequia_core::ledger::{DeliveryKey, DeliveryRecord, after};
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
+use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
 use acequia_core::strikes::DEATHS_ALONE;
 
-use crate::limit;
+use crate::limit::{self, Circuits, Starts};
 use crate::ordered::order::{self, Order};
 use crate::scenario::{EventPlan, Scenario, SinkPlan};
 use crate::story::{Effect, Schedules, Story};
 use crate::trace::{Trace, since};
 
 /// How far an instance's clock may be from the true time.
-const SKEW: Duration = Duration::from_secs(1);
+pub const SKEW: Duration = Duration::from_secs(1);
 /// How long an invocation may take, with the skew of its clock.
 const INVOCATION: Duration = Duration::from_secs(62);
 
@@ -44,6 +45,8 @@ pub struct History {
     pub stories: BTreeMap<StoryKey, Story>,
     /// The invocations that run now.
     pub running: BTreeSet<u64>,
+    /// When each invocation began.
+    began: HashMap<u64, Timestamp>,
     /// When each event was first accepted.
     pub accepted: BTreeMap<usize, Timestamp>,
     /// The events whose intake message was acknowledged.
@@ -61,13 +64,12 @@ pub struct History {
     /// The deliveries whose last record could not be written.
     pub unsettled: BTreeSet<StoryKey>,
     /// Which invocations parked which events, of which sink.
-    parked: BTreeSet<(u64, usize, Option<String>)>,
+    pub parked: BTreeSet<(u64, usize, Option<String>)>,
     /// The messages whose place a parked one took.
     parked_ids: BTreeSet<String>,
-    /// How the circuits stand.
-    pub circuits: HashMap<(TenantId, SinkId), Circuit>,
-    /// By tenant and place of the sink, when attempts were made.
-    attempts: HashMap<(usize, usize), Vec<(StoryKey, Timestamp)>>,
+    circuits: Circuits,
+    /// By tenant and place of the sink, the attempts at sinks that have a rate.
+    starts: HashMap<(usize, usize), Starts<StoryKey>>,
     /// The order of groups, where a tenant's stack keeps it.
     pub order: Order,
     by_body: HashMap<String, usize>,
@@ -85,6 +87,7 @@ impl History {
             violations: Vec::new(),
             stories: BTreeMap::new(),
             running: BTreeSet::new(),
+            began: HashMap::new(),
             accepted: BTreeMap::new(),
             routed: BTreeSet::new(),
             dead: BTreeMap::new(),
@@ -94,8 +97,8 @@ impl History {
             unsettled: BTreeSet::new(),
             parked: BTreeSet::new(),
             parked_ids: BTreeSet::new(),
-            circuits: HashMap::new(),
-            attempts: HashMap::new(),
+            circuits: Circuits::default(),
+            starts: HashMap::new(),
             order: Order::default(),
             by_body: HashMap::new(),
             by_delivery: HashMap::new(),
@@ -220,21 +223,46 @@ impl History {
             story.fail(who, now);
         }
         self.hold(who, key, held);
-        let held = self.limits(key, &plan, now);
+        let held = self.limits(who, key, &plan, now);
         self.hold(who, key, held);
         let held = order::attempt(self, key);
         self.hold(who, key, held);
     }
 
-    /// Checks an attempt against the rate and the circuit of its sink.
-    fn limits(&mut self, key: StoryKey, plan: &SinkPlan, now: Timestamp) -> Result<(), String> {
+    /// An invocation begins.
+    pub fn begin(&mut self, who: u64) {
+        self.running.insert(who);
+        self.began.insert(who, self.clock.now());
+    }
+
+    fn began(&self, who: u64) -> Timestamp {
+        self.began.get(&who).copied().unwrap_or_else(build::start)
+    }
+
+    /// A change of an endpoint's circuit landed in its row.
+    pub fn turned(&mut self, who: u64, tenant: &TenantId, sink: &SinkId, circuit: &Circuit) {
+        let turned = self.circuits.turned(who, (tenant.clone(), sink.clone()), circuit, self.clock.now());
+        if let Err(broken) = turned {
+            self.report(who, format_args!("{tenant}/{sink}: {broken}"));
+        }
+    }
+
+    /// Checks an attempt against the pause, the circuit and the rate of its sink.
+    fn limits(&mut self, who: u64, key: StoryKey, plan: &SinkPlan, now: Timestamp) -> Result<(), String> {
+        let began = self.began(who);
+        limit::check_pause(self, key, began).map_err(|broken| format!("an attempt though {broken}"))?;
         let Some(event) = self.scenario.events.iter().find(|event| event.identity == key.0) else { return Ok(()) };
         let Some(tenant) = self.scenario.tenants.get(event.tenant) else { return Ok(()) };
-        let circuit = self.circuits.get(&(tenant.id.clone(), plan.id.clone()));
-        limit::check_circuit(circuit, now)?;
-        let attempts = self.attempts.entry((event.tenant, key.1)).or_default();
-        attempts.push((key, now));
-        plan.rate().map_or(Ok(()), |rate| rate.check(attempts))
+        self.circuits.check(who, &(tenant.id.clone(), plan.id.clone()), began)?;
+        let starts = self.starts.entry((event.tenant, key.1)).or_default();
+        plan.rate().map_or(Ok(()), |rate| starts.add(rate, key, began, now))
+    }
+
+    /// A claim was granted.
+    pub fn claimed(&mut self, who: u64, key: StoryKey, record: &DeliveryRecord) {
+        self.stories.entry(key).or_default().claimed(record);
+        let held = limit::check_pause(self, key, self.began(who));
+        self.hold(who, key, held.map_err(|broken| format!("a claim though {broken}")));
     }
 
     /// The attempt failed just now, and is spent.
@@ -266,17 +294,14 @@ impl History {
     pub fn written(&mut self, who: u64, key: StoryKey, record: &DeliveryRecord) {
         self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.spent));
         self.unsettled.remove(&key);
+        // The loop survives a sink that panics, so that its record is all that is to be seen of it.
+        if record.attempts.last().is_some_and(|note| note.detail == Cause::Panic.to_string()) {
+            self.report(who, format_args!("a panic: the sink of {key:?} did, or what it calls"));
+        }
         let Some(plan) = self.plan(key) else { return };
-        let schedules = self.schedules(key);
+        let schedules = Schedules::of(&self.scenario, key);
         let held = self.stories.entry(key).or_default().write(&plan, who, record, &schedules);
         self.hold(who, key, held);
-    }
-
-    fn schedules(&self, key: StoryKey) -> Schedules {
-        let event = self.scenario.events.iter().find(|event| event.identity == key.0);
-        let tenant = event.and_then(|event| self.scenario.tenants.get(event.tenant));
-        let versions = tenant.map(|tenant| tenant.versions.as_slice()).unwrap_or_default();
-        Schedules(versions.iter().filter_map(|sinks| sinks.get(key.1)).map(|sink| sink.waits).collect())
     }
 
     fn hold(&mut self, who: u64, key: StoryKey, held: Result<(), String>) {
@@ -311,55 +336,5 @@ impl History {
             // It was parked and not acknowledged, so there are two of it now.
             self.stories.entry(key).or_default().duplicated |= self.parked_ids.contains(message_id);
         }
-    }
-
-    /// A message that held this event was acknowledged: in a sink's queue, or (without a sink) in the intake queue.
-    pub fn acknowledged(&mut self, who: u64, event: usize, sink: Option<&str>) {
-        if self.parked.contains(&(who, event, sink.map(str::to_owned))) {
-            return;
-        }
-        let Some(sink) = sink else { return self.acknowledged_intake(who, event) };
-        let Some(key) = self.story_of(event, sink) else { return };
-        if self.is_over(event, Duration::ZERO) {
-            return;
-        }
-        let plan = self.plan(key);
-        let story = plan.as_ref().zip(self.stories.get(&key));
-        if !story.is_some_and(|(plan, story)| story.is_safe(plan, event)) {
-            self.report(
-                who,
-                format_args!(
-                    "a message of event {event} to {sink} {key:?} was acknowledged without effect or dead letter"
-                ),
-            );
-        }
-    }
-
-    fn acknowledged_intake(&mut self, who: u64, event: usize) {
-        self.routed.insert(event);
-        if self.dead.contains_key(&event) || self.versions_of(event).any(|version| self.is_routed_by(event, version)) {
-            return;
-        }
-        self.report(who, format_args!("event {event} was acknowledged without all its deliveries"));
-    }
-
-    /// The versions by which an event may have been routed so far: all since it was accepted, and those that an instance could
-    /// still have in memory then (5 s, and its clock's skew).
-    pub fn versions_of(&self, event: usize) -> impl Iterator<Item = usize> {
-        let plan = self.event(event);
-        let published = plan.and_then(|plan| self.published.get(plan.tenant)).map(Vec::as_slice).unwrap_or_default();
-        let accepted = self.accepted.get(&event).copied().unwrap_or_else(build::start);
-        let since = accepted.checked_sub(Duration::from_secs(10)).unwrap_or(accepted);
-        let first = published.iter().rposition(|at| *at <= since).unwrap_or(0);
-        first..published.len()
-    }
-
-    fn is_routed_by(&self, event: usize, version: usize) -> bool {
-        let Some(plan) = self.event(event) else { return false };
-        let tenant = self.scenario.tenants.get(plan.tenant);
-        let sinks = tenant.and_then(|tenant| tenant.versions.get(version)).into_iter().flatten();
-        sinks.enumerate().filter(|(_, sink)| sink.takes(plan)).all(|(place, _)| {
-            self.stories.get(&(plan.identity, place)).is_some_and(|story| story.sent.contains_key(&event))
-        })
     }
 }

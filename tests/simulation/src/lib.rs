@@ -6,7 +6,7 @@
 //!   that moves dead letters back.
 //! - [`port`] and [`peril`] stand between the code and the in-memory ports: each call can be refused, slowed down, repeated, lose its
 //!   answer, or be the last of its process.
-//! - [`history`] and [`story`] hold what was seen and check it as it comes; [`limit`] what rates and circuits allow;
+//! - [`history`] and [`story`] hold what was seen and check it as it comes; [`limit`] what rates, circuits and pauses allow, [`acknowledged`] what may be acknowledged;
 //!   [`check`] what must hold in the end.
 //! - [`sweep`] runs many seeds.
 //! - [`mutation`] breaks the protocol on purpose: a simulator that finds nothing then would prove nothing.
@@ -16,6 +16,7 @@
 //!
 //! Not simulated: HTTP (the webhook sink here is a stand-in), and the adapters to AWS.
 
+pub mod acknowledged;
 pub mod check;
 pub mod consent;
 pub mod dice;

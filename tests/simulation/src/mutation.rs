@@ -19,6 +19,20 @@ pub enum Mutation {
     DueAtOnce,
     /// Nobody hears of circuits that are open.
     IgnoreCircuit,
+    /// Nobody hears that an endpoint is probed, and whoever would probe it is told that it may.
+    ElectAll,
+    /// Nobody hears that a sink is paused.
+    IgnorePause,
+    /// A look at a delivery that is not due makes it due.
+    LookHastens,
+    /// The ledger forgets the attempts of deliveries that nobody claims.
+    ForgetAttempts,
+    /// That a delivery expired is recorded nowhere.
+    ForgetExpired,
+    /// The store of configurations panics now and then.
+    Panic,
+    /// The webhook sink panics now and then.
+    PanicInSink,
     /// Places of a rate are taken without a look at who else takes them.
     IgnoreRate,
     /// The ledger forgets whose a record is: tenants share their keys.
@@ -35,8 +49,8 @@ impl Mutation {
     /// Those that break order, which the family `ordered` finds.
     pub const OF_ORDER: [Self; 3] = [Self::SkipStop, Self::ForgetGroup, Self::ForgetGroupAtIntake];
 
-    /// All others.
-    pub const ALL: [Self; 10] = [
+    /// The others that break the protocol.
+    pub const ALL: [Self; 15] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,
         Self::CompleteFirst,
@@ -45,6 +59,11 @@ impl Mutation {
         Self::BelieveParking,
         Self::DueAtOnce,
         Self::IgnoreCircuit,
+        Self::ElectAll,
+        Self::IgnorePause,
+        Self::LookHastens,
+        Self::ForgetAttempts,
+        Self::ForgetExpired,
         Self::IgnoreRate,
         Self::ShareLedger,
     ];

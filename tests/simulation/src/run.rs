@@ -1,6 +1,8 @@
 //! One run: a seed decides everything, and what must hold is checked.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use acequia_core::ledger::after;
@@ -63,13 +65,39 @@ impl Family {
         format!("cargo xtask simulate --family {} --seed {seed}", self.as_str())
     }
 
-    /// Runs one seed, with nothing broken.
+    /// Runs one seed, with nothing broken. A panic is a violation of its seed, also where it makes what a run begins with.
     pub fn run(self, seed: u64, keep_trace: bool) -> Report {
-        match self {
+        let run = || match self {
             Self::Delivery => run(seed, Options { keep_trace, mutation: None }),
             Self::Consent => crate::consent::run(seed, crate::consent::Options { keep_trace, mutation: None }),
             Self::Ordered => crate::ordered::run(seed, Options { keep_trace, mutation: None }),
-        }
+        };
+        catch_unwind(run).unwrap_or_else(|panic| Report {
+            seed,
+            violations: vec![format!("a panic: {}", words(&*panic))],
+            hash: 0,
+            trace: Vec::new(),
+            effects: 0,
+        })
+    }
+}
+
+/// How many lines of a trace are shown where a seed fails.
+const SHOWN: usize = 60;
+
+impl Report {
+    /// What people read of a seed that fails: what it broke, the end of its trace, and how to see all of it.
+    pub fn describe(&self, family: Family) -> String {
+        let (seed, broken) = (self.seed, self.violations.join("; "));
+        let end = self.trace.get(self.trace.len().saturating_sub(SHOWN)..).unwrap_or_default();
+        let trace = if end.is_empty() { "there is none".to_owned() } else { end.join("\n") };
+        format!(
+            "{} seed {seed}: {broken}\nthe last {} of {} lines of its trace:\n{trace}\nall of it: {}",
+            family.as_str(),
+            end.len(),
+            self.trace.len(),
+            family.replay(seed)
+        )
     }
 }
 
@@ -111,7 +139,7 @@ pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options
     }
     acequia_lambda::mutation::skip_fold(options.mutation == Some(Mutation::SkipFold));
     acequia_lambda::mutation::skip_stop(options.mutation == Some(Mutation::SkipStop));
-    live(&world);
+    guard(&world, || live(&world));
     acequia_lambda::mutation::skip_fold(false);
     acequia_lambda::mutation::skip_stop(false);
     let history = &mut world.lock().history;
@@ -122,6 +150,18 @@ pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options
         effects: history.stories.values().map(|story| story.effects.len()).sum(),
         trace: std::mem::replace(&mut history.trace, crate::trace::Trace::new(false)).into_lines(),
     }
+}
+
+/// Lets a run go on; where it panics, that is what the run came to.
+pub(crate) fn guard(world: &World, live: impl FnOnce()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(live)) else { return };
+    world.lock().history.report(0, format_args!("a panic: {}", words(&*panic)));
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
 
 /// Chaos, then peace until all is quiet, then a redrive of everything, and peace again.

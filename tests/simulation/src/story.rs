@@ -6,7 +6,8 @@ use std::time::Duration;
 use acequia_core::ledger::{DeliveryRecord, Status, after};
 use jiff::Timestamp;
 
-use crate::scenario::SinkPlan;
+use crate::history::StoryKey;
+use crate::scenario::{Scenario, SinkPlan};
 
 /// An attempt may come this much before its due time: the clocks of two instances differ by up to 2 s, and the ledger lets a
 /// delivery start 2 s early by the second of them.
@@ -50,6 +51,8 @@ pub struct Story {
     rounds: BTreeSet<String>,
     /// Before when no further attempt may be made.
     not_before: Option<Timestamp>,
+    /// The digests of the events of which the ledger was told that they expired.
+    pub expired: BTreeSet<String>,
     /// The status that was last written to the ledger.
     pub written: Option<Status>,
 }
@@ -59,6 +62,14 @@ pub struct Story {
 pub struct Schedules(pub Vec<&'static [u64]>);
 
 impl Schedules {
+    /// Those of the sink of a delivery.
+    pub fn of(scenario: &Scenario, key: StoryKey) -> Self {
+        let event = scenario.events.iter().find(|event| event.identity == key.0);
+        let tenant = event.and_then(|event| scenario.tenants.get(event.tenant));
+        let versions = tenant.map(|tenant| tenant.versions.as_slice()).unwrap_or_default();
+        Self(versions.iter().filter_map(|sinks| sinks.get(key.1)).map(|sink| sink.waits).collect())
+    }
+
     fn most_attempts(&self) -> u32 {
         self.0.iter().map(|waits| u32::try_from(waits.len()).unwrap_or(u32::MAX).saturating_add(1)).max().unwrap_or(1)
     }
@@ -145,22 +156,23 @@ impl Story {
         schedules: &Schedules,
     ) -> Result<(), String> {
         self.written = Some(record.status);
+        if record.status == Status::Expired {
+            self.expired.insert(record.digest.clone());
+        }
         for effect in self.effects.iter_mut().filter(|effect| effect.by == by && effect.settled.is_none()) {
             effect.settled = Some(record.status);
         }
         let failed_at = self.failing.remove(&by);
-        self.not_before = match (record.status, failed_at) {
-            (Status::Retry, Some(at)) => Some(after(at, schedules.least_wait(record.spent))),
-            _ => None,
-        };
-        self.recorded += u32::from(failed_at.is_some());
-        let attempts = self.recorded;
-        if record.status == Status::Quarantined {
-            self.recorded = 0;
+        // A record without an attempt, such as that of a hold, brings no attempt forward.
+        if let (Status::Retry, Some(at)) = (record.status, failed_at) {
+            self.not_before = Some(after(at, schedules.least_wait(record.spent)));
         }
+        self.recorded += u32::from(failed_at.is_some());
         let most = schedules.most_attempts();
-        if plan.claims && (attempts > most || record.spent > most) {
-            return Err(format!("{} attempts are spent, and the schedule has {most}", attempts.max(record.spent)));
+        // Copies that are attempted at the same time each spend an attempt, and write over each other.
+        let spent = record.spent.max(if self.is_serial(plan) { self.recorded } else { 0 });
+        if spent > most {
+            return Err(format!("{spent} attempts are spent, and the schedule has {most}"));
         }
         Ok(())
     }

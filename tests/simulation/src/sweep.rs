@@ -36,14 +36,8 @@ pub fn sweep(family: Family, seeds: Range<u64>, notice: impl Fn(&Report) + Sync)
 pub fn hold(family: Family, seeds: Range<u64>) -> Result<(), String> {
     let failed = sweep(family, seeds, |_| ());
     let Some(first) = failed.first() else { return Ok(()) };
-    let trace = family.run(first.seed, true).trace.join("\n");
-    Err(format!(
-        "{} seeds failed; the first is {}: {:?}\n{trace}\n{}",
-        failed.len(),
-        first.seed,
-        first.violations,
-        family.replay(first.seed)
-    ))
+    let first = family.run(first.seed, true);
+    Err(format!("{} seeds failed; the first is\n{}", failed.len(), first.describe(family)))
 }
 
 /// The first of the seeds whose first violation has one of the words: a seed may break another rule before.

@@ -15,6 +15,7 @@ use futures::future::{Either, select};
 use webhook::breakers::Breakers;
 
 use crate::history::StoryKey;
+use crate::mutation::Mutation;
 use crate::peril::Instance;
 use crate::port::Perilous;
 
@@ -93,6 +94,9 @@ impl SimulatedWebhook {
     }
 
     async fn request(&self, event: usize, key: StoryKey) -> Result<Receipt, Cause> {
+        if self.instance.world.mutation == Some(Mutation::PanicInSink) {
+            assert!(self.instance.world.lock().dice.below(5) > 0, "the webhook sink panics on purpose");
+        }
         let status = |code| Err(Cause::Status { code, retry_after: None });
         let Some(call) = self.instance.call("webhook request").await else {
             return Err(Cause::Connection("no connection could be made"));

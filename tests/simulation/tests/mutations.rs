@@ -60,6 +60,32 @@ fn sending_while_a_circuit_is_open_is_found() {
 }
 
 #[test]
+fn probing_beside_the_one_that_was_elected_is_found() {
+    // Where the second one is elected in the row itself, that is seen before its attempt.
+    assert_found(Mutation::ElectAll, &["beside the one probe", "probed before its time"]);
+}
+
+#[test]
+fn sending_to_a_paused_sink_is_found() {
+    assert_found(Mutation::IgnorePause, &["the sink is paused or off"]);
+}
+
+#[test]
+fn a_look_that_makes_a_delivery_due_is_found() {
+    assert_found(Mutation::LookHastens, &["before its time"]);
+}
+
+#[test]
+fn retrying_without_end_what_nobody_claims_is_found() {
+    assert_found(Mutation::ForgetAttempts, &["attempts are spent"]);
+}
+
+#[test]
+fn dropping_what_expired_without_a_record_is_found() {
+    assert_found(Mutation::ForgetExpired, &["without effect or dead letter"]);
+}
+
+#[test]
 fn taking_places_that_others_have_is_found() {
     assert_found(Mutation::IgnoreRate, &["and the rate is"]);
 }

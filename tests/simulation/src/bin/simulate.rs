@@ -66,6 +66,9 @@ fn replay(family: Family, seed: u64, arguments: &Arguments) -> bool {
     }
     println!("seed {seed}: {} effects, trace {:016x}", report.effects, report.hash);
     report.violations.iter().for_each(|violation| println!("violation: {violation}"));
+    if broken {
+        println!("again: {}", family.replay(seed));
+    }
     !broken
 }
 
@@ -83,8 +86,8 @@ fn sweep(family: Family, arguments: &Arguments) -> usize {
     let took = bar.elapsed();
     bar.finish_and_clear();
     for report in failed.iter().take(arguments.show) {
-        eprintln!("{} seed {}: {}", family.as_str(), report.seed, report.violations.join("; "));
-        eprintln!("  replay: {}", family.replay(report.seed));
+        // Its trace is kept only now, because that of every seed would be too much.
+        eprintln!("{}\n", family.run(report.seed, true).describe(family));
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let rate = f64::from(u32::try_from(seeds).unwrap_or(u32::MAX)) / took.as_secs_f64().max(0.001);

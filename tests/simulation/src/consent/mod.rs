@@ -79,7 +79,7 @@ pub fn run(seed: u64, options: Options) -> Report {
     let state = State { dice, weather, history, outages: BTreeSet::new() };
     let world = World::new(clock, state, run::Options::default());
     let scene = Scene::new(world, scenario, options.mutation);
-    live(&scene);
+    run::guard(&scene.world, || live(&scene));
     let effects = scene.seen().arrived.len();
     let history = &mut scene.world.lock().history;
     Report {

@@ -18,7 +18,11 @@ impl EndpointStore for Perilous {
         if !self.0.end(&call).await {
             return Err(unavailable(READ));
         }
-        if self.0.world.mutation == Some(Mutation::IgnoreCircuit) { Ok(None) } else { answer }
+        match (self.0.world.mutation, answer) {
+            (Some(Mutation::IgnoreCircuit), _) => Ok(None),
+            (Some(Mutation::ElectAll), Ok(Some(state))) => Ok(Some(unprobed(state))),
+            (_, answer) => answer,
+        }
     }
 
     async fn change(&self, tenant: &TenantId, sink: &SinkId, state: &EndpointState) -> Result<bool, Unavailable> {
@@ -32,7 +36,10 @@ impl EndpointStore for Perilous {
                 Circuit::Probing { .. } => "probed",
             };
             history.note(self.0.invocation(), format_args!("the circuit of {tenant}/{sink} is {word}"));
-            history.circuits.insert((tenant.clone(), sink.clone()), state.circuit.clone());
+            history.turned(self.0.invocation(), tenant, sink, &state.circuit);
+        }
+        if self.0.world.mutation == Some(Mutation::ElectAll) && matches!(state.circuit, Circuit::Probing { .. }) {
+            answer = Ok(true);
         }
         if call.repeated {
             answer = self.0.world.endpoints.change(tenant, sink, state).await;
@@ -43,6 +50,15 @@ impl EndpointStore for Perilous {
     async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {
         self.0.world.endpoints.states(tenant).await
     }
+}
+
+/// The same, as if nobody probed and the next probe were due.
+fn unprobed(state: EndpointState) -> EndpointState {
+    let circuit = match state.circuit {
+        Circuit::Probing { since, trips, .. } => Circuit::Open { until: since, since, trips },
+        other => other,
+    };
+    EndpointState { circuit, ..state }
 }
 
 impl Operators for Perilous {

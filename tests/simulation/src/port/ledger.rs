@@ -33,6 +33,9 @@ impl Perilous {
         let verdict = ledger.claim(&owner, std::slice::from_ref(&self.request(request))).await.pop();
         let verdict = verdict.unwrap_or_else(|| Err(unavailable(CLAIM)))?;
         self.see_verdict(tenant, request, &verdict);
+        if let (Some(Mutation::LookHastens), Verdict::NotDue(_)) = (self.0.world.mutation, &verdict) {
+            self.hasten(tenant, request).await;
+        }
         match (self.0.world.mutation, verdict) {
             (Some(Mutation::AcknowledgeInProgress), Verdict::InProgress(_)) => Ok(Verdict::Done),
             (Some(Mutation::CompleteFirst), Verdict::Claimed { record, ambiguous }) => {
@@ -42,6 +45,15 @@ impl Perilous {
                 Ok(Verdict::Claimed { record, ambiguous })
             }
             (_, verdict) => Ok(verdict),
+        }
+    }
+
+    /// A broken look: the record is due now, and nothing was attempted.
+    async fn hasten(&self, tenant: &TenantId, request: &ClaimRequest) {
+        let stands = self.0.world.ledger.read(&self.owner(tenant), std::slice::from_ref(&request.key)).await;
+        for record in stands.ok().into_iter().flatten().flatten() {
+            let due = DeliveryRecord { due_at: Some(request.now), ..record };
+            self.write_one(tenant, &Record::Delivery(Box::new(due))).await.ok();
         }
     }
 
@@ -59,13 +71,26 @@ impl Perilous {
         };
         history.note(self.0.invocation(), format_args!("{word} {key:?}"));
         if let Verdict::Claimed { record, .. } = verdict {
-            history.stories.entry(key).or_default().claimed(record);
+            history.claimed(self.0.invocation(), key, record);
         }
     }
 
     /// Writes one row for real, and sees it.
     async fn write_one(&self, tenant: &TenantId, record: &Record) -> Result<(), Unavailable> {
         let mut record = record.clone();
+        match (self.0.world.mutation, &mut record) {
+            (Some(Mutation::ForgetExpired), Record::Delivery(delivery)) if delivery.status == Status::Expired => {
+                return Ok(());
+            }
+            (Some(Mutation::ForgetAttempts), Record::Delivery(delivery)) => {
+                let history = &self.0.world.lock().history;
+                let plan = history.story_of_key(tenant, &delivery.key()).and_then(|key| history.plan(key));
+                if plan.is_some_and(|plan| !plan.claims) {
+                    delivery.spent = 0;
+                }
+            }
+            _ => {}
+        }
         if let (Some(Mutation::DueAtOnce), Record::Delivery(delivery)) = (self.0.world.mutation, &mut record) {
             delivery.due_at = delivery.due_at.map(|_| delivery.updated_at);
         }

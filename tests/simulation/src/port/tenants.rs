@@ -4,13 +4,20 @@ use acequia_core::id::TenantId;
 use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
 
 use super::Perilous;
+use crate::mutation::Mutation;
 use crate::peril::unavailable;
 
 impl TenantStore for Perilous {
     async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
         const OPERATION: &str = "read the tenant's configuration";
         let Some(call) = self.0.call("tenants.current").await else { return Err(unavailable(OPERATION)) };
-        let answer = self.0.world.tenants.current(tenant).await;
+        if self.0.world.mutation == Some(Mutation::Panic) {
+            assert!(self.0.world.lock().dice.below(20) > 0, "the store of configurations panics on purpose");
+        }
+        let mut answer = self.0.world.tenants.current(tenant).await;
+        if let (Some(Mutation::IgnorePause), Ok(Some(stored))) = (self.0.world.mutation, &mut answer) {
+            stored.document = stored.document.replace("\"paused\":true", "\"paused\":false");
+        }
         if self.0.end(&call).await { answer } else { Err(unavailable(OPERATION)) }
     }
 
