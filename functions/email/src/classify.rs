@@ -8,6 +8,7 @@ use acequia_core::outcome::Cause;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use hyper_util::client::legacy::Error as Unmade;
 
 use crate::mailer::MailError;
 
@@ -38,7 +39,7 @@ pub fn ses(error: &SdkError<SendEmailError, HttpResponse>) -> MailError {
 fn never_left(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()) {
+        if error.downcast_ref::<Unmade>().is_some_and(Unmade::is_connect) {
             return true;
         }
         cause = error.source();

@@ -268,7 +268,7 @@ mod tests {
         let own = |numbers: &str| (Stage::Own, format!("crm#{numbers}"));
         assert_eq!(names(None, None), []);
         assert_eq!(names(Some(1.0), None), [own("1000000us#1")]);
-        assert_eq!(names(None, Some(&part)), [shared.clone()]);
+        assert_eq!(names(None, Some(&part)), std::slice::from_ref(&shared));
         assert_eq!(names(Some(50.0), Some(&part)), [shared.clone(), own("20000us#50")]);
         assert_eq!(names(Some(49.0), Some(&part)), [door, shared, own("20408us#49")]);
     }

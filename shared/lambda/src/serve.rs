@@ -24,13 +24,14 @@ where
     R: Future<Output = Result<SqsBatchResponse, UnusableBatch>>,
 {
     let handle = &handle;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+    // What an invocation needs is large, and is kept off the stack: once for the process.
+    Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
         handle(event.payload, deadline).await.map_err(|error| {
             tracing::error!(request.id = event.context.request_id, error = %error, "the batch comes back as a whole");
             Error::from(error)
         })
-    }))
+    })))
     .await
 }
 

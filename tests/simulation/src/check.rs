@@ -32,21 +32,13 @@ pub fn check(world: &World) {
 
 /// Whether a dead-letter queue holds this event (of this sink).
 ///
-/// SQS itself must have moved none there in the end: then all was calm, and each has its reason. But (`worn`) several events of one group that kill
-/// come and go together: each death is a receive of all of them, and SQS may come first.
-fn lies_dead(world: &World, queue: &QueueArn, body: &str, sink: Option<&str>, worn: bool) -> bool {
+/// SQS itself must have moved none there in the end: then all was calm, and each has its reason.
+fn lies_dead(world: &World, queue: &QueueArn, body: &str, sink: Option<&str>) -> bool {
     world.queues.messages(queue).iter().any(|message| {
         let of = message.attributes.get(acequia_core::delivery::SINK).and_then(|attribute| attribute.as_text());
         let has_reason = message.attributes.contains_key(acequia_core::delivery::REASON);
-        message.body == body && of == sink && (worn || has_reason)
+        message.body == body && of == sink && has_reason
     })
-}
-
-/// Whether it kills, and another event of its group does, too.
-fn has_fellow_killer(events: &[EventPlan], event: &EventPlan) -> bool {
-    let kills = |event: &EventPlan| matches!(event.flaw, Flaw::KillsRouter | Flaw::KillsSinks);
-    let is_fellow = |other: &&EventPlan| other.tenant == event.tenant && other.group == event.group && kills(other);
-    kills(event) && events.iter().filter(is_fellow).count() > 1
 }
 
 /// Whether a row of the ledger says that this event expired before this sink had it.
@@ -65,9 +57,7 @@ fn check_event(world: &World, index: usize) {
     }) else {
         return;
     };
-    let worn = tenant.ordered && has_fellow_killer(&world.lock().history.scenario.events, &event);
-    let lies_dead =
-        |role, sink: Option<&str>| lies_dead(world, &tenant.dead_letter_queue(role), &event.body, sink, worn);
+    let lies_dead = |role, sink: Option<&str>| lies_dead(world, &tenant.dead_letter_queue(role), &event.body, sink);
     if matches!(event.flaw, Flaw::NotJson | Flaw::Foreign) {
         if !lies_dead(QueueRole::Intake, None) {
             world

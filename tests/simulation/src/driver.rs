@@ -27,8 +27,10 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// The schedule calls the sweeper this often, and up to as much later.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// SQS's own redrive: the attempts of the longest schedule, and ten.
+/// SQS's own redrive of a standard queue: far fewer receives than the stack's hundred, so that what uses them up is found.
 const MOST_RECEIVES: u32 = 14;
+/// Of a FIFO queue, of which nothing is parked: as in the stack.
+const MOST_RECEIVES_FIFO: u32 = 1000;
 
 /// A run that takes more steps than this goes round in circles.
 const MOST_STEPS: usize = 400_000;
@@ -76,7 +78,8 @@ impl Driver {
         for tenant in &tenants {
             for role in ROLES {
                 let (queue, dead) = (tenant.queue(role), tenant.dead_letter_queue(role));
-                world.queues.redrive_to(&queue, &dead, MOST_RECEIVES);
+                let most = if queue.is_fifo() { MOST_RECEIVES_FIFO } else { MOST_RECEIVES };
+                world.queues.redrive_to(&queue, &dead, most);
                 queues.push((role, queue));
             }
         }

@@ -10,13 +10,13 @@ use crate::world::{Instance, World, most_within, world_of};
 const TEN: Duration = Duration::from_secs(10);
 
 /// Twenty a second for all.
-fn mail() -> Option<SharedRate> {
-    Some(SharedRate { name: "mail", rate: Rate { per_second: 20.0, burst: 20 } })
+fn mail() -> SharedRate {
+    SharedRate { name: "mail", rate: Rate { per_second: 20.0, burst: 20 } }
 }
 
 /// Instances that know already that two tenants share the rate.
 async fn instances(world: &World) -> Vec<Instance> {
-    let instances = vec![world.instance(mail()), world.instance(mail())];
+    let instances = vec![world.instance(Some(mail())), world.instance(Some(mail()))];
     for _ in 0..2 {
         world.enqueue("acme", "plain", 1_000_000 + world.starts(), 2).await;
         world.enqueue("birch", "plain", 1_000_000 + world.starts(), 2).await;

@@ -80,6 +80,10 @@ impl Perilous {
         let mut record = record.clone();
         match (self.0.world.mutation, &mut record) {
             (Some(Mutation::ForgetExpired), Record::Delivery(delivery)) if delivery.status == Status::Expired => {
+                let history = &mut self.0.world.lock().history;
+                if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
+                    history.unsettled.remove(&key);
+                }
                 return Ok(());
             }
             (Some(Mutation::ForgetAttempts), Record::Delivery(delivery)) => {
