@@ -97,7 +97,8 @@ fn check_event(world: &World, index: usize) {
         }
         // What expired need not have had its effect any more, and its record says so, unless that could not be written. Where nobody
         // claims, that of another content of the same id may stand in its place by now.
-        let replaced = !alone && story.expired.contains(&digest);
+        let unwritten = || history.expired_unwritten.contains(&(key, digest.clone()));
+        let replaced = !alone && (story.expired.contains(&digest) || unwritten());
         if event.expires_at.is_some() && (expired(&sink.id) || replaced || history.unsettled.contains(&key)) {
             continue;
         }

@@ -61,6 +61,8 @@ pub struct History {
     pub deaths: BTreeMap<Content, u32>,
     /// The identities whose routing could not be recorded.
     pub unrecorded: BTreeSet<usize>,
+    /// The contents, by their digest, whose expiry could not be recorded.
+    pub expired_unwritten: BTreeSet<(StoryKey, String)>,
     /// The deliveries whose last record could not be written.
     pub unsettled: BTreeSet<StoryKey>,
     /// Which invocations parked which events, of which sink.
@@ -94,6 +96,7 @@ impl History {
             held: BTreeMap::new(),
             deaths: BTreeMap::new(),
             unrecorded: BTreeSet::new(),
+            expired_unwritten: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             parked: BTreeSet::new(),
             parked_ids: BTreeSet::new(),
@@ -147,6 +150,14 @@ impl History {
     pub fn died(&mut self, message_id: &str) {
         if let Some(content) = self.held.get(message_id) {
             *self.deaths.entry(content.clone()).or_default() += 1;
+        }
+    }
+
+    /// An invocation that seemed to have died with this message did not.
+    pub fn forgiven(&mut self, message_id: &str) {
+        let deaths = self.held.get(message_id).and_then(|content| self.deaths.get_mut(content));
+        if let Some(deaths) = deaths {
+            *deaths = deaths.saturating_sub(1);
         }
     }
 

@@ -83,6 +83,7 @@ impl Perilous {
                 let history = &mut self.0.world.lock().history;
                 if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
                     history.unsettled.remove(&key);
+                    history.expired_unwritten.remove(&(key, delivery.digest.clone()));
                 }
                 return Ok(());
             }
@@ -127,6 +128,9 @@ impl Perilous {
             Record::Delivery(delivery) => {
                 if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
                     history.unsettled.insert(key);
+                    if delivery.status == Status::Expired {
+                        history.expired_unwritten.insert((key, delivery.digest.clone()));
+                    }
                 }
             }
         }

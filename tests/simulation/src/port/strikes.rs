@@ -19,55 +19,66 @@ impl Strikes for Perilous {
     }
 
     async fn strike(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
-        let Some(call) = self.0.call("strikes.write").await else { return self.none_written(tenant, strikes).await };
+        let ids: Vec<String> = strikes.iter().map(|strike| strike.message_id.clone()).collect();
+        let stand = self.0.world.ledger.strikes(tenant, &ids).await.unwrap_or_default();
+        let says_more = |(strike, stands): (&Strike, Option<Strike>)| {
+            stands.filter(|stands| stands.alone > strike.alone).map(|stands| stands.message_id)
+        };
+        // Where one that says more stays, it tells of a death: until the other is written, and whoever asks need not wait for that.
+        let counted: Vec<String> = strikes.iter().zip(stand).filter_map(says_more).collect();
+        self.count(&counted);
+        let down = || strikes.iter().map(|_| Err(unavailable(WRITE))).collect();
+        let Some(call) = self.0.call("strikes.write").await else { return down() };
         let mut answers = Vec::with_capacity(strikes.len());
         for strike in strikes {
             if self.0.entry_fails(&call) {
-                answers.push(self.unwritten(tenant, strike).await);
+                answers.push(Err(unavailable(WRITE)));
             } else {
                 answers.extend(self.0.world.ledger.strike(tenant, std::slice::from_ref(strike)).await);
             }
         }
-        if self.0.end(&call).await { answers } else { self.none_written(tenant, strikes).await }
+        if !self.0.end(&call).await {
+            return down();
+        }
+        self.forgive(&counted, &ids, &answers);
+        answers
     }
 
     async fn take_back(&self, tenant: &TenantId, message_ids: &[String]) -> Vec<Result<(), Unavailable>> {
-        let down = || message_ids.iter().map(|id| self.unforgiven(id)).collect();
+        // A strike that stays tells of a death, too.
+        self.count(message_ids);
+        let down = || message_ids.iter().map(|_| Err(unavailable(TAKE_BACK))).collect();
         let Some(call) = self.0.call("strikes.take_back").await else { return down() };
         let mut answers = Vec::with_capacity(message_ids.len());
         for id in message_ids {
             if self.0.entry_fails(&call) {
-                answers.push(self.unforgiven(id));
+                answers.push(Err(unavailable(TAKE_BACK)));
             } else {
                 answers.extend(self.0.world.ledger.take_back(tenant, std::slice::from_ref(id)).await);
             }
         }
-        if self.0.end(&call).await { answers } else { down() }
+        if !self.0.end(&call).await {
+            return down();
+        }
+        self.forgive(message_ids, message_ids, &answers);
+        answers
     }
 }
 
 impl Perilous {
-    async fn none_written(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
-        let mut answers = Vec::with_capacity(strikes.len());
-        for strike in strikes {
-            answers.push(self.unwritten(tenant, strike).await);
-        }
-        answers
+    /// For who finds these strikes, an invocation died with the message.
+    fn count(&self, ids: &[String]) {
+        let history = &mut self.0.world.lock().history;
+        ids.iter().for_each(|id| history.died(id));
     }
 
-    /// A strike was not written; where it was to stand in place of one that says more, that one stays.
-    async fn unwritten(&self, tenant: &TenantId, strike: &Strike) -> Result<(), Unavailable> {
-        let stands = self.0.world.ledger.strikes(tenant, std::slice::from_ref(&strike.message_id)).await;
-        let stands = stands.ok().and_then(|mut found| found.pop().flatten());
-        if stands.is_some_and(|stands| stands.alone > strike.alone) {
-            return self.unforgiven(&strike.message_id);
+    /// Those that were counted and went well after all count no more.
+    fn forgive(&self, counted: &[String], ids: &[String], answers: &[Result<(), Unavailable>]) {
+        let history = &mut self.0.world.lock().history;
+        for (id, answer) in ids.iter().zip(answers) {
+            if answer.is_ok() && counted.contains(id) {
+                history.forgiven(id);
+            }
         }
-        Err(unavailable(WRITE))
-    }
-
-    /// A strike stays: for who finds it, an invocation died with this message.
-    fn unforgiven(&self, message_id: &str) -> Result<(), Unavailable> {
-        self.0.world.lock().history.died(message_id);
-        Err(unavailable(TAKE_BACK))
     }
 }
