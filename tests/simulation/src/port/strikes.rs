@@ -69,7 +69,9 @@ impl Perilous {
     /// For who finds these strikes, an invocation died with the message.
     fn count(&self, ids: &[String]) {
         let history = &mut self.0.world.lock().history;
-        ids.iter().for_each(|id| history.died(id));
+        for id in ids {
+            history.died(id);
+        }
     }
 
     /// Those that were counted and went well after all count no more.
