@@ -4,7 +4,6 @@
 //! consent that asks, only while there is something to answer. What cannot be looked up delays the mail, and loses none.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +18,8 @@ use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
 use acequia_core::proca;
 use acequia_core::template::Context;
-use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
+use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
-use futures::future::{Either, select};
 use serde_json::Value as Json;
 
 use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
@@ -81,10 +79,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
     }
 
     async fn in_time<T>(&self, look_ups: impl Future<Output = T>) -> Option<T> {
-        match select(pin!(look_ups), self.clock.sleep(LOOK_UPS)).await {
-            Either::Left((found, _)) => Some(found),
-            Either::Right(((), _)) => None,
-        }
+        within(&*self.clock, LOOK_UPS, look_ups).await
     }
 
     /// The mail, and whether the day's cap counts it; or why it is not to be sent now.

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
-use crate::parking::batch::Table;
+use crate::table::Table;
 
 /// The attribute with the record.
 const DOC: &str = "doc";

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
-use crate::parking::batch::Table;
+use crate::table::Table;
 
 /// A queue keeps messages for 14 days at most; no dead letter outlives its entry.
 const KEPT: Duration = Duration::from_hours(24 * 20);

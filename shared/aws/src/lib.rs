@@ -22,6 +22,7 @@ mod ports;
 mod queues;
 mod rates;
 mod secrets;
+mod table;
 mod tenants;
 mod trust;
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
-use crate::parking::batch::Table;
+use crate::table::Table;
 
 const SUPPRESSED: &str = "suppressed";
 const FAILURES: &str = "failures";

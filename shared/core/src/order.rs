@@ -4,7 +4,7 @@
 //! has groups of its own, so that one that fails does not stop another. In a batch of a FIFO queue a group stops at the first message that is to
 //! come back: nothing behind it is attempted. What is quarantined is out of the way and stops nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delivery::Outgoing;
 use crate::envelope::Envelope;
@@ -76,11 +76,14 @@ pub async fn send_in_order(
     };
     let mut answers: Vec<Result<String, SendError>> = messages.iter().map(|_| not_sent()).collect();
     let mut stopped = Stopped::default();
-    let mut open: Vec<(usize, &Outgoing)> = messages.iter().enumerate().collect();
-    while !open.is_empty() && may_begin() {
-        let mut groups = BTreeSet::new();
-        let (round, later): (Vec<_>, Vec<_>) =
-            open.into_iter().partition(|(_, one)| groups.insert(one.group.as_deref()));
+    for mut round in rounds(messages.iter().enumerate(), |(_, one)| one.group.clone()) {
+        round.retain(|(_, one)| !stopped.has(one.group.as_deref()));
+        if round.is_empty() {
+            continue;
+        }
+        if !may_begin() {
+            break;
+        }
         let sent: Vec<Outgoing> = round.iter().map(|(_, one)| (*one).clone()).collect();
         let mut taken = queues.send(queue, &sent).await.into_iter();
         for (index, one) in round {
@@ -92,9 +95,23 @@ pub async fn send_in_order(
                 *place = answer;
             }
         }
-        open = later.into_iter().filter(|(_, one)| !stopped.has(one.group.as_deref())).collect();
     }
     answers
+}
+
+/// Sorts what goes to a FIFO queue into rounds: each has at most one of a group, and the first of each group is in the first.
+pub fn rounds<T>(all: impl IntoIterator<Item = T>, group: impl Fn(&T) -> Option<String>) -> Vec<Vec<T>> {
+    let mut seen: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    let mut rounds: Vec<Vec<T>> = Vec::new();
+    for one in all {
+        let before = seen.entry(group(&one)).or_default();
+        match rounds.get_mut(*before) {
+            Some(round) => round.push(one),
+            None => rounds.push(vec![one]),
+        }
+        *before += 1;
+    }
+    rounds
 }
 
 #[cfg(test)]

@@ -193,8 +193,14 @@ pub async fn delete_settled(
         return;
     }
     let handles: Vec<String> = settled.iter().map(|message| message.receipt_handle.clone()).collect();
-    let answers = timing.for_settling(queues.delete(queue, &handles)).await.unwrap_or_default();
-    for (message, answer) in settled.iter().zip(answers) {
+    let answers = timing.for_settling(queues.delete(queue, &handles)).await;
+    if answers.is_none() {
+        tracing::warn!(
+            messages = handles.len(),
+            "settled messages could not be deleted in time: Lambda does it, unless the process dies before it answers"
+        );
+    }
+    for (message, answer) in settled.iter().zip(answers.unwrap_or_default()) {
         if let Err(error) = answer {
             tracing::warn!(message.id = message.message_id, error = ?error,
                 "a settled message could not be deleted: Lambda does it, unless the process dies before it answers");

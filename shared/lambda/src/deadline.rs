@@ -64,19 +64,20 @@ pub struct Timing<'a> {
 impl Timing<'_> {
     /// What this comes to in the time that effects may take; nothing where it takes longer.
     pub async fn for_effects<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        self.within(self.deadline.for_effects(self.clock), work).await
+        within(self.clock, self.deadline.for_effects(self.clock), work).await
     }
 
     /// What this comes to before the answer is due; nothing where it takes longer. So a store that is slow at the end costs what it was
     /// asked for, and not the whole batch its answer: without one, all of it would be done again.
     pub async fn for_settling<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        self.within(self.deadline.left(self.clock).saturating_sub(ANSWER), work).await
+        within(self.clock, self.deadline.left(self.clock).saturating_sub(ANSWER), work).await
     }
+}
 
-    async fn within<T>(self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
-        match select(pin!(work), self.clock.sleep(time)).await {
-            Either::Left((answer, _)) => Some(answer),
-            Either::Right(((), _)) => None,
-        }
+/// What this comes to within the time; nothing where it takes longer: then it is dropped where it stands.
+pub async fn within<T>(clock: &dyn Clock, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), clock.sleep(time)).await {
+        Either::Left((answer, _)) => Some(answer),
+        Either::Right(((), _)) => None,
     }
 }

@@ -24,7 +24,7 @@ mod system;
 mod telemetry;
 mod tenants;
 
-pub use deadline::{Deadline, Timing};
+pub use deadline::{Deadline, Timing, within};
 pub use dispatch::dispatch;
 pub use environment::Environment;
 pub use guard::unwind;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +11,13 @@ use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use futures::StreamExt;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use acequia_core::queue::{QueueArn, QueueName};
 
-use crate::{CurrentTenant, Deadline, unwind};
+use crate::{CurrentTenant, Deadline, unwind, within};
 
 /// What all jobs of one invocation have in common.
 #[derive(Debug, Clone, Copy)]
@@ -132,10 +131,10 @@ async fn one(
         return Attempted::not_begun(Cause::NoTime);
     }
     let begun = clock.now();
-    let result = match select(pin!(unwind(work)), clock.sleep(allowed)).await {
-        Either::Left((Ok(result), _)) => result,
-        Either::Left((Err(panic), _)) => Err(panic),
-        Either::Right(((), _)) => Err(Cause::Timeout(allowed)),
+    let result = match within(clock, allowed, unwind(work)).await {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => Err(panic),
+        None => Err(Cause::Timeout(allowed)),
     };
     let ended = clock.now();
     let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();

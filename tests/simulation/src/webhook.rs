@@ -1,6 +1,5 @@
 //! A webhook sink without HTTP: it serves what the real one serves, and its endpoints go well or not as the world wants.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,9 @@ use acequia_core::config::{SinkKind, Target};
 use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
-use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
+use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use acequia_testkit::SeededChance;
 use futures::FutureExt as _;
-use futures::future::{Either, select};
 use webhook::breakers::Breakers;
 
 use crate::history::StoryKey;
@@ -64,10 +62,8 @@ impl SimulatedWebhook {
             self.instance.die(event).await;
         }
         self.instance.world.lock().history.attempt(self.instance.invocation(), key, true);
-        let answer = match select(pin!(self.request(event, key)), self.instance.world.clock.sleep(timeout)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => Err(Cause::Timeout(timeout)),
-        };
+        let answer = within(&self.instance.world.clock, timeout, self.request(event, key)).await;
+        let answer = answer.unwrap_or(Err(Cause::Timeout(timeout)));
         let who = self.instance.invocation();
         let history = &mut self.instance.world.lock().history;
         if answer.as_ref().is_err_and(Cause::spends_attempt) {

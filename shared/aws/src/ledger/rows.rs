@@ -14,7 +14,7 @@ use super::put::PutClaims;
 use crate::columns::{Column, columns};
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, Item, PK, ROUTE, SK, text, text_of};
-use crate::parking::batch::Table;
+use crate::table::Table;
 
 /// `BatchGetItem` takes a hundred keys.
 const READ_BATCH: usize = 100;

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::batch::Table;
 use super::rows::{DUE_AT, HASTENED, PARKED_AT, SHARD, key_of, number};
 use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, PK, SK, text, text_of};
+use crate::table::Table;
 
 /// The index by due time.
 const INDEX: &str = "due";

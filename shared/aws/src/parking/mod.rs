@@ -3,7 +3,6 @@
 //! A row's partition key is the tenant's id, so that a role limited by `dynamodb:LeadingKeys` sees one tenant only. What of a message
 //! does not fit into one item lies in further rows, which are written before the first and deleted after it.
 
-pub(crate) mod batch;
 mod index;
 mod rows;
 
@@ -19,7 +18,7 @@ use jiff::Timestamp;
 use crate::error::ItemError;
 use crate::keys::{Item, SK, text_of};
 
-use batch::Table;
+use crate::table::Table;
 
 /// The table of parked messages.
 #[derive(Debug, Clone)]

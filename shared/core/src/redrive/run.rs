@@ -12,6 +12,7 @@ use super::port::{DeadLetters, Received, RedriveJournal, Sending, Standing, Watc
 use super::walk::{Walker, patience};
 use crate::id::{TenantId, digest};
 use crate::ledger::{DeliveryKey, Status};
+use crate::order::rounds;
 use crate::port::{Clock, Ledger, Unavailable};
 use crate::queue::QueueArn;
 
@@ -182,7 +183,9 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
             }
         }
         self.redriven.finished += done.len() as u64;
-        for round in rounds(sending, fifo) {
+        // In a FIFO queue a call has at most one of a group: it may fail for some, and a second one could go in without the first.
+        let calls = if fifo { rounds(sending, |one| one.group.clone()) } else { vec![sending] };
+        for round in calls {
             if self.stuck {
                 unbegun.extend(round);
             } else {
@@ -291,21 +294,4 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
         self.stuck |= fifo;
         self.walker.keep(one);
     }
-}
-
-/// The calls in which letters are sent: one, or in a FIFO queue several, each with at most one letter of a group. A call may fail for some of its
-/// messages, and had it two of one group, the second could go in without the first.
-fn rounds(letters: Vec<Received>, fifo: bool) -> Vec<Vec<Received>> {
-    let (mut rounds, mut groups) = (Vec::new(), BTreeSet::new());
-    for one in letters {
-        let follows = fifo && !groups.insert(one.group.clone());
-        match rounds.last_mut() {
-            Some(round) if !follows => Vec::push(round, one),
-            _ => {
-                groups = BTreeSet::from([one.group.clone()]);
-                rounds.push(vec![one]);
-            }
-        }
-    }
-    rounds
 }

@@ -30,6 +30,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 return down(admitted, &error);
             }
         };
+        if part.is_none() && !items.iter().any(|item| item.sink.as_ref().is_some_and(|sink| sink.rate.is_some())) {
+            return;
+        }
         for (line, mut indexes) in lines_of(items, part.as_ref(), now).into_values() {
             // What waits in an earlier line does not ask in this one yet.
             indexes.retain(|index| items.get(*index).is_some_and(is_admitted));

@@ -6,25 +6,27 @@ use acequia_core::rate::Rate;
 use acequia_lambda::SharedRate;
 use acequia_testkit::build;
 
-use crate::world::{World, document, most_within, world};
+use crate::world::{Instance, World, document, most_within, world};
 
 const TEN: Duration = Duration::from_secs(10);
 
 /// How long until all instances go by a new configuration.
 const LEARNED: u64 = 6;
 
-fn apply(world: &World, extra: &str) {
-    world.tenants.put(&build::tenant_id("acme"), document("acme", extra));
+/// A backlog of so many at one rate, and after ten seconds another one, which all instances know by now.
+async fn changed(backlog: usize, old: &str, new: &str) -> (World, [Instance; 2]) {
+    let world = world(old);
+    let instances = [world.instance(None), world.instance(None)];
+    world.enqueue("acme", "crm", 0, backlog).await;
+    world.pass(&instances, 10).await;
+    world.tenants.put(&build::tenant_id("acme"), document("acme", new));
+    world.pass(&instances, LEARNED).await;
+    (world, instances)
 }
 
 #[tokio::test]
 async fn a_rate_that_is_lowered_holds_within_seconds_though_places_of_the_old_one_were_given() {
-    let world = world(r#","rate":"10/s","burst":1"#);
-    let instances = [world.instance(None), world.instance(None)];
-    world.enqueue("acme", "crm", 0, 400).await;
-    world.pass(&instances, 10).await;
-    apply(&world, r#","rate":"1/s","burst":1"#);
-    world.pass(&instances, LEARNED).await;
+    let (world, instances) = changed(400, r#","rate":"10/s","burst":1"#, r#","rate":"1/s","burst":1"#).await;
     let before = world.starts();
     assert!((90..180).contains(&before), "{before} started at the old rate");
     world.starts.lock().unwrap().clear();
@@ -37,12 +39,7 @@ async fn a_rate_that_is_lowered_holds_within_seconds_though_places_of_the_old_on
 
 #[tokio::test]
 async fn behind_a_rate_that_is_raised_newcomers_do_not_wait_for_the_old_ones_places() {
-    let world = world(r#","rate":"1/s","burst":1"#);
-    let instances = [world.instance(None), world.instance(None)];
-    world.enqueue("acme", "crm", 0, 300).await;
-    world.pass(&instances, 10).await;
-    apply(&world, r#","rate":"50/s","burst":1"#);
-    world.pass(&instances, LEARNED).await;
+    let (world, instances) = changed(300, r#","rate":"1/s","burst":1"#, r#","rate":"50/s","burst":1"#).await;
     let before = world.starts();
     world.enqueue("acme", "crm", 300, 100).await;
     world.pass(&instances, 5).await;

@@ -1,10 +1,7 @@
 //! SES, simulated, with perils. Like the real client it gives up after its time-out, and then nobody knows.
 
-use std::pin::pin;
-
-use acequia_core::port::Clock as _;
+use acequia_lambda::within;
 use email::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
-use futures::future::{Either, select};
 
 use super::Perilous;
 use crate::history::StoryKey;
@@ -18,10 +15,8 @@ impl Mailer for Perilous {
             self.0.die(event).await;
         }
         self.0.world.lock().history.attempt(self.0.invocation(), key, true);
-        let answer = match select(pin!(self.post(event, key)), self.0.world.clock.sleep(CALL_TIMEOUT)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => Err(MailError::NoAnswer),
-        };
+        let answer = within(&self.0.world.clock, CALL_TIMEOUT, self.post(event, key)).await;
+        let answer = answer.unwrap_or(Err(MailError::NoAnswer));
         let who = self.0.invocation();
         let history = &mut self.0.world.lock().history;
         match &answer {

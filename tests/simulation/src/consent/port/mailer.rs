@@ -1,10 +1,7 @@
 //! SES, with perils, and people behind it who get the mails.
 
-use std::pin::pin;
-
-use acequia_core::port::Clock as _;
+use acequia_lambda::within;
 use email::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
-use futures::future::{Either, select};
 
 use super::Port;
 use crate::consent::people;
@@ -16,10 +13,8 @@ impl Mailer for Port {
             self.hold(Err("a mail leaves that nobody sent".to_owned()));
             return Err(MailError::Refused("nobody's mail".to_owned()));
         };
-        match select(pin!(self.post(mail, &parcel)), self.scene.world.clock.sleep(CALL_TIMEOUT)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), _)) => Err(MailError::NoAnswer),
-        }
+        let answer = within(&self.scene.world.clock, CALL_TIMEOUT, self.post(mail, &parcel)).await;
+        answer.unwrap_or(Err(MailError::NoAnswer))
     }
 }
 
