@@ -1,4 +1,4 @@
-//! A table of DynamoDB: items are written and read in batches whose left-overs are sent again.
+//! A table of `DynamoDB`: items are written and read in batches whose left-overs are sent again.
 
 use std::time::Duration;
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use acequia_core::config::{SinkKind, Target};
 use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
-use acequia_core::port::Clock as _;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use acequia_testkit::SeededChance;
 use futures::FutureExt as _;
