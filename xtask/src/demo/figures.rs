@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::tenant::{Far, Sink};
 use crate::local::Local;
+use crate::queue::Queue;
 use crate::receiver::{self, EndpointStats};
 
 /// `acequia tally T`: what the ledger says.
@@ -82,6 +83,22 @@ pub(super) fn arrived(local: &Local, sinks: &[Sink]) -> Result<BTreeMap<String, 
             Ok((sink.endpoint(), arrived))
         })
         .collect()
+}
+
+/// How much arrived so far, by the endpoint's name: what can be asked often, because it costs little.
+pub(super) fn counts(
+    local: &Local,
+    sinks: &[Sink],
+    queues: &BTreeMap<(String, String), Queue>,
+) -> Result<BTreeMap<String, u64>> {
+    let stats = local.receiver.stats()?;
+    let mails = mails(local)?;
+    let count = |sink: &Sink| match sink.far {
+        Far::Webhook => of_endpoint(stats.get(&sink.endpoint())).distinct,
+        Far::Email => mails.iter().filter(|mail| mail.0.contains(sink.tenant)).count() as u64,
+        Far::Queue => queues.get(&(sink.tenant.to_owned(), "out".to_owned())).map_or(0, Queue::waiting),
+    };
+    Ok(sinks.iter().map(|sink| (sink.endpoint(), count(sink))).collect())
 }
 
 fn of_endpoint(stats: Option<&EndpointStats>) -> Arrived {

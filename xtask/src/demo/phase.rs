@@ -1,5 +1,8 @@
 //! One phase of the demo: sends each tenant's events at a steady pace, shows what comes of them, and waits until all is
 //! settled.
+//!
+//! What is shown meanwhile comes from the far ends and the depths of the queues. The ledger is read at the end only: to read it whole
+//! takes the local AWS longer the more is in it, and that time would be measured as the deliveries' own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,15 +10,15 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::event::{self, Batch};
-use super::figures::Tally;
+use super::figures::{self, Tally};
 use super::late;
-use super::tenant::{SINKS, STACKS};
-use super::view::{Row, View};
-use crate::host;
+use super::tenant::{SINKS, STACKS, Sink};
+use super::view::View;
 use crate::local::Local;
 use crate::queue::{self, Queue};
+use crate::{host, report};
 
-/// How often the view is drawn. Reading the ledger costs the same two cores that deliver.
+/// How often the view is drawn: asking costs the same two cores that deliver.
 const DRAW_EVERY: Duration = Duration::from_secs(2);
 /// How long the last events may take.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
@@ -32,8 +35,10 @@ pub(super) struct Phase {
 impl Phase {
     /// Runs it: `count` lines to each tenant, `rate` per second.
     pub(super) fn run(local: &Local, view: &mut View, name: &str, count: usize, rate: u32) -> Result<Self> {
-        view.begin(&format!("phase {name:?}: {count} events to each tenant, {rate} per second"));
+        let title = format!("phase {name:?}: {count} events to each tenant, {rate} per second");
+        view.begin(&title, &Watch::heading());
         let since = host::since_epoch().as_millis().to_string();
+        let watch = Watch::begin(local)?;
         let sent: BTreeMap<&'static str, Batch> =
             STACKS.iter().map(|stack| (stack.tenant, event::make(stack.tenant, name, count))).collect();
         std::thread::scope(|scope| {
@@ -42,17 +47,20 @@ impl Phase {
                 .map(|(tenant, batch)| scope.spawn(move || local.acequia.send(tenant, &batch.lines, rate)))
                 .collect();
             while !senders.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                draw(local, view, &since)?;
+                watch.draw(local, view)?;
                 std::thread::sleep(DRAW_EVERY);
             }
             senders.into_iter().try_for_each(|sender| sender.join().unwrap_or_else(|_| bail!("sending panicked")))
         })?;
         let start = host::now();
         loop {
-            let tallies = draw(local, view, &since)?;
-            let waiting: u64 = queue::all(local)?.values().filter(|q| q.name != "out").map(Queue::waiting).sum();
-            if waiting == 0 && is_settled(&sent, &tallies) {
-                return Ok(Self { sent, tallies });
+            if watch.draw(local, view)? == 0 {
+                let tallies = tallies(local, &since)?;
+                if is_settled(&sent, &tallies) {
+                    view.begin(&format!("phase {name:?}: what the ledger says"), &heading());
+                    view.draw(&SINKS.iter().filter_map(|sink| line(sink, &tallies)).collect::<Vec<_>>());
+                    return Ok(Self { sent, tallies });
+                }
             }
             if start.elapsed() > SETTLED_WITHIN {
                 return late(&format!("the events of the phase {name:?} are delivered or quarantined"), SETTLED_WITHIN);
@@ -67,18 +75,67 @@ impl Phase {
     }
 }
 
-/// Reads the ledger and shows it.
-fn draw(local: &Local, view: &mut View, since: &str) -> Result<BTreeMap<&'static str, Tally>> {
-    let mut tallies = BTreeMap::new();
-    for stack in STACKS {
-        tallies.insert(stack.tenant, Tally::read(local, stack.tenant, Some(since))?);
+/// What is shown while a phase runs.
+struct Watch {
+    /// What had arrived before, by endpoint.
+    before: BTreeMap<String, u64>,
+}
+
+impl Watch {
+    fn begin(local: &Local) -> Result<Self> {
+        Ok(Self { before: figures::counts(local, &SINKS, &queue::all(local)?)? })
     }
-    let rows = SINKS.iter().filter_map(|sink| {
-        let tally = tallies.get(sink.tenant)?;
-        Some(Row { tenant: sink.tenant, sink: sink.id, accepted: tally.events, tally: tally.sink(sink.id) })
-    });
-    view.draw(&rows.collect::<Vec<_>>());
-    Ok(tallies)
+
+    fn heading() -> String {
+        format!("{:<7} {:<10} {:>8} {:>11} {:>8}", "tenant", "sink", "arrived", "on the way", "in DLQ")
+    }
+
+    /// Shows what arrived, waits and failed; answers how many messages wait in all queues of ours.
+    fn draw(&self, local: &Local, view: &mut View) -> Result<u64> {
+        let queues = queue::all(local)?;
+        let counts = figures::counts(local, &SINKS, &queues)?;
+        let of =
+            |tenant: &str, name: &str| queues.get(&(tenant.to_owned(), name.to_owned())).cloned().unwrap_or_default();
+        let row = |sink: &Sink| {
+            let (intake, own) = (of(sink.tenant, "intake"), of(sink.tenant, sink.far.queue()));
+            let endpoint = sink.endpoint();
+            let count = |counts: &BTreeMap<String, u64>| counts.get(&endpoint).copied().unwrap_or_default();
+            let arrived = count(&counts).saturating_sub(count(&self.before));
+            let waiting = intake.waiting() + own.waiting();
+            format!("{:<7} {:<10} {arrived:>8} {waiting:>11} {:>8}", sink.tenant, sink.id, own.dead())
+        };
+        view.draw(&SINKS.iter().map(row).collect::<Vec<_>>());
+        Ok(queues.values().filter(|queue| queue.name != "out").map(Queue::waiting).sum())
+    }
+}
+
+/// Reads the ledger: all that it has of each tenant's events accepted from that time on.
+fn tallies(local: &Local, since: &str) -> Result<BTreeMap<&'static str, Tally>> {
+    STACKS.iter().map(|stack| Ok((stack.tenant, Tally::read(local, stack.tenant, Some(since))?))).collect()
+}
+
+fn heading() -> String {
+    format!(
+        "{:<7} {:<10} {:>8} {:>9} {:>8} {:>8} {:>7}   {:>7} {:>7} {:>7}",
+        "tenant", "sink", "accepted", "delivered", "filtered", "retrying", "in DLQ", "p50 ms", "p95 ms", "p99 ms"
+    )
+}
+
+fn line(sink: &Sink, tallies: &BTreeMap<&'static str, Tally>) -> Option<String> {
+    let events = tallies.get(sink.tenant)?.events;
+    let tally = tallies.get(sink.tenant)?.sink(sink.id);
+    Some(format!(
+        "{:<7} {:<10} {events:>8} {:>9} {:>8} {:>8} {:>7}   {:>7} {:>7} {:>7}",
+        sink.tenant,
+        sink.id,
+        tally.delivered,
+        tally.filtered,
+        tally.retrying + tally.in_progress,
+        tally.quarantined,
+        report::or_dash(tally.p50_ms),
+        report::or_dash(tally.p95_ms),
+        report::or_dash(tally.p99_ms),
+    ))
 }
 
 /// Whether each sink has delivered or quarantined every event that it must take.

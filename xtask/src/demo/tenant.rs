@@ -37,6 +37,17 @@ pub(super) enum Far {
     Queue,
 }
 
+impl Far {
+    /// The queue before it, by its role.
+    pub(super) fn queue(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Email => "email",
+            Self::Queue => "forward",
+        }
+    }
+}
+
 /// One sink of the demo.
 #[derive(Debug)]
 pub(super) struct Sink {
