@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acequia_core::breaker::{self, Breaker, EndpointState, Gate, Observed, Seen, WHILE_PROBED, Warning, Window};
+use acequia_core::breaker::{self, Breaker, EndpointState, Gate, Notice, Observed, Owed, Seen, WHILE_PROBED, Window};
 use acequia_core::config::{Target, WebhookSink as Endpoint};
 use acequia_core::id::{self, SinkId, TenantId};
 use acequia_core::outcome::{Cause, Hold, Outcome};
@@ -157,6 +157,12 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
                 self.tell_one(tenant, sink, pass, seen, &passes.by).await;
             }
         }
+        for (sink, pass) in &passes.sinks {
+            // What was owed of another URL is of no use any more.
+            if let Some(known) = pass.known.as_ref().filter(|known| known.endpoint == pass.endpoint) {
+                self.make_up(tenant, sink, known).await;
+            }
+        }
     }
 
     async fn tell_one(&self, tenant: &TenantId, sink: &SinkId, pass: &Pass, seen: Seen, by: &str) {
@@ -206,12 +212,45 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
         if let Some(disabled) = &observed.state.disabled {
             tracing::warn!(tenant.id = %tenant, sink.id = %sink, why = disabled.why, "an endpoint is disabled");
         }
-        if let Some(warning) = observed.warning {
-            let (subject, text) = words(tenant, sink, warning);
-            if let Err(error) = self.operators.tell(tenant, &subject, &text).await {
-                tracing::error!(tenant.id = %tenant, sink.id = %sink, percent = warning.percent, error = ?error,
-                    "the operators could not be told of an endpoint that fails");
+        if let Some(owed) = observed.owed {
+            self.inform(tenant, sink, &observed.state, owed).await;
+        }
+    }
+
+    /// Tells what an earlier batch could not, if something is owed for longer than telling takes.
+    async fn make_up(&self, tenant: &TenantId, sink: &SinkId, known: &EndpointState) {
+        let Some(taken) = breaker::take_notice(known, self.clock.now()) else { return };
+        match self.endpoints.change(tenant, sink, &taken).await {
+            Ok(true) => {
+                if let Some(owed) = taken.owed {
+                    self.inform(tenant, sink, &taken, owed).await;
+                }
             }
+            // Another instance tells it, or this batch changed the row: the next one sees what is still owed.
+            Ok(false) => {}
+            Err(error) => not_written(tenant, sink, &error),
+        }
+    }
+
+    /// Tells the operators what is owed, and writes that they know it.
+    async fn inform(&self, tenant: &TenantId, sink: &SinkId, known: &EndpointState, owed: Owed) {
+        let (subject, text) = words(tenant, sink, owed.notice);
+        if let Err(error) = self.operators.tell(tenant, &subject, &text).await {
+            tracing::error!(tenant.id = %tenant, sink.id = %sink, notice = ?owed.notice, error = ?error,
+                "the operators could not be told of an endpoint that fails: a later batch for it tries again");
+            return;
+        }
+        let mut known = Some(known.clone());
+        for _ in 0..TRIES {
+            let Some(told) = known.as_ref().and_then(|known| breaker::told(known, owed)) else { return };
+            known = match self.endpoints.change(tenant, sink, &told).await {
+                Ok(true) => return,
+                Ok(false) => match self.endpoints.state(tenant, sink).await {
+                    Ok(now) => now,
+                    Err(error) => return not_written(tenant, sink, &error),
+                },
+                Err(error) => return not_written(tenant, sink, &error),
+            };
         }
     }
 }
@@ -231,23 +270,28 @@ fn count(seen: &mut Seen, attempted: &Attempted) {
     }
 }
 
-fn words(tenant: &TenantId, sink: &SinkId, warning: Warning) -> (String, String) {
-    let Warning { percent, since } = warning;
-    let state = if percent >= 100 {
-        "is disabled".to_owned()
-    } else {
-        format!("fails: {percent} % of the way to being disabled")
+/// The subject, of at most 100 characters, and the text of a notice.
+fn words(tenant: &TenantId, sink: &SinkId, notice: Notice) -> (String, String) {
+    let (state, why) = match notice {
+        Notice::Fails { percent, since } => {
+            let state = if percent >= 100 {
+                "is disabled".to_owned()
+            } else {
+                format!("fails: {percent} % of the way to being disabled")
+            };
+            (state, format!("has failed since {since} without a success"))
+        }
+        Notice::Gone => ("is disabled".to_owned(), "answered 410 Gone: that it will not come back".to_owned()),
+    };
+    let after = match notice {
+        Notice::Fails { percent: 0..100, .. } => {
+            format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands.")
+        }
+        Notice::Fails { .. } | Notice::Gone => format!(
+            "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"
+        ),
     };
     let subject = format!("Acequia: {sink} of {tenant} {state}");
-    let after = if percent >= 100 {
-        format!(
-            "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"
-        )
-    } else {
-        format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands.")
-    };
-    let text = format!(
-        "The endpoint of the sink {sink} of tenant {tenant} has failed since {since} without a success, and {state}. {after}"
-    );
+    let text = format!("The endpoint of the sink {sink} of tenant {tenant} {why}, and {state}. {after}");
     (subject.chars().take(100).collect(), text)
 }

@@ -241,6 +241,8 @@ async fn an_endpoint_that_is_gone_is_called_no_more_until_its_url_changes() {
     assert!(world.deliver(&["2"], 1).await.is_empty());
     assert_eq!(world.requests().len(), 1, "the second was not sent");
     assert_eq!(world.reasons(), ["endpoint-gone", "sink-disabled"]);
+    let told = world.operators.told();
+    assert!(told.len() == 1 && told[0].2.contains("answered 410 Gone"), "{told:?}");
     world.switch("200");
     world.tenants.put(&build::tenant_id("acme"), document(&world.url, "").replace("/crm\"", "/crm?v=2\""));
     world.clock.advance(Duration::from_secs(6));
@@ -416,6 +418,41 @@ async fn the_operators_are_told_four_times_before_an_endpoint_is_disabled_and_th
     }
     assert_eq!(world.send(99, 1).await, 0);
     assert_eq!(world.reasons(), ["sink-disabled"]);
+}
+
+#[tokio::test]
+async fn operators_who_could_not_be_told_are_told_once_they_can_and_once_only() {
+    let world = world(Egress::Local, r#","breaker":{"of":1000,"disable_after":"1h"}"#).await;
+    world.switch("500");
+    world.operators.faults.go_down();
+    for minute in (0..=60).step_by(3) {
+        world.send(minute, 1).await;
+        world.clock.advance(Duration::from_mins(3));
+    }
+    assert!(world.operators.told().is_empty());
+    world.operators.faults.mend();
+    for event in 70..75 {
+        assert_eq!(world.send(event, 1).await, 0, "it is disabled");
+        world.clock.advance(Duration::from_mins(3));
+    }
+    let told = world.operators.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains("is disabled") && told[0].2.contains("without a success"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_notice_that_the_row_does_not_know_to_be_told_is_told_again_and_then_no_more() {
+    let world = world(Egress::Local, "").await;
+    world.switch("410");
+    // The second change of the row says that the notice was told.
+    world.states.writes.fail_call(2);
+    for event in 1..5 {
+        world.send(event, 1).await;
+        world.clock.advance(Duration::from_secs(61));
+    }
+    let told = world.operators.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|(_, subject, text)| subject.contains("is disabled") && text.contains("410")), "{told:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Breaker, Circuit, Disabled, EndpointState, Failing, WARNINGS};
+use super::{Breaker, Circuit, Disabled, EndpointState, Failing, Notice, Owed, WARNINGS};
 use crate::ledger::after;
 
 /// The longest time for which a circuit stays open before the next probe.
@@ -116,22 +116,13 @@ impl Window {
     }
 }
 
-/// What an operator is to be told of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Warning {
-    /// How much of the way to being disabled lies behind it, in per cent: one of [`WARNINGS`].
-    pub percent: u8,
-    /// Since when it has been failing.
-    pub since: Timestamp,
-}
-
 /// What changes by what a batch saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
     /// What is to be written.
     pub state: EndpointState,
-    /// What an operator is to be told, once that is written.
-    pub warning: Option<Warning>,
+    /// What operators are to be told, once that is written: the state owes it.
+    pub owed: Option<Owed>,
     /// Whether the circuit opens or closes by it.
     pub turns: bool,
 }
@@ -151,13 +142,17 @@ pub fn observe(
         EndpointState { revision: known.map_or(0, |known| known.revision), ..EndpointState::healthy(endpoint, None) };
     let old = about(known, endpoint).unwrap_or(&blank);
     let mut new = old.clone();
-    let mut warning = None;
+    let mut notice = None;
     if seen.gone {
-        let disabled = || Disabled { why: "the endpoint answered 410 Gone".to_owned(), since: now };
-        new.disabled = Some(old.disabled.clone().unwrap_or_else(disabled));
+        if old.disabled.is_none() {
+            notice = Some(Notice::Gone);
+            new.disabled = Some(Disabled { why: "the endpoint answered 410 Gone".to_owned(), since: now });
+        }
     } else if seen.successes > 0 {
         let mixed = breaker.is_some_and(|breaker| seen.failures > 0 && window.is_bad(breaker));
         new.failing = None;
+        // That it is disabled is told also where a request that was under way still succeeded.
+        new.owed = new.owed.filter(|_| new.disabled.is_some());
         new.circuit = if mixed { open(&old.circuit, breaker, by, now) } else { closed(&old.circuit, by) };
     } else if seen.failures > 0
         && let Some(breaker) = breaker
@@ -169,16 +164,18 @@ pub fn observe(
         let failing = fail(old.failing.as_ref(), now);
         let way = way(&failing, breaker, now);
         let due = WARNINGS.into_iter().rev().find(|percent| way >= *percent && *percent > failing.warned);
-        warning = due.map(|percent| Warning { percent, since: failing.first });
+        notice = due.map(|percent| Notice::Fails { percent, since: failing.first });
         if way >= 100 && old.disabled.is_none() {
             let days = humantime::format_duration(breaker.disable_after);
             new.disabled = Some(Disabled { why: format!("it has failed for {days} without a success"), since: now });
         }
         new.failing = Some(Failing { warned: due.unwrap_or(failing.warned), ..failing });
     }
+    let owed = notice.map(|notice| Owed::now(notice, now));
+    new.owed = owed.or(new.owed);
     // From closed to open, or back: a probe between the two is no turn.
     let turns = (new.circuit == Circuit::Closed) != (old.circuit == Circuit::Closed);
-    (new != *old).then(|| Observed { state: new.next(), warning, turns })
+    (new != *old).then(|| Observed { state: new.next(), owed, turns })
 }
 
 /// The circuit after a failure that opens it, or keeps it open.
@@ -264,7 +261,10 @@ mod tests {
             let Some(observed) = observed else { return false };
             assert_eq!(observed.state.revision, self.row.as_ref().map_or(0, |row| row.revision) + 1);
             self.writes += 1;
-            self.warnings.extend(observed.warning.map(|warning| warning.percent));
+            self.warnings.extend(observed.owed.map(|owed| match owed.notice {
+                Notice::Fails { percent, .. } => percent,
+                Notice::Gone => 0,
+            }));
             self.row = Some(observed.state);
             observed.turns
         }

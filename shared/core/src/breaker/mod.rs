@@ -5,7 +5,7 @@
 //! it has been open for its time, the one instance that wins the change of the row sends one delivery as a *probe*; that decides.
 //!
 //! Beside that runs a clock over days: an endpoint that has failed for [`Breaker::disable_after`] without a success is *disabled*,
-//! and its operator is told on the way.
+//! and its operators are told on the way ([`Owed`]).
 //!
 //! Invariants:
 //! - The row is written only when something changes, each time on condition that nobody changed it meanwhile (`revision`).
@@ -15,13 +15,15 @@
 //! Not guaranteed: that nothing is sent after the circuit opened elsewhere; requests that are under way end.
 
 mod decide;
+mod notice;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use decide::{Gate, Observed, Seen, WHILE_PROBED, Warning, Window, gate, observe};
+pub use decide::{Gate, Observed, Seen, WHILE_PROBED, Window, gate, observe};
+pub use notice::{Notice, Owed, take_notice, told};
 
 /// How much of the way to being disabled an operator is told of, in per cent, each once.
 pub const WARNINGS: [u8; 4] = [50, 70, 90, 100];
@@ -94,7 +96,7 @@ pub struct Failing {
     /// The last one that was written down.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub last: Timestamp,
-    /// The highest of [`WARNINGS`] that was given; 0 for none.
+    /// The highest of [`WARNINGS`] that came due; 0 for none.
     pub warned: u8,
 }
 
@@ -124,6 +126,9 @@ pub struct EndpointState {
     /// Whether it is switched off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,
+    /// What its operators are still to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<Owed>,
 }
 
 impl EndpointState {
@@ -135,6 +140,7 @@ impl EndpointState {
             circuit: Circuit::Closed,
             failing: None,
             disabled: None,
+            owed: None,
         }
     }
 
