@@ -72,6 +72,8 @@ pub(crate) enum Command {
         /// Only this tenant
         tenant: Option<TenantId>,
     },
+    /// List the messages of a tenant that wait outside their queues, those first that are due first
+    Parked(ParkedArgs),
     /// Count a tenant's deliveries, sink by sink. It reads the whole ledger: for reports, not for monitoring
     Tally {
         /// The tenant's id
@@ -85,6 +87,18 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ParkedArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// Only those for this sink
+    #[arg(long)]
+    pub(crate) sink: Option<SinkId>,
+    /// At most so many, up to 1000
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use acequia_core::config::RawTenant;
+use acequia_core::id::{SinkId, TenantId};
 use acequia_core::port::{PublishError, SecretError, Unavailable};
 
 /// The exit codes, for scripts. Also in the help text ([`crate::args`]) and in README.
@@ -49,6 +51,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// A sink that a tenant's configuration does not have, with those that it has.
+    pub(crate) fn no_sink(tenant: &TenantId, sink: &SinkId, configuration: &RawTenant) -> Self {
+        let known: Vec<&str> = configuration.sinks.iter().map(|sink| sink.id.as_str()).collect();
+        Self::NotFound(format!("tenant {tenant} has no sink {sink}; it has {}", known.join(", ")))
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Failed(_) => Exit::Failed,

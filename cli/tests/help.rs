@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "",
     "tenant",
     "tenant validate",
@@ -33,6 +33,7 @@ const COMMANDS: [&str; 27] = [
     "dlq purge",
     "dlq redrive",
     "status",
+    "parked",
     "tally",
 ];
 

@@ -4,6 +4,7 @@ mod consent;
 mod dlq;
 mod explain;
 mod pace;
+mod parked;
 mod secret;
 mod send;
 mod status;
@@ -29,6 +30,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Send(send) => send::run(&context().await, send).await,
         Command::Explain(explain) => explain::run(&context().await, explain).await,
         Command::Dlq(command) => dlq::run(&context().await, command).await,
+        Command::Parked(parked) => parked::run(&context().await, parked).await,
         Command::Status { tenant } => status::run(&context().await, tenant.as_ref()).await,
         Command::Tally { tenant, since } => tally::run(&context().await, tenant, *since).await,
         Command::Completions { shell } => {

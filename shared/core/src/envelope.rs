@@ -276,6 +276,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
     }
 }
 
+/// What names an event for people, whatever else is wrong with its body; what cannot be read from it is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Named {
+    /// The event.
+    pub event: Option<EventId>,
+    /// Its type.
+    pub kind: Option<String>,
+}
+
+impl Named {
+    /// Reads it from a body, which may be anything.
+    pub fn read(body: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Names {
+            source: Option<String>,
+            id: Option<String>,
+            r#type: Option<String>,
+        }
+        let Ok(Names { source, id, r#type: kind }) = serde_json::from_str(body) else { return Self::default() };
+        Self { event: source.zip(id).and_then(|(source, id)| EventId::new(&source, &id).ok()), kind }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

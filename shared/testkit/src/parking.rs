@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::parking::{DuePage, Parked, ParkedKey, Waiting, waiting};
+use acequia_core::parking::{DuePage, Look, Parked, ParkedKey, Waiting, waiting};
 use acequia_core::port::{Parking, ParkingLot, Sweeping, Unavailable};
 use jiff::Timestamp;
 
@@ -58,6 +58,17 @@ impl ParkingLot for InMemoryParking {
         let rows = self.rows.lock();
         let own = rows.values().filter(|row| row.key.tenant == *tenant);
         Ok(waiting(own.map(|row| (row.key.sink.clone(), row.due_at, row.parked_at))))
+    }
+
+    async fn look(&self, tenant: &TenantId, sink: Option<&SinkId>, most: usize) -> Result<Look, Unavailable> {
+        self.reads.call("list parked messages")?;
+        let wanted =
+            |row: &&Parked| row.key.tenant == *tenant && sink.is_none_or(|sink| row.key.sink.as_ref() == Some(sink));
+        let mut first: Vec<Parked> = self.rows.lock().values().filter(wanted).cloned().collect();
+        first.sort_by_key(|row| row.due_at);
+        let total = first.len() as u64;
+        first.truncate(most);
+        Ok(Look { first, total })
     }
 
     async fn hasten(&self, tenant: &TenantId, sink: &SinkId, now: Timestamp) -> Result<u64, Unavailable> {

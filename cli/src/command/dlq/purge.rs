@@ -5,7 +5,7 @@ use acequia_core::redrive::{Filter, purge};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Count, EMPTY, INEXACT, Place, contents, count, places};
+use super::{Count, EMPTY, INEXACT, Place, contents, count, looked_into, places};
 use crate::args::PurgeArgs;
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::Context;
@@ -33,12 +33,13 @@ pub(super) async fn run(context: &Context, arguments: &PurgeArgs) -> Result<Repo
     let PurgeArgs { tenant, filter, limit, dry_run, yes } = arguments;
     let places = places(context, tenant, &filter.place).await?;
     let conditions = filter.conditions();
-    let total: u64 = places.iter().map(Place::total).sum();
     if *dry_run {
+        let total: u64 = places.iter().map(Place::total).sum();
         let count = count(&context.operator(), &places, &conditions, *limit).await?;
         return Ok(count_report(tenant, total.max(count.taken), count));
     }
-    if total == 0 {
+    let places = looked_into(&context.operator(), places).await?;
+    if places.iter().all(|place| place.total() == 0) {
         return Ok(report(tenant, &Sums::default()));
     }
     let which = if conditions.takes_all() { "" } else { "those of the filter, out of " };

@@ -7,7 +7,7 @@ use acequia_core::redrive::{Order, Redriven, Way, redrive};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Count, EMPTY, INEXACT, Place, contents, count, places};
+use super::{Count, EMPTY, INEXACT, Place, contents, count, looked_into, places};
 use crate::args::RedriveArgs;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::{Context, SystemClock};
@@ -37,12 +37,13 @@ pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Re
     let RedriveArgs { tenant, filter, limit, rate, dry_run, resend_unsure, yes } = arguments;
     let places = places(context, tenant, &filter.place).await?;
     let conditions = filter.conditions();
-    let total: u64 = places.iter().map(Place::total).sum();
     if *dry_run {
+        let total: u64 = places.iter().map(Place::total).sum();
         let count = count(&context.operator(), &places, &conditions, *limit).await?;
         return Ok(count_report(tenant, total.max(count.taken), count));
     }
-    if total == 0 {
+    let places = looked_into(&context.operator(), places).await?;
+    if places.iter().all(|place| place.total() == 0) {
         return Ok(report(tenant, &Sums::default()));
     }
     let which = if conditions.takes_all() { "" } else { "those of the filter, out of " };

@@ -57,10 +57,8 @@ pub(super) async fn switch(
     actor: &str,
 ) -> Result<u64, Failure> {
     let SwitchArgs { tenant, sink, .. } = arguments;
-    let known: Vec<String> = raw.sinks.iter().map(|sink| sink.id.clone()).collect();
-    let Some(found) = raw.sinks.iter_mut().find(|known| known.id == sink.as_str()) else {
-        return Err(Failure::NotFound(format!("tenant {tenant} has no sink {sink}; it has {}", known.join(", "))));
-    };
+    let missing = Failure::no_sink(tenant, sink, &raw);
+    let found = raw.sinks.iter_mut().find(|known| known.id == sink.as_str()).ok_or(missing)?;
     if found.paused.unwrap_or(false) == paused {
         return Ok(stored.version);
     }

@@ -9,7 +9,7 @@ mod rows;
 use std::collections::HashMap;
 
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::parking::{DuePage, Parked, ParkedKey, Waiting, waiting};
+use acequia_core::parking::{DuePage, Look, Parked, ParkedKey, Waiting, waiting};
 use acequia_core::port::{Parking, ParkingLot, Sweeping, Unavailable};
 use aws_sdk_dynamodb::Client;
 use futures::StreamExt as _;
@@ -17,7 +17,6 @@ use jiff::Timestamp;
 
 use crate::error::ItemError;
 use crate::keys::{Item, SK, text_of};
-
 use crate::table::Table;
 
 /// The table of parked messages.
@@ -74,6 +73,19 @@ impl ParkingLot for DynamoParking {
         };
         let found: Result<Vec<_>, ItemError> = items.iter().map(row).collect();
         Ok(waiting(found.map_err(|error| Unavailable::new(LIST, error))?.into_iter()))
+    }
+
+    async fn look(&self, tenant: &TenantId, sink: Option<&SinkId>, most: usize) -> Result<Look, Unavailable> {
+        let items = self.table.first_rows(LIST, tenant, sink).await?;
+        let row = |item: &Item| Ok((rows::time_of(item, rows::DUE_AT)?, rows::key_of(item).ok_or(ItemError::Keyless)?));
+        let found: Result<Vec<_>, ItemError> = items.iter().map(row).collect();
+        let mut found = found.map_err(|error| Unavailable::new(LIST, error))?;
+        found.sort_by(|one, other| (one.0, &one.1.message_id).cmp(&(other.0, &other.1.message_id)));
+        let total = found.len() as u64;
+        let keys: Vec<ParkedKey> = found.into_iter().take(most).map(|(_, key)| key).collect();
+        // What was sent back since it was found is left out.
+        let first: Result<Vec<_>, _> = self.load(&keys).await.into_iter().filter_map(Result::transpose).collect();
+        Ok(Look { first: first?, total })
     }
 
     async fn hasten(&self, tenant: &TenantId, sink: &SinkId, now: Timestamp) -> Result<u64, Unavailable> {

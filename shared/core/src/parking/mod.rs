@@ -222,6 +222,15 @@ pub fn waiting(rows: impl Iterator<Item = (Option<SinkId>, Timestamp, Timestamp)
     sinks.into_values().collect()
 }
 
+/// Parked messages as an operator looks at them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Those that are due first, in that order.
+    pub first: Vec<Parked>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
 /// A page of what is due, in the order of the due times.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DuePage {

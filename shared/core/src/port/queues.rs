@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Unavailable;
 use crate::delivery::Outgoing;
 use crate::id::{SinkId, TenantId};
-use crate::parking::{DuePage, Parked, ParkedKey, Waiting};
+use crate::parking::{DuePage, Look, Parked, ParkedKey, Waiting};
 use crate::queue::QueueArn;
 
 /// Why a queue did not take a message.
@@ -52,6 +52,13 @@ pub trait Parking: Send + Sync {
 pub trait ParkingLot: Send + Sync {
     /// What waits, by sink.
     fn waiting(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<Waiting>, Unavailable>> + Send;
+    /// Looks at the messages, of one sink where it is named: at most so many whole ones, those that are due first.
+    fn look(
+        &self,
+        tenant: &TenantId,
+        sink: Option<&SinkId>,
+        most: usize,
+    ) -> impl Future<Output = Result<Look, Unavailable>> + Send;
     /// Makes all parked messages of a sink due now; answers how many there were.
     fn hasten(
         &self,

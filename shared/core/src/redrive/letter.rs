@@ -1,12 +1,12 @@
 //! A dead letter as an operator sees it, and the message that it was.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::port::Received;
 use crate::delivery::{
     ATTEMPTS, Attribute, DETAIL, Incoming, Outgoing, QUARANTINE_ATTRIBUTES, QUARANTINED_AT, REASON, SINK,
 };
+use crate::envelope::Named;
 use crate::id::{EventId, SinkId};
 use crate::parking::RETURNED;
 
@@ -45,27 +45,18 @@ pub struct Letter {
     pub redriven_from: Option<String>,
 }
 
-/// What names an event, whatever else is wrong with it.
-#[derive(Deserialize)]
-struct Named {
-    source: Option<String>,
-    id: Option<String>,
-    r#type: Option<String>,
-}
-
 impl Letter {
     /// Reads a message of a dead-letter queue.
     pub fn read(message: &Incoming) -> Self {
         let text = |name: &str| message.attributes.get(name).and_then(Attribute::as_text);
-        let named = serde_json::from_str::<Named>(&message.body).ok();
-        let (source, id, kind) = named.map_or((None, None, None), |named| (named.source, named.id, named.r#type));
+        let Named { event, kind } = Named::read(&message.body);
         let quarantined_at = text(QUARANTINED_AT)
             .and_then(|text| text.parse().ok())
             .and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let reason = text(REASON);
         Self {
             id: message.message_id.clone(),
-            event: source.zip(id).and_then(|(source, id)| EventId::new(&source, &id).ok()),
+            event,
             kind,
             sink: text(SINK).and_then(|text| text.parse().ok()),
             reason: reason.unwrap_or(RECEIVED_TOO_OFTEN).to_owned(),

@@ -103,6 +103,7 @@ macro_rules! suite {
                 a_message_that_is_parked_twice_is_there_once,
                 what_is_released_is_gone,
                 an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
+                an_operator_looks_at_those_that_are_due_first_of_his_tenant_and_sink,
                 a_sinks_messages_are_hastened_and_no_others,
                 one_holder_at_a_time_has_the_lease,
                 a_turn_is_taken_once_until_its_time_is_over,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::Attribute;
 use acequia_core::ledger::after;
-use acequia_core::parking::{Parked, ParkedKey, SHARDS};
+use acequia_core::parking::{Look, Parked, ParkedKey, SHARDS};
 use acequia_core::port::{Parking, ParkingLot, Sweeping};
 use jiff::Timestamp;
 
@@ -115,6 +115,29 @@ pub async fn an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone(store: 
     let seen: Vec<_> = seen.into_iter().map(|one| (one.sink, one.count, one.next_due_at)).collect();
     let expected = [(None, 1, at(200)), (Some(sink_id("crm")), 2, at(300)), (Some(sink_id("crm-b")), 1, at(100))];
     assert_eq!(seen, expected);
+}
+
+/// Whole, however large, and with the count of all.
+pub async fn an_operator_looks_at_those_that_are_due_first_of_his_tenant_and_sink(store: &impl Store) {
+    let mut large = parked("p-look", Some("crm"), "m-2", 300);
+    large.message.body = "\u{e9}\u{20ac}".repeat(200_000);
+    let rows = [
+        parked("p-look", Some("crm"), "m-1", 500),
+        large,
+        parked("p-look", Some("crm-b"), "m-3", 100),
+        parked("p-look", None, "m-4", 400),
+    ];
+    park(store, &rows).await;
+    park(store, &[parked("p-look-b", Some("crm"), "m-5", 10)]).await;
+    let tenant = tenant_id("p-look");
+    let by_due = |numbers: &[usize]| numbers.iter().map(|number| rows[*number].clone()).collect::<Vec<_>>();
+    let all = store.look(&tenant, None, 10).await.unwrap();
+    assert!(all == Look { first: by_due(&[2, 1, 3, 0]), total: 4 });
+    let some = store.look(&tenant, None, 2).await.unwrap();
+    assert!(some == Look { first: by_due(&[2, 1]), total: 4 });
+    let of_sink = store.look(&tenant, Some(&sink_id("crm")), 10).await.unwrap();
+    assert!(of_sink == Look { first: by_due(&[1, 0]), total: 2 });
+    assert_eq!(store.look(&tenant, Some(&sink_id("none")), 10).await.unwrap(), Look::default());
 }
 
 /// Of one sink of one tenant, and marked as brought forward.

@@ -17,6 +17,8 @@ fn a_retry_that_waits_for_an_hour_is_parked_and_comes_back_when_it_is_due() {
     world.send("alder", &[&event("slow", "parked-1", &json!({}))]);
     let waiting = eventually("the delivery is parked", || parked("slow"));
     assert_eq!(waiting["count"], 1);
+    let listed = world.read(&["parked", "alder", "--sink", "slow"]);
+    assert_eq!((&listed["total"], &listed["messages"][0]["event"]), (&json!(1), &json!("/e2e|parked-1")), "{listed}");
     let explained = world.read(&["explain", "alder", "/e2e|parked-1"]).to_string();
     assert!(explained.contains("\"retry\""), "{explained}");
     assert!(world.peek("alder", "webhook").iter().all(|message| !message.to_string().contains("parked-1")));
