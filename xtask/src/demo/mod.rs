@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: three tenants on a local AWS, the endpoint of one of them broken, and what comes of it.
 //!
-//! 1. *Healthy*: all endpoints answer; a third of the events. The measure for what follows.
-//! 2. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace.
-//! 3. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
+//! 1. *Warm-up*: a few events, until the functions' instances have started.
+//! 2. *Healthy*: all endpoints answer; a third of the events. The measure for what follows.
+//! 3. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace.
+//! 4. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
 //!
 //! `cargo xtask demo --consent` shows another thing: [`crate::consent`].
 
@@ -27,6 +28,8 @@ use phase::Phase;
 use tenant::{BROKEN, SINKS, STACKS};
 use view::View;
 
+/// How many events warm the functions up; the fewest of any phase ([`event::make`]).
+const WARM_UP: u32 = 100;
 /// How long redriven messages may take.
 const MENDED_WITHIN: Duration = Duration::from_mins(1);
 
@@ -71,16 +74,21 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     report::step("configure the tenants", || tenant::configure(&local))?;
 
     let mut view = View::new();
-    let healthy_count = usize::try_from(options.events.div_ceil(3).max(100))?;
-    let healthy = Phase::run(&local, &mut view, "healthy", healthy_count, options.rate)?;
-    local.receiver.switch(&broken_endpoint()?, "503")?;
-    let broken = Phase::run(&local, &mut view, "broken", usize::try_from(options.events)?, options.rate)?;
+    let healthy_count = usize::try_from(options.events.div_ceil(3).max(WARM_UP))?;
+    let phases = Phases {
+        warm_up: Phase::run(&local, &mut view, "warm-up", usize::try_from(WARM_UP)?, options.rate)?,
+        healthy: Phase::run(&local, &mut view, "healthy", healthy_count, options.rate)?,
+        broken: {
+            local.receiver.switch(&broken_endpoint()?, "503")?;
+            Phase::run(&local, &mut view, "broken", usize::try_from(options.events)?, options.rate)?
+        },
+    };
 
-    let account = proof::Account::take(&local, &[&healthy, &broken])?;
+    let account = proof::Account::take(&local, &phases)?;
     println!("\n{}", account.table());
     local.receiver.switch(&broken_endpoint()?, "200")?;
     let redrive = mend(&local, &mut view)?;
-    let verdict = proof::judge(&local, &account, &healthy, &broken, &redrive)?;
+    let verdict = proof::judge(&local, &account, &phases, &redrive)?;
     println!("\n{}", verdict.text());
     let seconds = whole.end();
     if let Some(file) = &options.json {
@@ -122,6 +130,20 @@ fn consent(options: &Options) -> Result<bool> {
 fn broken_endpoint() -> Result<String> {
     let sink = SINKS.iter().find(|sink| sink.tenant == BROKEN).context("no sink is to be broken")?;
     Ok(sink.endpoint())
+}
+
+/// What was sent before anything is mended.
+#[derive(Debug)]
+struct Phases {
+    warm_up: Phase,
+    healthy: Phase,
+    broken: Phase,
+}
+
+impl Phases {
+    fn all(&self) -> [&Phase; 3] {
+        [&self.warm_up, &self.healthy, &self.broken]
+    }
 }
 
 /// What redriving came to.

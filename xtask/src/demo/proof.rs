@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::figures::{self, Arrived, Tally};
 use super::phase::Phase;
 use super::tenant::{BROKEN, SINKS, STACKS, Sink};
-use super::{Redrive, late};
+use super::{Phases, Redrive, late};
 use crate::local::Local;
 use crate::report::Check;
 use crate::{host, queue, report};
@@ -62,7 +62,7 @@ pub(super) struct Account {
 
 impl Account {
     /// Takes it when the phases are over and before anything is mended.
-    pub(super) fn take(local: &Local, phases: &[&Phase; 2]) -> Result<Self> {
+    pub(super) fn take(local: &Local, phases: &Phases) -> Result<Self> {
         let arrived = figures::arrived(local, &SINKS)?;
         let queues = queue::all(local)?;
         let of_queue =
@@ -74,9 +74,8 @@ impl Account {
             unmatched.insert(stack.tenant, tally.unmatched);
             tallies.insert(stack.tenant, tally);
         }
-        let [healthy, broken] = phases;
         let line = |sink: &'static Sink| {
-            let batches: Vec<_> = phases.iter().filter_map(|phase| phase.sent.get(sink.tenant)).collect();
+            let batches: Vec<_> = phases.all().iter().filter_map(|phase| phase.sent.get(sink.tenant)).collect();
             let malformed: u64 = batches.iter().map(|batch| batch.malformed).sum();
             let events = || batches.iter().flat_map(|batch| &batch.events);
             let tally = tallies.get(sink.tenant).map(|tally| tally.sink(sink.id)).unwrap_or_default();
@@ -95,8 +94,8 @@ impl Account {
                 duplicates_received: arrived.duplicates,
                 bad_signatures: arrived.bad_signatures,
                 may_repeat: sink.may_repeat,
-                p95_healthy_ms: healthy.p95_ms(sink.tenant, sink.id),
-                p95_broken_ms: broken.p95_ms(sink.tenant, sink.id),
+                p95_healthy_ms: phases.healthy.p95_ms(sink.tenant, sink.id),
+                p95_broken_ms: phases.broken.p95_ms(sink.tenant, sink.id),
             }
         };
         Ok(Self { lines: SINKS.iter().map(line).collect(), unmatched })
@@ -145,13 +144,7 @@ impl Account {
 pub(super) struct Verdict(Vec<Check>);
 
 /// Judges the account, and what mending came to.
-pub(super) fn judge(
-    local: &Local,
-    account: &Account,
-    healthy: &Phase,
-    broken: &Phase,
-    redrive: &Redrive,
-) -> Result<Verdict> {
+pub(super) fn judge(local: &Local, account: &Account, phases: &Phases, redrive: &Redrive) -> Result<Verdict> {
     let mut checks: Vec<Check> = account.lines.iter().map(sum_check).collect();
     checks.push(duplicate_check(&account.lines));
     checks.push(signature_check(&account.lines));
@@ -171,7 +164,7 @@ pub(super) fn judge(
         holds: unmatched > 0,
         says: format!(
             "seen: {} events routed, {unmatched} of them match no sink and are recorded so",
-            routed(healthy) + routed(broken)
+            phases.all().into_iter().map(routed).sum::<u64>()
         ),
     });
     Ok(Verdict(checks))
