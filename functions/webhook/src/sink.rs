@@ -10,7 +10,7 @@ use acequia_core::id::TenantId;
 use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, EndpointStore, Operators, Secrets};
-use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each};
+use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 use reqwest::{Client, Response};
 use tokio::sync::OnceCell;
@@ -26,6 +26,9 @@ const CONCURRENCY: usize = 16;
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// What an attempt takes beside the request itself: secrets and signing.
 const OVERHEAD: Duration = Duration::from_secs(2);
+
+/// The least time for the breakers to say what they saw, also where the effects took all of theirs: the ledger needs the rest.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// What signs for each sink of a batch, by the sink's id, from the time that its first request needs it.
 ///
@@ -63,8 +66,9 @@ impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
             work.push((job.sink.id.as_str(), budget(job), attempt));
         }
         let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
-        // On the heap, because the loop's future holds this one's whole size otherwise.
-        Box::pin(self.breakers.tell(tenant, jobs, &attempts, &passes)).await;
+        // On the heap, because the loop's future holds this one's whole size otherwise. What is cut off, a later batch sees and tells.
+        let told = Box::pin(self.breakers.tell(tenant, jobs, &attempts, &passes));
+        within(&*self.clock, batch.deadline.for_effects(&*self.clock).max(TELLING), told).await;
         attempts
     }
 

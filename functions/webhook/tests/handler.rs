@@ -14,7 +14,7 @@ use acequia_core::egress::{Authorities, Egress};
 use acequia_core::envelope::Envelope;
 use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
-use acequia_core::port::Clock as _;
+use acequia_core::port::{Clock as _, EndpointStore as _};
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
@@ -453,6 +453,28 @@ async fn a_notice_that_the_row_does_not_know_to_be_told_is_told_again_and_then_n
     let told = world.operators.told();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|(_, subject, text)| subject.contains("is disabled") && text.contains("410")), "{told:?}");
+}
+
+#[tokio::test]
+async fn operators_who_do_not_answer_cost_the_batch_nothing_and_are_told_later() {
+    let world = world(Egress::Local, "").await;
+    world.switch("410");
+    world.operators.faults.hang();
+    let (tenant, sink) = (build::tenant_id("acme"), build::sink_id("crm"));
+    let begins = async {
+        while world.states.state(&tenant, &sink).await.unwrap().is_none_or(|state| state.owed.is_none()) {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(Duration::from_secs(58));
+    };
+    let (failures, ()) = futures::join!(world.deliver(&["1"], 1), begins);
+    assert!(failures.is_empty(), "it is quarantined");
+    assert_eq!(world.reasons(), ["endpoint-gone"]);
+    assert!(world.operators.told().is_empty());
+    world.operators.faults.mend();
+    world.clock.advance(Duration::from_mins(3));
+    world.send(2, 1).await;
+    assert_eq!(world.operators.told().len(), 1);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ impl InMemoryOperators {
 
 impl Operators for InMemoryOperators {
     async fn tell(&self, tenant: &TenantId, subject: &str, text: &str) -> Result<(), Unavailable> {
+        self.faults.answers().await;
         self.faults.call("tell the operators")?;
         self.told.lock().push((tenant.clone(), subject.to_owned(), text.to_owned()));
         Ok(())
