@@ -65,14 +65,15 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> Sink for EmailSink<M, S, B
 impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
     async fn attempt(&self, batch: Batch<'_>, job: &Job) -> Result<Receipt, Cause> {
         let Target::Email(sink) = &job.sink.target else { return Err(Cause::SinkUnknown) };
-        let prepared = self.in_time(self.prepare(batch, job, sink)).await.unwrap_or_else(|| {
+        // Futures of AWS's calls are large. On the heap they are not copied each time that this one moves.
+        let prepared = self.in_time(Box::pin(self.prepare(batch, job, sink))).await.unwrap_or_else(|| {
             tracing::warn!(tenant.id = %batch.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
             Err(Cause::ConsentsDown)
         });
         let (mail, counted) = prepared?;
-        let answer = self.mailer.send(&mail).await;
+        let answer = Box::pin(self.mailer.send(&mail)).await;
         let unsent = matches!(answer, Err(MailError::Throttled(_) | MailError::NoConnection));
-        if counted && unsent && self.in_time(self.give_back(&mail)).await.is_none() {
+        if counted && unsent && self.in_time(Box::pin(self.give_back(&mail))).await.is_none() {
             tracing::warn!(tenant.id = %mail.tenant, "a mail that was not sent counts for the day's cap all the same: the store does not answer");
         }
         classify::answer(answer, sink.ambiguous)
