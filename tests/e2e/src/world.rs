@@ -142,12 +142,46 @@ impl World {
 
     /// What lies in a queue, without taking it.
     pub fn peek(&self, tenant: &str, queue: &str) -> Vec<Json> {
-        let url =
-            format!("{}/_ministack/sqs/messages?QueueUrl={}", self.environment.endpoint, self.queue_url(tenant, queue));
+        self.look_into(&self.queue_url(tenant, queue))
+    }
+
+    fn look_into(&self, queue_url: &str) -> Vec<Json> {
+        let url = format!("{}/_ministack/sqs/messages?QueueUrl={queue_url}", self.environment.endpoint);
         let answer = http::get(&url);
         let regions = answer["messages"].as_object().unwrap().values().filter_map(Json::as_object);
         let queues = regions.flat_map(serde_json::Map::values).filter_map(Json::as_object);
         queues.flat_map(serde_json::Map::values).filter_map(Json::as_array).flatten().cloned().collect()
+    }
+
+    /// Has what the operators are told from now on sent to a queue too; answers how to read the subjects that hold a text.
+    pub fn operators(&self) -> impl Fn(&str) -> Vec<String> {
+        const QUEUE: &str = "e2e-operators";
+        let Environment { region, stage, .. } = &self.environment;
+        let topic = format!("arn:aws:sns:{region}:{ACCOUNT}:acequia-{stage}-notifications");
+        let endpoint = format!("arn:aws:sqs:{region}:{ACCOUNT}:{QUEUE}");
+        let policy = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+            "Resource": endpoint, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}
+        }]});
+        let create = json!({"QueueName": QUEUE, "Attributes": {"Policy": policy.to_string()}});
+        let queue = self.aws.json("sqs", "AmazonSQS.CreateQueue", &create).unwrap();
+        let subscribe = [
+            ("Action", "Subscribe"),
+            ("Version", "2010-03-31"),
+            ("TopicArn", topic.as_str()),
+            ("Protocol", "sqs"),
+            ("Endpoint", endpoint.as_str()),
+        ];
+        self.aws.query("sns", &subscribe).unwrap();
+        let url = queue["QueueUrl"].as_str().unwrap().to_owned();
+        move |holding| {
+            let subject = |message: Json| {
+                let notice: Json = serde_json::from_str(message["Body"].as_str()?).ok()?;
+                Some(notice["Subject"].as_str()?.to_owned())
+            };
+            let told = self.look_into(&url).into_iter().filter_map(subject);
+            told.filter(|subject| subject.contains(holding)).collect()
+        }
     }
 
     /// The message with this body in a dead-letter queue; answers its reason.

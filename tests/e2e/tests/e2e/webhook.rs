@@ -57,8 +57,9 @@ fn after_a_503_the_same_delivery_is_tried_again_under_the_same_id() {
 }
 
 #[test]
-fn a_410_disables_the_endpoint_until_it_is_resumed_and_redriven() {
+fn a_410_disables_the_endpoint_until_it_is_resumed_and_redriven_and_the_operators_are_told_once() {
     let world = world();
+    let told = world.operators();
     world.switch("gone", "410");
     let first = event("gone", "gone-1", &json!({}));
     world.send("alder", &[&first]);
@@ -74,6 +75,7 @@ fn a_410_disables_the_endpoint_until_it_is_resumed_and_redriven() {
     let third = event("gone", "gone-3", &json!({}));
     world.send("alder", &[&third]);
     arrived("gone", "gone-3", 1);
+    assert_eq!(told("gone of alder"), ["Acequia: gone of alder is disabled"]);
 }
 
 #[test]
