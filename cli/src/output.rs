@@ -82,6 +82,11 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// The sink of a message; one of an intake queue has none yet.
+pub(crate) fn sink_or_routing(sink: Option<impl ToString>) -> String {
+    sink.map_or_else(|| "(to be routed)".to_owned(), |sink| sink.to_string())
+}
+
 /// A number, or a dash where there is none.
 pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())

@@ -43,8 +43,16 @@ impl Queue {
     }
 }
 
-/// What waits and what failed, by tenant and queue.
-pub(crate) fn all(local: &Local) -> Result<BTreeMap<(String, String), Queue>> {
+/// All queues, by tenant and name.
+pub(crate) type Queues = BTreeMap<(String, String), Queue>;
+
+/// One of them; an empty one where it is not there.
+pub(crate) fn of(queues: &Queues, tenant: &str, name: &str) -> Queue {
+    queues.get(&(tenant.to_owned(), name.to_owned())).cloned().unwrap_or_default()
+}
+
+/// What waits and what failed.
+pub(crate) fn all(local: &Local) -> Result<Queues> {
     let status: Status =
         serde_json::from_value(local.acequia.read(&["status"])?).context("acequia status printed another form")?;
     let of_tenant = |status: TenantStatus| {

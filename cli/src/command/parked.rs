@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::ParkedArgs;
 use crate::context::{Context, time};
 use crate::exit::Failure;
-use crate::output::{Report, or_dash, table};
+use crate::output::{Report, or_dash, sink_or_routing, table};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -79,14 +79,14 @@ fn report(tenant: &TenantId, look: &Look) -> Report {
         [
             or_dash(row.event.as_deref()),
             or_dash(row.r#type.as_deref()),
-            row.sink.clone().unwrap_or_else(|| "(to be routed)".to_owned()),
+            sink_or_routing(row.sink.as_deref()),
             row.parked_at.clone(),
             row.due_at.clone(),
         ]
     };
     let header = ["EVENT", "TYPE", "SINK", "PARKED", "DUE"];
     let text = format!(
-        "{}\n\n{} of {} parked messages, those due first. `acequia explain {tenant} EVENT` tells what became of one so far.",
+        "{}\n\n{} of {} parked messages, those due first. `acequia explain {tenant} 'EVENT'` tells what became of one so far.",
         table(header, listed.messages.iter().map(row)),
         listed.messages.len(),
         listed.total

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::context::{Context, time};
 use crate::exit::Failure;
-use crate::output::{Report, or_dash, table};
+use crate::output::{Report, or_dash, sink_or_routing, table};
 
 /// How many queues are asked at once.
 const CALLS: usize = 8;
@@ -159,7 +159,7 @@ fn parked(status: &Status) -> Option<String> {
     let row = |tenant: &TenantStatus, parked: &ParkedStatus| {
         [
             tenant.tenant.to_string(),
-            parked.sink.as_ref().map_or_else(|| "(to be routed)".to_owned(), SinkId::to_string),
+            sink_or_routing(parked.sink.as_ref()),
             parked.count.to_string(),
             parked.next_due_at.clone(),
             parked.oldest_parked_at.clone(),

@@ -167,28 +167,42 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
 
     async fn tell_one(&self, tenant: &TenantId, sink: &SinkId, pass: &Pass, seen: Seen, by: &str) {
         let window = self.remember(tenant, sink, pass, seen);
-        let mut known = pass.known.clone();
+        let written = self.write(tenant, sink, pass.known.clone(), |known| {
+            let now = self.clock.now();
+            let observed = breaker::observe(known, &pass.endpoint, pass.breaker.as_ref(), (seen, &window), by, now)?;
+            Some((observed.state.clone(), observed))
+        });
+        if let Some(observed) = written.await {
+            self.changed(tenant, sink, pass, &observed).await;
+        }
+    }
+
+    /// Writes what follows from what is known, or else from what another instance wrote meanwhile; answers what came with it, once it
+    /// is written.
+    async fn write<T>(
+        &self,
+        tenant: &TenantId,
+        sink: &SinkId,
+        mut known: Option<EndpointState>,
+        follows: impl Fn(Option<&EndpointState>) -> Option<(EndpointState, T)>,
+    ) -> Option<T> {
         for _ in 0..TRIES {
-            let observed = breaker::observe(
-                known.as_ref(),
-                &pass.endpoint,
-                pass.breaker.as_ref(),
-                (seen, &window),
-                by,
-                self.clock.now(),
-            );
-            let Some(observed) = observed else { return };
-            match self.endpoints.change(tenant, sink, &observed.state).await {
-                Ok(true) => return self.changed(tenant, sink, pass, &observed).await,
-                // Another instance was first: what it wrote is what counts now.
-                Ok(false) => match self.endpoints.state(tenant, sink).await {
-                    Ok(now) => known = now,
-                    Err(error) => return not_written(tenant, sink, &error),
-                },
+            let (state, with) = follows(known.as_ref())?;
+            let changed = match self.endpoints.change(tenant, sink, &state).await {
+                Ok(true) => return Some(with),
+                Ok(false) => self.endpoints.state(tenant, sink).await,
+                Err(error) => Err(error),
+            };
+            match changed {
+                Ok(now) => known = now,
                 // The next batch sees the same, and tries again.
-                Err(error) => return not_written(tenant, sink, &error),
+                Err(error) => {
+                    not_written(tenant, sink, &error);
+                    return None;
+                }
             }
         }
+        None
     }
 
     fn remember(&self, tenant: &TenantId, sink: &SinkId, pass: &Pass, seen: Seen) -> Window {
@@ -240,18 +254,7 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
                 "the operators could not be told of an endpoint that fails: a later batch for it tries again");
             return;
         }
-        let mut known = Some(known.clone());
-        for _ in 0..TRIES {
-            let Some(told) = known.as_ref().and_then(|known| breaker::told(known, owed)) else { return };
-            known = match self.endpoints.change(tenant, sink, &told).await {
-                Ok(true) => return,
-                Ok(false) => match self.endpoints.state(tenant, sink).await {
-                    Ok(now) => now,
-                    Err(error) => return not_written(tenant, sink, &error),
-                },
-                Err(error) => return not_written(tenant, sink, &error),
-            };
-        }
+        self.write(tenant, sink, Some(known.clone()), |known| Some((breaker::told(known?, owed)?, ()))).await;
     }
 }
 
@@ -272,23 +275,20 @@ fn count(seen: &mut Seen, attempted: &Attempted) {
 
 /// The subject, of at most 100 characters, and the text of a notice.
 fn words(tenant: &TenantId, sink: &SinkId, notice: Notice) -> (String, String) {
-    let (state, why) = match notice {
-        Notice::Fails { percent, since } => {
-            let state = if percent >= 100 {
-                "is disabled".to_owned()
-            } else {
-                format!("fails: {percent} % of the way to being disabled")
-            };
-            (state, format!("has failed since {since} without a success"))
-        }
-        Notice::Gone => ("is disabled".to_owned(), "answered 410 Gone: that it will not come back".to_owned()),
+    let why = match notice {
+        Notice::Fails { since, .. } => format!("has failed since {since} without a success"),
+        Notice::Gone => "answered 410 Gone: that it will not come back".to_owned(),
     };
-    let after = match notice {
-        Notice::Fails { percent: 0..100, .. } => {
-            format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands.")
-        }
-        Notice::Fails { .. } | Notice::Gone => format!(
-            "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"
+    let (state, after) = match notice {
+        Notice::Fails { percent: percent @ 0..100, .. } => (
+            format!("fails: {percent} % of the way to being disabled"),
+            format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands."),
+        ),
+        Notice::Fails { .. } | Notice::Gone => (
+            "is disabled".to_owned(),
+            format!(
+                "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"
+            ),
         ),
     };
     let subject = format!("Acequia: {sink} of {tenant} {state}");

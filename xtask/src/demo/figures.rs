@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::tenant::{Far, Sink};
 use crate::local::Local;
-use crate::queue::Queue;
+use crate::queue::{self, Queues};
 use crate::receiver::{self, EndpointStats};
 
 /// `acequia tally T`: what the ledger says.
@@ -86,17 +86,13 @@ pub(super) fn arrived(local: &Local, sinks: &[Sink]) -> Result<BTreeMap<String, 
 }
 
 /// How much arrived so far, by the endpoint's name: what can be asked often, because it costs little.
-pub(super) fn counts(
-    local: &Local,
-    sinks: &[Sink],
-    queues: &BTreeMap<(String, String), Queue>,
-) -> Result<BTreeMap<String, u64>> {
+pub(super) fn counts(local: &Local, sinks: &[Sink], queues: &Queues) -> Result<BTreeMap<String, u64>> {
     let stats = local.receiver.stats()?;
     let mails = mails(local)?;
     let count = |sink: &Sink| match sink.far {
         Far::Webhook => of_endpoint(stats.get(&sink.endpoint())).distinct,
         Far::Email => mails.iter().filter(|mail| mail.0.contains(sink.tenant)).count() as u64,
-        Far::Queue => queues.get(&(sink.tenant.to_owned(), "out".to_owned())).map_or(0, Queue::waiting),
+        Far::Queue => queue::of(queues, sink.tenant, "out").waiting(),
     };
     Ok(sinks.iter().map(|sink| (sink.endpoint(), count(sink))).collect())
 }

@@ -163,7 +163,7 @@ struct Redrive {
 fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     let depth = || -> Result<(u64, u64)> {
         let queues = queue::all(local)?;
-        let webhook = queues.get(&(BROKEN.to_owned(), "webhook".to_owned())).cloned().unwrap_or_default();
+        let webhook = queue::of(&queues, BROKEN, "webhook");
         Ok((webhook.dead(), webhook.waiting()))
     };
     let (before, _) = depth()?;

@@ -94,10 +94,9 @@ impl Watch {
     fn draw(&self, local: &Local, view: &mut View) -> Result<u64> {
         let queues = queue::all(local)?;
         let counts = figures::counts(local, &SINKS, &queues)?;
-        let of =
-            |tenant: &str, name: &str| queues.get(&(tenant.to_owned(), name.to_owned())).cloned().unwrap_or_default();
         let row = |sink: &Sink| {
-            let (intake, own) = (of(sink.tenant, "intake"), of(sink.tenant, sink.far.queue()));
+            let of = |name| queue::of(&queues, sink.tenant, name);
+            let (intake, own) = (of("intake"), of(sink.far.queue()));
             let endpoint = sink.endpoint();
             let count = |counts: &BTreeMap<String, u64>| counts.get(&endpoint).copied().unwrap_or_default();
             let arrived = count(&counts).saturating_sub(count(&self.before));

@@ -65,8 +65,6 @@ impl Account {
     pub(super) fn take(local: &Local, phases: &Phases) -> Result<Self> {
         let arrived = figures::arrived(local, &SINKS)?;
         let queues = queue::all(local)?;
-        let of_queue =
-            |tenant: &str, name: &str| queues.get(&(tenant.to_owned(), name.to_owned())).cloned().unwrap_or_default();
         let mut unmatched = BTreeMap::new();
         let mut tallies = BTreeMap::new();
         for stack in STACKS {
@@ -80,7 +78,7 @@ impl Account {
             let events = || batches.iter().flat_map(|batch| &batch.events);
             let tally = tallies.get(sink.tenant).map(|tally| tally.sink(sink.id)).unwrap_or_default();
             let arrived: Arrived = arrived.get(&sink.endpoint()).copied().unwrap_or_default();
-            let intake = of_queue(sink.tenant, "intake");
+            let intake = queue::of(&queues, sink.tenant, "intake");
             Line {
                 tenant: sink.tenant,
                 sink: sink.id,

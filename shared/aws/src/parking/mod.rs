@@ -80,7 +80,7 @@ impl ParkingLot for DynamoParking {
         let row = |item: &Item| Ok((rows::time_of(item, rows::DUE_AT)?, rows::key_of(item).ok_or(ItemError::Keyless)?));
         let found: Result<Vec<_>, ItemError> = items.iter().map(row).collect();
         let mut found = found.map_err(|error| Unavailable::new(LIST, error))?;
-        found.sort_by(|one, other| (one.0, &one.1.message_id).cmp(&(other.0, &other.1.message_id)));
+        found.sort_unstable();
         let total = found.len() as u64;
         let keys: Vec<ParkedKey> = found.into_iter().take(most).map(|(_, key)| key).collect();
         // What was sent back since it was found is left out.
