@@ -4,6 +4,8 @@ What only AWS knows stays a word: `<Queue>` for `!Ref Queue`, `<Queue.Arn>` for 
 """
 
 import copy
+import functools
+import json
 import logging
 import os
 import re
@@ -50,13 +52,20 @@ def is_platform(template):
 
 def translate(template, parameters=None, code="code"):
     """What SAM makes of the template. `code` stands for what `sam package` uploads."""
-    template = copy.deepcopy(template)
     if not is_platform(template):
-        return template
+        return copy.deepcopy(template)
+    given = tuple(sorted(values(template, parameters).items()))
+    return json.loads(translated(json.dumps(template), given, code))
+
+
+@functools.cache
+def translated(template, given, code):
+    """The same as text: the tests ask for the same again and again."""
+    template = json.loads(template)
     for name, resource in template["Resources"].items():
         if resource["Type"] == FUNCTION:
             resource["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": f"{name}-{code}"}
-    return transform(template, values(template, parameters), Policies())
+    return json.dumps(transform(template, dict(given), Policies()))
 
 
 class Policies:
