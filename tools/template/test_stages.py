@@ -172,6 +172,33 @@ class ChoiceTest(unittest.TestCase):
             self.assertEqual((config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]), (0, 60))
 
 
+class WatchedTest(unittest.TestCase):
+    """Alarms on DynamoDB and SES name metrics as AWS has them: another dimension would be another metric, and never a word of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.resources = made(read(PLATFORM))
+        cls.watched = {
+            (alarm["MetricName"], *(f"{d['Name']}={d['Value']}" for d in alarm.get("Dimensions", [])))
+            for alarm in by_kind(cls.resources, "AWS::CloudWatch::Alarm").values()
+            if alarm.get("Namespace") in ("AWS/DynamoDB", "AWS/SES")
+        }
+
+    def test_every_table_is_watched_for_throttles_its_index_too_and_for_failures_by_an_operation_that_is_used(self):
+        used = json.dumps(by_kind(self.resources, "AWS::IAM::Role"))
+        wanted = set()
+        for name, table in by_kind(self.resources, "AWS::DynamoDB::Table").items():
+            of_table = f"TableName=<{name}>"
+            wanted |= {("ReadThrottleEvents", of_table), ("WriteThrottleEvents", of_table)}
+            for index in table.get("GlobalSecondaryIndexes", []):
+                wanted.add(("WriteThrottleEvents", of_table, f"GlobalSecondaryIndexName={index['IndexName']}"))
+            (failing,) = [found for found in self.watched if found[:2] == ("SystemErrors", of_table)]
+            self.assertIn(f"dynamodb:{failing[2].removeprefix('Operation=')}", used)
+            wanted.add(failing)
+        wanted |= {("Reputation.BounceRate",), ("Reputation.ComplaintRate",)}
+        self.assertEqual(self.watched, wanted)
+
+
 class RuleTest(unittest.TestCase):
     """What CloudFormation refuses before it makes anything."""
 
