@@ -6,10 +6,11 @@ use acequia_core::config::{ConsentSettings, Tenant};
 use acequia_core::consent::link::{self, PATH};
 use acequia_core::consent::token::{self, Link, LinkError, Purpose};
 use acequia_core::consent::{Answer, Consents, Deed, Desk, DeskError, MailBook, Means, Suppression, SuppressionReason};
-use acequia_core::id::TenantId;
+use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Secrets, TenantStore};
-use acequia_lambda::{CachedTenants, CurrentTenant};
+use acequia_core::stall::Store;
+use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry};
 use url::Url;
 
 use crate::http::{Method, Request, Response};
@@ -28,6 +29,10 @@ pub struct Confirm<T, C, B, S> {
     pub secrets: S,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The stage it belongs to.
+    pub stage: Stage,
+    /// Where it tells what of ours holds it up.
+    pub telemetry: Telemetry,
 }
 
 /// A link that was read, or why it was not.
@@ -50,6 +55,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
             Ok(None) => return not_found(request, None),
             Err(cause) => {
                 tracing::error!(tenant.id = %tenant, error = %cause, "a link could not be looked at");
+                self.stalled(&tenant, cause.stalled_by(None));
                 return trouble(request);
             }
         };
@@ -92,6 +98,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
                     Ok(None) => not_found(request, Some(&opened.current.tenant)),
                     Err(error) => {
                         tracing::error!(tenant.id = %tenant, error = ?error, "an answer could not be taken");
+                        self.stalled(&tenant, error.stalled_by());
                         page(503, Say::Trouble)
                     }
                 }
@@ -110,6 +117,11 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         let link = token::read(tenant, &keys, text, &Purpose::ALL, self.clock.now());
         let key = token::key_name(text).map(|name| name.to_string());
         Ok(Some(Opened { current, link, key }))
+    }
+
+    /// Tells what of ours held a request up.
+    fn stalled(&self, tenant: &TenantId, store: Option<Store>) {
+        self.telemetry.write_stall(&self.stage, ("confirm", Some(tenant)), &*self.clock, store);
     }
 
     fn desk<'a>(&'a self, tenant: &'a TenantId, settings: &'a ConsentSettings, config_version: u64) -> Desk<'a, C> {
@@ -142,6 +154,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
             Err(error) => {
                 // The question is right without it: its button finds out what is known.
                 tracing::warn!(tenant.id = %id, error = ?error, "what a link would do could not be foreseen");
+                self.stalled(id, error.stalled_by());
                 Self::page(request, tenant, status, asked, None)
             }
         }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, DynamoTenants, SsmSecrets, clients::function_config};
-use acequia_lambda::{CachedTenants, Environment, SystemClock, serve_json, start_telemetry};
+use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve_json, start_telemetry};
 use confirm::{Confirm, Request, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,8 +21,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tenants: CachedTenants::new(tenants, clock.clone()),
         consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table.clone()),
         book: DynamoMailBook::new(clients.dynamodb, config.consents_table),
-        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        secrets: SsmSecrets::new(clients.ssm, installation.stage.clone(), SystemClock),
         clock,
+        stage: installation.stage,
+        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     let confirm = &confirm;
     serve_json(|event, _deadline| async move {

@@ -1,6 +1,7 @@
 //! The confirm function over the in-memory ports: requests as an HTTP API hands them over, pages as browsers get them.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::secret::Secret;
 use acequia_core::template::Context;
-use acequia_lambda::CachedTenants;
-use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryMailBook, InMemorySecrets, InMemoryTenants, build};
+use acequia_lambda::{CachedTenants, Reporting, Telemetry};
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryLines, InMemoryMailBook, InMemorySecrets, InMemoryTenants, build,
+};
 use confirm::{Confirm, Request, Response};
 
 const DOCUMENT: &str = r##"{"tenant":"acme","name":"Acme <Action>",
@@ -32,6 +35,7 @@ struct World {
     consents: InMemoryConsents,
     book: InMemoryMailBook,
     secrets: InMemorySecrets,
+    lines: InMemoryLines,
     confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>,
 }
 
@@ -50,15 +54,18 @@ async fn world() -> World {
         );
     }
     let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
+    let lines = InMemoryLines::new();
     let confirm = Confirm {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         consents: consents.clone(),
         book: book.clone(),
         secrets: secrets.clone(),
         clock: Arc::new(clock.clone()),
+        stage: build::stage(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     let settings = Tenant::validate(&RawTenant::from_json(DOCUMENT).unwrap(), Egress::Public).unwrap();
-    let world = World { settings, clock, consents, book, secrets, confirm };
+    let world = World { settings, clock, consents, book, secrets, lines, confirm };
     world.sign().await;
     world
 }
@@ -330,4 +337,6 @@ async fn with_a_store_down_nothing_is_lost_and_the_page_says_to_try_again() {
     assert_eq!(world.request("GET", &world.link(Purpose::Accept), "").await.status_code, 503);
     world.secrets.reads.mend();
     assert!(world.press(Purpose::Accept).await.body.contains("Thank you!"));
+    let stalled = [("consents at confirm".to_owned(), 1), ("secrets at confirm".to_owned(), 1)];
+    assert_eq!(world.lines.stalled(), BTreeMap::from(stalled));
 }

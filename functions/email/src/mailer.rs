@@ -6,6 +6,7 @@ use std::time::Duration;
 use acequia_core::consent::{ActionId, ConsentKey};
 use acequia_core::id::{DeliveryId, TenantId};
 use acequia_core::ledger::DeliveryKey;
+use acequia_core::stall::MailHold;
 
 /// How long sending one mail may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +53,9 @@ pub enum MailError {
     /// Nothing was sent; it may work later.
     #[error("SES does not take mails now: {0}")]
     Throttled(String),
+    /// Nothing was sent, because of the account's standing or the sender's.
+    #[error("SES does not take the mail: {0}")]
+    Held(MailHold),
     /// Nothing was sent, and never will be.
     #[error("SES refuses the mail: {0}")]
     Refused(String),

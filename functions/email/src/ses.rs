@@ -74,7 +74,7 @@ impl Mailer for SesMailer {
             .set_email_tags(Some(tags))
             .send()
             .await
-            .map_err(|error| classify::ses(&error))?;
+            .map_err(|error| classify::ses(&error, &mail.from))?;
         Ok(sent.message_id.unwrap_or_default())
     }
 }

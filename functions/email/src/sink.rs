@@ -72,7 +72,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
         });
         let (mail, counted) = prepared?;
         let answer = Box::pin(self.mailer.send(&mail)).await;
-        let unsent = matches!(answer, Err(MailError::Throttled(_) | MailError::NoConnection));
+        let unsent = matches!(answer, Err(MailError::Throttled(_) | MailError::Held(_) | MailError::NoConnection));
         if counted && unsent && self.in_time(Box::pin(self.give_back(&mail))).await.is_none() {
             tracing::warn!(tenant.id = %mail.tenant, "a mail that was not sent counts for the day's cap all the same: the store does not answer");
         }

@@ -5,6 +5,7 @@
     reason = "a test's own mistake should stop the test where it was made"
 )]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,11 +15,12 @@ use acequia_core::delivery::{DETAIL, Incoming, REASON};
 use acequia_core::ledger::{Status, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_core::stall::MailHold;
+use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
-    InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -53,6 +55,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     mailer: RememberingMailer,
+    lines: InMemoryLines,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
@@ -72,6 +75,7 @@ fn world(extra: &str) -> World {
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let mailer = RememberingMailer::default();
+    let lines = InMemoryLines::new();
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
@@ -88,9 +92,9 @@ fn world(extra: &str) -> World {
         },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, ledger, queues, mailer, sink_loop }
+    World { clock, ledger, queues, mailer, lines, sink_loop }
 }
 
 impl World {
@@ -167,6 +171,26 @@ async fn a_throttled_mail_waits_and_spends_no_attempt() {
     assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
     assert_eq!((world.sent().len(), record.spent), (1, 1));
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("ses at email".to_owned(), 1)]));
+}
+
+#[tokio::test]
+async fn in_the_sandbox_a_mail_waits_without_an_attempt_and_its_record_says_why_once() {
+    let world = world("");
+    for receives in 1..4 {
+        world.fail_with(MailError::Held(MailHold::Sandbox));
+        assert_eq!(world.handle(lambda_event(&[message("m1", receives)])).await, ["m1"]);
+        world.clock.advance(Duration::from_mins(5));
+    }
+    let record = || world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
+    let held = record();
+    assert_eq!((held.status, held.spent, held.attempts.len()), (Status::Retry, 0, 1));
+    assert!(held.attempts[0].detail.contains("sandbox") && held.attempts[0].detail.contains("aws sesv2 get-account"));
+    assert!(world.reasons().is_empty(), "nothing is quarantined for the standing of an account");
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("ses at email".to_owned(), 3)]));
+    assert!(world.handle(lambda_event(&[message("m1", 4)])).await.is_empty(), "the account has left the sandbox");
+    let sent = record();
+    assert_eq!((sent.status, sent.spent, world.sent().len()), (Status::Delivered, 1, 1));
 }
 
 #[tokio::test]
@@ -210,4 +234,5 @@ async fn with_the_ledger_down_no_mail_is_sent() {
     world.ledger.claims.go_down();
     assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
     assert!(world.sent().is_empty());
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("ledger at email".to_owned(), 1)]));
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use acequia_core::consent::{
     Consents, Deed, Desk, DeskError, MailBook, Means, SubjectId, Suppression, SuppressionReason,
 };
+use acequia_core::id::Stage;
 use acequia_core::ledger::{Learned, Receipt, learn};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Amend, Clock, Ledger, TenantStore, Unavailable};
-use acequia_lambda::{CachedTenants, UnusableBatch, read_batch};
+use acequia_core::stall::Store;
+use acequia_lambda::{CachedTenants, Telemetry, UnusableBatch, read_batch};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
 
-use crate::notice::{Happened, Notice};
+use crate::notice::{Happened, Notice, is_greeting};
 
 /// How many notices are taken in at once.
 const AT_ONCE: usize = 8;
@@ -31,19 +33,39 @@ pub struct Feedback<T, C, B, L> {
     pub clock: Arc<dyn Clock>,
     /// The platform's SES configuration set.
     pub configuration_set: String,
+    /// The stage it belongs to.
+    pub stage: Stage,
+    /// Where it tells what of ours holds it up.
+    pub telemetry: Telemetry,
 }
 
 /// Why a notice is to come again.
 #[derive(Debug, thiserror::Error)]
 enum Later {
-    #[error(transparent)]
-    Store(#[from] Unavailable),
+    #[error("the store {0} does not answer")]
+    Down(Store, #[source] Unavailable),
     #[error("the mail's delivery is being recorded")]
     Claimed,
     #[error(transparent)]
     Desk(#[from] DeskError),
     #[error("the tenant's configuration cannot be read: {0}")]
     Tenant(Cause),
+}
+
+impl Later {
+    fn down(store: Store) -> impl Fn(Unavailable) -> Self {
+        move |error| Self::Down(store, error)
+    }
+
+    /// The store of ours that it waits for.
+    fn stalled_by(&self) -> Option<Store> {
+        match self {
+            Self::Down(store, _) => Some(*store),
+            Self::Claimed => None,
+            Self::Desk(error) => error.stalled_by(),
+            Self::Tenant(cause) => cause.stalled_by(None),
+        }
+    }
 }
 
 impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C, B, L> {
@@ -75,6 +97,10 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
     async fn take_in(&self, body: &str) -> bool {
         let notice = match Notice::read(body, &self.configuration_set) {
             Ok(notice) => notice,
+            Err(_) if is_greeting(body) => {
+                tracing::info!("SES publishes to the topic from now on");
+                return true;
+            }
             Err(error) => {
                 tracing::error!(audit = "feedback-refused", error = %error, "a notice was refused");
                 return false;
@@ -84,6 +110,8 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(tenant.id = %notice.tenant, error = ?error, "a notice could not be taken in");
+                let who = ("feedback", Some(&notice.tenant));
+                self.telemetry.write_stall(&self.stage, who, &*self.clock, error.stalled_by());
                 false
             }
         }
@@ -96,7 +124,8 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
             Happened::SoftBounce => {
                 for address in &notice.addresses {
                     let address = SubjectId::derive(&notice.tenant, address);
-                    let count = self.book.count_failure(&notice.tenant, &address, self.clock.now()).await?;
+                    let counted = self.book.count_failure(&notice.tenant, &address, self.clock.now()).await;
+                    let count = counted.map_err(Later::down(Store::Consents))?;
                     tracing::info!(tenant.id = %notice.tenant, mail.failures = count, "a mail bounced, and may not the next time");
                 }
                 Ok(())
@@ -112,14 +141,16 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
     /// SES took the mail: where the ledger does not know that, because the answer was lost or the process died, it knows it now.
     async fn learn(&self, notice: &Notice) -> Result<(), Later> {
         let Some(key) = &notice.delivery else { return Ok(()) };
-        let records = self.ledger.read(&notice.tenant, std::slice::from_ref(key)).await?;
+        let records = self.ledger.read(&notice.tenant, std::slice::from_ref(key)).await;
+        let records = records.map_err(Later::down(Store::Ledger))?;
         let Some(record) = records.into_iter().next().flatten() else { return Ok(()) };
         let receipt = Receipt { id: notice.message_id.clone(), status: None };
         match learn(&record, receipt, self.clock.now()) {
             Learned::Known => Ok(()),
             Learned::Later(_) => Err(Later::Claimed),
             Learned::Delivered(delivered) => {
-                if !self.ledger.amend(&notice.tenant, &record, &delivered).await? {
+                let amended = self.ledger.amend(&notice.tenant, &record, &delivered).await;
+                if !amended.map_err(Later::down(Store::Ledger))? {
                     return Err(Later::Claimed);
                 }
                 tracing::info!(tenant.id = %notice.tenant, sink.id = %key.sink, "a mail of unknown fate was sent");
@@ -132,7 +163,8 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
         let suppression = Suppression { reason, since: self.clock.now() };
         for address in &notice.addresses {
             let address = SubjectId::derive(&notice.tenant, address);
-            self.book.suppress(&notice.tenant, &address, &suppression).await?;
+            let suppressed = self.book.suppress(&notice.tenant, &address, &suppression).await;
+            suppressed.map_err(Later::down(Store::Consents))?;
         }
         let Some((key, action)) = notice.about else { return Ok(()) };
         let current = match self.tenants.current(&notice.tenant).await {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoMailBook, DynamoTenants, clients::function_config};
-use acequia_lambda::{CachedTenants, Environment, SystemClock, serve, start_telemetry};
+use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve, start_telemetry};
 use feedback::{Feedback, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,6 +24,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
         clock,
         configuration_set: config.configuration_set,
+        stage: installation.stage,
+        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     serve(|event, _deadline| feedback.handle(event)).await
 }

@@ -69,6 +69,15 @@ impl std::fmt::Debug for Notice {
     }
 }
 
+/// What SES publishes to a topic when an event destination is made with it, and never again: that it can. It is about no mail, and no JSON.
+const GREETING: &str = "Successfully validated SNS topic for Amazon SES event publishing.";
+
+/// Whether a message is SES's greeting, as it is or as a topic without raw delivery wraps it.
+pub(crate) fn is_greeting(body: &str) -> bool {
+    let wrapped = || serde_json::from_str::<Wrapped>(body).ok()?.message;
+    body.trim() == GREETING || wrapped().is_some_and(|message| message.trim() == GREETING)
+}
+
 /// Why a message is no notice of ours. None of these will ever be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoticeError {

@@ -5,6 +5,7 @@
     reason = "a test's own mistake should stop the test where it was made"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ use acequia_core::egress::Egress;
 use acequia_core::ledger::{Record, Status, after};
 use acequia_core::port::{Clock as _, Ledger as _};
 use acequia_core::template::Context;
-use acequia_lambda::CachedTenants;
+use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
-use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryTenants, build};
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryTenants, build,
+};
 use feedback::Feedback;
 
 const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
@@ -35,6 +38,7 @@ struct World {
     clock: FixedClock,
     feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemoryLedger>,
     key: ConsentKey,
+    lines: InMemoryLines,
 }
 
 /// Acme, where ana has signed (event `1`) and is asked.
@@ -42,6 +46,7 @@ async fn world() -> World {
     let tenant = build::tenant_id("acme");
     let clock = FixedClock::default();
     let (consents, book, ledger) = (InMemoryConsents::new(), InMemoryMailBook::new(), InMemoryLedger::new());
+    let lines = InMemoryLines::new();
     let feedback = Feedback {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, DOCUMENT), Arc::new(clock.clone())),
         consents: consents.clone(),
@@ -49,6 +54,8 @@ async fn world() -> World {
         ledger: ledger.clone(),
         clock: Arc::new(clock.clone()),
         configuration_set: "acequia-test".to_owned(),
+        stage: build::stage(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     let settings = Tenant::validate(&RawTenant::from_json(DOCUMENT).unwrap(), Egress::Public).unwrap();
     let envelope = build::envelope("acme", "1", "action.signed", r#"{"email":"ana@example.org"}"#);
@@ -58,7 +65,7 @@ async fn world() -> World {
     desk.arrive(&need, &envelope).await.unwrap();
     let key =
         ConsentKey { subject: SubjectId::derive(&tenant, "ana@example.org"), list: ListId::derive(&tenant, "all") };
-    World { consents, book, ledger, clock, feedback, key }
+    World { consents, book, ledger, clock, feedback, key, lines }
 }
 
 impl World {
@@ -140,6 +147,7 @@ async fn a_mail_of_unknown_fate_is_delivered_when_ses_says_that_it_took_it() {
     }
     world.ledger.reads.go_down();
     assert_eq!(world.tell(&[sent(&tag)]).await, ["m0"], "it comes again");
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("ledger at feedback".to_owned(), 1)]));
 }
 
 #[tokio::test]
@@ -165,6 +173,16 @@ async fn what_does_not_come_from_our_configuration_sets_is_refused_and_its_neigh
 }
 
 #[tokio::test]
+async fn the_greeting_that_ses_sends_to_a_new_topic_is_done_with_and_what_only_resembles_it_is_refused() {
+    let world = world().await;
+    let greeting = "Successfully validated SNS topic for Amazon SES event publishing.";
+    let wrapped = serde_json::json!({ "Type": "Notification", "Message": greeting }).to_string();
+    let bodies = [greeting.to_owned(), wrapped, format!("{greeting} And more."), greeting.to_lowercase()];
+    assert_eq!(world.tell(&bodies).await, ["m2", "m3"]);
+    assert_eq!(world.lines.written(), [""; 0]);
+}
+
+#[tokio::test]
 async fn with_a_store_down_a_notice_comes_again() {
     let world = world().await;
     let body = world.notice("acequia-test", BOUNCE);
@@ -176,4 +194,5 @@ async fn with_a_store_down_a_notice_comes_again() {
     world.consents.writes.mend();
     assert!(world.tell(&[body]).await.is_empty());
     assert_eq!(world.standing().0, SubjectState::Rejected);
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("consents at feedback".to_owned(), 2)]));
 }

@@ -31,6 +31,16 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut attempts: Vec<Attempted> = jobs.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
         for (queue, (indexes, messages)) in by_queue(&batch, jobs) {
+            if !queue.shares_partition(batch.queue) {
+                let refused =
+                    "the queue is in another partition of AWS, where this installation's credentials count for nothing";
+                for index in indexes {
+                    if let Some(attempt) = attempts.get_mut(index) {
+                        *attempt = Attempted::not_begun(Cause::Rejected(refused.to_owned()));
+                    }
+                }
+                continue;
+            }
             let may_begin = || batch.deadline.for_effects(&*self.clock) >= BUDGET;
             if !may_begin() {
                 continue;

@@ -1,6 +1,7 @@
 //! The forward function over the in-memory ports.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use acequia_core::delivery::Incoming;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    SeededChance, build,
 };
 use forward::ForwardSink;
 
@@ -22,6 +24,7 @@ const ELSEWHERE: &str = "arn:aws:sqs:us-east-1:123456789012:analytics";
 struct World {
     clock: FixedClock,
     queues: InMemoryQueues,
+    lines: InMemoryLines,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
@@ -39,6 +42,7 @@ fn world(target: &str) -> World {
     let clock = FixedClock::at(build::start());
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let queues = InMemoryQueues::new(clock.clone());
+    let lines = InMemoryLines::new();
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: InMemoryLedger::new(),
@@ -48,9 +52,9 @@ fn world(target: &str) -> World {
         sink: ForwardSink { queues: queues.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, queues, sink_loop }
+    World { clock, queues, lines, sink_loop }
 }
 
 impl World {
@@ -108,4 +112,28 @@ async fn more_than_ten_messages_all_arrive() {
     let messages: Vec<Incoming> = (0..25).map(|n| message(&format!("e{n}"))).collect();
     assert!(world.handle(&messages).await.is_empty());
     assert_eq!(world.queues.messages(&out(false)).len(), 25);
+}
+
+#[tokio::test]
+async fn a_store_of_ours_that_is_down_is_named_and_a_target_that_takes_nothing_is_not() {
+    let world = world(ELSEWHERE);
+    world.queues.sends.go_down();
+    assert_eq!(world.handle(&[message("1")]).await, ["1"]);
+    assert_eq!(world.lines.stalled(), BTreeMap::new(), "the target is the tenant's");
+    world.queues.sends.mend();
+    world.sink_loop.ledger.writes.go_down();
+    assert!(world.handle(&[message("2"), message("3")]).await.is_empty());
+    world.sink_loop.ledger.writes.mend();
+    world.sink_loop.ledger.reads.go_down();
+    assert_eq!(world.handle(&[Incoming { receives: 2, ..message("4") }]).await, ["4"]);
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("ledger at forward".to_owned(), 3)]));
+}
+
+#[tokio::test]
+async fn a_queue_of_another_partition_is_refused_with_the_reason_and_costs_other_sinks_nothing() {
+    let world = world("arn:aws-cn:sqs:cn-north-1:123456789012:analytics");
+    assert!(world.handle(&[message("1")]).await.is_empty());
+    let dead = world.queues.messages(&build::dead_letter_queue("acme", QUEUE));
+    assert_eq!(dead[0].attributes["acequia-reason"].as_text(), Some("rejected"));
+    assert!(dead[0].attributes["acequia-detail"].as_text().unwrap().contains("another partition"), "{dead:?}");
 }

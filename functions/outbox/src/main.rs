@@ -7,7 +7,7 @@ use std::sync::Arc;
 use acequia_aws::{
     Clients, DynamoConsents, DynamoLedger, DynamoTenants, SqsQueues, SsmSecrets, clients::function_config,
 };
-use acequia_lambda::{CachedTenants, Environment, SystemClock, serve_json, start_telemetry};
+use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve_json, start_telemetry};
 use lambda_runtime::Error;
 use outbox::{Outbox, config::Config};
 
@@ -30,6 +30,7 @@ async fn main() -> Result<(), Error> {
         stage: installation.stage,
         queue_arns: config.queue_arns,
         link_base: config.link_base,
+        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     serve_json(|event, _deadline| outbox.serve(event)).await
 }

@@ -7,7 +7,8 @@ use acequia_core::consent::{Answer, Consents, Desk, OutboxRow};
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Ledger, Queues, Secrets, TenantStore, Unavailable};
-use acequia_lambda::{CachedTenants, unwind};
+use acequia_core::stall::Store;
+use acequia_lambda::{CachedTenants, Telemetry, unwind};
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -42,6 +43,8 @@ pub struct Outbox<T, L, Q, C, S> {
     pub queue_arns: String,
     /// Where the confirm function answers.
     pub link_base: String,
+    /// Where it tells what of ours holds it up.
+    pub telemetry: Telemetry,
 }
 
 /// Why an invocation failed as a whole.
@@ -109,12 +112,13 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
         let mut swept = Swept::default();
         let now = self.clock.now();
         let before = now.checked_sub(SignedDuration::try_from(OVERDUE).unwrap_or_default()).unwrap_or(now);
-        let overdue = self.consents.overdue(before, SWEPT).await?;
+        let down = |_: &Unavailable| self.stalled(None, Some(Store::Consents));
+        let overdue = self.consents.overdue(before, SWEPT).await.inspect_err(down)?;
         let work: Vec<_> = overdue.iter().map(|(tenant, row)| self.carry_out(tenant, row)).collect();
         let done: Vec<bool> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
         swept.published = done.iter().filter(|done| **done).count();
         swept.failed = done.len() - swept.published;
-        for (tenant, key) in self.consents.to_remind(now, SWEPT).await? {
+        for (tenant, key) in self.consents.to_remind(now, SWEPT).await.inspect_err(down)? {
             swept.reminded += usize::from(self.remind(&tenant, key, now).await);
         }
         Ok(swept)
@@ -125,6 +129,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
             Ok(current) => current,
             Err(cause) => {
                 tracing::warn!(tenant.id = %tenant, error = %cause, "a reminder waits for the tenant's configuration");
+                self.stalled(Some(tenant), cause.stalled_by(None));
                 return false;
             }
         };
@@ -134,6 +139,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
             Ok(answer) => answer == Some(Answer::Done),
             Err(error) => {
                 tracing::warn!(tenant.id = %tenant, error = ?error, "a reminder could not be decided");
+                self.stalled(Some(tenant), error.stalled_by());
                 false
             }
         }
@@ -146,13 +152,20 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
         if let Err(cause) = published {
             let cause: Cause = cause;
             tracing::warn!(tenant.id = %tenant, outbox.row = row.id, error = %cause, "an outbox row comes again");
+            self.stalled(Some(tenant), cause.stalled_by(None));
             return false;
         }
         if let Err(error) = self.consents.settle(tenant, row).await {
             // Everything that it asks for is in the queues. It is carried out once more, with the same ids.
             tracing::warn!(tenant.id = %tenant, outbox.row = row.id, error = ?error, "an outbox row could not be deleted");
+            self.stalled(Some(tenant), Some(Store::Consents));
             return false;
         }
         true
+    }
+
+    /// Tells what of ours held a row or a reminder up.
+    pub(crate) fn stalled(&self, tenant: Option<&TenantId>, store: Option<Store>) {
+        self.telemetry.write_stall(&self.stage, ("outbox", tenant), &*self.clock, store);
     }
 }

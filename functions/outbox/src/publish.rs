@@ -13,6 +13,7 @@ use acequia_core::outcome::Cause;
 use acequia_core::port::{Ledger, Queues, Secrets, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::routing::Routing;
+use acequia_core::stall::Store;
 use acequia_lambda::{CurrentTenant, dispatch};
 
 use crate::Outbox;
@@ -103,6 +104,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
         let answers = self.ledger.write(&current.tenant.summary.id, &[Record::Route(row)]).await;
         if let Some(Err(error)) = answers.into_iter().next() {
             tracing::error!(tenant.id = %current.tenant.summary.id, error = ?error, "the routing of an event could not be recorded");
+            self.stalled(Some(&current.tenant.summary.id), Some(Store::Ledger));
         }
     }
 }

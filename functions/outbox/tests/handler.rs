@@ -5,6 +5,7 @@
     reason = "a test's own mistake should stop the test where it was made"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,10 @@ use acequia_core::ledger::Record;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::template::Context;
-use acequia_lambda::CachedTenants;
+use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemorySecrets, InMemoryTenants,
+    build,
 };
 use outbox::{Batch, Outbox, Swept};
 
@@ -38,6 +40,7 @@ struct World {
     queues: InMemoryQueues,
     secrets: InMemorySecrets,
     tenants: InMemoryTenants,
+    lines: InMemoryLines,
     outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
 }
 
@@ -48,6 +51,7 @@ fn world() -> World {
         (InMemoryConsents::new(), InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let tenants = InMemoryTenants::new().with(&tenant, DOCUMENT);
     let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
+    let lines = InMemoryLines::new();
     let outbox = Outbox {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
@@ -58,9 +62,10 @@ fn world() -> World {
         stage: build::stage(),
         queue_arns: "arn:aws:sqs:us-east-1:000000000000:".to_owned(),
         link_base: "https://confirm.example.org".to_owned(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     let settings = Tenant::validate(&RawTenant::from_json(DOCUMENT).unwrap(), Egress::Public).unwrap();
-    World { settings, clock, consents, ledger, queues, secrets, tenants, outbox }
+    World { settings, clock, consents, ledger, queues, secrets, tenants, lines, outbox }
 }
 
 impl World {
@@ -215,6 +220,8 @@ async fn with_a_queue_or_a_store_down_a_row_comes_again_and_the_sweep_takes_it_u
     assert_eq!(world.outbox.sweep().await.unwrap(), Swept { published: 1, ..Swept::default() });
     assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1"]);
     assert!(world.consents.outbox().is_empty());
+    let stalled = [("queues at outbox".to_owned(), 1), ("tenants at outbox".to_owned(), 1)];
+    assert_eq!(world.lines.stalled(), BTreeMap::from(stalled));
 }
 
 #[tokio::test]
@@ -239,4 +246,13 @@ async fn without_the_key_a_moderator_is_asked_later() {
     assert_eq!(world.relay().await, ["2"]);
     world.secrets.reads.mend();
     assert!(world.relay().await.is_empty());
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("secrets at outbox".to_owned(), 1)]));
+}
+
+#[tokio::test]
+async fn a_sweep_that_cannot_read_the_store_of_consents_says_so() {
+    let world = world();
+    world.consents.reads.go_down();
+    assert!(world.outbox.sweep().await.is_err());
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("consents at outbox".to_owned(), 1)]));
 }

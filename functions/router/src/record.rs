@@ -13,14 +13,14 @@ use crate::item::Item;
 
 /// Writes the routing of the events of a batch. A tenant that traces failures only gets those that no sink takes, or that failed.
 ///
-/// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues.
+/// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues. Answers how many failed.
 pub(crate) async fn write(
     ledger: &impl Ledger,
     timing: Timing<'_>,
     current: &CurrentTenant,
     items: &[Item],
     decided: &[Decided<'_>],
-) {
+) -> u64 {
     let now = timing.clock.now();
     // One row per event: where an event stands in the batch twice, its rows say the same.
     let mut rows = BTreeMap::new();
@@ -57,16 +57,17 @@ pub(crate) async fn write(
     }
     let rows: Vec<Record> = rows.into_values().collect();
     if rows.is_empty() {
-        return;
+        return 0;
     }
     let tenant = &current.tenant.summary.id;
     let Some(answers) = timing.for_settling(ledger.write(tenant, &rows)).await else {
         tracing::error!(tenant.id = %tenant, records.unwritten = rows.len(), "the routing of events could not be recorded in time");
-        return;
+        return rows.len() as u64;
     };
     let failures: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     if let Some(error) = failures.first() {
         tracing::error!(tenant.id = %tenant, records.unwritten = failures.len(), error = ?error,
             "the routing of events could not be recorded");
     }
+    failures.len() as u64
 }

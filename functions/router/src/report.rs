@@ -43,6 +43,7 @@ pub(crate) fn report(
         }
         metrics.filtered += routing.map_or(0, |routing| count(routing.filtered.len()));
         if let Some(cause) = &item.failure {
+            metrics.stalls.add_cause(cause, None);
             let reason = match decision.disposition {
                 Disposition::Quarantine(reason) => reason.as_str(),
                 Disposition::Acknowledge | Disposition::Hide(_) | Disposition::Park(_) => "",

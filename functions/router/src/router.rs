@@ -10,6 +10,7 @@ use acequia_core::parking::receives_in_all;
 use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::RetryPolicy;
+use acequia_core::stall::Store;
 use acequia_core::template::Context;
 use acequia_lambda::batch::{Decided, delete_settled, finish, park, quarantine};
 use acequia_lambda::{
@@ -78,7 +79,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
             response = self.settle((queue, name), timing, None, &mut watch, &refused).await;
         }
         if items.is_empty() {
-            watch.end(&self.ledger, timing, name).await;
+            self.end(watch, timing, name).await;
             return response;
         }
         delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
@@ -105,8 +106,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         }
         let settled = self.settle((queue, name), timing, current.as_deref().ok(), &mut watch, &items).await;
         response.batch_item_failures.extend(settled.batch_item_failures);
-        watch.end(&self.ledger, timing, name).await;
+        self.end(watch, timing, name).await;
         response
+    }
+
+    async fn end(&self, watch: Watch, timing: Timing<'_>, name: &QueueName) {
+        let stalls = watch.end(&self.ledger, timing, name).await;
+        self.telemetry.write_stalls(&name.stage, ("router", Some(&name.tenant)), self.clock.now(), &stalls);
     }
 
     /// Settles events of which is known what came of them.
@@ -119,18 +125,24 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         items: &[Item],
     ) -> SqsBatchResponse {
         let mut decided: Vec<Decided<'_>> = items.iter().map(|item| self.decide(item)).collect();
-        quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
+        let untaken = quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
         // The router spends no attempts: each receive of an event is one for nothing.
         let spent = vec![Some(0); decided.len()];
         for item in items.iter().filter(|item| item.is_handled()) {
             watch.acquit(&item.message.message_id);
         }
-        park(&self.parking, timing, name, watch, &spent, &mut decided).await;
+        let unparked = park(&self.parking, timing, name, watch, &spent, &mut decided).await;
+        let mut unwritten = watch.take_unwritten();
         if let Some(current) = current {
-            record::write(&self.ledger, timing, current, items, &decided).await;
+            unwritten += record::write(&self.ledger, timing, current, items, &decided).await;
         }
-        let metrics = report::report(&self.telemetry, name, &*self.clock, items, &decided);
-        let response = finish(&self.queues, timing, queue, &decided).await;
+        let mut metrics = report::report(&self.telemetry, name, &*self.clock, items, &decided);
+        let (response, unhidden) = finish(&self.queues, timing, queue, &decided).await;
+        for (store, count) in
+            [(Store::Queues, untaken + unhidden), (Store::Parking, unparked), (Store::Ledger, unwritten)]
+        {
+            metrics.stalls.add(store, count);
+        }
         self.telemetry.write(name, self.clock.now(), &metrics);
         response
     }

@@ -1,6 +1,7 @@
 //! The router over the in-memory ports: events as Lambda hands them over, answers as SQS takes them.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     consents: InMemoryConsents,
+    lines: InMemoryLines,
     router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
 }
 
@@ -37,6 +39,7 @@ fn world() -> World {
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), DOCUMENT);
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let consents = InMemoryConsents::new();
+    let lines = InMemoryLines::new();
     let router = Router {
         consents: consents.clone(),
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
@@ -45,9 +48,9 @@ fn world() -> World {
         parking: InMemoryParking::new(),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, tenants, ledger, queues, consents, router }
+    World { clock, tenants, ledger, queues, consents, lines, router }
 }
 
 impl World {
@@ -133,6 +136,24 @@ async fn with_the_store_of_tenants_down_events_come_back() {
     assert_eq!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await, ["m1"]);
     world.tenants.reads.mend();
     assert!(world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}")])).await.is_empty());
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("tenants at router".to_owned(), 1)]));
+}
+
+#[tokio::test]
+async fn each_store_that_holds_events_up_is_named_with_how_many_it_holds_up() {
+    let events = [message("m1", "1", "action.signed", "{}"), message("m2", "2", "action.signed", "{}")];
+    let world = world();
+    assert!(world.handle(lambda_event(&events)).await.is_empty());
+    assert_eq!(world.lines.stalled(), BTreeMap::new(), "all is well");
+    world.ledger.writes.go_down();
+    assert!(world.handle(lambda_event(&events)).await.is_empty(), "they are in their queues, and not recorded");
+    world.ledger.writes.mend();
+    world.queues.sends.go_down();
+    assert_eq!(world.handle(lambda_event(&events)).await, ["m1", "m2"]);
+    let no_event = build::incoming(&build::queue("acme", QueueRole::Intake), "m3", "no event");
+    assert_eq!(world.handle(lambda_event(&[no_event])).await, ["m3"], "its dead-letter queue is down too");
+    let stalled = [("ledger at router".to_owned(), 2), ("queues at router".to_owned(), 3)];
+    assert_eq!(world.lines.stalled(), BTreeMap::from(stalled));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use acequia_core::redrive::{
     AutoVerdict, DeadLetters, Depths, Filter, Letter, Order, RedriveJournal, Redriven, Watch, Way, decide_auto,
     may_be_due, redrive, walk,
 };
+use acequia_core::stall::{Stalls, Store};
 use acequia_lambda::Deadline;
 
 /// How often it looks.
@@ -35,13 +36,13 @@ const RATE: u32 = 20;
 
 /// What a sweeper does with the time that is left; answers how many dead letters went back.
 pub trait Afterwards: Send + Sync {
-    /// Does it.
-    fn run(&self, deadline: Deadline) -> impl Future<Output = u64> + Send;
+    /// Does it, and adds what of ours held it up.
+    fn run(&self, deadline: Deadline, stalls: &mut Stalls) -> impl Future<Output = u64> + Send;
 }
 
 /// Nothing.
 impl Afterwards for () {
-    async fn run(&self, _: Deadline) -> u64 {
+    async fn run(&self, _: Deadline, _: &mut Stalls) -> u64 {
         0
     }
 }
@@ -69,11 +70,12 @@ pub struct AutoRedriver<S, T, D, J, L> {
 impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L: Ledger> Afterwards
     for AutoRedriver<S, T, D, J, L>
 {
-    async fn run(&self, deadline: Deadline) -> u64 {
-        match self.all(deadline).await {
+    async fn run(&self, deadline: Deadline, stalls: &mut Stalls) -> u64 {
+        match self.all(deadline, stalls).await {
             Ok(moved) => moved,
-            Err(error) => {
+            Err(Down(store, error)) => {
                 tracing::error!(error = ?error, "nothing is redriven by itself this time");
+                stalls.add(store, 1);
                 0
             }
         }
@@ -81,12 +83,14 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
 }
 
 impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L: Ledger> AutoRedriver<S, T, D, J, L> {
-    async fn all(&self, deadline: Deadline) -> Result<u64, Unavailable> {
+    async fn all(&self, deadline: Deadline, stalls: &mut Stalls) -> Result<u64, Down> {
         let now = self.clock.now();
-        if deadline.for_effects(&*self.clock) < TO_BEGIN || !self.turns.turn(TURN, now, after(now, EVERY)).await? {
+        if deadline.for_effects(&*self.clock) < TO_BEGIN
+            || !self.turns.turn(TURN, now, after(now, EVERY)).await.map_err(Down::of(Store::Parking))?
+        {
             return Ok(0);
         }
-        let mut tenants = self.tenants.list().await?;
+        let mut tenants = self.tenants.list().await.map_err(Down::of(Store::Tenants))?;
         // Where the time is too short for all, it is not always too short for the same ones.
         let first =
             tenants.iter().map(|_| self.chance.unit()).enumerate().max_by(|one, other| one.1.total_cmp(&other.1));
@@ -97,18 +101,19 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
                 tracing::warn!("the time is up: the other tenants' dead letters wait for the next turn");
                 break;
             }
-            moved += self.tenant(&tenant, deadline).await;
+            moved += self.tenant(&tenant, deadline, stalls).await;
         }
         Ok(moved)
     }
 
     /// Redrives what is due of one tenant; what fails is told, and is nobody else's.
-    async fn tenant(&self, tenant: &TenantId, deadline: Deadline) -> u64 {
+    async fn tenant(&self, tenant: &TenantId, deadline: Deadline, stalls: &mut Stalls) -> u64 {
         let settings = match self.settings(tenant).await {
             Ok(Some(settings)) => settings,
             Ok(None) => return 0,
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, error = ?error, "a tenant's dead letters are not redriven");
+                stalls.add(Store::Tenants, 1);
                 return 0;
             }
         };
@@ -116,8 +121,15 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         for kind in SinkKind::ALL {
             let name = QueueName::new(&self.stage, tenant, QueueRole::Sink(kind));
             match self.queue(&settings, tenant, &name, deadline).await {
-                Ok(redriven) => add(&mut sum, redriven),
-                Err(error) => sum.broken = Some(error),
+                Ok(redriven) => {
+                    // What breaks a run off is that the dead letters cannot be received.
+                    stalls.add(Store::Queues, u64::from(redriven.broken.is_some()));
+                    add(&mut sum, redriven);
+                }
+                Err(Down(store, error)) => {
+                    stalls.add(store, 1);
+                    sum.broken = Some(error);
+                }
             }
         }
         let Redriven { moved, finished, unsure, failed, broken } = sum;
@@ -143,8 +155,9 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         tenant: &TenantId,
         name: &QueueName,
         deadline: Deadline,
-    ) -> Result<Redriven, Unavailable> {
-        let Some((dead_letters, depth)) = self.dead_letters.measure(&name.dead_letter()).await? else {
+    ) -> Result<Redriven, Down> {
+        let measured = self.dead_letters.measure(&name.dead_letter()).await.map_err(Down::of(Store::Queues))?;
+        let Some((dead_letters, depth)) = measured else {
             return Ok(Redriven::default());
         };
         if depth == 0 {
@@ -168,12 +181,7 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
     }
 
     /// The dead letters of a queue that are due, by their ids.
-    async fn due(
-        &self,
-        settings: &AutoRedrive,
-        way: &Way,
-        deadline: Deadline,
-    ) -> Result<BTreeSet<String>, Unavailable> {
+    async fn due(&self, settings: &AutoRedrive, way: &Way, deadline: Deadline) -> Result<BTreeSet<String>, Down> {
         let now = self.clock.now();
         let mut candidates: Vec<(DeliveryKey, Letter, String)> = Vec::new();
         let watch = Until { deadline, clock: &*self.clock, spare: TO_LOOK, tenant: &way.tenant };
@@ -185,7 +193,8 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
             seen += 1;
             seen < SEEN
         })
-        .await?;
+        .await
+        .map_err(Down::of(Store::Queues))?;
         // The ledger wants each key once; of two dead letters of one delivery, the second waits for what becomes of the first.
         candidates.sort_by(|one, other| (&one.0, one.1.at).cmp(&(&other.0, other.1.at)));
         candidates.dedup_by(|one, other| one.0 == other.0);
@@ -193,11 +202,20 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
             return Ok(BTreeSet::new());
         }
         let keys: Vec<DeliveryKey> = candidates.iter().map(|(key, ..)| key.clone()).collect();
-        let records = self.ledger.read(&way.tenant, &keys).await?;
+        let records = self.ledger.read(&way.tenant, &keys).await.map_err(Down::of(Store::Ledger))?;
         let due = candidates.into_iter().zip(records).filter(|((_, letter, content), record)| {
             decide_auto(settings, letter, content, record.as_ref(), now) == AutoVerdict::Due
         });
         Ok(due.map(|((_, letter, _), _)| letter.id).take(MOST).collect())
+    }
+}
+
+/// What did not answer, and what it said.
+struct Down(Store, Unavailable);
+
+impl Down {
+    fn of(store: Store) -> impl Fn(Unavailable) -> Self {
+        move |error| Self(store, error)
     }
 }
 

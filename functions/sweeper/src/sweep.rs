@@ -11,6 +11,7 @@ use acequia_core::outcome::Reason;
 use acequia_core::parking::{DuePage, Parked, SHARDS};
 use acequia_core::port::{Chance, Clock, Parking, Queues, SendError, Sweeping, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::stall::{Stalls, Store};
 use acequia_lambda::{Deadline, SweepMetrics, Telemetry};
 use jiff::Timestamp;
 
@@ -53,8 +54,17 @@ pub struct Sweeper<S, Q, A> {
 #[derive(Default)]
 struct Progress {
     metrics: SweepMetrics,
+    stalls: Stalls,
     /// Queues that did not answer: they are left alone until the next sweep.
     silent: BTreeSet<QueueArn>,
+}
+
+impl Progress {
+    /// So many messages stay for the next sweep, because of a store of ours.
+    fn fail(&mut self, store: Store, messages: usize) {
+        self.metrics.sweep_failed += count(messages);
+        self.stalls.add(store, count(messages));
+    }
 }
 
 impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
@@ -63,22 +73,32 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     /// # Errors
     /// [`SweepFailed`] where the table does not answer; what was swept until then stays swept.
     pub async fn handle(&self, deadline: Deadline) -> Result<(), SweepFailed> {
+        let mut progress = Progress::default();
+        let end = self.run(deadline, &mut progress).await.inspect_err(told);
+        progress.stalls.add(Store::Parking, u64::from(end.is_err()));
+        self.telemetry.write_stalls(&self.stage, ("sweeper", None), self.clock.now(), &progress.stalls);
+        end?;
+        Ok(())
+    }
+
+    async fn run(&self, deadline: Deadline, progress: &mut Progress) -> Result<(), Unavailable> {
         let holder = self.chance.token();
-        if !self.parked.lease(&holder, self.clock.now(), deadline.lease()).await.inspect_err(told)? {
+        if !self.parked.lease(&holder, self.clock.now(), deadline.lease()).await? {
             tracing::info!("another invocation sweeps");
             return Ok(());
         }
-        let mut progress = Progress::default();
-        let end = self.sweep(deadline, &mut progress).await;
+        let end = self.sweep(deadline, progress).await;
         if end.is_ok() {
-            progress.metrics.redriven = self.afterwards.run(deadline).await;
+            progress.metrics.redriven = self.afterwards.run(deadline, &mut progress.stalls).await;
         }
         // The next minute's sweep need not wait for the end of a lease that nobody uses. Where this fails, it has to.
         let now = self.clock.now();
-        self.parked.lease(&holder, now, now).await.inspect_err(told).ok();
+        if let Err(error) = self.parked.lease(&holder, now, now).await {
+            told(&error);
+            progress.stalls.add(Store::Parking, 1);
+        }
         self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
-        end.inspect_err(told)?;
-        Ok(())
+        end
     }
 
     /// Goes through all shards page by page, one page of each in turn, so that no shard waits for the others' end.
@@ -113,7 +133,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    progress.metrics.sweep_failed += 1;
+                    progress.fail(Store::Parking, 1);
                     tracing::error!(tenant.id = %key.tenant, message.id = key.message_id, error = ?error,
                         "a parked message cannot be read");
                 }
@@ -122,7 +142,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         let mut done = Vec::new();
         for (queue, rows) in by_queue {
             if progress.silent.contains(&queue) {
-                progress.metrics.sweep_failed += count(rows.len());
+                progress.fail(Store::Queues, rows.len());
                 continue;
             }
             done.extend(self.send(now, &queue, rows, progress).await);
@@ -131,7 +151,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
             return;
         }
         let failures: Vec<_> = self.parked.release(&done).await.into_iter().filter_map(Result::err).collect();
-        progress.metrics.sweep_failed += count(failures.len());
+        progress.fail(Store::Parking, failures.len());
         if let Some(error) = failures.first() {
             tracing::error!(rows.undeleted = failures.len(), error = ?error,
                 "messages were sent back and their rows could not be deleted: they will be sent again");
@@ -151,13 +171,13 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                 }
                 Some(Err(SendError::Refused(why))) => refused.push((row, why)),
                 Some(Err(SendError::Unavailable(error))) => {
-                    progress.metrics.sweep_failed += 1;
+                    progress.fail(Store::Queues, 1);
                     if progress.silent.insert(queue.clone()) {
                         tracing::warn!(queue = queue.name(), error = ?error,
                             "a queue does not take its parked messages back: they stay parked");
                     }
                 }
-                None => progress.metrics.sweep_failed += 1,
+                None => progress.fail(Store::Queues, 1),
             }
         }
         done.extend(self.quarantine(now, queue, refused, progress).await);
@@ -202,24 +222,28 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                     done.push(row);
                 }
                 Err(SendError::Refused(_)) => homeless.push(Parked { due_at: after(now, HOMELESS), ..row }),
-                Err(SendError::Unavailable(_)) => progress.metrics.sweep_failed += 1,
+                Err(SendError::Unavailable(_)) => progress.fail(Store::Queues, 1),
             }
         }
         progress.metrics.sweep_failed += count(homeless.len());
-        self.postpone(&name, &homeless).await;
+        let unwritten = self.postpone(&name, &homeless).await;
+        progress.stalls.add(Store::Parking, unwritten);
         done
     }
 
-    async fn postpone(&self, name: &QueueName, homeless: &[Parked]) {
+    /// Puts the time of rows off; answers of how many it could not.
+    async fn postpone(&self, name: &QueueName, homeless: &[Parked]) -> u64 {
         if homeless.is_empty() {
-            return;
+            return 0;
         }
         tracing::error!(tenant.id = %name.tenant, messages = homeless.len(),
             "parked messages have neither a queue nor a dead-letter queue: they stay parked, and are tried again in an hour");
-        let failures = self.parked.park(&name.tenant, homeless).await.into_iter().filter_map(Result::err);
+        let parked = self.parked.park(&name.tenant, homeless).await;
+        let failures: Vec<_> = parked.into_iter().filter_map(Result::err).collect();
         if let Some(error) = failures.last() {
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "their time could not be put off: the next sweep finds them again");
         }
+        count(failures.len())
     }
 }
 

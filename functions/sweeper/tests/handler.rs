@@ -104,6 +104,7 @@ async fn a_row_that_cannot_be_deleted_is_sent_again_and_none_is_lost() {
     world.sweep().await.unwrap();
     assert_eq!((world.bodies("acme", WEBHOOK).len(), world.left().len()), (2, 0));
     assert!(world.lines.written()[0].contains("\"sweep_failed\":1"));
+    assert_eq!(world.lines.stalled(), [("parking at sweeper".to_owned(), 1)].into());
 }
 
 #[tokio::test]
@@ -115,6 +116,7 @@ async fn a_message_that_its_queue_does_not_take_stays_and_its_neighbours_go() {
     world.sweep().await.unwrap();
     let left = world.left();
     assert!(!left.is_empty() && left.len() < 3, "{left:?}");
+    assert!(world.lines.stalled()["queues at sweeper"] > 0);
     world.queues.sends.mend();
     world.sweep().await.unwrap();
     assert_eq!((world.bodies("acme", WEBHOOK).len(), world.left().len()), (3, 0));
@@ -172,6 +174,7 @@ async fn with_the_table_down_a_sweep_fails_as_a_whole_and_the_next_one_makes_up_
     world.parking.reads.mend();
     world.sweep().await.unwrap();
     assert_eq!(world.bodies("acme", WEBHOOK).len(), 1);
+    assert_eq!(world.lines.stalled(), [("parking at sweeper".to_owned(), 1)].into());
 }
 
 #[tokio::test]

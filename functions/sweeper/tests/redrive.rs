@@ -12,6 +12,7 @@ use acequia_core::outcome::Reason;
 use acequia_core::port::{Clock as _, Ledger as _, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::redrive::{DeadLetters, Depths, RedriveJournal};
+use acequia_core::stall::{Stalls, Store};
 use acequia_lambda::{Deadline, Reporting, Telemetry};
 use acequia_testkit::{
     FixedClock, IMMORTAL, InMemoryJournal, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues,
@@ -80,7 +81,7 @@ impl World {
     }
 
     async fn run(&self) -> u64 {
-        self.redriver(self.queues.clone(), self.journal.clone()).run(self.deadline()).await
+        self.redriver(self.queues.clone(), self.journal.clone()).run(self.deadline(), &mut Stalls::default()).await
     }
 
     /// A delivery comes to the webhook queue and fails for good.
@@ -176,7 +177,7 @@ async fn it_looks_every_quarter_of_an_hour_and_only_with_time_left() {
     world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
     world.clock.advance(HOUR);
     let late = Deadline::at(after(world.clock.now(), Duration::from_secs(20)));
-    assert_eq!(world.redriver(world.queues.clone(), world.journal.clone()).run(late).await, 0);
+    assert_eq!(world.redriver(world.queues.clone(), world.journal.clone()).run(late, &mut Stalls::default()).await, 0);
     assert_eq!(world.run().await, 1, "who had no time did not take the turn");
     world.fail("acme", Reason::AttemptsExhausted).await;
     world.fail_new("acme", "2", Reason::AttemptsExhausted).await;
@@ -201,7 +202,7 @@ fn killed(world: &World, steps: u32, of_the_journal: bool) -> bool {
     let (queues, journal) = if of_the_journal { (IMMORTAL, steps) } else { (steps, IMMORTAL) };
     let queues = Mortal::new(&world.queues, &world.journal, queues);
     let journal = Mortal::new(&world.queues, &world.journal, journal);
-    world.redriver(queues, journal).run(world.deadline()).now_or_never().is_some()
+    world.redriver(queues, journal).run(world.deadline(), &mut Stalls::default()).now_or_never().is_some()
 }
 
 #[tokio::test]
@@ -254,4 +255,16 @@ async fn the_sweepers_line_counts_what_went_back() {
     };
     sweeper.handle(world.deadline()).await.unwrap();
     assert!(lines.written()[0].contains("\"redriven\":1"), "{:?}", lines.written());
+}
+
+#[tokio::test]
+async fn what_held_the_automatic_redrive_up_is_named() {
+    let world = world();
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    world.ledger.reads.go_down();
+    let mut stalls = Stalls::default();
+    let redriver = world.redriver(world.queues.clone(), world.journal.clone());
+    assert_eq!(redriver.run(world.deadline(), &mut stalls).await, 0);
+    assert_eq!(stalls.iter().collect::<Vec<_>>(), [(Store::Ledger, 1)]);
 }

@@ -40,6 +40,7 @@ pub struct Breakers<E, O> {
     pub chance: Arc<dyn Chance>,
     windows: Mutex<HashMap<(TenantId, SinkId, String), Window>>,
     turns: AtomicU64,
+    unwritten: AtomicU64,
 }
 
 /// What a batch may do with the endpoint of one sink.
@@ -72,12 +73,30 @@ impl Passes {
 impl<E: EndpointStore, O: Operators> Breakers<E, O> {
     /// Breakers that have seen nothing yet.
     pub fn new(endpoints: E, operators: O, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
-        Self { endpoints, operators, clock, chance, windows: Mutex::default(), turns: AtomicU64::new(0) }
+        Self {
+            endpoints,
+            operators,
+            clock,
+            chance,
+            windows: Mutex::default(),
+            turns: AtomicU64::new(0),
+            unwritten: AtomicU64::new(0),
+        }
     }
 
     /// How many circuits opened or closed since the last call.
     pub(crate) fn take_turns(&self) -> u64 {
         self.turns.swap(0, Ordering::Relaxed)
+    }
+
+    /// How often what the breakers know could not be written since the last call.
+    pub(crate) fn take_unwritten(&self) -> u64 {
+        self.unwritten.swap(0, Ordering::Relaxed)
+    }
+
+    /// Notes that what the breakers know could not be written.
+    pub(crate) fn note_unwritten(&self) {
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Asks what may be done with each endpoint of a batch. One read per sink, and a write where a probe is due.
@@ -127,6 +146,7 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
                     Ok(false) => {}
                     Err(error) => {
                         tracing::warn!(tenant.id = %tenant, sink.id = %sink, error = ?error, "an endpoint cannot be probed");
+                        self.note_unwritten();
                     }
                 }
             }
@@ -197,7 +217,7 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
                 Ok(now) => known = now,
                 // The next batch sees the same, and tries again.
                 Err(error) => {
-                    not_written(tenant, sink, &error);
+                    self.not_written(tenant, sink, &error);
                     return None;
                 }
             }
@@ -242,7 +262,7 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
             }
             // Another instance tells it, or this batch changed the row: the next one sees what is still owed.
             Ok(false) => {}
-            Err(error) => not_written(tenant, sink, &error),
+            Err(error) => self.not_written(tenant, sink, &error),
         }
     }
 
@@ -256,10 +276,11 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
         }
         self.write(tenant, sink, Some(known.clone()), |known| Some((breaker::told(known?, owed)?, ()))).await;
     }
-}
 
-fn not_written(tenant: &TenantId, sink: &SinkId, error: &acequia_core::port::Unavailable) {
-    tracing::error!(tenant.id = %tenant, sink.id = %sink, error = ?error, "the state of an endpoint could not be written");
+    fn not_written(&self, tenant: &TenantId, sink: &SinkId, error: &acequia_core::port::Unavailable) {
+        tracing::error!(tenant.id = %tenant, sink.id = %sink, error = ?error, "the state of an endpoint could not be written");
+        self.note_unwritten();
+    }
 }
 
 /// Adds what one attempt says of its endpoint. An answer that refuses the delivery for good is an answer all the same.

@@ -15,14 +15,14 @@ use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use webpki_roots::TLS_SERVER_ROOTS;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A frozen function's idle connections are dead when it thaws: they are not kept for long.
+/// A frozen function's idle connections may be dead when it thaws: they are not kept for long ([`crate::caller`] does the rest).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a name's addresses may not be called.
@@ -77,16 +77,16 @@ fn public_authorities() -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// Builds the one client of the function.
+/// What builds a client of the function.
 ///
 /// # Errors
 /// When the TLS library cannot be set up.
-pub fn client(egress: Egress, authorities: Authorities) -> Result<Client, ClientError> {
+pub fn builder(egress: Egress, authorities: Authorities) -> Result<ClientBuilder, ClientError> {
     let mut builder = Client::builder();
     if authorities == Authorities::Built {
         builder = builder.tls_backend_preconfigured(public_authorities()?);
     }
-    let client = builder
+    Ok(builder
         .https_only(egress == Egress::Public)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
@@ -94,9 +94,7 @@ pub fn client(egress: Egress, authorities: Authorities) -> Result<Client, Client
         .dns_resolver(CheckedResolver(egress))
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .user_agent(concat!("Acequia/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(client)
+        .user_agent(concat!("Acequia/", env!("CARGO_PKG_VERSION"))))
 }
 
 /// Checks a URL as far as it can be checked without resolving: its scheme, and an address written into it.
@@ -160,8 +158,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_means_this_machine_is_refused_when_the_connection_is_made() {
-        let error =
-            client(Egress::Public, Authorities::Built).unwrap().get("https://localhost:1/").send().await.unwrap_err();
+        let client = builder(Egress::Public, Authorities::Built).unwrap().build().unwrap();
+        let error = client.get("https://localhost:1/").send().await.unwrap_err();
         assert_eq!(refusal_of(&error), Some(Refused { refusal: "loopback" }));
     }
 }

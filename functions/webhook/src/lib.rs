@@ -5,6 +5,7 @@
 //! and no further, and addresses are checked when the connection is made.
 
 pub mod breakers;
+pub mod caller;
 pub mod classify;
 pub mod config;
 pub mod egress;

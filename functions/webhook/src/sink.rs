@@ -16,6 +16,7 @@ use reqwest::{Client, Response};
 use tokio::sync::OnceCell;
 
 use crate::breakers::{Breakers, endpoint};
+use crate::caller::{Caller, Failed};
 use crate::egress::ClientError;
 use crate::request::Sender;
 use crate::{classify, egress};
@@ -42,8 +43,8 @@ pub struct WebhookSink<E, S, O> {
     pub breakers: Breakers<E, O>,
     /// The tenants' secrets.
     pub secrets: S,
-    /// The HTTP client, from [`egress::client`].
-    pub client: Client,
+    /// What calls endpoints.
+    pub caller: Caller,
     /// Which endpoints may be called.
     pub egress: Egress,
     /// The time.
@@ -68,8 +69,14 @@ impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
         let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
         // On the heap, because the loop's future holds this one's whole size otherwise. What is cut off, a later batch sees and tells.
         let told = Box::pin(self.breakers.tell(tenant, jobs, &attempts, &passes));
-        within(&*self.clock, batch.deadline.for_effects(&*self.clock).max(TELLING), told).await;
+        if within(&*self.clock, batch.deadline.for_effects(&*self.clock).max(TELLING), told).await.is_none() {
+            self.breakers.note_unwritten();
+        }
         attempts
+    }
+
+    fn take_unwritten(&self) -> u64 {
+        self.breakers.take_unwritten()
     }
 
     fn take_circuit_changes(&self) -> u64 {
@@ -93,7 +100,7 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         authorities: Authorities,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ClientError> {
-        Ok(Self { breakers, secrets, client: egress::client(egress, authorities)?, egress, clock })
+        Ok(Self { breakers, secrets, caller: Caller::new(egress, authorities)?, egress, clock })
     }
 
     async fn attempt(
@@ -110,16 +117,20 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         egress::check_literal(self.egress, &endpoint.url)?;
         let sender = senders.get(job.sink.id.as_str()).ok_or(Cause::SinkUnknown)?;
         let sender = sender.get_or_init(|| Sender::of(&self.secrets, tenant, endpoint)).await;
-        let headers = sender.as_ref().map_err(Cause::clone)?.headers(&job.delivery, self.clock.now())?;
-        let response = self
-            .client
-            .post(endpoint.url.clone())
-            .headers(headers)
-            .body(job.delivery.envelope.body.clone())
-            .timeout(endpoint.timeout)
-            .send()
-            .await
-            .map_err(|error| classify::no_answer(&error, endpoint.timeout))?;
+        let sender = sender.as_ref().map_err(Cause::clone)?;
+        let begun = self.clock.now();
+        let request = |client: &Client| {
+            let now = self.clock.now();
+            // Where it is made twice, both together have the time of one.
+            let spent = Duration::try_from(now.duration_since(begun)).unwrap_or_default();
+            let headers = sender.headers(&job.delivery, now)?;
+            let request = client.post(endpoint.url.clone()).headers(headers).body(job.delivery.envelope.body.clone());
+            Ok(request.timeout(endpoint.timeout.saturating_sub(spent)))
+        };
+        let response = self.caller.send(request).await.map_err(|failed| match failed {
+            Failed::Unmade(cause) => cause,
+            Failed::Unanswered(error) => classify::no_answer(&error, endpoint.timeout),
+        })?;
         let verdict = classify::answer(response.status(), response.headers(), self.clock.now());
         drain(response).await;
         verdict

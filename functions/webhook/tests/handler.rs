@@ -16,11 +16,11 @@ use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::{Clock as _, EndpointStore as _};
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates,
-    InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryOperators, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use receiver::{Endpoint, Endpoints, Mode, Request};
 use webhook::WebhookSink;
@@ -39,6 +39,7 @@ struct World {
     states: InMemoryEndpoints,
     operators: InMemoryOperators,
     parking: InMemoryParking,
+    lines: InMemoryLines,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
@@ -69,19 +70,10 @@ async fn world(egress: Egress, extra: &str) -> World {
         .with(&tenant, &build::secret_name("crm-next"), new)
         .with(&tenant, &build::secret_name("crm-auth"), "Bearer t0ken");
     let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
-    let sink = WebhookSink {
-        breakers: Breakers::new(
-            states.clone(),
-            operators.clone(),
-            Arc::new(clock.clone()),
-            Arc::new(SeededChance::new(2)),
-        ),
-        secrets: secrets.clone(),
-        client: webhook::egress::client(egress, Authorities::Built).unwrap(),
-        egress,
-        clock: Arc::new(clock.clone()),
-    };
-    let parking = InMemoryParking::new();
+    let (time, chance) = (Arc::new(clock.clone()), Arc::new(SeededChance::new(2)));
+    let breakers = Breakers::new(states.clone(), operators.clone(), time.clone(), chance);
+    let sink = WebhookSink::new(breakers, secrets.clone(), egress, Authorities::Built, time).unwrap();
+    let (parking, lines) = (InMemoryParking::new(), InMemoryLines::new());
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
@@ -91,9 +83,22 @@ async fn world(egress: Egress, extra: &str) -> World {
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { receiver: endpoints, url, clock, tenants, ledger, queues, secrets, states, operators, parking, sink_loop }
+    World {
+        receiver: endpoints,
+        url,
+        clock,
+        tenants,
+        ledger,
+        queues,
+        secrets,
+        states,
+        operators,
+        parking,
+        lines,
+        sink_loop,
+    }
 }
 
 fn document(url: &str, extra: &str) -> String {
@@ -301,6 +306,7 @@ async fn with_the_store_of_secrets_down_deliveries_come_back_and_spend_nothing()
     world.secrets.reads.mend();
     assert!(world.deliver(&["1"], 2).await.is_empty());
     assert_eq!(world.record("1").spent, 1);
+    assert_eq!(world.lines.stalled(), [("secrets at webhook".to_owned(), 1)].into());
 }
 
 #[tokio::test]
@@ -487,6 +493,7 @@ async fn with_the_states_of_endpoints_down_nothing_is_sent_and_all_comes_back() 
     world.switch("410");
     world.deliver(&["1"], 2).await;
     assert_eq!((world.requests().len(), world.reasons()), (1, vec!["endpoint-gone".to_owned()]));
+    assert_eq!(world.lines.stalled()["ledger at webhook"], 2, "one waited, and one state was not written");
     world.states.writes.mend();
     world.deliver(&["2"], 1).await;
     assert_eq!(world.deliver(&["3"], 1).await.len() + world.requests().len(), 2, "the next 410 disabled it");

@@ -37,7 +37,7 @@ async fn endpoint() -> (SocketAddr, String) {
 #[tokio::test]
 async fn a_certificate_that_no_authority_signed_is_not_believed() {
     let (address, _) = endpoint().await;
-    let client = webhook::egress::client(Egress::Local, Authorities::Built).unwrap();
+    let client = webhook::egress::builder(Egress::Local, Authorities::Built).unwrap().build().unwrap();
     let error = client.post(format!("https://localhost:{}/", address.port())).send().await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
     assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
@@ -61,7 +61,7 @@ async fn an_authority_that_the_environment_names_is_believed() {
 #[tokio::test]
 #[ignore = "the test above runs it in a process of its own"]
 async fn child_calls_the_endpoint() {
-    let client = webhook::egress::client(Egress::Local, Authorities::Machine).unwrap();
+    let client = webhook::egress::builder(Egress::Local, Authorities::Machine).unwrap().build().unwrap();
     let answer = client.post(std::env::var(ENDPOINT).unwrap()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
 }

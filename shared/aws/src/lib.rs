@@ -8,6 +8,7 @@ pub mod clients;
 mod columns;
 mod consents;
 mod dead_letters;
+mod elsewhere;
 mod endpoints;
 mod error;
 mod journal;

@@ -16,6 +16,7 @@ use aws_sdk_sqs::types::{
 use futures::StreamExt as _;
 
 use crate::Lazy;
+use crate::elsewhere::Elsewhere;
 use crate::error::{EntryError, SharedError};
 
 /// SQS's bounds of one call: ten entries, and 1 MiB in one message or in all of a call together.
@@ -34,6 +35,7 @@ const DELETE: &str = "delete messages";
 #[derive(Debug, Clone)]
 pub struct SqsQueues {
     client: Lazy<Client>,
+    elsewhere: Elsewhere,
 }
 
 /// What one message came to.
@@ -42,12 +44,12 @@ type Sent = Result<String, SendError>;
 impl SqsQueues {
     /// The queues that this client reaches.
     pub fn new(client: Lazy<Client>) -> Self {
-        Self { client }
+        Self { client, elsewhere: Elsewhere::default() }
     }
 
     /// Sends what fits one call, each message with its place in the caller's list.
     async fn send_chunk(&self, queue: &QueueArn, chunk: &[(usize, &Outgoing)]) -> Vec<(usize, Sent)> {
-        let mut request = self.client.send_message_batch().queue_url(queue.url());
+        let mut request = self.elsewhere.client(&self.client, queue).send_message_batch().queue_url(queue.url());
         for (index, outgoing) in chunk {
             match entry(*index, outgoing) {
                 Ok(entry) => request = request.entries(entry),
@@ -108,7 +110,8 @@ impl SqsQueues {
     }
 
     async fn hide_chunk(&self, queue: &QueueArn, chunk: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
-        let mut request = self.client.change_message_visibility_batch().queue_url(queue.url());
+        let mut request =
+            self.elsewhere.client(&self.client, queue).change_message_visibility_batch().queue_url(queue.url());
         for (index, (handle, time)) in chunk.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
@@ -130,7 +133,7 @@ impl SqsQueues {
     }
 
     async fn delete_chunk(&self, queue: &QueueArn, chunk: &[String]) -> Vec<Result<(), Unavailable>> {
-        let mut request = self.client.delete_message_batch().queue_url(queue.url());
+        let mut request = self.elsewhere.client(&self.client, queue).delete_message_batch().queue_url(queue.url());
         for (index, handle) in chunk.iter().enumerate() {
             let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build();
             match entry {

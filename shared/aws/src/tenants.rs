@@ -92,13 +92,8 @@ impl DynamoTenants {
 }
 
 impl TenantStore for DynamoTenants {
-    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
-        let Some(pointer) = self.pointer(tenant).await? else { return Ok(None) };
-        match self.version(tenant, pointer.version).await? {
-            Some(stored) => Ok(Some(stored)),
-            // Both were written in one transaction, so the version must be there.
-            None => Err(Unavailable::new(READ, ItemError::Attribute("current version"))),
-        }
+    async fn current_version(&self, tenant: &TenantId) -> Result<Option<u64>, Unavailable> {
+        Ok(self.pointer(tenant).await?.map(|pointer| pointer.version))
     }
 
     async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {

@@ -5,6 +5,8 @@
 //! (<https://www.amazontrust.com/repository/>, and <https://aws.amazon.com/blogs/security/how-to-prepare-for-aws-move-to-its-own-certificate-authority/>),
 //! in the partition `aws`; elsewhere, at an endpoint of one's own, and where the environment says so, by the machine's.
 
+use std::time::Duration;
+
 use acequia_core::egress::{Authorities, Reach};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -18,6 +20,11 @@ const AMAZON: &str = include_str!("amazon-trust-services.pem");
 /// What the regions of other partitions begin with: their endpoints have other authorities.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"];
 
+/// How long a connection is kept that nobody uses: half of what a load balancer of AWS keeps one by default
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>). A function is frozen between its
+/// invocations, and learns that a connection was given up only by using it. Most calls are then made again by the SDK; a mail's is not.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// The HTTP client of a function's calls of AWS.
 pub(crate) fn http_client(reach: &Reach) -> SharedHttpClient {
     let mut context = TlsContext::builder();
@@ -25,7 +32,11 @@ pub(crate) fn http_client(reach: &Reach) -> SharedHttpClient {
         context = context.with_trust_store(TrustStore::empty().with_pem_certificate(AMAZON));
     }
     let context = context.build().unwrap_or_default();
-    let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https();
+    let client = Builder::new()
+        .pool_idle_timeout(IDLE)
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https();
     if by_amazon(reach) { SharedHttpClient::new(Untried(client)) } else { client }
 }
 

@@ -29,6 +29,7 @@ pub mod redrive;
 pub mod routing;
 pub mod schedule;
 pub mod secret;
+pub mod stall;
 pub mod strikes;
 pub mod template;
 pub mod version;

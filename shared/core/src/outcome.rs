@@ -10,6 +10,7 @@ use crate::config::SinkKind;
 use crate::envelope::EnvelopeError;
 pub use crate::reason::Reason;
 use crate::schedule::{RetryPolicy, Wait, back_off};
+use crate::stall::MailHold;
 
 /// What happened, at whatever stage: the left column of the decision table.
 ///
@@ -107,6 +108,9 @@ pub enum Cause {
     /// Sink: the service throttles us or is down.
     #[error("the service throttles or is unavailable: {0}")]
     Throttled(String),
+    /// Sink: SES takes no mail of the account, or of the sender, for now.
+    #[error("SES does not take the mail: {0}")]
+    MailHeld(MailHold),
     /// Sink: the service refused the request, and will again.
     #[error("the service refused the request: {0}")]
     Rejected(String),
@@ -303,6 +307,7 @@ impl Cause {
             | Self::SecretsDown
             | Self::Connection(_)
             | Self::Throttled(_)
+            | Self::MailHeld(_)
             | Self::Repeated
             | Self::NoTime
             | Self::GroupStopped
@@ -413,6 +418,7 @@ mod tests {
             (status(501), quarantine(Reason::HttpStatus), true),
             (status(503), Outcome::Retry, true),
             (Cause::Throttled(String::new()), Outcome::Retry, false),
+            (Cause::MailHeld(MailHold::Sandbox), Outcome::Retry, false),
             (Cause::Rejected(String::new()), quarantine(Reason::Rejected), false),
             (Cause::EgressRefused(String::new()), quarantine(Reason::EgressRefused), false),
             (Cause::TemplateVariable { field: "text", line: 1 }, quarantine(Reason::TemplateVariable), false),

@@ -150,6 +150,11 @@ impl QueueArn {
         &self.account
     }
 
+    /// Whether both queues are in one partition of AWS. Nobody's credentials are good for two.
+    pub fn shares_partition(&self, other: &Self) -> bool {
+        self.partition == other.partition
+    }
+
     /// The account, region and partition of this queue with another queue's name.
     #[must_use]
     pub fn beside(&self, name: &QueueName) -> Self {
@@ -161,7 +166,8 @@ impl QueueArn {
         self.name.strip_suffix(".fifo").is_some()
     }
 
-    /// The queue's URL. SQS finds the queue by the account and name in it, whatever endpoint the call goes to
+    /// The queue's URL, in its own region and partition. SQS knows it there alone: a call of another region's endpoint is answered
+    /// `InvalidAddress`
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
     pub fn url(&self) -> String {
         let suffix = if &*self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -249,6 +255,8 @@ mod tests {
         let arn: QueueArn = text.parse().unwrap();
         assert_eq!(arn.to_string(), text);
         assert_eq!(arn.url(), "https://sqs.eu-west-1.amazonaws.com/123456789012/acequia_dev_acme_webhook");
+        let china: QueueArn = "arn:aws-cn:sqs:cn-north-1:123456789012:q".parse().unwrap();
+        assert_eq!(china.url(), "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q");
         for bad in [
             "arn:aws:sns:eu-west-1:123456789012:x",
             "arn:aws:sqs:eu-west-1:12:x",

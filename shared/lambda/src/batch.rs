@@ -46,7 +46,8 @@ impl Decided<'_> {
     }
 }
 
-/// Moves messages to the dead-letter queue of `queue` where that was decided. One that could not be moved is to come back instead.
+/// Moves messages to the dead-letter queue of `queue` where that was decided. One that could not be moved is to come back instead;
+/// answers how many that were because the dead-letter queue did not take them.
 pub async fn quarantine(
     queues: &impl Queues,
     timing: Timing<'_>,
@@ -54,7 +55,7 @@ pub async fn quarantine(
     queue: &QueueArn,
     name: &QueueName,
     decided: &mut [Decided<'_>],
-) {
+) -> u64 {
     let now = timing.clock.now();
     let mut moved: Vec<(usize, Reason, Outgoing)> = Vec::new();
     for (index, item) in decided.iter_mut().enumerate() {
@@ -68,8 +69,9 @@ pub async fn quarantine(
         }
     }
     if moved.is_empty() {
-        return;
+        return 0;
     }
+    let mut untaken = 0;
     let outgoing: Vec<Outgoing> = moved.iter().map(|(_, _, outgoing)| outgoing.clone()).collect();
     let dead_letters = queue.beside(&name.dead_letter());
     let mut answers = timing.for_settling(queues.send(&dead_letters, &outgoing)).await.unwrap_or_default().into_iter();
@@ -84,10 +86,13 @@ pub async fn quarantine(
         tracing::error!(message.id = item.message.message_id, reason = %reason, error = problem,
             "the dead-letter queue did not take a message: it comes back");
         item.give_back(reason, chance);
+        untaken += 1;
     }
+    untaken
 }
 
-/// Parks what is to come back and should wait outside its queue ([`acequia_core::parking`]). One that could not be parked is hidden.
+/// Parks what is to come back and should wait outside its queue ([`acequia_core::parking`]). One that could not be parked is hidden;
+/// answers how many those are.
 ///
 /// `spent` says of each message how many attempts it has used up; `None` for one that is decided with another of the batch.
 /// A suspect of `watch` stays in its queue: what is known against it is known of this message, and not of the one that would come back.
@@ -98,7 +103,7 @@ pub async fn park(
     watch: &Watch,
     spent: &[Option<u32>],
     decided: &mut [Decided<'_>],
-) {
+) -> u64 {
     let now = timing.clock.now();
     let mut leaving: Vec<(usize, Duration)> = Vec::new();
     let mut rows: Vec<Parked> = Vec::new();
@@ -121,8 +126,9 @@ pub async fn park(
         }
     }
     if rows.is_empty() {
-        return;
+        return 0;
     }
+    let mut unparked = 0;
     let answers = timing.for_settling(parking.park(&name.tenant, &rows)).await;
     if answers.is_none() {
         tracing::warn!(tenant.id = %name.tenant, messages = rows.len(), "the table of parked messages gives no answer in time: they wait in their queue");
@@ -131,23 +137,30 @@ pub async fn park(
     for (index, wait) in leaving {
         let Some(item) = decided.get_mut(index) else { continue };
         match answers.next() {
-            Some(Ok(())) => item.disposition = Disposition::Park(wait),
+            Some(Ok(())) => {
+                item.disposition = Disposition::Park(wait);
+                continue;
+            }
             Some(Err(error)) => {
                 tracing::warn!(message.id = item.message.message_id, error = ?error,
                     "a message could not be parked: it waits in its queue");
             }
             None => {}
         }
+        unparked += 1;
     }
+    unparked
 }
 
-/// Hides what is to come back, and makes the answer to SQS.
+/// Hides what is to come back, and makes the answer to SQS; says besides how many SQS gave no answer about. One that
+/// it refuses to hide (it may be visible again) comes back all the same, and is held up by nothing.
 pub async fn finish(
     queues: &impl Queues,
     timing: Timing<'_>,
     queue: &QueueArn,
     decided: &[Decided<'_>],
-) -> SqsBatchResponse {
+) -> (SqsBatchResponse, u64) {
+    let mut unhidden = 0;
     let returned: Vec<(&Incoming, Duration)> = decided
         .iter()
         .filter_map(|item| match item.disposition {
@@ -156,12 +169,13 @@ pub async fn finish(
         })
         .collect();
     if !returned.is_empty() {
-        let hidden: Vec<(String, Duration)> =
+        let asked: Vec<(String, Duration)> =
             returned.iter().map(|(message, wait)| (message.receipt_handle.clone(), whole_seconds(*wait))).collect();
-        let answers = timing.for_settling(queues.hide(queue, &hidden)).await;
+        let answers = timing.for_settling(queues.hide(queue, &asked)).await;
         if answers.is_none() {
+            unhidden = asked.len();
             tracing::warn!(
-                messages = hidden.len(),
+                messages = asked.len(),
                 "messages could not be hidden in time: they come back when their queue's visibility timeout ends"
             );
         }
@@ -174,7 +188,7 @@ pub async fn finish(
     }
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = returned.into_iter().map(|(message, _)| failure(message)).collect();
-    response
+    (response, u64::try_from(unhidden).unwrap_or(u64::MAX))
 }
 
 /// Deletes what an answer does not give back: it is settled, and stays so should the process die before the answer is heard.

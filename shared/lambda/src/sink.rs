@@ -76,6 +76,11 @@ pub trait Sink: Send + Sync {
     fn take_circuit_changes(&self) -> u64 {
         0
     }
+
+    /// How often the sink could not write what it wants to remember, in the ledger's table, since the last call.
+    fn take_unwritten(&self) -> u64 {
+        0
+    }
 }
 
 /// One attempt that [`each`] is to make: its lane, the longest it may take, and the work.

@@ -11,6 +11,7 @@ use acequia_core::outcome::Cause;
 use acequia_core::parking::receives_in_all;
 use acequia_core::port::{Clock, Strikes, Unavailable};
 use acequia_core::queue::QueueName;
+use acequia_core::stall::{Stalls, Store};
 use acequia_core::strikes::{Place, Strike, may_be_struck, places};
 
 use crate::Timing;
@@ -23,6 +24,8 @@ pub struct Watch {
     struck: Vec<String>,
     /// The strikes that earlier invocations left, of messages that were not acquitted since.
     standing: Vec<Strike>,
+    /// How often strikes could not be written.
+    unwritten: u64,
 }
 
 /// How a message is admitted to its invocation. A refused one is not handled, not even read.
@@ -56,7 +59,7 @@ impl Watch {
     pub async fn begin(strikes: &impl Strikes, clock: &dyn Clock, name: &QueueName, messages: &[Incoming]) -> Self {
         let (places, standing) = place(strikes, clock, name, messages).await;
         let now = clock.now();
-        let mut watch = Self { refusals: Vec::with_capacity(places.len()), struck: Vec::new(), standing };
+        let mut watch = Self { refusals: Vec::with_capacity(places.len()), struck: Vec::new(), standing, unwritten: 0 };
         let mut rows: Vec<Strike> = Vec::new();
         let mut alone = None;
         for (index, (message, place)) in messages.iter().zip(places).enumerate() {
@@ -83,6 +86,7 @@ impl Watch {
         let error = strikes.strike(&name.tenant, &rows).await.into_iter().find_map(Result::err);
         if let Some(error) = error {
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "strikes against messages could not be written");
+            watch.unwritten += 1;
             if let Some(refusal) = alone.and_then(|index| watch.refusals.get_mut(index)) {
                 *refusal = Some(Cause::LedgerDown);
             }
@@ -112,15 +116,25 @@ impl Watch {
         self.standing.iter().any(|strike| strike.message_id == message_id)
     }
 
-    /// Ends it in order: takes the strikes back, or puts the earlier ones in their place.
-    pub async fn end(self, strikes: &impl Strikes, timing: Timing<'_>, name: &QueueName) {
-        if timing.for_settling(self.lift(strikes, name)).await.is_none() {
-            tracing::warn!(tenant.id = %name.tenant,
-                "strikes against messages could not be taken back in time: they count as a death, and the messages are handled alone");
-        }
+    /// How often the strikes of the batch could not be written, since the last call.
+    pub fn take_unwritten(&mut self) -> u64 {
+        std::mem::take(&mut self.unwritten)
     }
 
-    async fn lift(self, strikes: &impl Strikes, name: &QueueName) {
+    /// Ends it in order: takes the strikes back, or puts the earlier ones in their place. Answers what the ledger held up.
+    pub async fn end(self, strikes: &impl Strikes, timing: Timing<'_>, name: &QueueName) -> Stalls {
+        let left = timing.for_settling(self.lift(strikes, name)).await.unwrap_or_else(|| {
+            tracing::warn!(tenant.id = %name.tenant,
+                "strikes against messages could not be taken back in time: they count as a death, and the messages are handled alone");
+            1
+        });
+        let mut stalls = Stalls::default();
+        stalls.add(Store::Ledger, u64::try_from(left).unwrap_or(u64::MAX));
+        stalls
+    }
+
+    /// Answers how many strikes stay that should not.
+    async fn lift(self, strikes: &impl Strikes, name: &QueueName) -> usize {
         let (standing, mut taken): (Vec<String>, Vec<String>) =
             self.struck.iter().cloned().partition(|message_id| self.suspects(message_id));
         let mut earlier: Vec<Strike> =
@@ -140,6 +154,7 @@ impl Watch {
             let answers = strikes.take_back(&name.tenant, &taken).await;
             taken = failed(taken, answers, is_last, name);
         }
+        earlier.len() + taken.len()
     }
 }
 

@@ -8,7 +8,7 @@ use acequia_core::config::{RawTenant, Tenant};
 use acequia_core::egress::Egress;
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, TenantStore};
+use acequia_core::port::{Clock, TenantStore, Unavailable};
 use jiff::Timestamp;
 
 /// How old a configuration may be: a change takes effect within this time everywhere.
@@ -46,7 +46,7 @@ impl<S: TenantStore> CachedTenants<S> {
 
     /// The tenant's current configuration.
     ///
-    /// A version that is in memory already is not validated again.
+    /// A version that is in memory already is neither read nor validated again: versions never change.
     ///
     /// # Errors
     /// [`Cause::TenantsDown`], [`Cause::TenantUnknown`] or [`Cause::ConfigurationInvalid`].
@@ -58,14 +58,20 @@ impl<S: TenantStore> CachedTenants<S> {
         {
             return Ok(Arc::clone(current));
         }
-        let stored = self.store.current(tenant).await.map_err(|error| {
+        let down = |error: Unavailable| {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the store of tenants does not answer");
             Cause::TenantsDown
-        })?;
-        let Some(stored) = stored else { return Err(Cause::TenantUnknown) };
+        };
+        // A document may have a hundred kilobytes, and hardly ever changes: what is looked at every few seconds is which one is current.
+        let version = self.store.current_version(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
         let current = match known {
-            Some((_, current)) if current.version == stored.version => current,
+            Some((_, current)) if current.version == version => current,
             _ => {
+                let stored = self.store.version(tenant, version).await.map_err(down)?;
+                let Some(stored) = stored else {
+                    tracing::error!(tenant.id = %tenant, version, "the version that is current is not in the store of tenants");
+                    return Err(Cause::TenantsDown);
+                };
                 // Whether an endpoint may be called is decided where it is called; here the document only has to be readable.
                 let tenant = RawTenant::from_json(&stored.document)
                     .and_then(|raw| Tenant::validate(&raw, Egress::Local))

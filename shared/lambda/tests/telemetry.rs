@@ -207,3 +207,38 @@ async fn the_line_of_metrics_has_the_functions_own_level_so_that_lambda_does_not
     let line: Value = serde_json::from_str(&lines.written()[0]).unwrap();
     assert_eq!(line["level"], "ERROR");
 }
+
+#[tokio::test]
+async fn each_store_that_is_down_has_a_line_of_its_own() {
+    let world = world(0.0);
+    world.ledger.writes.go_down();
+    world.queues.sends.go_down();
+    world.handle(&[message("m1", "200-a"), message("m2", "404-b"), message("m3", "503-c")]).await;
+    let stalled: Vec<Value> = world.metrics().split_off(1);
+    let line = |store: &str, count: u64| {
+        json!({
+            "_aws": {
+                "Timestamp": 1_767_225_600_250_u64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Acequia",
+                    "Dimensions": [["stage", "store"]],
+                    "Metrics": [{"Name": "stalled", "Unit": "Count"}],
+                }],
+            },
+            "timestamp": "2026-01-01T00:00:00.25Z", "level": "INFO",
+            "stage": "test", "store": store, "function": "webhook", "tenant.id": "acme", "stalled": count,
+        })
+    };
+    assert_eq!(stalled, [line("ledger", 3), line("queues", 1)], "three records, and one dead letter");
+}
+
+#[test]
+fn every_store_has_an_alarm() {
+    let path = format!("{}/../../template.yaml", env!("CARGO_MANIFEST_DIR"));
+    let template = std::fs::read_to_string(path).unwrap();
+    for store in acequia_core::stall::Store::ALL {
+        for part in [format!("acequia-${{Stage}}-stalled-{store}\n"), format!("{{ Name: store, Value: {store} }}")] {
+            assert!(template.contains(&part), "template.yaml lacks {part}");
+        }
+    }
+}

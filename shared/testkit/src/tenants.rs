@@ -58,9 +58,9 @@ impl InMemoryTenants {
 }
 
 impl TenantStore for InMemoryTenants {
-    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
-        self.reads.call("read the tenant's configuration")?;
-        Ok(self.rows.lock().get(tenant).and_then(|history| history.version(history.current())))
+    async fn current_version(&self, tenant: &TenantId) -> Result<Option<u64>, Unavailable> {
+        self.reads.call("read which version is the tenant's current one")?;
+        Ok(self.rows.lock().get(tenant).map(History::current).filter(|version| *version > 0))
     }
 
     async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {

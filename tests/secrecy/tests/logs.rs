@@ -224,7 +224,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
             &build::secret_name("crm-auth"),
             HEADER,
         ),
-        client: webhook::egress::client(Egress::Local, Authorities::Built).unwrap(),
+        caller: webhook::caller::Caller::new(Egress::Local, Authorities::Built).unwrap(),
         egress: Egress::Local,
         clock: Arc::new(world.clock.clone()),
     };

@@ -10,6 +10,8 @@ from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ses, ses_v2, sns
 
+# What SES publishes to the topic of an event destination when that is made; AWS says so in no document, and everybody gets it.
+GREETING = "Successfully validated SNS topic for Amazon SES event publishing."
 SENDING = ("/v2/email/outbound-emails", "/v2/email/outbound-bulk-emails")
 
 
@@ -61,16 +63,22 @@ def publish(request: dict, message_id: str) -> None:
     """
     name = request.get("ConfigurationSetName")
     destinations = (ses_v2._config_sets.get(name) or {}).get("EventDestinations") or {}
-    source = f"arn:aws:ses:{get_region()}:{get_account_id()}:configuration-set/{name}"
     for kind, event in events(request, message_id):
         for destination in destinations.values():
-            topic = destination.get("SnsDestination", {}).get("TopicArn")
-            if not topic or not destination["Enabled"] or kind not in destination["MatchingEventTypes"]:
-                continue
-            if sns.topic_policy_allows(topic, "ses.amazonaws.com", source, get_account_id()):
-                sns.publish_internal(topic, json.dumps(event), "Amazon SES Email Event Notification")
-            else:
-                logging.getLogger("ses").warning("the policy of %s lets SES not publish", topic)
+            if destination["Enabled"] and kind in destination["MatchingEventTypes"]:
+                tell(name, destination, json.dumps(event))
+
+
+def tell(name: str, destination: dict, text: str) -> None:
+    """Publishes to the topic of an event destination, if it has one and its policy lets SES."""
+    topic = destination.get("SnsDestination", {}).get("TopicArn")
+    source = f"arn:aws:ses:{get_region()}:{get_account_id()}:configuration-set/{name}"
+    if not topic:
+        return
+    if sns.topic_policy_allows(topic, "ses.amazonaws.com", source, get_account_id()):
+        sns.publish_internal(topic, text, "Amazon SES Email Event Notification")
+    else:
+        logging.getLogger("ses").warning("the policy of %s lets SES not publish", topic)
 
 
 def apply() -> None:
@@ -92,6 +100,14 @@ def apply() -> None:
         finally:
             turn["resource"] = None
         return None
+
+    put = ses_v2._put_event_destination
+
+    def greeted(name, dest_name, definition, *, create):
+        error = put(name, dest_name, definition, create=create)
+        if create and error is None:
+            tell(name, ses_v2._config_sets[name]["EventDestinations"][dest_name], GREETING)
+        return error
 
     handle = ses_v2.handle_request
 
@@ -123,5 +139,6 @@ def apply() -> None:
 
     app._handle_ses_messages_request = looked
     ses_v2.handle_request = handled
+    ses_v2._put_event_destination = greeted
     iam_actions._ses_v2_resource_arn = resource
     app._enforce_ses_v2 = enforced

@@ -57,10 +57,7 @@ impl Aws {
 
     /// The clients of a function whose AWS this is.
     pub(crate) fn clients(&self) -> Clients {
-        let endpoint = Some(format!("http://{}", self.stub.address()));
-        let reach = Reach { region: "us-east-1".to_owned(), endpoint, authorities: Authorities::Built };
-        let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
-        Clients::new(&function_config(&reach).into_builder().credentials_provider(credentials).build())
+        clients(format!("http://{}", self.stub.address()))
     }
 
     /// The entries of each call of an operation so far.
@@ -70,6 +67,17 @@ impl Aws {
         let asked = &lock(&self.script).asked;
         asked.iter().filter(|(name, _)| name == operation).map(|(_, numbers)| numbers.clone()).collect()
     }
+}
+
+/// The clients of a function in us-east-1 whose AWS is at a port of loopback.
+pub(crate) fn clients_at(port: u16) -> Clients {
+    clients(format!("http://127.0.0.1:{port}"))
+}
+
+fn clients(endpoint: String) -> Clients {
+    let reach = Reach { region: "us-east-1".to_owned(), endpoint: Some(endpoint), authorities: Authorities::Built };
+    let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
+    Clients::new(&function_config(&reach).into_builder().credentials_provider(credentials).build())
 }
 
 impl Script {

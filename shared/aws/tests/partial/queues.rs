@@ -136,3 +136,37 @@ async fn a_call_to_hide_or_delete_that_fails_as_a_whole_did_it_for_none() {
     assert!(queues(&aws).hide(&queue(), &hidden).await.iter().all(Result::is_err));
     assert!(queues(&aws).delete(&queue(), &handles).await.iter().all(Result::is_err));
 }
+
+/// Takes one request, answers that SQS has the message, and gives the request's text back.
+fn one_request() -> (u16, std::thread::JoinHandle<String>) {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let taken = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut some) = (Vec::new(), [0; 4096]);
+        while !request.ends_with(b"}") {
+            let read = stream.read(&mut some).unwrap();
+            request.extend_from_slice(&some[..read]);
+        }
+        let body = r#"{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"x"}],"Failed":[]}"#;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\nconnection: close";
+        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (port, taken)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_queue_of_another_region_is_called_as_that_region() {
+    let (port, taken) = one_request();
+    let queue: QueueArn = "arn:aws:sqs:eu-central-1:123456789012:analytics".parse().unwrap();
+    let message = Outgoing { body: "x".to_owned(), ..Outgoing::default() };
+    // The clients are of us-east-1.
+    let answers = SqsQueues::new(crate::aws::clients_at(port).sqs).send(&queue, &[message]).await;
+    assert_eq!(fates(&answers), ["ok"]);
+    let request = taken.join().unwrap();
+    assert!(request.contains("/eu-central-1/sqs/aws4_request"), "signed for another region: {request}");
+    assert!(request.contains("https://sqs.eu-central-1.amazonaws.com/123456789012/analytics"), "{request}");
+}

@@ -174,8 +174,11 @@ impl DeliveryRecord {
         DeliveryKey { event: self.event.clone(), sink: self.sink.clone() }
     }
 
-    /// Adds an attempt to the history, which forgets the oldest.
+    /// Adds an attempt to the history, which forgets the oldest. What befalls an attempt again before it is spent takes the place of
+    /// the first time.
     pub fn note(&mut self, attempt: AttemptNote) {
+        let repeats = |last: &mut AttemptNote| last.number == attempt.number && last.detail == attempt.detail;
+        self.attempts.pop_if(repeats);
         self.attempts.push(attempt);
         let surplus = self.attempts.len().saturating_sub(KEPT_ATTEMPTS);
         self.attempts.drain(..surplus);

@@ -95,10 +95,27 @@ pub enum PublishError {
     Unavailable(#[from] Unavailable),
 }
 
+/// The version that is current is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("version {0} is current, and is not stored")]
+struct MissingVersion(u64);
+
 /// Where tenants' configurations are kept: immutable versions, a pointer to the current one, and an audit log.
 pub trait TenantStore: Send + Sync {
+    /// Which version of the configuration is current; `None` for a tenant that has none. It costs the same however large the
+    /// configuration is.
+    fn current_version(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// The current configuration; `None` for a tenant that has none.
-    fn current(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send;
+    fn current(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send {
+        async move {
+            let Some(version) = self.current_version(tenant).await? else { return Ok(None) };
+            match self.version(tenant, version).await? {
+                Some(stored) => Ok(Some(stored)),
+                // Pointer and version are written together, and no version is ever deleted.
+                None => Err(Unavailable::new("read the tenant's configuration", MissingVersion(version))),
+            }
+        }
+    }
     /// One version of the configuration.
     fn version(
         &self,

@@ -33,12 +33,13 @@ use acequia_core::order::Stopped;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::stall::Store;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{delete_settled, finish, park, quarantine};
 use crate::{
-    Attempted, Batch, BatchMetrics, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, Timing,
-    UnusableBatch, Watch, read_batch, unwind,
+    Attempted, Batch, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, Timing, UnusableBatch, Watch,
+    read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
@@ -133,7 +134,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
             response = self.settle((queue, name), timing, None, &mut watch, &refused).await;
         }
         if items.is_empty() {
-            watch.end(&self.ledger, timing, name).await;
+            self.end(watch, timing, name).await;
             return response;
         }
         delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
@@ -154,8 +155,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         };
         let settled = self.settle((queue, name), timing, current.as_deref(), &mut watch, &items).await;
         response.batch_item_failures.extend(settled.batch_item_failures);
-        watch.end(&self.ledger, timing, name).await;
+        self.end(watch, timing, name).await;
         response
+    }
+
+    async fn end(&self, watch: Watch, timing: Timing<'_>, name: &QueueName) {
+        let stalls = watch.end(&self.ledger, timing, name).await;
+        self.telemetry.write_stalls(&name.stage, (S::KIND.as_str(), Some(&name.tenant)), self.clock.now(), &stalls);
     }
 
     /// Settles items of which is known what came of them.
@@ -168,7 +174,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         items: &[Item],
     ) -> SqsBatchResponse {
         let mut decided = self.decide(items);
-        quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
+        let untaken = quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
         let spent: Vec<_> = items
             .iter()
             .zip(&decided)
@@ -177,13 +183,19 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         for item in items.iter().filter(|item| item.is_handled()) {
             watch.acquit(&item.message.message_id);
         }
-        park(&self.parking, timing, name, watch, &spent, &mut decided).await;
+        let unparked = park(&self.parking, timing, name, watch, &spent, &mut decided).await;
         settle::share_fate(items, &mut decided);
         let unrecorded = self.record(name, timing, current, items, &decided).await;
-        let metrics = report::report::<S>(&self.telemetry, name, &*self.clock, items, &decided);
-        let response = finish(&self.queues, timing, queue, &decided).await;
-        let circuit_changes = self.sink.take_circuit_changes();
-        let metrics = BatchMetrics { delivered_unrecorded: unrecorded, circuit_changes, ..metrics };
+        let mut metrics = report::report::<S>(&self.telemetry, name, &*self.clock, items, &decided);
+        let (response, unhidden) = finish(&self.queues, timing, queue, &decided).await;
+        metrics.circuit_changes = self.sink.take_circuit_changes();
+        metrics.delivered_unrecorded = unrecorded.delivered;
+        let unwritten = unrecorded.rows + watch.take_unwritten() + self.sink.take_unwritten();
+        for (store, count) in
+            [(Store::Queues, untaken + unhidden), (Store::Parking, unparked), (Store::Ledger, unwritten)]
+        {
+            metrics.stalls.add(store, count);
+        }
         self.telemetry.write(name, self.clock.now(), &metrics);
         response
     }

@@ -43,6 +43,9 @@ pub(super) fn report<S: Sink>(
         }
         metrics.attempts +=
             u64::from(result.is_some_and(|result| result.as_ref().err().is_none_or(Cause::spends_attempt)));
+        if let Some(Err(cause)) = result {
+            metrics.stalls.add_cause(cause, Some(S::KIND));
+        }
         if let Some(Ok(_)) = result {
             metrics.latencies.extend(latency(item));
         }

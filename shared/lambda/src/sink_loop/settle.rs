@@ -13,6 +13,15 @@ use super::{Item, SinkLoop};
 use crate::batch::Decided;
 use crate::{CurrentTenant, Sink, Timing};
 
+/// What the ledger did not take down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Unrecorded {
+    /// All of it.
+    pub(super) rows: u64,
+    /// Of these, deliveries that were made.
+    pub(super) delivered: u64,
+}
+
 impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
     pub(super) fn decide<'m>(&self, items: &'m [Item]) -> Vec<Decided<'m>> {
@@ -35,8 +44,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         items.iter().map(decide).collect()
     }
 
-    /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers how many
-    /// deliveries were made that it does not know of now.
+    /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers what it does not
+    /// know of now.
     pub(super) async fn record(
         &self,
         name: &QueueName,
@@ -44,8 +53,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         current: Option<&CurrentTenant>,
         items: &[Item],
         decided: &[Decided<'_>],
-    ) -> u64 {
-        let Some(current) = current else { return 0 };
+    ) -> Unrecorded {
+        let Some(current) = current else { return Unrecorded::default() };
         let now = self.clock.now();
         let (mut delivered, mut records) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
         for (item, decided) in items.iter().zip(decided) {
@@ -59,7 +68,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
             records.push(Record::Delivery(Box::new(record)));
         }
         if records.is_empty() {
-            return 0;
+            return Unrecorded::default();
         }
         let unwritten =
             || records.iter().map(|_| Err(Unavailable::new("write the ledger", "no answer in time"))).collect();
@@ -69,9 +78,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
             .zip(delivered)
             .filter_map(|(answer, delivered)| answer.err().map(|error| (error, delivered)))
             .collect();
-        let unrecorded = failures.iter().fold(0, |sum, (_, delivered)| sum + u64::from(*delivered));
+        let unrecorded = failures.iter().fold(Unrecorded::default(), |sum, (_, delivered)| Unrecorded {
+            rows: sum.rows + 1,
+            delivered: sum.delivered + u64::from(*delivered),
+        });
         if let Some((error, _)) = failures.first() {
-            tracing::error!(tenant.id = %name.tenant, sink.kind = %S::KIND, delivered_unrecorded = unrecorded,
+            tracing::error!(tenant.id = %name.tenant, sink.kind = %S::KIND, delivered_unrecorded = unrecorded.delivered,
                 records.unwritten = failures.len(), error = ?error, "the ledger could not be written after the effect");
         }
         unrecorded
@@ -101,7 +113,9 @@ fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deliver
     }
     // What the sink did not want leaves a note too: the message is acknowledged, and nothing arrived.
     let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered);
-    if spends || quarantined || expired || filtered {
+    // Nothing was sent, and an operator has to do something about it: who asks for the event is to see what.
+    let held = matches!(attempted.result, Err(Cause::MailHeld(_)));
+    if spends || quarantined || expired || filtered || held {
         record.note(AttemptNote {
             number: record.spent.saturating_add(1),
             at: now,

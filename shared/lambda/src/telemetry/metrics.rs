@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::stall::Stalls;
 use jiff::Timestamp;
 use metrique::emf::{Emf, NoMetric};
 use metrique::writer::unit::NegativeScale;
 use metrique::writer::{Entry, EntryWriter, MetricFlags, Observation, Unit, Value, ValueWriter};
 
 /// The namespace of all our metrics.
-const NAMESPACE: &str = "Acequia";
+pub(super) const NAMESPACE: &str = "Acequia";
 
 /// `CloudWatch` takes at most 100 values of one metric in one line.
 const MOST_VALUES: usize = 100;
@@ -54,6 +55,8 @@ pub struct BatchMetrics {
     pub attempts: u64,
     /// Deliveries that were made and could not be recorded.
     pub delivered_unrecorded: u64,
+    /// What was held up because something of ours was down. It has lines of its own.
+    pub stalls: Stalls,
     /// From an event's acceptance to its receipt by the sink (at the router: to its deliveries' queues).
     pub latencies: Vec<Duration>,
 }
@@ -61,6 +64,14 @@ pub struct BatchMetrics {
 /// The format of the line: its namespace and dimensions.
 pub(super) fn format() -> Emf {
     Emf::builder(NAMESPACE.to_owned(), vec![vec!["stage".to_owned(), "function".to_owned()]]).build()
+}
+
+/// The function that serves the queues of a role.
+pub(crate) fn function(role: QueueRole) -> &'static str {
+    match role {
+        QueueRole::Intake => "router",
+        role => role.as_str(),
+    }
 }
 
 /// One batch's metrics with what they are of.
@@ -80,10 +91,7 @@ impl<'b> Line<'b> {
 
 impl Entry for Line<'_> {
     fn write<'a>(&'a self, writer: &mut impl EntryWriter<'a>) {
-        let function = match self.queue.role {
-            QueueRole::Intake => "router",
-            role => role.as_str(),
-        };
+        let function = function(self.queue.role);
         let quarantined = self.metrics.quarantined.values().sum();
         let held = self.metrics.held.values().sum();
         let rate_waits = self.metrics.held.get(&Hold::Rate).copied().unwrap_or_default();

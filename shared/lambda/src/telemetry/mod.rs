@@ -5,13 +5,15 @@
 mod log;
 mod metrics;
 mod sample;
+mod stall;
 mod sweep;
 
 use std::sync::{Mutex, PoisonError};
 
-use acequia_core::id::Stage;
-use acequia_core::port::Lines;
+use acequia_core::id::{Stage, TenantId};
+use acequia_core::port::{Clock, Lines};
 use acequia_core::queue::QueueName;
+use acequia_core::stall::{Stalls, Store};
 use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::writer::Entry;
@@ -88,9 +90,11 @@ impl Telemetry {
         self.reporting.sample != Sample::NONE
     }
 
-    /// Writes the line of one batch.
+    /// Writes the line of one batch, and those of what held it up.
     pub fn write(&self, queue: &QueueName, at: Timestamp, metrics: &BatchMetrics) {
         self.write_line(&metrics::Line::new(queue, at, &self.reporting.level, metrics));
+        let who = (metrics::function(queue.role), Some(&queue.tenant));
+        self.write_stalls(&queue.stage, who, at, &metrics.stalls);
     }
 
     /// Writes the line of one sweep.
@@ -98,10 +102,45 @@ impl Telemetry {
         self.write_line(&sweep::SweepLine { stage, at, level: &self.reporting.level, metrics });
     }
 
+    /// Writes a line for each store of ours that held something up, where there is one. `function` is who waited, and `tenant` whose work,
+    /// where it was one tenant's.
+    pub fn write_stalls(
+        &self,
+        stage: &Stage,
+        (function, tenant): (&'static str, Option<&TenantId>),
+        at: Timestamp,
+        stalls: &Stalls,
+    ) {
+        for (store, count) in stalls.iter() {
+            let level = &self.reporting.level;
+            // Made anew, because it is hardly ever needed.
+            self.write_in(&mut stall::format(), &stall::StallLine { stage, function, tenant, at, level, store, count });
+        }
+    }
+
+    /// The same of one message, row or request, at the place where it was held up; nothing where that was not ours.
+    pub fn write_stall(
+        &self,
+        stage: &Stage,
+        who: (&'static str, Option<&TenantId>),
+        clock: &dyn Clock,
+        store: Option<Store>,
+    ) {
+        let mut stalls = Stalls::default();
+        if let Some(store) = store {
+            stalls.add(store, 1);
+            self.write_stalls(stage, who, clock.now(), &stalls);
+        }
+    }
+
     fn write_line(&self, line: &impl Entry) {
+        self.write_in(&mut self.format.lock().unwrap_or_else(PoisonError::into_inner), line);
+    }
+
+    fn write_in(&self, format: &mut Emf, line: &impl Entry) {
         let Some(lines) = &self.lines else { return };
         let mut bytes = Vec::with_capacity(1024);
-        let formatted = self.format.lock().unwrap_or_else(PoisonError::into_inner).format(line, &mut bytes);
+        let formatted = format.format(line, &mut bytes);
         match (formatted, str::from_utf8(&bytes)) {
             (Ok(()), Ok(text)) => lines.write(text.trim_end()),
             (Err(error), _) => tracing::error!(error = %error, "metrics could not be written"),

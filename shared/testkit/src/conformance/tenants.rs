@@ -18,6 +18,7 @@ fn change(expected: u64, document: &str) -> Change {
 pub async fn a_tenant_without_configuration_has_nothing(tenants: &impl TenantStore) {
     let tenant = tenant_id("t-none");
     assert_eq!(tenants.current(&tenant).await.unwrap(), None);
+    assert_eq!(tenants.current_version(&tenant).await.unwrap(), None);
     assert_eq!(tenants.version(&tenant, 1).await.unwrap(), None);
     assert_eq!(tenants.version(&tenant, 0).await.unwrap(), None);
     assert_eq!(tenants.audit(&tenant).await.unwrap(), []);
@@ -31,6 +32,7 @@ pub async fn every_version_stays_readable_and_the_last_is_current(tenants: &impl
     }
     let current = tenants.current(&tenant).await.unwrap().unwrap();
     assert_eq!((current.version, &*current.document), (12, "{\"n\":11}"));
+    assert_eq!(tenants.current_version(&tenant).await.unwrap(), Some(12));
     let second = tenants.version(&tenant, 2).await.unwrap().unwrap();
     assert_eq!((second.version, &*second.document), (2, "{\"n\":1}"));
     assert_eq!(tenants.version(&tenant, 13).await.unwrap(), None);

@@ -12,7 +12,7 @@ use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::secret::Secret;
 use acequia_core::template::Context;
-use acequia_lambda::CachedTenants;
+use acequia_lambda::{CachedTenants, Telemetry};
 use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryMailBook, InMemorySecrets, InMemoryTenants, build};
 use confirm::Confirm;
 
@@ -61,6 +61,8 @@ impl World {
             book: book.clone(),
             secrets,
             clock: Arc::new(clock.clone()),
+            stage: build::stage(),
+            telemetry: Telemetry::silent(),
         };
         let site = Site::open(confirm).await;
         let acme = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();

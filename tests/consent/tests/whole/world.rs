@@ -121,6 +121,7 @@ impl World {
             stage: build::stage(),
             queue_arns: "arn:aws:sqs:us-east-1:000000000000:".to_owned(),
             link_base: BASE.to_owned(),
+            telemetry: Telemetry::silent(),
         };
         let email = EmailSink {
             mailer: postbox.clone(),
@@ -137,6 +138,8 @@ impl World {
             book: book.clone(),
             secrets: secrets.clone(),
             clock: time(),
+            stage: build::stage(),
+            telemetry: Telemetry::silent(),
         };
         let feedback = Feedback {
             tenants: cached(),
@@ -145,6 +148,8 @@ impl World {
             ledger: ledger.clone(),
             clock: time(),
             configuration_set: "acequia-test".to_owned(),
+            stage: build::stage(),
+            telemetry: Telemetry::silent(),
         };
         let email = sink_loop(&tenants, &ledger, &queues, &clock, email);
         let forward = sink_loop(&tenants, &ledger, &queues, &clock, forward);

@@ -145,6 +145,7 @@ impl Function {
                 stage: build::stage(),
                 queue_arns: "arn:aws:sqs:us-east-1:000000000000:".to_owned(),
                 link_base: BASE.to_owned(),
+                telemetry: Telemetry::silent(),
             })),
             Kind::Confirm => Code::Confirm(Box::new(Confirm {
                 tenants: tenants(),
@@ -152,6 +153,8 @@ impl Function {
                 book: port(),
                 secrets: port(),
                 clock,
+                stage: build::stage(),
+                telemetry: Telemetry::silent(),
             })),
             Kind::Feedback => Code::Feedback(Box::new(Feedback {
                 tenants: tenants(),
@@ -160,6 +163,8 @@ impl Function {
                 ledger: port(),
                 clock,
                 configuration_set: "acequia-test".to_owned(),
+                stage: build::stage(),
+                telemetry: Telemetry::silent(),
             })),
         };
         Self { instance, code }
