@@ -11,7 +11,7 @@ struct Known {
     dimensions: &'static [&'static str],
 }
 
-/// From AWS's documentation: "Available CloudWatch metrics for Amazon SQS", "Types of metrics for Lambda functions", "`DynamoDB`
+/// From AWS's documentation: "Available `CloudWatch` metrics for Amazon SQS", "Types of metrics for Lambda functions", "`DynamoDB`
 /// Metrics and dimensions", "Monitoring your Amazon SES sending activity" (reputation), "Monitor HTTP APIs".
 const KNOWN: &[Known] = &[
     Known {
