@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use acequia_core::config::RawTenant;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{PublishError, SecretError, Unavailable};
+use acequia_core::port::{PublishError, Unavailable};
 
 /// The exit codes, for scripts. Also in the help text ([`crate::args`]) and in README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +78,6 @@ impl From<PublishError> for Failure {
     }
 }
 
-impl From<SecretError> for Failure {
-    fn from(error: SecretError) -> Self {
-        match error {
-            SecretError::Missing(_) => Self::NotFound(error.to_string()),
-            SecretError::Unavailable(unavailable) => Self::Aws(unavailable),
-        }
-    }
-}
-
 /// The error with all its causes, and what to do about it.
 pub(crate) fn describe(error: &Unavailable) -> String {
     let mut text = error.to_string();
@@ -106,7 +97,8 @@ pub(crate) fn describe(error: &Unavailable) -> String {
 fn advice(text: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["AccessDenied", "not authorized"]) {
-        "the credentials in use do not allow this call: use those of an operator of this stage"
+        "the credentials in use do not allow this call: use those of an operator of this stage, a role with the policy OperatorPolicy of \
+         the platform's stack (docs/CLI.md)"
     } else if has(&[
         "no providers in chain",
         "credentials provider",

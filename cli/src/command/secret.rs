@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 
-use acequia_core::port::{SecretError, Secrets as _};
 use acequia_core::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,24 +26,18 @@ struct Written<'a> {
 pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report, Failure> {
     let PutArgs { tenant, name, .. } = arguments;
     let secrets = context.secrets();
-    let value = if arguments.value.generate {
-        if !arguments.overwrite {
-            match secrets.secret(tenant, name).await {
-                Err(SecretError::Missing(_)) => {}
-                Err(SecretError::Unavailable(error)) => return Err(error.into()),
-                Ok(_) => {
-                    return Err(Failure::Conflict(format!(
-                        "{tenant} has a secret {name} already. To rotate it, make one of another name and list both in the \
-                         sink's `secrets`; --overwrite replaces it at once"
-                    )));
-                }
-            }
-        }
-        generate()
+    let value = if arguments.value.generate { generate() } else { read_value()? };
+    let is_written = if arguments.value.generate && !arguments.overwrite {
+        secrets.put_new(tenant, name, &value).await?
     } else {
-        read_value()?
+        secrets.put(tenant, name, &value).await.map(|()| true)?
     };
-    secrets.put(tenant, name, &value).await?;
+    if !is_written {
+        return Err(Failure::Conflict(format!(
+            "{tenant} has a secret {name} already. To rotate it, make one of another name and list both in the sink's `secrets`; \
+             --overwrite replaces it at once"
+        )));
+    }
     let generated = arguments.value.generate.then(|| value.expose());
     let text = match generated {
         Some(secret) => {

@@ -10,6 +10,7 @@ use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
 use acequia_core::secret::Secret;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
+use aws_sdk_ssm::operation::put_parameter::PutParameterError;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use jiff::Timestamp;
 
@@ -44,9 +45,34 @@ impl<C: Clock> SsmSecrets<C> {
     /// # Errors
     /// When the parameter store does not take it.
     pub async fn put(&self, tenant: &TenantId, name: &SecretName, value: &Secret) -> Result<(), Unavailable> {
+        self.write(tenant, name, value, true).await.map(drop)
+    }
+
+    /// Writes a secret where there is none of this name, as [`SsmSecrets::put`] does; answers whether there was none. It reads nothing:
+    /// who writes secrets need not be able to read them.
+    ///
+    /// # Errors
+    /// When the parameter store does not take it.
+    pub async fn put_new(&self, tenant: &TenantId, name: &SecretName, value: &Secret) -> Result<bool, Unavailable> {
+        self.write(tenant, name, value, false).await
+    }
+
+    async fn write(
+        &self,
+        tenant: &TenantId,
+        name: &SecretName,
+        value: &Secret,
+        overwrite: bool,
+    ) -> Result<bool, Unavailable> {
         let path = keys::secret(&self.stage, tenant, name);
-        let put = self.client.put_parameter().name(&path).r#type(ParameterType::SecureString).overwrite(true);
-        put.value(value.expose()).send().await.map_err(|error| Unavailable::new(WRITE, error))?;
+        let put = self.client.put_parameter().name(&path).r#type(ParameterType::SecureString).overwrite(overwrite);
+        match put.value(value.expose()).send().await {
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(PutParameterError::is_parameter_already_exists) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(Unavailable::new(WRITE, error)),
+        }
         let mut tagging =
             self.client.add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(&path);
         for (name, value) in [("tenant", tenant.as_str()), ("stage", self.stage.as_str())] {
@@ -55,7 +81,7 @@ impl<C: Clock> SsmSecrets<C> {
         }
         tagging.send().await.map_err(|error| Unavailable::new(WRITE, error))?;
         self.memory().remove(&path);
-        Ok(())
+        Ok(true)
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Secret, Timestamp)>> {

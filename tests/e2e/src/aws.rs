@@ -82,8 +82,8 @@ impl Aws {
     /// # Errors
     /// When AWS refuses it.
     pub fn json(&self, service: &str, target: &str, body: &Json) -> Result<Json, Refusal> {
-        // SQS and DynamoDB have version 1.0 of the protocol, the others 1.1.
-        let version = if ["sqs", "dynamodb"].contains(&service) { "1.0" } else { "1.1" };
+        // SQS, DynamoDB and CloudWatch have version 1.0 of the protocol, the others 1.1.
+        let version = if ["sqs", "dynamodb", "monitoring"].contains(&service) { "1.0" } else { "1.1" };
         let content_type = format!("application/x-amz-json-{version}");
         let headers = [("content-type", content_type.as_str()), ("x-amz-target", target)];
         let answer = self.call(service, "POST", "/", &headers, &body.to_string())?;
@@ -135,15 +135,88 @@ impl Aws {
             ("PolicyDocument", &trust.to_string()),
         ];
         self.query("iam", &update).unwrap();
-        let assume =
-            [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", role), ("RoleSessionName", "e2e")];
+        self.assume(role, None)
+    }
+
+    /// Makes a role with these managed policies and nothing else, which the administrator may take; answers its ARN.
+    pub fn make_role(&self, name: &str, policies: &[String]) -> String {
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole"},
+        ]});
+        let create = [
+            ("Action", "CreateRole"),
+            ("Version", "2010-05-08"),
+            ("RoleName", name),
+            ("AssumeRolePolicyDocument", &trust.to_string()),
+        ];
+        if let Err(refusal) = self.query("iam", &create) {
+            // It is there already where the tests run again in the same environment.
+            assert!(refusal.body.contains("EntityAlreadyExists"), "{refusal:?}");
+        }
+        for policy in policies {
+            let attach =
+                [("Action", "AttachRolePolicy"), ("Version", "2010-05-08"), ("RoleName", name), ("PolicyArn", policy)];
+            self.query("iam", &attach).unwrap();
+        }
+        format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+    }
+
+    /// Takes on a role, narrowed by a session policy where there is one.
+    #[must_use]
+    pub fn assume(&self, role: &str, narrowed: Option<&Json>) -> Self {
+        let narrowed = narrowed.map(Json::to_string);
+        let mut assume =
+            vec![("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", role), ("RoleSessionName", "e2e")];
+        assume.extend(narrowed.as_deref().map(|policy| ("Policy", policy)));
         let answer = self.query("sts", &assume).unwrap();
-        let part = |name: &str| {
-            let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap();
-            rest.split_once('<').unwrap().0.to_owned()
-        };
+        let part = |name: &str| tag(&answer, name).unwrap().to_owned();
         let credentials =
             Credentials::new(part("AccessKeyId"), part("SecretAccessKey"), Some(part("SessionToken")), None, "e2e");
         Self { credentials, ..self.clone() }
     }
+
+    /// The value that a stack exports under a name.
+    pub fn exported(&self, name: &str) -> String {
+        let list = [("Action", "ListExports"), ("Version", "2010-05-15")];
+        let answer = self.query("cloudformation", &list).unwrap();
+        let mut exports = answer.split("<member>").filter(|member| tag(member, "Name") == Some(name));
+        tag(exports.next().unwrap_or_default(), "Value")
+            .unwrap_or_else(|| panic!("no stack exports {name}: {answer}"))
+            .to_owned()
+    }
+
+    /// What a managed policy says, in its default version.
+    pub fn policy(&self, arn: &str) -> Json {
+        let ask = |action: &str, more: &[(&str, &str)]| {
+            let parameters = [&[("Action", action), ("Version", "2010-05-08"), ("PolicyArn", arn)], more].concat();
+            self.query("iam", &parameters).unwrap()
+        };
+        let policy = ask("GetPolicy", &[]);
+        let version = ask("GetPolicyVersion", &[("VersionId", tag(&policy, "DefaultVersionId").unwrap())]);
+        // The document is JSON, encoded as part of a URL.
+        let mut parts = tag(&version, "Document").unwrap().split('%');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (code, rest) = part.split_at(2);
+            text.push(char::from(u8::from_str_radix(code, 16).unwrap()));
+            text.push_str(rest);
+        }
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The environment variables by which a program is this identity.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("AWS_ACCESS_KEY_ID", self.credentials.access_key_id().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.credentials.secret_access_key().to_owned()),
+        ];
+        variables.extend(self.credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
+        variables
+    }
+}
+
+/// The text of the first element of a name.
+fn tag<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    rest.split_once('<').map(|(text, _)| text)
 }

@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::missing_panics_doc,
     reason = "it is used by tests alone, and what goes wrong here is a failed test"
 )]
@@ -13,6 +14,7 @@
 pub mod aws;
 pub mod environment;
 pub mod http;
+pub mod need;
 pub mod wait;
 pub mod world;
 

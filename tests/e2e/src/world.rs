@@ -16,8 +16,14 @@ pub const SECRET_HEADER: &str = "Bearer header-secret-5f1c";
 pub struct World {
     /// Where it is.
     pub environment: Environment,
-    /// Its AWS, as the administrator.
+    /// Its AWS, as the administrator: for what tests look at and break.
     pub aws: Aws,
+    /// The role with the operator's policy, by its ARN.
+    pub operator_role: String,
+    /// Who runs `acequia`: nobody but the operator's policy lets it do anything.
+    pub operator: Aws,
+    /// Who sends events, with the producer's policy.
+    pub producer: Aws,
     /// All signing secrets that were given out.
     pub secrets: Vec<String>,
 }
@@ -43,10 +49,14 @@ impl World {
     fn prepare() -> Self {
         let environment = Environment::read();
         let aws = Aws::administrator(&environment.endpoint, &environment.region);
-        let mut world = Self { environment, aws, secrets: Vec::new() };
+        let exported = |policy: &str| aws.exported(&format!("acequia-{}-{policy}-policy", environment.stage));
+        let operator_role = aws.make_role("e2e-operator", &[exported("operator")]);
+        let producer = aws.assume(&aws.make_role("e2e-producer", &[exported("producer")]), None);
+        let operator = aws.assume(&operator_role, None);
+        let mut world = Self { environment, aws, operator_role, operator, producer, secrets: Vec::new() };
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
-        for tenant in ["alder", "birch", "aspen"] {
+        for tenant in ["alder", "birch", "aspen", "rowan"] {
             let file = world.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
             let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &world.environment.receiver);
             let endpoints: Vec<String> = text
@@ -77,8 +87,13 @@ impl World {
         format!("{}/_receiver/{path}", self.environment.receiver)
     }
 
-    /// Runs `acequia`, whatever comes of it.
+    /// Runs `acequia` as an operator, whatever comes of it.
     pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        self.run_as(&self.operator, arguments, input)
+    }
+
+    /// Runs `acequia` as somebody, whatever comes of it.
+    pub fn run_as(&self, identity: &Aws, arguments: &[&str], input: &str) -> Ran {
         use std::io::Write as _;
         use std::process::Stdio;
         let mut child = Command::new(&self.environment.acequia)
@@ -87,10 +102,9 @@ impl World {
             .envs([
                 ("AWS_ENDPOINT_URL", self.environment.endpoint.as_str()),
                 ("AWS_REGION", &self.environment.region),
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
                 ("ACEQUIA_STAGE", &self.environment.stage),
             ])
+            .envs(identity.variables())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -120,16 +134,16 @@ impl World {
         format!("{}/{ACCOUNT}/acequia_{}_{tenant}_{queue}", self.environment.endpoint, self.environment.stage)
     }
 
-    /// Puts bodies into a tenant's intake queue, all in one batch.
+    /// Puts bodies into a tenant's intake queue as a producer, all in one batch.
     pub fn send(&self, tenant: &str, bodies: &[&str]) {
         let entry = |(index, body): (usize, &&str)| json!({"Id": index.to_string(), "MessageBody": body});
         let entries: Vec<Json> = bodies.iter().enumerate().map(entry).collect();
         let call = json!({"QueueUrl": self.queue_url(tenant, "intake"), "Entries": entries});
-        let answer = self.aws.json("sqs", "AmazonSQS.SendMessageBatch", &call).unwrap();
+        let answer = self.producer.json("sqs", "AmazonSQS.SendMessageBatch", &call).unwrap();
         assert!(answer["Failed"].as_array().is_none_or(Vec::is_empty), "{answer}");
     }
 
-    /// Puts a message with attributes into any queue of a tenant.
+    /// Puts a message with attributes into any queue of a tenant, as only the administrator may.
     pub fn put(&self, tenant: &str, queue: &str, body: &str, attributes: &[(&str, &str, &str)]) {
         let attributes: serde_json::Map<String, Json> = attributes
             .iter()
@@ -153,18 +167,18 @@ impl World {
         queues.flat_map(serde_json::Map::values).filter_map(Json::as_array).flatten().cloned().collect()
     }
 
-    /// Has what the operators are told from now on sent to a queue too; answers how to read the subjects that hold a text.
-    pub fn operators(&self) -> impl Fn(&str) -> Vec<String> {
-        const QUEUE: &str = "e2e-operators";
+    /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects that hold a
+    /// text. A queue is for one test: who subscribes it again reads everything twice.
+    pub fn operators(&self, queue: &str) -> impl Fn(&str) -> Vec<String> {
         let Environment { region, stage, .. } = &self.environment;
         let topic = format!("arn:aws:sns:{region}:{ACCOUNT}:acequia-{stage}-notifications");
-        let endpoint = format!("arn:aws:sqs:{region}:{ACCOUNT}:{QUEUE}");
+        let endpoint = format!("arn:aws:sqs:{region}:{ACCOUNT}:{queue}");
         let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
             "Resource": endpoint, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}
         }]});
-        let create = json!({"QueueName": QUEUE, "Attributes": {"Policy": policy.to_string()}});
-        let queue = self.aws.json("sqs", "AmazonSQS.CreateQueue", &create).unwrap();
+        let create = json!({"QueueName": queue, "Attributes": {"Policy": policy.to_string()}});
+        let made = self.aws.json("sqs", "AmazonSQS.CreateQueue", &create).unwrap();
         let subscribe = [
             ("Action", "Subscribe"),
             ("Version", "2010-03-31"),
@@ -173,7 +187,7 @@ impl World {
             ("Endpoint", endpoint.as_str()),
         ];
         self.aws.query("sns", &subscribe).unwrap();
-        let url = queue["QueueUrl"].as_str().unwrap().to_owned();
+        let url = made["QueueUrl"].as_str().unwrap().to_owned();
         move |holding| {
             let subject = |message: Json| {
                 let notice: Json = serde_json::from_str(message["Body"].as_str()?).ok()?;

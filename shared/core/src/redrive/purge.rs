@@ -54,7 +54,7 @@ pub async fn purge(
                 match answer {
                     Ok(()) => purged.purged += 1,
                     Err(error) => {
-                        watch.trouble(&format!("message {}: {error}: {}", one.message.message_id, error.source));
+                        watch.trouble(&format!("message {}: {error:?}", one.message.message_id));
                         purged.failed += 1;
                         walker.keep(one);
                     }

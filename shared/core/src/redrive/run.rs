@@ -179,7 +179,7 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
                 Ok((_, Verdict::Send)) => sending.push(one),
                 Ok((_, Verdict::Finish)) => done.push(one),
                 Ok((_, Verdict::Unsure)) => self.leave_unsure(&one, fifo),
-                Err(error) => self.fail(&one, &format!("{error}: {}", error.source), fifo),
+                Err(error) => self.fail(&one, &format!("{error:?}"), fifo),
             }
         }
         self.redriven.finished += done.len() as u64;
@@ -238,7 +238,7 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
                     unbegun.push(one);
                 }
                 Sending::Unknown(error) => {
-                    self.watch.trouble(&format!("message {}: {error}: {}", one.message.message_id, error.source));
+                    self.watch.trouble(&format!("message {}: {error:?}", one.message.message_id));
                     self.leave_unsure(&one, fifo);
                 }
             }
@@ -249,7 +249,7 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
             && let Err(error) = self.journal.settle(&self.way.tenant, &self.way.dead_letters, &ids, now).await
         {
             // Deleting them says the same.
-            self.watch.trouble(&format!("the journal: {error}: {}", error.source));
+            self.watch.trouble(&format!("the journal: {error:?}"));
         }
         self.redriven.moved += sent.len() as u64;
         self.sent.extend(ids);
@@ -263,7 +263,7 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
                 if let Err(error) = answer {
                     let id = &one.message.message_id;
                     self.watch
-                        .trouble(&format!("message {id} was moved, and the next run will delete it here: {error}"));
+                        .trouble(&format!("message {id} was moved, and the next run will delete it here: {error:?}"));
                 }
             }
         }
@@ -278,7 +278,7 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Watch> 
         if !ids.is_empty()
             && let Err(error) = self.journal.forget(&self.way.tenant, &self.way.dead_letters, &ids).await
         {
-            self.watch.trouble(&format!("the journal: {error}: {}", error.source));
+            self.watch.trouble(&format!("the journal: {error:?}"));
         }
     }
 

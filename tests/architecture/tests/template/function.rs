@@ -6,10 +6,11 @@ use crate::document::{Resource, Template, alternatives, reference, target, text}
 
 pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
 const ROLE: &str = "AWS::IAM::Role";
+const MANAGED: &str = "AWS::IAM::ManagedPolicy";
 
 /// Actions that know no resource, so that `*` is all there is. X-Ray: "does not support resource-level permissions" for
-/// these (Service Authorization Reference).
-const WITHOUT_RESOURCE: &[&str] = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+/// these (Service Authorization Reference); SQS lists queues by the account.
+const WITHOUT_RESOURCE: &[&str] = &["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sqs:ListQueues"];
 
 /// A property of the function, or else what Globals says for all of them.
 pub(crate) fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {
@@ -25,14 +26,21 @@ fn role<'a>(template: &'a Template, function: &Resource<'a>) -> Option<Resource<
     template.resource(name).filter(|resource| resource.kind == ROLE)
 }
 
-/// Every statement of a role's own policies that allows something.
-fn allowances<'a>(role: &Resource<'a>) -> Vec<&'a Value> {
-    let policies = alternatives(role.property("Policies"));
-    let statements = policies.into_iter().filter_map(|policy| policy.pointer("/PolicyDocument/Statement"));
+/// What says what somebody may do: roles, with their own policies, and managed policies.
+fn grants(template: &Template) -> Vec<Resource<'_>> {
+    template.resources().into_iter().filter(|resource| [ROLE, MANAGED].contains(&resource.kind)).collect()
+}
+
+/// Every statement of a role's own policies, or of a managed policy, that allows something.
+pub(crate) fn allowances<'a>(grant: &Resource<'a>) -> Vec<&'a Value> {
+    let policies = alternatives(grant.property("Policies"));
+    let documents = policies.into_iter().filter_map(|policy| policy.pointer("/PolicyDocument"));
+    let statements =
+        documents.chain([grant.property("PolicyDocument")]).filter_map(|document| document.get("Statement"));
     statements.flat_map(alternatives).filter(|statement| statement["Effect"] == "Allow").collect()
 }
 
-fn actions(statement: &Value) -> Vec<&str> {
+pub(crate) fn actions(statement: &Value) -> Vec<&str> {
     alternatives(&statement["Action"]).into_iter().filter_map(Value::as_str).collect()
 }
 
@@ -77,7 +85,7 @@ pub(crate) fn function_has_a_role_of_its_own(template: &Template) -> Vec<String>
 
 pub(crate) fn policy_names_its_actions(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
-    for role in template.of_kind(ROLE) {
+    for role in grants(template) {
         if !role.property("ManagedPolicyArns").is_null() {
             found.push(template.says(role.name, "has no managed policies; its own say what it may do"));
         }
@@ -95,7 +103,7 @@ pub(crate) fn policy_names_its_actions(template: &Template) -> Vec<String> {
 
 pub(crate) fn policy_names_its_resources(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
-    for role in template.of_kind(ROLE) {
+    for role in grants(template) {
         for statement in allowances(&role) {
             let everything = alternatives(&statement["Resource"]).iter().any(|value| text(value) == Some("*"));
             let named = actions(statement).into_iter().filter(|action| !WITHOUT_RESOURCE.contains(action));
@@ -112,7 +120,7 @@ pub(crate) fn policy_names_its_resources(template: &Template) -> Vec<String> {
 pub(crate) fn policy_stays_in_its_stage(template: &Template) -> Vec<String> {
     let services = ["arn:${AWS::Partition}:sqs:", "arn:${AWS::Partition}:ssm:", "arn:${AWS::Partition}:dynamodb:"];
     let mut found = Vec::new();
-    for role in template.of_kind(ROLE) {
+    for role in grants(template) {
         for resource in allowances(&role).into_iter().flat_map(|statement| alternatives(&statement["Resource"])) {
             let Some(arn) = text(resource) else { continue };
             if services.iter().any(|service| arn.starts_with(service)) && !arn.contains("${Stage}") {

@@ -5,11 +5,13 @@
     reason = "a test that cannot read a template fails; JSON's index gives null"
 )]
 
+mod alarm;
 mod broken;
 mod dashboard;
 mod document;
 mod function;
 mod general;
+mod policy;
 mod queue;
 mod retention;
 mod version;
@@ -170,6 +172,22 @@ fn every_policy_names_its_resources_where_they_can_be_named() {
 #[test]
 fn every_policy_stays_in_its_stage() {
     holds(function::policy_stays_in_its_stage);
+}
+
+#[test]
+fn every_managed_policy_is_exported_and_named_by_the_stack() {
+    assert_eq!(platform().of_kind("AWS::IAM::ManagedPolicy").len(), 3);
+    holds(policy::managed_policy_is_exported_and_named_by_the_stack);
+}
+
+#[test]
+fn every_managed_policy_is_short_enough_for_iam() {
+    holds(policy::managed_policy_is_short_enough);
+}
+
+#[test]
+fn every_alarm_watches_what_aws_measures() {
+    holds(alarm::alarm_watches_what_aws_measures);
 }
 
 #[test]

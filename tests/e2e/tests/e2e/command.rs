@@ -51,3 +51,16 @@ fn status_and_tally_account_for_a_tenant() {
     let tally = world.read(&["tally", "alder"]);
     assert!(tally["sinks"].as_array().is_some_and(|sinks| !sinks.is_empty()), "{tally}");
 }
+
+#[test]
+fn a_secret_that_is_there_is_not_made_anew_unless_that_is_asked_for() {
+    let world = world();
+    let made = world.read(&["secret", "put", "rowan", "once", "--generate", "--overwrite"]);
+    let ran = world.run(&["secret", "put", "rowan", "once", "--generate"], "");
+    assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("rowan has a secret once already"), "{}", ran.stderr);
+    let name = format!("/acequia/{}/tenant/rowan/once", world.environment.stage);
+    let ask = serde_json::json!({"Name": name, "WithDecryption": true});
+    let stored = world.aws.json("ssm", "AmazonSSM.GetParameter", &ask).unwrap();
+    assert_eq!(stored["Parameter"]["Value"], made["generated"], "it is as it was");
+}

@@ -1,6 +1,7 @@
 //! Everything that can be seen from outside, on the deployed stacks. One program, so that the tenants are configured once.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test program")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test program")]
 
+mod alarm;
 mod bad_input;
 mod command;
 mod docs;
@@ -11,5 +12,6 @@ mod limits;
 mod order;
 mod parking;
 mod permission;
+mod policy;
 mod secrecy;
 mod webhook;

@@ -59,7 +59,7 @@ fn after_a_503_the_same_delivery_is_tried_again_under_the_same_id() {
 #[test]
 fn a_410_disables_the_endpoint_until_it_is_resumed_and_redriven_and_the_operators_are_told_once() {
     let world = world();
-    let told = world.operators();
+    let told = world.operators("e2e-told-of-410");
     world.switch("gone", "410");
     let first = event("gone", "gone-1", &json!({}));
     world.send("alder", &[&first]);

@@ -1,0 +1,347 @@
+//! The managed policies of the platform: each command of `acequia` with exactly what docs/CLI.md says that it asks for, and producers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use e2e::aws::{ACCOUNT, Aws};
+use e2e::need::{self, Need, Row};
+use e2e::world::{Ran, event};
+use e2e::{eventually, world};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+/// The exit code where AWS refuses (docs/CLI.md).
+const REFUSED: i32 = 6;
+/// Events name subjects by such digests, and so are lists named in the rows.
+const SUBJECT: &str = "00112233445566778899aabbccddeeff";
+/// What goes on without an action, and says so: the next redrive finishes what this one moved.
+const GOES_ON: [(&str, &str); 2] = [("dlq redrive", "dynamodb:BatchWriteItem"), ("dlq redrive", "sqs:DeleteMessage")];
+/// The queues of the tenant without a stack: nothing takes from them what a test puts in.
+const QUEUES: [&str; 4] = ["intake", "intake-dlq", "out", "out-dlq"];
+
+/// Every command that does something, as the help texts list them.
+fn commands(program: &std::path::Path, above: &[String]) -> Vec<String> {
+    let output = Command::new(program).args(above).arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let Some((_, listed)) = text.split_once("Commands:\n") else { return vec![above.join(" ")] };
+    let listed = listed.lines().take_while(|line| !line.trim().is_empty());
+    // A description that goes on in a second line stands further in than a name.
+    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names.flat_map(|name| commands(program, &[above, &[name.to_owned()]].concat())).collect()
+}
+
+fn documented() -> Vec<Row> {
+    need::read(&std::fs::read_to_string(world().environment.root.join("docs/CLI.md")).unwrap())
+}
+
+/// What the commands are run on.
+struct Stage {
+    folder: TempDir,
+    queues: Vec<String>,
+}
+
+impl Stage {
+    fn make() -> Self {
+        let world = world();
+        let make = |queue: &&str| {
+            let name = format!("acequia_{}_rowan_{queue}", world.environment.stage);
+            let made = world.aws.json("sqs", "AmazonSQS.CreateQueue", &json!({"QueueName": name})).unwrap();
+            made["QueueUrl"].as_str().unwrap().to_owned()
+        };
+        let stage = Self { folder: tempfile::tempdir().unwrap(), queues: QUEUES.iter().map(make).collect() };
+        std::fs::write(stage.path("event.json"), event("out", "sample", &json!({"first_name": "Ana"}))).unwrap();
+        world.switch("away", "503");
+        world.send("birch", &[&event("away", "policy", &json!({}))]);
+        eventually("a delivery of birch is parked", || {
+            let parked = world.read(&["parked", "birch", "--sink", "away"]);
+            (parked["total"].as_u64() > Some(0)).then_some(())
+        });
+        stage
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// The arguments of a command, with what it finds there made anew. `None` for a command that is not known here.
+    fn arguments(&self, command: &str, turn: usize) -> Option<Vec<String>> {
+        let (file, sample) = (self.path(&format!("rowan-{turn}.toml")), self.path("event.json"));
+        let rest = match command {
+            "tenant validate" => file.clone(),
+            "tenant apply" => format!("{file} --yes"),
+            "tenant show" | "tenant history" => "rowan".to_owned(),
+            "tenant list" => String::new(),
+            "tenant pause" => "rowan out".to_owned(),
+            "tenant resume" => "birch away".to_owned(),
+            "secret put" => format!("rowan made-{turn}-{} --generate", std::process::id()),
+            "consent show" => format!("rowan {SUBJECT}"),
+            "consent export" => format!("rowan {SUBJECT} --out {}", self.path(&format!("proof-{turn}.ndjson"))),
+            "consent erase" => format!("rowan {SUBJECT} --yes"),
+            "template preview" => {
+                format!("{file} thanks --event {sample} --out {}", self.path(&format!("mail-{turn}.txt")))
+            }
+            "template send-test" => format!("{file} thanks --event {sample} --to ana@alder.example"),
+            "send" => format!("rowan {sample}"),
+            "explain" => "birch /e2e|policy".to_owned(),
+            "dlq list" | "status" => "rowan".to_owned(),
+            "dlq show" => "rowan /e2e|letter".to_owned(),
+            "dlq redrive" | "dlq purge" => "rowan --queue out --yes".to_owned(),
+            "parked" => "birch --sink away".to_owned(),
+            "tally" => "birch".to_owned(),
+            "completions" => "bash".to_owned(),
+            _ => return None,
+        };
+        let world = world();
+        let tenants = world.environment.root.join("tests/e2e/tenants/rowan.toml");
+        // Applying what is there already writes nothing.
+        let text = std::fs::read_to_string(tenants).unwrap().replace("of the tests", &format!("of turn {turn}"));
+        std::fs::write(&file, text).unwrap();
+        match command {
+            "dlq list" | "dlq show" | "dlq redrive" | "dlq purge" => {
+                // What the run before received is hidden still.
+                world
+                    .aws
+                    .json("sqs", "AmazonSQS.PurgeQueue", &json!({"QueueUrl": world.queue_url("rowan", "out-dlq")}))
+                    .unwrap();
+                let body = event("out", "letter", &json!({}));
+                let attributes = [("acequia-sink", "String", "out"), ("acequia-reason", "String", "http-status")];
+                world.put("rowan", "out-dlq", &body, &attributes);
+            }
+            "tenant resume" => break_endpoint(turn),
+            // The file says that nothing is paused.
+            "tenant pause" => drop(world.run_as(&world.aws, &["tenant", "apply", &file, "--yes"], "")),
+            "consent show" | "consent export" | "consent erase" => suppress(),
+            _ => {}
+        }
+        Some(command.split(' ').chain(rest.split_whitespace()).map(str::to_owned).collect())
+    }
+
+    fn run(&self, identity: &Aws, command: &str, turn: usize) -> Ran {
+        let arguments = self.arguments(command, turn).unwrap_or_else(|| panic!("no arguments for acequia {command}"));
+        world().run_as(identity, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), "")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for queue in &self.queues {
+            world().aws.json("sqs", "AmazonSQS.DeleteQueue", &json!({"QueueUrl": queue})).unwrap();
+        }
+    }
+}
+
+/// Has a sink of birch that is paused and has a delivery parked that nobody has made due yet, and whose endpoint is known to be
+/// disabled (under another address, so that no function goes by it).
+fn break_endpoint(turn: usize) {
+    let world = world();
+    world.run_as(&world.aws, &["tenant", "pause", "birch", "away"], "");
+    let waits = || {
+        let parked = world.read(&["parked", "birch", "--sink", "away"]);
+        parked["messages"].as_array().unwrap().iter().any(|message| message["hastened"] == false).then_some(())
+    };
+    if waits().is_none() {
+        world.send("birch", &[&event("away", &format!("policy-{turn}-{}", std::process::id()), &json!({}))]);
+        eventually("a delivery of birch is parked", waits);
+    }
+    let item = json!({
+        "pk": {"S": "birch#@endpoint"}, "sk": {"S": "away"}, "endpoint": {"S": "of-a-test"}, "revision": {"N": "1"},
+        "circuit": {"S": "closed"}, "disabled": {"M": {"why": {"S": "a test"}, "since": {"N": "1767225600000"}}},
+    });
+    let put = json!({"TableName": format!("acequia-{}-ledger", world.environment.stage), "Item": item});
+    world.aws.json("dynamodb", "DynamoDB_20120810.PutItem", &put).unwrap();
+}
+
+/// Has an address of the subject that gets no mails, and a row to erase.
+fn suppress() {
+    let doc = json!({"reason": "bounce", "since": 1_767_225_600_000_u64}).to_string();
+    let address = json!({
+        "pk": {"S": format!("rowan#@address#{SUBJECT}")}, "sk": {"S": "suppressed"}, "doc": {"S": doc},
+    });
+    let row = json!({"pk": {"S": format!("rowan#{SUBJECT}")}, "sk": {"S": format!("of-a-test#{SUBJECT}")}});
+    for item in [address, row] {
+        let put = json!({"TableName": format!("acequia-{}-consents", world().environment.stage), "Item": item});
+        world().aws.json("dynamodb", "DynamoDB_20120810.PutItem", &put).unwrap();
+    }
+}
+
+/// The operator's role with these statements as the most that it may do.
+fn narrowed(statements: &[Json]) -> Aws {
+    let world = world();
+    world.aws.assume(&world.operator_role, Some(&json!({"Version": "2012-10-17", "Statement": statements})))
+}
+
+fn only(needs: &[Need]) -> Aws {
+    let stage = &world().environment.stage;
+    let mut statements: Vec<Json> = needs.iter().map(|need| need.statement("Allow", stage)).collect();
+    // A policy has a statement, and this allows nothing that a command does.
+    statements.push(json!({"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}));
+    narrowed(&statements)
+}
+
+fn all_but(need: &Need) -> Aws {
+    let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    narrowed(&[all, need.statement("Deny", &world().environment.stage)])
+}
+
+fn said(ran: &Ran) -> String {
+    format!("{}{}", ran.stdout, ran.stderr)
+}
+
+#[test]
+fn every_command_does_its_work_with_the_actions_that_are_documented_and_is_refused_without_each_of_them() {
+    let world = world();
+    let rows = documented();
+    let known: BTreeSet<String> = rows.iter().map(|row| row.command.clone()).collect();
+    let there: BTreeSet<String> = commands(&world.environment.acequia, &[]).into_iter().collect();
+    assert!(there.len() >= 20, "the commands are found where they are looked for: {there:?}");
+    assert_eq!(known, there, "docs/CLI.md says of every command what it asks for");
+    let stage = Stage::make();
+    let viewer = world.aws.exported(&format!("acequia-{}-viewer-policy", world.environment.stage));
+    let viewer = world.aws.assume(&world.aws.make_role("e2e-viewer", &[viewer]), None);
+    let trial = Trial { stage, viewer, turn: AtomicUsize::new(0) };
+    // What shares a first word shares letters, subjects and configurations, and runs one after the other.
+    let mut groups: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in &rows {
+        groups.entry(row.command.split(' ').next().unwrap_or_default()).or_default().push(row);
+    }
+    let run = &|rows: Vec<&Row>| rows.into_iter().flat_map(|row| trial.run(row)).collect::<Vec<_>>();
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = groups.into_values().map(|rows| scope.spawn(move || run(rows))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// Who runs the commands, and on what.
+struct Trial {
+    stage: Stage,
+    viewer: Aws,
+    turn: AtomicUsize,
+}
+
+impl Trial {
+    /// Says what a run came to, where it came to something else than it should.
+    fn check(&self, identity: &Aws, row: &Row, what: &str, holds: impl Fn(&Ran) -> bool) -> Option<String> {
+        let ran = self.stage.run(identity, &row.command, self.turn.fetch_add(1, Ordering::Relaxed));
+        (!holds(&ran)).then(|| format!("acequia {} {what}: exit code {}: {}", row.command, ran.code, said(&ran)))
+    }
+
+    /// Runs a command with what its row says, without each of it, and without any; answers what is wrong.
+    fn run(&self, row: &Row) -> Vec<String> {
+        let done = |ran: &Ran| ran.code == 0;
+        let denied = |ran: &Ran| said(ran).contains("not authorized to perform");
+        if row.needs.is_empty() {
+            return self.check(&only(&[]), row, "without any permission", done).into_iter().collect();
+        }
+        let without = row.needs.iter().filter(|need| !need.sometimes).filter_map(|need| {
+            let goes_on = GOES_ON.contains(&(row.command.as_str(), need.action.as_str()));
+            self.check(&all_but(need), row, &format!("without {need:?}"), |ran| {
+                done(ran) == goes_on && said(ran).to_lowercase().contains(&need.action.to_lowercase())
+            })
+        });
+        let mut wrong: Vec<String> = without.collect();
+        let refused = |ran: &Ran| ran.code == REFUSED && denied(ran);
+        let rest =
+            [
+                self.check(&only(&[]), row, "without any permission", refused),
+                self.check(&only(&row.needs), row, "with what is documented", done),
+                self.check(&world().operator, row, "as operator", done),
+                self.check(&self.viewer, row, "as viewer", |ran| {
+                    if row.viewer { done(ran) } else { !done(ran) && denied(ran) }
+                }),
+            ];
+        wrong.extend(rest.into_iter().flatten());
+        wrong
+    }
+}
+
+/// What a deployed policy allows: actions, on tables where they are on tables.
+fn granted(policy: &str) -> BTreeSet<(String, Option<String>)> {
+    let world = world();
+    let policy = world.aws.exported(&format!("acequia-{}-{policy}-policy", world.environment.stage));
+    let prefix = format!("table/acequia-{}-", world.environment.stage);
+    let statements = world.aws.policy(&policy)["Statement"].as_array().unwrap().clone();
+    let several = |value: &Json| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+    let mut found = BTreeSet::new();
+    for statement in statements {
+        assert_eq!(statement["Effect"], "Allow");
+        for resource in several(&statement["Resource"]) {
+            let table = resource.as_str().unwrap().split_once(&prefix).map(|(_, table)| table.to_owned());
+            found.extend(
+                several(&statement["Action"]).iter().map(|action| (action.as_str().unwrap().to_owned(), table.clone())),
+            );
+        }
+    }
+    found
+}
+
+#[test]
+fn the_policies_of_operators_and_viewers_allow_what_their_commands_ask_for_and_nothing_more() {
+    let asked = |rows: &[Row], viewer: bool| -> BTreeSet<(String, Option<String>)> {
+        let rows = rows.iter().filter(|row| row.viewer || !viewer);
+        rows.flat_map(|row| &row.needs).map(|need| (need.action.clone(), need.table.clone())).collect()
+    };
+    let rows = documented();
+    assert_eq!(granted("operator"), asked(&rows, false));
+    assert_eq!(granted("viewer"), asked(&rows, true));
+}
+
+#[test]
+fn a_producer_may_send_events_to_any_tenant_and_nothing_else() {
+    let world = world();
+    let send = |tenant: &str, queue: &str| {
+        let call = json!({"QueueUrl": world.queue_url(tenant, queue), "MessageBody": event("nobody.wants", "producer", &json!({})),
+            "MessageGroupId": "producer", "MessageDeduplicationId": "producer"});
+        world.producer.json("sqs", "AmazonSQS.SendMessage", &call)
+    };
+    send("aspen", "intake.fifo").unwrap();
+    world.send("alder", &[&event("nobody.wants", "producer", &json!({}))]);
+    let name = json!({"QueueName": format!("acequia_{}_alder_intake", world.environment.stage)});
+    world.producer.json("sqs", "AmazonSQS.GetQueueUrl", &name).unwrap();
+    for (tenant, queue) in [("alder", "webhook"), ("alder", "out"), ("alder", "intake-dlq"), ("birch", "out.fifo")] {
+        let refusal = send(tenant, queue).expect_err(queue);
+        assert!(refusal.is_denied(), "{queue}: {refusal:?}");
+    }
+    let other = format!("{}/{ACCOUNT}/acequia_other_alder_intake", world.environment.endpoint);
+    let calls = [
+        ("sqs", "AmazonSQS.SendMessage", json!({"QueueUrl": other, "MessageBody": "{}"})),
+        ("sqs", "AmazonSQS.ReceiveMessage", json!({"QueueUrl": world.queue_url("alder", "intake")})),
+        ("sqs", "AmazonSQS.PurgeQueue", json!({"QueueUrl": world.queue_url("alder", "intake")})),
+        ("dynamodb", "DynamoDB_20120810.Scan", json!({"TableName": "acequia-local-tenants"})),
+        ("ssm", "AmazonSSM.GetParameter", json!({"Name": "/acequia/local/tenant/alder/plain"})),
+    ];
+    for (service, target, body) in calls {
+        let refusal = world.producer.json(service, target, &body).expect_err(target);
+        assert!(refusal.is_denied(), "{target}: {refusal:?}");
+    }
+}
+
+#[test]
+fn an_operator_may_neither_read_secrets_nor_take_messages_that_are_on_their_way_nor_leave_the_stage() {
+    let world = world();
+    let calls = [
+        ("ssm", "AmazonSSM.GetParameter", json!({"Name": "/acequia/local/tenant/alder/plain", "WithDecryption": true})),
+        (
+            "ssm",
+            "AmazonSSM.PutParameter",
+            json!({"Name": "/acequia/local/function/router", "Value": "x", "Type": "String"}),
+        ),
+        (
+            "ssm",
+            "AmazonSSM.PutParameter",
+            json!({"Name": "/acequia/dev/tenant/alder/plain", "Value": "x", "Type": "String"}),
+        ),
+        ("sqs", "AmazonSQS.ReceiveMessage", json!({"QueueUrl": world.queue_url("alder", "webhook")})),
+        ("sqs", "AmazonSQS.PurgeQueue", json!({"QueueUrl": world.queue_url("alder", "out-dlq")})),
+        ("sqs", "AmazonSQS.DeleteQueue", json!({"QueueUrl": world.queue_url("alder", "out-dlq")})),
+        ("dynamodb", "DynamoDB_20120810.DeleteTable", json!({"TableName": "acequia-local-ledger"})),
+        ("dynamodb", "DynamoDB_20120810.Scan", json!({"TableName": "acequia-local-consents"})),
+        ("dynamodb", "DynamoDB_20120810.Scan", json!({"TableName": "acequia-dev-tenants"})),
+    ];
+    for (service, target, body) in calls {
+        let refusal = world.operator.json(service, target, &body).expect_err(target);
+        assert!(refusal.is_denied(), "{target} {body}: {refusal:?}");
+    }
+}
