@@ -67,6 +67,8 @@ pub(crate) enum Command {
     /// Dead-letter queues
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Say what of the account, the platform and the tenants is not as it must be, and how it is mended
+    Doctor(DoctorArgs),
     /// Show how deep the queues are
     Status {
         /// Only this tenant
@@ -87,6 +89,18 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Looks at everything and changes nothing. Each check ends in one of: ok, warn (it works, look at it), FAIL (it does not), skipped
+/// (the credentials do not allow to look). Whatever is not ok has the command that mends it. The exit code is 1 where something fails
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Tenants' files that are to be compared with what is deployed and stored
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Look at the account alone: what must be right before the first deployment
+    #[arg(long)]
+    pub(crate) before: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod consent;
 mod dlq;
+mod doctor;
 mod explain;
 mod pace;
 mod parked;
@@ -30,6 +31,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Send(send) => send::run(&context().await, send).await,
         Command::Explain(explain) => explain::run(&context().await, explain).await,
         Command::Dlq(command) => dlq::run(&context().await, command).await,
+        Command::Doctor(doctor) => Ok(Box::pin(doctor::run(&context().await, doctor)).await),
         Command::Parked(parked) => parked::run(&context().await, parked).await,
         Command::Status { tenant } => status::run(&context().await, tenant.as_ref()).await,
         Command::Tally { tenant, since } => tally::run(&context().await, tenant, *since).await,
