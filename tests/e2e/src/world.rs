@@ -79,6 +79,15 @@ impl World {
 
     /// Runs `acequia`, whatever comes of it.
     pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        self.run_with(["test", "test"], arguments, input)
+    }
+
+    /// The same with the key of another user than the administrator.
+    pub fn run_as(&self, key: &str, secret: &str, arguments: &[&str]) -> Ran {
+        self.run_with([key, secret], arguments, "")
+    }
+
+    fn run_with(&self, [key, secret]: [&str; 2], arguments: &[&str], input: &str) -> Ran {
         use std::io::Write as _;
         use std::process::Stdio;
         let mut child = Command::new(&self.environment.acequia)
@@ -87,8 +96,8 @@ impl World {
             .envs([
                 ("AWS_ENDPOINT_URL", self.environment.endpoint.as_str()),
                 ("AWS_REGION", &self.environment.region),
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("AWS_ACCESS_KEY_ID", key),
+                ("AWS_SECRET_ACCESS_KEY", secret),
                 ("ACEQUIA_STAGE", &self.environment.stage),
             ])
             .stdin(Stdio::piped())

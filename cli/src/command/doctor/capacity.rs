@@ -1,10 +1,10 @@
 //! Whether the account has room for what the tenants may take: Lambda's concurrency, and reads of the parameter store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acequia_aws::account::{Concurrency, Mapping};
 use acequia_core::config::SinkKind;
-use acequia_core::id::TenantId;
+use acequia_core::id::{SecretName, TenantId};
 use acequia_core::queue::QueueRole;
 
 use super::line::{Line, count};
@@ -27,6 +27,9 @@ const REMEMBERED: u64 = 60;
 
 /// How many invocations at once each tenant may take.
 pub(super) type Shares = BTreeMap<TenantId, u64>;
+
+/// The names of tenants' secrets.
+pub(super) type Secrets = BTreeMap<TenantId, BTreeSet<SecretName>>;
 
 /// The function that works a queue off.
 pub(super) fn function_of(role: QueueRole) -> Option<&'static str> {
@@ -108,14 +111,15 @@ pub(super) fn reservations(mappings: &[Mapping], reserved: &BTreeMap<String, u64
 }
 
 /// The most reads a second that all busy tenants cause, against what the parameter store allows.
-pub(super) fn secrets(counts: &BTreeMap<TenantId, u64>, mappings: &[Mapping], high: bool) -> Line {
+pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line {
     let readers = |tenant: &TenantId| -> u64 {
         let read = |role| matches!(role, QueueRole::Sink(SinkKind::Webhook | SinkKind::Email));
         let own = mappings.iter().filter(|mapping| mapping.queue.tenant == *tenant && read(mapping.queue.role));
         own.map(|mapping| mapping.most.unwrap_or(SHARE)).sum()
     };
-    let total: u64 = counts.values().sum();
-    let reads: u64 = counts.iter().map(|(tenant, secrets)| secrets * readers(tenant)).sum();
+    let number = |secrets: &BTreeSet<SecretName>| u64::try_from(secrets.len()).unwrap_or(u64::MAX);
+    let total: u64 = known.values().map(number).sum();
+    let reads: u64 = known.iter().map(|(tenant, secrets)| number(secrets).saturating_mul(readers(tenant))).sum();
     let a_second = reads.div_ceil(REMEMBERED);
     let found = format!("{total} secrets, at most {a_second} reads a second while all tenants are busy");
     if high {
@@ -191,7 +195,10 @@ mod tests {
     #[test]
     fn reads_of_secrets_are_reckoned_from_busy_tenants_and_bounded_by_the_throughput() {
         let webhook = QueueRole::Sink(SinkKind::Webhook);
-        let counts = |secrets| BTreeMap::from([(build::tenant_id("acme"), secrets)]);
+        let counts = |number: u64| {
+            let names = (0..number).map(|n| format!("key-{n}").parse().unwrap()).collect();
+            Secrets::from([(build::tenant_id("acme"), names)])
+        };
         let mappings = [mapping("acme", webhook, Some(10)), mapping("acme", QueueRole::Intake, Some(10))];
         let line = secrets(&counts(240), &mappings, false);
         assert_eq!((line.verdict, line.found.contains("at most 40 reads")), (Verdict::Ok, true), "{line:?}");

@@ -119,11 +119,7 @@ pub(super) fn quota(sending: &Sending) -> Line {
         return Line::ok(QUOTA, format!("{sent:.0} mails in the last 24 hours, without a limit; {rate:.0} a second"));
     }
     let found = format!("{sent:.0} of {daily:.0} mails in the last 24 hours; {rate:.0} a second");
-    // The daily quota of sending has this code in Service Quotas.
-    let raise = format!(
-        "aws service-quotas request-service-quota-increase --service-code ses --quota-code L-804C8AE8 --desired-value {:.0}",
-        daily * 2.0
-    );
+    let raise = "aws service-quotas list-service-quotas --service-code ses # and request-service-quota-increase";
     if sent >= daily {
         Line::fail(QUOTA, format!("{found}: the quota is used up, mails wait"), raise)
     } else if sent >= daily * NEARLY {

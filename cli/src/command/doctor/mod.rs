@@ -151,7 +151,8 @@ fn nobody(unseen: &Unseen) -> Line {
         Unseen::Late => {
             "no answer from AWS: check the network, --region, and AWS_ENDPOINT_URL where it is set".to_owned()
         }
-        Unseen::Failed(why) => why.replace("\n  ", ": "),
+        // The advice says it better than all that was tried.
+        Unseen::Failed(why) => why.split("\n  ").last().unwrap_or_default().to_owned(),
     };
     Line::fail(permission::CREDENTIALS, found, "aws sts get-caller-identity")
 }
@@ -200,7 +201,7 @@ fn judge_account(
     stage: &str,
 ) -> Vec<Line> {
     let mut lines = vec![permission::credentials(caller)];
-    lines.extend(PERMISSIONS.of(&of_account.missing, |missing| permission::permissions(missing, caller)));
+    lines.extend(PERMISSIONS.of(&of_account.missing, |missing| permission::permissions(missing, caller, stage)));
     lines.extend(MAIL_ACCOUNT.of(&of_account.sending, |sending| mail::account(sending, sends(of_stage, files))));
     lines.extend(MAIL_QUOTA.of(&of_account.sending, |sending| vec![mail::quota(sending)]));
     let none = Ok(Vec::new());
@@ -226,9 +227,12 @@ fn judge_account(
     if let Some(seen) = of_stage {
         let known = both(&seen.secrets, mappings)
             .and_then(|known| Ok((known, *of_account.high_throughput.as_ref().map_err(Clone::clone)?)));
-        lines.extend(
-            SECRETS.of(&known, |((secrets, mappings), high)| vec![capacity::secrets(secrets, mappings, *high)]),
-        );
+        lines.extend(SECRETS.of(&known, |((secrets, mappings), high)| {
+            let tenants = seen.tenants.as_deref().unwrap_or_default();
+            let mut lines = vec![capacity::secrets(secrets, mappings, *high)];
+            lines.extend(tenant::lacking_secrets(tenants, secrets));
+            lines
+        }));
     }
     lines
 }

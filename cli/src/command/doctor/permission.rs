@@ -1,6 +1,6 @@
 //! What the caller may not do of that which the operator's commands do, as IAM's simulation says before they are tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acequia_aws::account::{Account, Caller, Principal};
 use acequia_core::id::Stage;
@@ -74,7 +74,7 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// What is not allowed, with the commands that need it.
-pub(super) type Missing = BTreeMap<String, String>;
+pub(super) type Missing = BTreeMap<String, BTreeSet<&'static str>>;
 
 /// Asks IAM about every action of every command. Nothing is done.
 pub(super) async fn missing(account: &Account, caller: &Caller, stage: &Stage) -> Seen<Missing> {
@@ -82,16 +82,12 @@ pub(super) async fn missing(account: &Account, caller: &Caller, stage: &Stage) -
         let actions: Vec<&str> = kind.needs.iter().map(|(action, _)| *action).collect();
         let denied = account.denied(caller, &actions, &arn(kind.resource, caller, account.region(), stage)).await?;
         let of = |action: &&String| kind.needs.iter().find(|(name, _)| name == action);
-        let missing = denied.iter().filter_map(|action| Some((action.clone(), of(&action)?.1.to_owned())));
+        let missing = denied.iter().filter_map(|action| Some((action.clone(), of(&action)?.1)));
         Ok::<Vec<_>, acequia_core::port::Unavailable>(missing.collect())
     });
     let mut all = Missing::new();
     for (action, commands) in try_join_all(asked).await?.into_iter().flatten() {
-        let known = all.entry(action).or_default();
-        if !known.is_empty() {
-            known.push_str(", ");
-        }
-        known.push_str(&commands);
+        all.entry(action).or_default().extend(commands.split(", "));
     }
     Ok(all)
 }
@@ -123,20 +119,23 @@ pub(super) fn credentials(caller: &Caller) -> Line {
 }
 
 /// What the caller may not do.
-pub(super) fn permissions(missing: &Missing, caller: &Caller) -> Vec<Line> {
+pub(super) fn permissions(missing: &Missing, caller: &Caller, stage: &str) -> Vec<Line> {
     if missing.is_empty() {
         let number: usize = KINDS.iter().map(|kind| kind.needs.len()).sum();
         return vec![Line::ok(PERMISSIONS, format!("all {number} that the operator's commands need"))];
     }
-    let mend = match &caller.principal {
-        Principal::Role(name) => format!("aws iam attach-role-policy --role-name {name} --policy-arn POLICY"),
+    let whom = match &caller.principal {
+        Principal::Role(name) => format!("attach-role-policy --role-name {name}"),
         // Users are often named by their mail addresses.
-        Principal::User(_) => "aws iam attach-user-policy --user-name USER --policy-arn POLICY".to_owned(),
-        Principal::Root | Principal::Other => {
-            "aws iam attach-role-policy --role-name ROLE --policy-arn POLICY".to_owned()
-        }
+        Principal::User(_) => "attach-user-policy --user-name USER".to_owned(),
+        Principal::Root | Principal::Other => "attach-role-policy --role-name ROLE".to_owned(),
     };
-    let line = |(action, commands): (&String, &String)| {
+    let export = format!("Exports[?Name=='acequia-{stage}-operator-policy'].Value");
+    let mend = format!(
+        "aws iam {whom} --policy-arn \"$(aws cloudformation list-exports --query \"{export}\" --output text)\""
+    );
+    let line = |(action, commands): (&String, &BTreeSet<&str>)| {
+        let commands = commands.iter().copied().collect::<Vec<_>>().join(", ");
         Line::warn(PERMISSIONS, format!("{action} is not allowed: {commands} cannot work"), mend.clone())
     };
     missing.iter().map(line).collect()
@@ -154,9 +153,9 @@ mod tests {
     #[test]
     fn a_missing_permission_names_the_commands_that_need_it() {
         let operator = caller(Principal::Role("Operator".into()));
-        assert_eq!(permissions(&Missing::new(), &operator)[0].verdict, Verdict::Ok);
-        let missing = Missing::from([("sqs:DeleteMessage".to_owned(), "dlq redrive".to_owned())]);
-        let line = &permissions(&missing, &operator)[0];
+        assert_eq!(permissions(&Missing::new(), &operator, "dev")[0].verdict, Verdict::Ok);
+        let missing = Missing::from([("sqs:DeleteMessage".to_owned(), ["dlq redrive"].into())]);
+        let line = &permissions(&missing, &operator, "dev")[0];
         assert_eq!(
             (line.verdict, line.found.as_str()),
             (Verdict::Warn, "sqs:DeleteMessage is not allowed: dlq redrive cannot work")

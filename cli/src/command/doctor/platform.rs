@@ -154,15 +154,12 @@ pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
         .collect();
     let silent: Vec<&str> = alarms.iter().filter(|a| a.actions.is_empty()).map(|alarm| alarm.name.as_str()).collect();
     if let Some(first) = silent.first() {
-        let found = format!(
-            "{} tell nobody, {first} first: without an action, or with it switched off",
-            count(silent.len(), "alarm")
+        let number = count(silent.len(), "alarm");
+        let found = format!("of {number} nobody is told, {first} is one: it has no action, or it is switched off");
+        let mend = format!(
+            "aws cloudwatch enable-alarm-actions --alarm-names $(aws cloudwatch describe-alarms --alarm-name-prefix acequia-{stage}- --query 'MetricAlarms[?!ActionsEnabled].AlarmName' --output text)"
         );
-        bad.push(Line::warn(
-            ALARMS,
-            found,
-            format!("aws cloudwatch enable-alarm-actions --alarm-names {}", silent.join(" ")),
-        ));
+        bad.push(Line::warn(ALARMS, found, mend));
     }
     if alarms.is_empty() {
         bad.push(Line::warn(ALARMS, "there are none", deploy(stage)));
@@ -284,7 +281,10 @@ mod tests {
         assert_eq!(verdicts(&alarms(&[alarm("OK", &["t"]), alarm("INSUFFICIENT_DATA", &["t"])], "dev")), [Verdict::Ok]);
         let lines = alarms(&[alarm("ALARM", &["t"]), alarm("OK", &[])], "dev");
         assert_eq!(verdicts(&lines), [Verdict::Warn, Verdict::Warn]);
-        assert!(lines[0].found.contains("is raised") && lines[1].found.contains("1 alarm tell nobody"), "{lines:?}");
+        assert!(
+            lines[0].found.contains("is raised") && lines[1].found.contains("of 1 alarm nobody is told"),
+            "{lines:?}"
+        );
         assert_eq!(verdicts(&alarms(&[], "dev")), [Verdict::Warn]);
 
         let topic =

@@ -89,7 +89,9 @@ fn part(lines: &[&Line]) -> String {
         };
         let name = if alike == 0 { line.check } else { "" };
         let _ = writeln!(text, "  {word:<8}{name:<16}{}", wrapped(&clean(&line.found)));
-        if let Some(mend) = &line.mend {
+        // Where one command mends what the next line says, too, it stands below both.
+        let shared = lines.get(at + 1).is_some_and(|after| after.mend == line.mend) && alike + 1 < MOST;
+        if let Some(mend) = line.mend.as_ref().filter(|_| !shared) {
             // A command stays on its line, so that it can be copied.
             let _ = writeln!(text, "{:INDENT$}-> {}", "", clean(mend));
         }
@@ -146,6 +148,15 @@ mod tests {
             {"check": "credentials", "verdict": "ok", "found": "role Operator", "mend": null},
             {"check": "tables", "verdict": "fail", "found": "the table is gone", "mend": "sam deploy --config-env dev"}]});
         assert_eq!(json, wanted);
+    }
+
+    #[test]
+    fn a_command_that_mends_several_lines_stands_once() {
+        let report =
+            diagnosis(vec![Line::warn("a", "x", "mend it"), Line::warn("a", "y", "mend it"), Line::ok("b", "z")])
+                .report();
+        assert_eq!(report.text().matches("-> mend it").count(), 1, "{}", report.text());
+        assert_eq!(report.json().matches("mend it").count(), 2);
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::time::Duration;
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
 use acequia_aws::operator::Depth;
 use acequia_core::config::{RawTenant, Tenant};
-use acequia_core::id::{Stage, TenantId};
+use acequia_core::id::Stage;
 use acequia_core::port::{TenantStore as _, Unavailable};
 use acequia_core::queue::QueueName;
 use futures::StreamExt as _;
 
+use super::capacity::Secrets;
 use super::line::{Seen, Unseen};
 use super::mail::{self, Sender, Sending};
 use super::permission::{self, Missing};
@@ -45,7 +46,7 @@ pub(super) struct StageSight {
     pub(super) tenants: Seen<Vec<Stored>>,
     pub(super) queues: Seen<Vec<(QueueName, Depth)>>,
     pub(super) mappings: Seen<Vec<Mapping>>,
-    pub(super) secrets: Seen<BTreeMap<TenantId, u64>>,
+    pub(super) secrets: Seen<Secrets>,
 }
 
 /// Waits for an answer, for so long and no longer.
@@ -188,9 +189,9 @@ pub(super) fn senders_of(raw: &RawTenant) -> BTreeSet<(String, String)> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_hangs_costs_itself_alone() {
-        let hangs = within(LIMIT, std::future::pending::<Seen<()>>());
+        let hangs = within(Duration::ZERO, std::future::pending::<Seen<()>>());
         let answers = within(LIMIT, async { Ok(7) });
         assert_eq!(futures::join!(hangs, answers), (Err(Unseen::Late), Ok(7)));
     }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use acequia_aws::account::{Mapping, Stack};
 use acequia_aws::operator::Depth;
-use acequia_core::config::{RawSink, RawTenant, SinkKind};
+use acequia_core::config::{RawHeader, RawSink, RawTenant, SinkKind};
 use acequia_core::id::TenantId;
 use acequia_core::queue::{QueueName, QueueRole};
 
-use super::capacity::{SHARE, Shares};
+use super::capacity::{SECRETS, SHARE, Secrets, Shares};
 use super::line::{Line, count, or_ok};
 
 pub(super) const CONFIGURATIONS: &str = "configurations";
@@ -87,6 +87,36 @@ pub(super) fn deploy(stage: &str, tenant: &TenantId, needed: &BTreeMap<QueueRole
     )
 }
 
+/// The secrets that a configuration names.
+fn named(configuration: &RawTenant) -> BTreeSet<&str> {
+    let mut named: BTreeSet<&str> =
+        configuration.consent.iter().flat_map(|consent| &consent.keys).map(String::as_str).collect();
+    for sink in &configuration.sinks {
+        named.extend(sink.secrets.iter().flatten().map(String::as_str));
+        named.extend(sink.headers.iter().flat_map(BTreeMap::values).filter_map(|header| match header {
+            RawHeader::Secret(secret) => Some(secret.secret.as_str()),
+            RawHeader::Plain(_) => None,
+        }));
+    }
+    named
+}
+
+/// Secrets that a configuration names and the parameter store does not have.
+pub(super) fn lacking_secrets(tenants: &[Stored], known: &Secrets) -> Vec<Line> {
+    let mut bad = Vec::new();
+    for Stored { tenant, configuration, .. } in tenants {
+        let own = known.get(tenant);
+        for secret in configuration.iter().flat_map(named) {
+            if !own.is_some_and(|own| own.iter().any(|name| name.as_str() == secret)) {
+                let found =
+                    format!("{tenant} names the secret {secret}, which is not there: its deliveries wait for it");
+                bad.push(Line::fail(SECRETS, found, format!("acequia secret put {tenant} {secret} --generate")));
+            }
+        }
+    }
+    bad
+}
+
 /// Whether this command can read all configurations.
 pub(super) fn configurations(tenants: &[Stored]) -> Vec<Line> {
     let bad = tenants.iter().filter_map(|Stored { tenant, version, configuration }| {
@@ -153,7 +183,7 @@ pub(super) fn queues(
             ));
         }
         for role in present.iter().filter(|role| **role != QueueRole::Out && !needed.contains_key(role)) {
-            let found = format!("{tenant} has a queue {role} and no sink of this kind: it is polled for nothing");
+            let found = format!("{tenant} has a queue {role} and no sink of this kind: once it is empty, leave it out");
             bad.push(Line::warn(QUEUES, found, mend()));
         }
     }
@@ -269,7 +299,7 @@ mod tests {
         );
         let lines = queues(&stored(&["email"]), &both, None, "dev");
         assert_eq!(lines.iter().map(|line| line.verdict).collect::<Vec<_>>(), [Verdict::Fail, Verdict::Warn]);
-        assert!(lines[1].found.contains("polled for nothing"), "{lines:?}");
+        assert!(lines[1].found.contains("once it is empty"), "{lines:?}");
         assert!(one(&queues(&stored(&["webhook"]), &[], None, "dev")).1.contains("no queues"));
         assert!(one(&queues(&[], &both, None, "dev")).1.contains("no configuration"));
     }
@@ -315,6 +345,23 @@ mod tests {
             assert_eq!(one(&lines).0, verdict);
             assert!(one(&lines).1.contains(says), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_named_and_not_there_fails() {
+        let mut raw = configuration(&["webhook"]);
+        raw.sinks[0].secrets = Some(vec!["crm".to_owned()]);
+        let token = serde_json::from_value(serde_json::json!({"secret": "token"})).unwrap();
+        raw.sinks[0].headers = Some([("authorization".to_owned(), token)].into());
+        let tenants = [Stored { configuration: Ok(raw), ..stored(&[]).remove(0) }];
+        let known = |names: &[&str]| {
+            Secrets::from([(build::tenant_id("acme"), names.iter().map(|name| name.parse().unwrap()).collect())])
+        };
+        assert!(lacking_secrets(&tenants, &known(&["crm", "token"])).is_empty());
+        let lines = lacking_secrets(&tenants, &known(&["token", "other"]));
+        assert_eq!(one(&lines).0, Verdict::Fail);
+        assert_eq!(lines[0].mend.as_deref(), Some("acequia secret put acme crm --generate"));
+        assert_eq!(lacking_secrets(&tenants, &Secrets::new()).len(), 2);
     }
 
     #[test]

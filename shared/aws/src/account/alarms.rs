@@ -2,10 +2,10 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::Unavailable;
+use serde_json::{Value as Json, json};
 
 use super::Account;
-use super::wire::{Service, pair};
-use super::xml::Xml;
+use super::wire::Service;
 
 const WATCH: Service = Service::regional("monitoring", "monitoring");
 const LIST: &str = "list the alarms";
@@ -42,22 +42,19 @@ impl Account {
     /// When `CloudWatch` does not answer, or refuses.
     pub async fn alarms(&self, stage: &Stage) -> Result<Vec<Alarm>, Unavailable> {
         let mut found = Vec::new();
-        let mut token = String::new();
+        let mut token = None;
         loop {
-            let mut parameters = vec![
-                pair("Action", "DescribeAlarms"),
-                pair("Version", "2010-08-01"),
-                pair("AlarmNamePrefix", format!("acequia-{stage}-")),
-                pair("MaxRecords", "100"),
-            ];
-            if !token.is_empty() {
-                parameters.push(pair("NextToken", &token));
+            let mut asked = json!({"AlarmNamePrefix": format!("acequia-{stage}-"), "MaxRecords": 100,
+                "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]});
+            if let (Some(token), Some(asked)) = (token.take(), asked.as_object_mut()) {
+                asked.insert("NextToken".to_owned(), token);
             }
-            let answer = self.wire.query(LIST, WATCH, &parameters).await?;
-            let Some(result) = answer.find("DescribeAlarmsResult") else { break };
-            found.extend(["MetricAlarms", "CompositeAlarms"].iter().flat_map(|list| result.members(list)).map(alarm));
-            result.text("NextToken").clone_into(&mut token);
-            if token.is_empty() {
+            let answer = self.wire.json(LIST, WATCH, "GraniteServiceVersion20100801.DescribeAlarms", &asked).await?;
+            let listed = ["MetricAlarms", "CompositeAlarms"].iter().filter_map(|list| answer.get(list)?.as_array());
+            found.extend(listed.flatten().filter_map(alarm));
+            token =
+                answer.get("NextToken").filter(|token| token.as_str().is_some_and(|text| !text.is_empty())).cloned();
+            if token.is_none() {
                 break;
             }
         }
@@ -84,12 +81,27 @@ impl Account {
     }
 }
 
-fn alarm(xml: &Xml) -> Alarm {
-    let enabled = xml.text("ActionsEnabled") != "false";
-    let actions = xml.members("AlarmActions").iter().map(|action| action.own_text().to_owned());
-    Alarm {
-        name: xml.text("AlarmName").to_owned(),
-        state: xml.text("StateValue").to_owned(),
-        actions: actions.filter(|_| enabled).collect(),
+fn alarm(json: &Json) -> Option<Alarm> {
+    let enabled = json.get("ActionsEnabled").and_then(Json::as_bool).unwrap_or(true);
+    let actions = json.get("AlarmActions").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
+    Some(Alarm {
+        name: json.get("AlarmName")?.as_str()?.to_owned(),
+        state: json.get("StateValue").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        actions: actions.filter(|_| enabled).map(str::to_owned).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_whose_actions_are_off_tells_nobody() {
+        let of = |enabled| {
+            alarm(&json!({"AlarmName": "a", "StateValue": "OK", "ActionsEnabled": enabled, "AlarmActions": ["t"]}))
+        };
+        assert_eq!(of(true).unwrap().actions, ["t"]);
+        assert!(of(false).unwrap().actions.is_empty());
+        assert_eq!(alarm(&json!({})), None);
     }
 }

@@ -1,18 +1,18 @@
 //! The parameter store: what the platform wrote there, how fast it may be read, and how many secrets it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use acequia_core::id::{Stage, TenantId};
+use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::port::Unavailable;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
-use aws_sdk_ssm::types::ParameterStringFilter;
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 
 use super::Account;
 use crate::error::EntryError;
 
 const SETTING: &str = "read the parameter store's throughput";
 const READ: &str = "read a parameter";
-const COUNT: &str = "count the secrets";
+const LIST: &str = "list the secrets";
 const THROUGHPUT: &str = "/ssm/parameter-store/high-throughput-enabled";
 
 impl Account {
@@ -41,25 +41,27 @@ impl Account {
         }
     }
 
-    /// How many secrets each tenant has. Their values are not read.
+    /// The names of each tenant's secrets. Their values are not read.
     ///
     /// # Errors
     /// When the parameter store does not answer, or refuses.
-    pub async fn secrets(&self, stage: &Stage) -> Result<BTreeMap<TenantId, u64>, Unavailable> {
+    pub async fn secrets(&self, stage: &Stage) -> Result<BTreeMap<TenantId, BTreeSet<SecretName>>, Unavailable> {
         let path = format!("/acequia/{stage}/tenant/");
         let below = ParameterStringFilter::builder().key("Path").option("Recursive").values(path.trim_end_matches('/'));
-        let below = below.build().map_err(|error| Unavailable::new(COUNT, error))?;
+        let below = below.build().map_err(|error| Unavailable::new(LIST, error))?;
         let mut pages = self.clients.ssm.describe_parameters().parameter_filters(below).into_paginator().send();
-        let mut counts = BTreeMap::new();
+        let mut found: BTreeMap<TenantId, BTreeSet<SecretName>> = BTreeMap::new();
         while let Some(page) = pages.next().await {
-            let parameters = page.map_err(|error| Unavailable::new(COUNT, error))?.parameters.unwrap_or_default();
-            for name in parameters.iter().filter_map(|parameter| parameter.name()) {
-                let tenant = name.strip_prefix(&path).and_then(|rest| rest.split('/').next());
-                if let Some(tenant) = tenant.and_then(|tenant| tenant.parse().ok()) {
-                    *counts.entry(tenant).or_default() += 1;
+            let parameters = page.map_err(|error| Unavailable::new(LIST, error))?.parameters.unwrap_or_default();
+            for name in parameters.iter().filter_map(ParameterMetadata::name) {
+                let Some((tenant, secret)) = name.strip_prefix(&path).and_then(|rest| rest.split_once('/')) else {
+                    continue;
+                };
+                if let (Ok(tenant), Ok(secret)) = (tenant.parse(), secret.parse()) {
+                    found.entry(tenant).or_default().insert(secret);
                 }
             }
         }
-        Ok(counts)
+        Ok(found)
     }
 }

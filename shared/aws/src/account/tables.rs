@@ -2,7 +2,10 @@
 
 use acequia_core::port::Unavailable;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
-use aws_sdk_dynamodb::types::{ContinuousBackupsDescription, PointInTimeRecoveryStatus, TimeToLiveStatus};
+use aws_sdk_dynamodb::types::{
+    ContinuousBackupsDescription, GlobalSecondaryIndexDescription, PointInTimeRecoveryDescription,
+    PointInTimeRecoveryStatus, TimeToLiveStatus,
+};
 
 use super::Account;
 
@@ -51,7 +54,8 @@ impl Account {
         table.status = description.table_status().map(|status| status.as_str().to_owned());
         table.protected = description.deletion_protection_enabled().unwrap_or_default();
         table.names = description.key_schema().iter().map(|key| key.attribute_name().to_owned()).collect();
-        let indexes = description.global_secondary_indexes().iter().filter_map(|index| index.index_name());
+        let indexes =
+            description.global_secondary_indexes().iter().filter_map(GlobalSecondaryIndexDescription::index_name);
         table.names.extend(indexes.map(str::to_owned));
         let (expiry, backups) = futures::join!(
             client.describe_time_to_live().table_name(name).send(),
@@ -68,5 +72,6 @@ impl Account {
 
 fn is_recoverable(backups: &ContinuousBackupsDescription) -> bool {
     let recovery = backups.point_in_time_recovery_description();
-    recovery.and_then(|recovery| recovery.point_in_time_recovery_status()) == Some(&PointInTimeRecoveryStatus::Enabled)
+    recovery.and_then(PointInTimeRecoveryDescription::point_in_time_recovery_status)
+        == Some(&PointInTimeRecoveryStatus::Enabled)
 }

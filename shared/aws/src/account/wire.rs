@@ -1,4 +1,4 @@
-//! Signed calls of services that the project has no SDK crate of: REST with JSON, and the query protocol with XML.
+//! Signed calls of services that the project has no SDK crate of: REST with JSON, JSON alone, and the query protocol with XML.
 //!
 //! Endpoints are those of the partitions `aws`, `aws-cn`, `aws-us-gov` and the European sovereign cloud, or the one of `AWS_ENDPOINT_URL`.
 
@@ -91,6 +91,8 @@ struct Call<'a> {
     path: &'a str,
     body: String,
     content_type: &'static str,
+    /// The operation, where the protocol names it in a header.
+    target: Option<&'static str>,
 }
 
 impl Wire {
@@ -110,7 +112,22 @@ impl Wire {
 
     /// Reads JSON from a path, which has its query behind it.
     pub(super) async fn get(&self, operation: &'static str, service: Service, path: &str) -> Result<Json, Unavailable> {
-        let call = Call { service, method: "GET", path, body: String::new(), content_type: "application/json" };
+        let call =
+            Call { service, method: "GET", path, body: String::new(), content_type: "application/json", target: None };
+        let answer = self.call(operation, &call).await?;
+        serde_json::from_str(&answer).map_err(|error| Unavailable::new(operation, error))
+    }
+
+    /// Carries out an operation of the JSON protocol, by its target.
+    pub(super) async fn json(
+        &self,
+        operation: &'static str,
+        service: Service,
+        target: &'static str,
+        body: &Json,
+    ) -> Result<Json, Unavailable> {
+        let (body, content_type) = (body.to_string(), "application/x-amz-json-1.0");
+        let call = Call { service, method: "POST", path: "/", body, content_type, target: Some(target) };
         let answer = self.call(operation, &call).await?;
         serde_json::from_str(&answer).map_err(|error| Unavailable::new(operation, error))
     }
@@ -124,7 +141,7 @@ impl Wire {
     ) -> Result<Xml, Unavailable> {
         let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let content_type = "application/x-www-form-urlencoded";
-        let call = Call { service, method: "POST", path: "/", body: pairs.join("&"), content_type };
+        let call = Call { service, method: "POST", path: "/", body: pairs.join("&"), content_type, target: None };
         let answer = self.call(operation, &call).await?;
         let unreadable = || Unavailable::new(operation, EntryError::new("Unreadable", "the answer is not XML"));
         Xml::parse(&answer).ok_or_else(unreadable)
@@ -185,9 +202,10 @@ impl Wire {
             .settings(SigningSettings::default())
             .build()?
             .into();
-        let headers = [("content-type", call.content_type)];
+        let target = call.target.map(|target| ("x-amz-target", target));
+        let headers: Vec<_> = [("content-type", call.content_type)].into_iter().chain(target).collect();
         let body = SignableBody::Bytes(call.body.as_bytes());
-        let signable = SignableRequest::new(call.method, &url, headers.into_iter(), body)?;
+        let signable = SignableRequest::new(call.method, &url, headers.iter().copied(), body)?;
         let (signing, _) = sign(signable, &parameters)?.into_parts();
         let mut request = HttpRequest::new(SdkBody::from(call.body.as_str()));
         request.set_method(call.method)?;

@@ -28,13 +28,9 @@ impl Xml {
                 _ => {}
             }
         }
-        let [root] = open.try_into().ok()?;
-        let [document]: [Self; 1] = Self::into_children(root).try_into().ok()?;
+        let [root]: [Self; 1] = open.try_into().ok()?;
+        let [document]: [Self; 1] = root.children.try_into().ok()?;
         Some(document)
-    }
-
-    fn into_children(self) -> Vec<Self> {
-        self.children
     }
 
     /// The first element of this name, at any depth.
@@ -50,7 +46,7 @@ impl Xml {
 
     /// The text of the element of this name directly below; empty where there is none.
     pub(super) fn text(&self, name: &str) -> &str {
-        self.children.iter().find(|child| child.name == name).map_or("", |child| child.own_text())
+        self.children.iter().find(|child| child.name == name).map_or("", Self::own_text)
     }
 
     /// The text of this element.
