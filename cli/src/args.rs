@@ -27,6 +27,14 @@ Exit codes:
 
 Region and credentials come from the environment as for the AWS CLI. AWS_ENDPOINT_URL leads to a local AWS.";
 
+const VERDICTS: &str = "\
+Nothing is changed. Each check ends in one of:
+  ok       it is as it must be
+  warn     it works, and somebody should look
+  FAIL     something does not work, or will not; the exit code is then 1
+  skipped  it was not seen: the line says which permission is missing
+Below what is not well stands the command that mends it; words in capitals are yours to say.";
+
 const GLOBAL: &str = "Options of every command";
 
 /// The operator's command of Acequia: tenants, secrets, events, and what became of them.
@@ -91,9 +99,8 @@ pub(crate) enum Command {
     },
 }
 
-/// Looks at everything and changes nothing. Each check ends in one of: ok, warn (it works, look at it), FAIL (it does not), skipped
-/// (the credentials do not allow to look). Whatever is not ok has the command that mends it. The exit code is 1 where something fails
 #[derive(Debug, Args)]
+#[command(after_help = VERDICTS)]
 pub(crate) struct DoctorArgs {
     /// Tenants' files that are to be compared with what is deployed and stored
     #[arg(value_name = "FILE")]

@@ -109,13 +109,13 @@ pub(super) async fn run(context: &Context, arguments: &DoctorArgs) -> Report {
             return Diagnosis::new(stage, region, None, None, parts).report();
         }
     };
-    let of_account = sight::of_account(context, &account, &caller).await;
+    let of_account = Box::pin(sight::of_account(context, &account, &caller)).await;
     let deployed = deployed(&of_account.stacks, &context.stage);
     // Where the stacks may not be listed, what else there is tells.
     let looks = !arguments.before && deployed != Some(false);
     let mut parts = Vec::new();
     if looks {
-        let of_stage = sight::of_stage(context, &account).await;
+        let of_stage = Box::pin(sight::of_stage(context, &account)).await;
         compare(&mut files, of_stage.tenants.as_deref().unwrap_or_default());
         let senders = match &of_stage.tenants {
             Ok(tenants) => sight::senders(context, tenants, &files).await,

@@ -62,7 +62,7 @@ impl Diagnosis {
             let _ = write!(text, "\n{title}\n{}", part(&lines));
         }
         let Self { ok, warnings, failures, skipped, .. } = self;
-        let failed = if *failures == 0 { "nothing fails".to_owned() } else { format!("{} FAIL", failures) };
+        let failed = if *failures == 0 { "nothing fails".to_owned() } else { format!("{failures} FAIL") };
         let _ = write!(text, "\n{failed}, {}, {ok} ok, {skipped} skipped", count(*warnings, "warning"));
         text
     }

@@ -1,6 +1,7 @@
 //! The tenants: whether their files, their configurations, their queues and their mappings say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use acequia_aws::account::{Mapping, Stack};
 use acequia_aws::operator::Depth;
@@ -77,7 +78,8 @@ pub(super) fn deploy(stage: &str, tenant: &TenantId, needed: &BTreeMap<QueueRole
             SinkKind::Email => "Email",
             SinkKind::Forward => "Forward",
         };
-        parameters.push_str(&format!(" {name}={has}"));
+        // Writing to a String cannot fail.
+        let _ = write!(parameters, " {name}={has}");
     }
     if needed.contains_key(&QueueRole::Out) {
         parameters.push_str(if fifo { " OutQueue=fifo" } else { " OutQueue=standard" });
@@ -87,17 +89,19 @@ pub(super) fn deploy(stage: &str, tenant: &TenantId, needed: &BTreeMap<QueueRole
     )
 }
 
-/// The secrets that a configuration names.
-fn named(configuration: &RawTenant) -> BTreeSet<&str> {
-    let mut named: BTreeSet<&str> =
-        configuration.consent.iter().flat_map(|consent| &consent.keys).map(String::as_str).collect();
+/// The secrets that a configuration names, and whether each signs: only those can be made up.
+fn named(configuration: &RawTenant) -> BTreeMap<&str, bool> {
+    let mut named = BTreeMap::new();
     for sink in &configuration.sinks {
-        named.extend(sink.secrets.iter().flatten().map(String::as_str));
-        named.extend(sink.headers.iter().flat_map(BTreeMap::values).filter_map(|header| match header {
-            RawHeader::Secret(secret) => Some(secret.secret.as_str()),
-            RawHeader::Plain(_) => None,
-        }));
+        for header in sink.headers.iter().flat_map(BTreeMap::values) {
+            if let RawHeader::Secret(secret) = header {
+                named.insert(secret.secret.as_str(), false);
+            }
+        }
+        named.extend(sink.secrets.iter().flatten().map(|secret| (secret.as_str(), true)));
     }
+    let keys = configuration.consent.iter().flat_map(|consent| &consent.keys);
+    named.extend(keys.map(|key| (key.as_str(), true)));
     named
 }
 
@@ -106,11 +110,12 @@ pub(super) fn lacking_secrets(tenants: &[Stored], known: &Secrets) -> Vec<Line> 
     let mut bad = Vec::new();
     for Stored { tenant, configuration, .. } in tenants {
         let own = known.get(tenant);
-        for secret in configuration.iter().flat_map(named) {
+        for (secret, signs) in configuration.iter().flat_map(named) {
             if !own.is_some_and(|own| own.iter().any(|name| name.as_str() == secret)) {
                 let found =
                     format!("{tenant} names the secret {secret}, which is not there: its deliveries wait for it");
-                bad.push(Line::fail(SECRETS, found, format!("acequia secret put {tenant} {secret} --generate")));
+                let from = if signs { "--generate" } else { "--value-stdin < FILE" };
+                bad.push(Line::fail(SECRETS, found, format!("acequia secret put {tenant} {secret} {from}")));
             }
         }
     }
@@ -361,7 +366,9 @@ mod tests {
         let lines = lacking_secrets(&tenants, &known(&["token", "other"]));
         assert_eq!(one(&lines).0, Verdict::Fail);
         assert_eq!(lines[0].mend.as_deref(), Some("acequia secret put acme crm --generate"));
-        assert_eq!(lacking_secrets(&tenants, &Secrets::new()).len(), 2);
+        let lines = lacking_secrets(&tenants, &Secrets::new());
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1].mend.as_deref(), Some("acequia secret put acme token --value-stdin < FILE"));
     }
 
     #[test]
