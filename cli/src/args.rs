@@ -27,6 +27,14 @@ Exit codes:
 
 Region and credentials come from the environment as for the AWS CLI. AWS_ENDPOINT_URL leads to a local AWS.";
 
+const VERDICTS: &str = "\
+Nothing is changed. Each check ends in one of:
+  ok       it is as it must be
+  warn     it works, and somebody should look
+  FAIL     something does not work, or will not; the exit code is then 1
+  skipped  it was not seen: the line says which permission is missing
+Below what is not well stands the command that mends it; words in capitals are yours to say.";
+
 const GLOBAL: &str = "Options of every command";
 
 /// The operator's command of Acequia: tenants, secrets, events, and what became of them.
@@ -67,6 +75,8 @@ pub(crate) enum Command {
     /// Dead-letter queues
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Say what of the account, the platform and the tenants is not as it must be, and how it is mended
+    Doctor(DoctorArgs),
     /// Show how deep the queues are
     Status {
         /// Only this tenant
@@ -87,6 +97,17 @@ pub(crate) enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = VERDICTS)]
+pub(crate) struct DoctorArgs {
+    /// Tenants' files that are to be compared with what is deployed and stored
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Look at the account alone: what must be right before the first deployment
+    #[arg(long)]
+    pub(crate) before: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking,
@@ -38,12 +39,19 @@ pub(crate) struct Context {
     /// Sends the mails of `template send-test`.
     pub(crate) ses: aws_sdk_sesv2::Client,
     clients: Clients,
+    account: Account,
 }
 
 impl Context {
     pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Self {
         let config = clients::operator_config(region.cloned()).await;
-        Self { stage: stage.clone(), ses: aws_sdk_sesv2::Client::new(&config), clients: Clients::new(&config) }
+        let clients = Clients::new(&config);
+        let account = Account::new(&config, &clients);
+        Self { stage: stage.clone(), ses: aws_sdk_sesv2::Client::new(&config), clients, account }
+    }
+
+    pub(crate) fn account(&self) -> Account {
+        self.account.clone()
     }
 
     pub(crate) fn tenants(&self) -> DynamoTenants {

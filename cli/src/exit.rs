@@ -101,6 +101,7 @@ fn advice(text: &str) -> &'static str {
          the platform's stack (docs/CLI.md)"
     } else if has(&[
         "no providers in chain",
+        "no credentials found in chain",
         "credentials provider",
         "CredentialsNotLoaded",
         "failed to load credentials",
@@ -111,7 +112,7 @@ fn advice(text: &str) -> &'static str {
         "AWS does not accept the credentials: they may have expired, or belong to another account"
     } else if has(&["ResourceNotFoundException", "non-existent table"]) {
         "is the platform deployed in this stage, region and account? --stage and --region choose them"
-    } else if has(&["dispatch failure", "timeout", "timed out"]) {
+    } else if has(&["dispatch failure", "timeout", "timed out", "(Connect)"]) {
         "no answer from AWS: check the network, --region, and AWS_ENDPOINT_URL where it is set"
     } else if has(&["region must be set", "Invalid Configuration: Missing Region", "MissingRegion"]) {
         "no region is set: pass --region, or set AWS_REGION"

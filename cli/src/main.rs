@@ -18,7 +18,7 @@ use clap::Parser as _;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    match command::run(&arguments).await {
+    match Box::pin(command::run(&arguments)).await {
         Ok(report) => {
             output::print(&report, arguments.output);
             report.exit.into()

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "",
     "tenant",
     "tenant validate",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 28] = [
     "dlq show",
     "dlq purge",
     "dlq redrive",
+    "doctor",
     "status",
     "parked",
     "tally",

@@ -2,6 +2,7 @@
 
 mod consent;
 mod dlq;
+mod doctor;
 mod explain;
 mod pace;
 mod parked;
@@ -23,13 +24,14 @@ use crate::output::Report;
 pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
     let context = || Context::load(&arguments.stage, arguments.region.as_ref());
     match &arguments.command {
-        Command::Tenant(command) => tenant::run(command, egress(&arguments.stage), context).await,
+        Command::Tenant(command) => Box::pin(tenant::run(command, egress(&arguments.stage), context)).await,
         Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await, put).await,
         Command::Consent(command) => consent::run(&context().await, command).await,
         Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,
         Command::Send(send) => send::run(&context().await, send).await,
         Command::Explain(explain) => explain::run(&context().await, explain).await,
         Command::Dlq(command) => dlq::run(&context().await, command).await,
+        Command::Doctor(doctor) => Ok(Box::pin(doctor::run(&context().await, doctor)).await),
         Command::Parked(parked) => parked::run(&context().await, parked).await,
         Command::Status { tenant } => status::run(&context().await, tenant.as_ref()).await,
         Command::Tally { tenant, since } => tally::run(&context().await, tenant, *since).await,

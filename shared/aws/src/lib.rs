@@ -4,6 +4,7 @@
 //! tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it holds no
 //! payload and no secret.
 
+pub mod account;
 pub mod clients;
 mod columns;
 mod consents;

@@ -161,6 +161,23 @@ impl Aws {
         format!("arn:aws:iam::{ACCOUNT}:role/{name}")
     }
 
+    /// Makes a user with this policy and nothing else, and becomes it.
+    #[must_use]
+    pub fn make_user(&self, name: &str, policy: &Json) -> Self {
+        let iam = |action: &str, more: &[(&str, &str)]| {
+            let call = [&[("Action", action), ("Version", "2010-05-08"), ("UserName", name)], more].concat();
+            self.query("iam", &call)
+        };
+        if let Err(refusal) = iam("CreateUser", &[]) {
+            assert!(refusal.body.contains("EntityAlreadyExists"), "{refusal:?}");
+        }
+        iam("PutUserPolicy", &[("PolicyName", "own"), ("PolicyDocument", &policy.to_string())]).unwrap();
+        let key = iam("CreateAccessKey", &[]).unwrap();
+        let part = |name: &str| tag(&key, name).unwrap().to_owned();
+        let credentials = Credentials::new(part("AccessKeyId"), part("SecretAccessKey"), None, None, "e2e");
+        Self { credentials, ..self.clone() }
+    }
+
     /// Takes on a role, narrowed by a session policy where there is one.
     #[must_use]
     pub fn assume(&self, role: &str, narrowed: Option<&Json>) -> Self {

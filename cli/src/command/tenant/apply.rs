@@ -64,7 +64,7 @@ pub(super) async fn run(
 }
 
 /// A sink that an operator paused stays so, unless the file says something of it.
-fn keep_paused(old: &RawTenant, new: &mut RawTenant) {
+pub(in crate::command) fn keep_paused(old: &RawTenant, new: &mut RawTenant) {
     for sink in new.sinks.iter_mut().filter(|sink| sink.paused.is_none()) {
         sink.paused = old.sinks.iter().find(|known| known.id == sink.id).and_then(|known| known.paused);
     }

@@ -9,6 +9,7 @@ mod validate;
 
 use acequia_core::egress::Egress;
 
+pub(super) use self::apply::keep_paused;
 use crate::args::TenantCommand;
 use crate::context::Context;
 use crate::exit::Failure;

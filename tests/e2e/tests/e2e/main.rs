@@ -5,6 +5,7 @@ mod alarm;
 mod bad_input;
 mod command;
 mod docs;
+mod doctor;
 mod email;
 mod forward;
 mod isolation;

@@ -1,0 +1,43 @@
+//! What an operator can learn of the AWS account and of what is deployed in it. It only reads, and decides nothing.
+//!
+//! Lambda, `CloudFormation`, `CloudWatch`, IAM and STS are asked for ten things together: their wire formats are spoken here, because the
+//! SDK's crates of them would take longer to compile than all the rest of the command (ADR 36).
+
+mod alarms;
+mod caller;
+mod lambda;
+mod parameters;
+mod stacks;
+mod tables;
+mod wire;
+mod xml;
+
+use aws_config::SdkConfig;
+
+pub use alarms::{Alarm, Topic};
+pub use caller::{Caller, Principal};
+pub use lambda::{Concurrency, Deployed, Mapping};
+pub use stacks::Stack;
+pub use tables::Table;
+use wire::Wire;
+
+use crate::Clients;
+
+/// An account in one region.
+#[derive(Debug, Clone)]
+pub struct Account {
+    clients: Clients,
+    wire: Wire,
+}
+
+impl Account {
+    /// The account that these credentials belong to.
+    pub fn new(config: &SdkConfig, clients: &Clients) -> Self {
+        Self { clients: clients.clone(), wire: Wire::new(config) }
+    }
+
+    /// The region that is asked.
+    pub fn region(&self) -> &str {
+        self.wire.region()
+    }
+}
