@@ -4,12 +4,14 @@
 //! tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it holds no
 //! payload and no secret.
 
+mod ages;
 pub mod clients;
 mod columns;
 mod consents;
 mod dead_letters;
 mod endpoints;
 mod error;
+mod findings;
 mod journal;
 mod keys;
 mod lazy;
@@ -25,10 +27,13 @@ mod secrets;
 mod table;
 mod tenants;
 mod trust;
+mod watched;
 
+pub use ages::CloudWatchAges;
 pub use clients::Clients;
 pub use consents::{DynamoConsents, outbox_row};
 pub use endpoints::DynamoEndpoints;
+pub use findings::DynamoFindings;
 pub use journal::DynamoJournal;
 pub use lazy::Lazy;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};

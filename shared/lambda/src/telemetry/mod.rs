@@ -6,6 +6,7 @@ mod log;
 mod metrics;
 mod sample;
 mod sweep;
+mod watch;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +22,7 @@ pub use log::{start_telemetry, subscriber};
 pub use metrics::BatchMetrics;
 use sample::Sample;
 pub use sweep::SweepMetrics;
+pub use watch::WatchMetrics;
 
 use crate::{Environment, StandardOutput};
 
@@ -96,6 +98,11 @@ impl Telemetry {
     /// Writes the line of one sweep.
     pub fn write_sweep(&self, stage: &Stage, at: Timestamp, metrics: &SweepMetrics) {
         self.write_line(&sweep::SweepLine { stage, at, level: &self.reporting.level, metrics });
+    }
+
+    /// Writes the line of one look of the watch.
+    pub fn write_watch(&self, stage: &Stage, at: Timestamp, metrics: &WatchMetrics) {
+        self.write_line(&watch::WatchLine { stage, at, level: &self.reporting.level, metrics });
     }
 
     fn write_line(&self, line: &impl Entry) {

@@ -7,9 +7,9 @@ use crate::document::{Resource, Template, alternatives, reference, target, text}
 const FUNCTION: &str = "AWS::Serverless::Function";
 const ROLE: &str = "AWS::IAM::Role";
 
-/// Actions that know no resource, so that `*` is all there is. X-Ray: "does not support resource-level permissions" for
-/// these (Service Authorization Reference).
-const WITHOUT_RESOURCE: &[&str] = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+/// Actions that know no resource, so that `*` is all there is (Service Authorization Reference).
+const WITHOUT_RESOURCE: &[&str] =
+    &["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sqs:ListQueues", "cloudwatch:GetMetricData"];
 
 /// A property of the function, or else what Globals says for all of them.
 fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {

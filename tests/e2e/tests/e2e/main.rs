@@ -12,4 +12,5 @@ mod order;
 mod parking;
 mod permission;
 mod secrecy;
+mod watch;
 mod webhook;
