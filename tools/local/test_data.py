@@ -1,6 +1,7 @@
 """Tests of the local AWS: DynamoDB, SQS and SES, with what Acequia relies on."""
 
 import json
+import time
 import unittest
 import urllib.request
 
@@ -200,6 +201,28 @@ class Sqs(Started):
         user.sqs.change_message_visibility_batch(QueueUrl=queue, Entries=[{**entry, "VisibilityTimeout": 9}])
         self.refused("AccessDenied", user.sqs.delete_message_batch, QueueUrl=queue, Entries=[entry])
         self.refused("AccessDenied", user.sqs.send_message_batch, QueueUrl=dlq, Entries=[{"Id": "1", "MessageBody": "x"}])
+
+    def ages(self, *urls: str, by: Client | None = None) -> list:
+        queries = [
+            {"Id": f"q{n}", "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {
+                "Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage",
+                "Dimensions": [{"Name": "QueueName", "Value": url.rsplit("/", 1)[-1]}]}}}
+            for n, url in enumerate(urls)
+        ]
+        now = time.time()
+        answer = (by or self.aws).cloudwatch.get_metric_data(MetricDataQueries=queries, StartTime=now - 600, EndTime=now + 60)
+        return [series["Values"] for series in answer["MetricDataResults"]]
+
+    def test_cloudwatch_knows_how_old_messages_are_but_for_those_received_three_times(self):
+        waits, tried, empty = [self.aws.sqs.create_queue(QueueName=f"age-{name}")["QueueUrl"] for name in ("waits", "tried", "empty")]
+        for queue in (waits, tried):
+            self.aws.sqs.send_message(QueueUrl=queue, MessageBody="x")
+        for _ in range(3):
+            self.aws.sqs.receive_message(QueueUrl=tried, VisibilityTimeout=0)
+        [old], *others = self.ages(waits, tried, empty)
+        self.assertEqual(others, [[], []])
+        self.assertTrue(0 <= old < 60, old)
+        until(lambda: self.ages(waits)[0][-1] > old, "it grows older")
 
     def test_a_redrive_to_a_named_queue_moves_all_as_new_messages(self):
         queue, dlq = self.queues()

@@ -1,5 +1,5 @@
 //! The sweeper: once a minute it sends the parked messages that are due back to their queues. Every quarter of an hour it then
-//! redrives, for the tenants that want it, the dead letters whose time has come.
+//! redrives, for the tenants that want it, the dead letters whose time has come. Every five minutes another call has it watch the queues.
 //!
 //! Invariants:
 //! - A message is sent before its row is deleted: a crash between makes a second copy, which every sink's protection against
@@ -11,6 +11,11 @@
 pub mod config;
 mod redrive;
 mod sweep;
+mod task;
+mod until;
+mod watch;
 
 pub use redrive::{Afterwards, AutoRedriver};
 pub use sweep::{SweepFailed, Sweeper};
+pub use task::Task;
+pub use watch::Watcher;

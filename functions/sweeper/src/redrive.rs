@@ -13,11 +13,13 @@ use acequia_core::ledger::{DeliveryKey, after};
 use acequia_core::port::{Chance, Clock, Ledger, Sweeping, TenantStore, Unavailable};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::redrive::{
-    AutoVerdict, DeadLetters, Depths, Filter, Letter, Order, RedriveJournal, Redriven, Watch, Way, decide_auto,
-    may_be_due, redrive, walk,
+    AutoVerdict, DeadLetters, Depths, Filter, Letter, Order, RedriveJournal, Redriven, Way, decide_auto, may_be_due,
+    redrive, walk,
 };
 use acequia_core::stall::{Stalls, Store};
 use acequia_lambda::Deadline;
+
+use crate::until::Until;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_mins(15);
@@ -225,24 +227,4 @@ fn add(sum: &mut Redriven, one: Redriven) {
     sum.unsure += one.unsure;
     sum.failed += one.failed;
     sum.broken = one.broken.or(sum.broken.take());
-}
-
-/// Ends a run while so much of the invocation is left.
-struct Until<'a> {
-    deadline: Deadline,
-    clock: &'a dyn Clock,
-    spare: Duration,
-    tenant: &'a TenantId,
-}
-
-impl Watch for Until<'_> {
-    fn dealt(&self, _: u64) {}
-
-    fn trouble(&self, text: &str) {
-        tracing::warn!(tenant.id = %self.tenant, error = text, "a dead letter is not redriven in full");
-    }
-
-    fn ends(&self) -> bool {
-        self.deadline.for_effects(self.clock) < self.spare
-    }
 }

@@ -5,6 +5,7 @@
 //! payload and no secret.
 
 pub mod account;
+mod ages;
 pub mod clients;
 mod columns;
 mod consents;
@@ -12,6 +13,7 @@ mod dead_letters;
 mod elsewhere;
 mod endpoints;
 mod error;
+mod findings;
 mod journal;
 mod keys;
 mod lazy;
@@ -27,10 +29,13 @@ mod secrets;
 mod table;
 mod tenants;
 mod trust;
+mod watched;
 
+pub use ages::CloudWatchAges;
 pub use clients::Clients;
 pub use consents::{DynamoConsents, outbox_row};
 pub use endpoints::DynamoEndpoints;
+pub use findings::DynamoFindings;
 pub use journal::DynamoJournal;
 pub use lazy::Lazy;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};

@@ -31,4 +31,9 @@ impl Operators for SnsOperators {
         let answer = request.message_attributes("tenant", tenant).send().await;
         answer.map(|_| ()).map_err(|error| Unavailable::new(TELL, error))
     }
+
+    async fn tell_of_all(&self, subject: &str, text: &str) -> Result<(), Unavailable> {
+        let request = self.client.publish().topic_arn(&self.topic).subject(subject).message(text);
+        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(TELL, error))
+    }
 }

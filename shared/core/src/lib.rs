@@ -33,3 +33,4 @@ pub mod stall;
 pub mod strikes;
 pub mod template;
 pub mod version;
+pub mod watch;

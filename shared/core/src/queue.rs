@@ -155,6 +155,18 @@ impl QueueArn {
         self.partition == other.partition
     }
 
+    /// The address of the queue that has this URL, whatever endpoint is in it; `None` where the URL does not end in an account and a name.
+    pub fn of_url(url: &str, region: &str) -> Option<Self> {
+        let mut parts = url.rsplit('/');
+        let (name, account) = (parts.next()?, parts.next()?);
+        let partition = match region.split('-').next() {
+            Some("cn") => "aws-cn",
+            Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        format!("arn:{partition}:sqs:{region}:{account}:{name}").parse().ok()
+    }
+
     /// The account, region and partition of this queue with another queue's name.
     #[must_use]
     pub fn beside(&self, name: &QueueName) -> Self {
@@ -257,6 +269,14 @@ mod tests {
         assert_eq!(arn.url(), "https://sqs.eu-west-1.amazonaws.com/123456789012/acequia_dev_acme_webhook");
         let china: QueueArn = "arn:aws-cn:sqs:cn-north-1:123456789012:q".parse().unwrap();
         assert_eq!(china.url(), "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q");
+        assert_eq!(QueueArn::of_url(&arn.url(), "eu-west-1"), Some(arn));
+        let local = QueueArn::of_url("http://127.0.0.1:4566/000000000000/acequia_local_acme_out.fifo", "us-east-1");
+        assert_eq!(local.unwrap().to_string(), "arn:aws:sqs:us-east-1:000000000000:acequia_local_acme_out.fifo");
+        for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-west-2", "aws")] {
+            let arn = QueueArn::of_url("https://x/123456789012/q", region).unwrap().to_string();
+            assert!(arn.starts_with(&format!("arn:{partition}:")), "{arn}");
+        }
+        assert_eq!(QueueArn::of_url("https://x/q", "us-east-1"), None);
         for bad in [
             "arn:aws:sns:eu-west-1:123456789012:x",
             "arn:aws:sqs:eu-west-1:12:x",

@@ -35,5 +35,5 @@ pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
 pub use suspects::Watch;
 pub use system::{StandardOutput, SystemChance, SystemClock};
-pub use telemetry::{BatchMetrics, Reporting, SweepMetrics, Telemetry, start_telemetry, subscriber};
+pub use telemetry::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber};
 pub use tenants::{CachedTenants, CurrentTenant};

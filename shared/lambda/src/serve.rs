@@ -6,7 +6,6 @@ use std::time::Duration;
 use acequia_core::port::Clock;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
 use crate::{Deadline, SystemClock, UnusableBatch};
@@ -56,20 +55,20 @@ where
     .await
 }
 
-/// Answers the calls of a schedule, whose payload says nothing, until Lambda ends the process.
+/// Answers the calls of schedules, whose payload says which of them calls, until Lambda ends the process.
 ///
 /// # Errors
 /// When the runtime's interface is gone.
 pub async fn serve_schedule<F, R, E>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Deadline) -> R,
+    F: Fn(Json, Deadline) -> R,
     R: Future<Output = Result<(), E>>,
     E: std::error::Error + Send + Sync + 'static,
 {
     let handle = &handle;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<IgnoredAny>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Json>| async move {
         let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
-        handle(deadline).await.map_err(Error::from)
+        handle(event.payload, deadline).await.map_err(Error::from)
     }))
     .await
 }

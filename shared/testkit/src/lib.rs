@@ -38,6 +38,7 @@ mod secrets;
 mod shared;
 mod strikes;
 mod tenants;
+mod watch;
 
 pub use chance::SeededChance;
 pub use clock::FixedClock;
@@ -55,3 +56,4 @@ pub use queues::{Depth, InMemoryQueues};
 pub use rates::InMemoryRates;
 pub use secrets::InMemorySecrets;
 pub use tenants::InMemoryTenants;
+pub use watch::{InMemoryAges, InMemoryFindings, InMemoryWatched};

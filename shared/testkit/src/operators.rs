@@ -10,6 +10,7 @@ use crate::shared::Shared;
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryOperators {
     told: Shared<Vec<(TenantId, String, String)>>,
+    told_of_all: Shared<Vec<(String, String)>>,
     /// Makes telling fail.
     pub faults: Faults,
 }
@@ -24,6 +25,11 @@ impl InMemoryOperators {
     pub fn told(&self) -> Vec<(TenantId, String, String)> {
         self.told.lock().clone()
     }
+
+    /// What they were told of no one tenant so far: subject, text.
+    pub fn told_of_all(&self) -> Vec<(String, String)> {
+        self.told_of_all.lock().clone()
+    }
 }
 
 impl Operators for InMemoryOperators {
@@ -31,6 +37,13 @@ impl Operators for InMemoryOperators {
         self.faults.answers().await;
         self.faults.call("tell the operators")?;
         self.told.lock().push((tenant.clone(), subject.to_owned(), text.to_owned()));
+        Ok(())
+    }
+
+    async fn tell_of_all(&self, subject: &str, text: &str) -> Result<(), Unavailable> {
+        self.faults.answers().await;
+        self.faults.call("tell the operators")?;
+        self.told_of_all.lock().push((subject.to_owned(), text.to_owned()));
         Ok(())
     }
 }

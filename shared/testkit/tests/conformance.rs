@@ -43,3 +43,15 @@ mod parking {
 mod strikes {
     acequia_testkit::suite!(strikes, acequia_testkit::InMemoryLedger::new());
 }
+
+mod findings {
+    acequia_testkit::suite!(findings, acequia_testkit::InMemoryFindings::new());
+}
+
+mod watched {
+    acequia_testkit::suite!(watched, acequia_testkit::InMemoryWatched::default());
+}
+
+mod ages {
+    acequia_testkit::suite!(ages, acequia_testkit::InMemoryAges::default());
+}

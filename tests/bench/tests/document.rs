@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use bench::{cost, document};
+use bench::{cost, document, idle};
 
 #[test]
 fn the_tables_of_calls_and_cost_are_those_of_the_agreed_counts() {
@@ -15,6 +15,7 @@ fn the_tables_of_calls_and_cost_are_those_of_the_agreed_counts() {
         ("calls", cost::calls().unwrap()),
         ("cost of functions", cost::per_function().unwrap()),
         ("cost of events", cost::per_event().unwrap()),
+        ("idle", idle::per_tenant()),
     ];
     if std::env::var_os("ACEQUIA_BLESS").is_some() {
         for (name, table) in &tables {

@@ -170,6 +170,15 @@ impl World {
     /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects that hold a
     /// text. A queue is for one test: who subscribes it again reads everything twice.
     pub fn operators(&self, queue: &str) -> impl Fn(&str) -> Vec<String> {
+        let notices = self.notices(queue);
+        move |holding| {
+            let subjects = notices().into_iter().map(|(subject, _)| subject);
+            subjects.filter(|subject| subject.contains(holding)).collect()
+        }
+    }
+
+    /// The same; answers how to read the subjects and texts of all.
+    pub fn notices(&self, queue: &str) -> impl Fn() -> Vec<(String, String)> {
         let Environment { region, stage, .. } = &self.environment;
         let topic = format!("arn:aws:sns:{region}:{ACCOUNT}:acequia-{stage}-notifications");
         let endpoint = format!("arn:aws:sqs:{region}:{ACCOUNT}:{queue}");
@@ -188,13 +197,12 @@ impl World {
         ];
         self.aws.query("sns", &subscribe).unwrap();
         let url = made["QueueUrl"].as_str().unwrap().to_owned();
-        move |holding| {
-            let subject = |message: Json| {
+        move || {
+            let parts = |message: Json| {
                 let notice: Json = serde_json::from_str(message["Body"].as_str()?).ok()?;
-                Some(notice["Subject"].as_str()?.to_owned())
+                Some((notice["Subject"].as_str()?.to_owned(), notice["Message"].as_str()?.to_owned()))
             };
-            let told = self.look_into(&url).into_iter().filter_map(subject);
-            told.filter(|subject| subject.contains(holding)).collect()
+            self.look_into(&url).into_iter().filter_map(parts).collect()
         }
     }
 
@@ -232,6 +240,15 @@ pub fn event(kind: &str, id: &str, data: &Json) -> String {
 
 /// Calls the sweeper, as its schedule does every minute.
 pub fn sweep() {
+    call_sweeper(&json!({}));
+}
+
+/// Has the watch look at all queues, of which its schedule has it look at a third every five minutes.
+pub fn watch() {
+    call_sweeper(&json!({"watch": "all"}));
+}
+
+fn call_sweeper(payload: &Json) {
     let function = format!("acequia-{}-sweeper", world().environment.stage);
-    world().aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{function}/invocations"), &json!({})).unwrap();
+    world().aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{function}/invocations"), payload).unwrap();
 }

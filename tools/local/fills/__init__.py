@@ -4,10 +4,10 @@ Every fill replaces one function of the emulator in process, so its pinned versi
 test_local_aws.py that fails without it.
 """
 
-from . import alarm, api, cloudformation, dynamodb, event_source, lambda_functions, mail, permission, queue
+from . import alarm, api, cloudformation, dynamodb, event_source, lambda_functions, mail, metrics, permission, queue
 
 
 def apply() -> None:
     """Fills every hole. To be called once, before the server starts."""
-    for module in (alarm, api, cloudformation, dynamodb, event_source, lambda_functions, mail, permission, queue):
+    for module in (alarm, api, cloudformation, dynamodb, event_source, lambda_functions, mail, metrics, permission, queue):
         module.apply()

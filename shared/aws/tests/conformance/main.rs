@@ -3,6 +3,7 @@
 
 mod adapters;
 mod claim;
+mod watch;
 mod world;
 
 use world::World;
@@ -53,4 +54,16 @@ mod parking {
 
 mod strikes {
     acequia_testkit::suite!(strikes, crate::World::load().await.ledger().await);
+}
+
+mod findings {
+    acequia_testkit::suite!(findings, crate::World::load().await.findings().await);
+}
+
+mod watched {
+    acequia_testkit::suite!(watched, crate::watch::RealWatched::new(crate::World::load().await));
+}
+
+mod ages {
+    acequia_testkit::suite!(ages, crate::watch::RealWatched::new(crate::World::load().await));
 }

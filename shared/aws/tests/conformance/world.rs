@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking, DynamoRates,
-    DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
+    Clients, DynamoConsents, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger, DynamoMailBook,
+    DynamoParking, DynamoRates, DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
 };
 use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::id::{SecretName, Stage, TenantId};
@@ -17,7 +17,7 @@ use acequia_core::secret::Secret;
 use acequia_testkit::conformance::queues::QueuesInTest;
 use acequia_testkit::conformance::secrets::SecretsInTest;
 use acequia_testkit::{FixedClock, build};
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType,
@@ -27,6 +27,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 /// A local AWS with a name that nothing else on it has.
 pub(crate) struct World {
+    pub(crate) config: SdkConfig,
     pub(crate) clients: Clients,
     pub(crate) stage: Stage,
 }
@@ -48,7 +49,7 @@ impl World {
         // A new hasher's key is random, which is all that a name needs.
         let random = RandomState::new().hash_one(0);
         let stage = format!("t{:09x}", random & 0x000f_ffff_ffff).parse().unwrap();
-        Self { clients: Clients::new(&config), stage }
+        Self { clients: Clients::new(&config), stage, config }
     }
 
     pub(crate) async fn table(&self, kind: &str) -> String {
@@ -127,6 +128,10 @@ impl World {
 
     pub(crate) async fn mail_book(&self) -> DynamoMailBook {
         DynamoMailBook::new(self.clients.dynamodb.clone(), self.consents_table().await)
+    }
+
+    pub(crate) async fn findings(&self) -> DynamoFindings {
+        DynamoFindings::new(self.clients.dynamodb.clone(), self.table("parked").await)
     }
 
     /// The table of parked messages, with its index: as in template.yaml.

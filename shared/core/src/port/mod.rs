@@ -1,7 +1,7 @@
 //! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
 //! suite (in `acequia-testkit`).
 //!
-//! Every port but [`Sweeping`] takes a [`TenantId`] and answers for that tenant alone.
+//! Every port but [`Sweeping`], and those of [`crate::watch`], takes a [`TenantId`] and answers for that tenant alone.
 
 mod endpoints;
 mod ledger;
@@ -81,6 +81,8 @@ pub trait Operators: Send + Sync {
         subject: &str,
         text: &str,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Tells them what is of no one tenant.
+    fn tell_of_all(&self, subject: &str, text: &str) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// Where finished lines go that machines read, such as metrics.

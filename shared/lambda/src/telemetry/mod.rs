@@ -7,6 +7,7 @@ mod metrics;
 mod sample;
 mod stall;
 mod sweep;
+mod watch;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,6 +24,7 @@ pub use log::{start_telemetry, subscriber};
 pub use metrics::BatchMetrics;
 use sample::Sample;
 pub use sweep::SweepMetrics;
+pub use watch::WatchMetrics;
 
 use crate::{Environment, StandardOutput};
 
@@ -131,6 +133,11 @@ impl Telemetry {
             stalls.add(store, 1);
             self.write_stalls(stage, who, clock.now(), &stalls);
         }
+    }
+
+    /// Writes the line of one look of the watch.
+    pub fn write_watch(&self, stage: &Stage, at: Timestamp, metrics: &WatchMetrics) {
+        self.write_line(&watch::WatchLine { stage, at, level: &self.reporting.level, metrics });
     }
 
     fn write_line(&self, line: &impl Entry) {

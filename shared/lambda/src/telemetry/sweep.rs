@@ -53,7 +53,7 @@ impl Entry for SweepLine<'_> {
     }
 }
 
-struct Seconds(Duration);
+pub(super) struct Seconds(pub(super) Duration);
 
 impl Value for Seconds {
     fn write(&self, writer: impl ValueWriter) {

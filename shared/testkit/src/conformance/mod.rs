@@ -22,6 +22,7 @@ pub mod rates;
 pub mod secrets;
 pub mod strikes;
 pub mod tenants;
+pub mod watch;
 
 /// Makes one test of each case of a suite: `suite!(ledger, InMemoryLedger::new())`.
 ///
@@ -184,6 +185,35 @@ macro_rules! suite {
                 of_two_changes_of_one_state_one_is_made,
                 the_endpoint_of_another_tenant_is_another,
             ]
+        );
+    };
+    (findings, $port:expr) => {
+        $crate::cases!(
+            watch,
+            $port,
+            [
+                what_was_found_is_remembered_until_it_is_forgotten,
+                what_is_remembered_anew_takes_the_place_of_what_was_there,
+                hundreds_of_findings_are_remembered_and_forgotten,
+            ]
+        );
+    };
+    (watched, $port:expr) => {
+        $crate::cases!(
+            watch,
+            $port,
+            [
+                the_queues_of_the_stage_are_listed_by_name_and_no_others,
+                a_queue_is_measured_with_what_is_hidden_and_one_that_is_gone_is_none,
+                a_tag_is_read_where_there_is_one,
+            ]
+        );
+    };
+    (ages, $port:expr) => {
+        $crate::cases!(
+            watch,
+            $port,
+            [the_oldest_message_of_each_queue_counts_and_each_has_its_answer, of_no_queues_there_are_no_ages]
         );
     };
     (rates, $port:expr) => {

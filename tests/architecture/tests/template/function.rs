@@ -8,9 +8,9 @@ pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
 const ROLE: &str = "AWS::IAM::Role";
 const MANAGED: &str = "AWS::IAM::ManagedPolicy";
 
-/// Actions that know no resource, so that `*` is all there is. X-Ray: "does not support resource-level permissions" for
-/// these (Service Authorization Reference); SQS lists queues by the account.
-const WITHOUT_RESOURCE: &[&str] = &["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sqs:ListQueues"];
+/// Actions that know no resource, so that `*` is all there is (Service Authorization Reference).
+const WITHOUT_RESOURCE: &[&str] =
+    &["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sqs:ListQueues", "cloudwatch:GetMetricData"];
 
 /// A property of the function, or else what Globals says for all of them.
 pub(crate) fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {

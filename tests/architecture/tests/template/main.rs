@@ -15,6 +15,7 @@ mod policy;
 mod queue;
 mod retention;
 mod version;
+mod watch;
 
 use std::fs;
 use std::path::Path;
@@ -152,6 +153,24 @@ fn every_dead_letter_queue_has_an_alarm_on_its_depth() {
 #[test]
 fn every_queue_has_an_alarm_on_its_oldest_message() {
     holds(queue::queue_has_an_alarm_on_its_oldest_message);
+}
+
+#[test]
+fn a_tenant_has_alarms_only_if_it_wants_its_own_and_they_tell_of_trouble_alone() {
+    let found = watch::tenant_has_alarms_only_if_it_wants_its_own(&tenant());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_queue_of_a_tenant_says_whose_its_alarms_are() {
+    let found = watch::queue_says_whose_its_alarms_are(&tenant());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn the_watch_may_see_every_queue_of_a_tenant_and_why_its_dead_letters_are_there() {
+    let found = watch::watch_may_see_every_queue(&tenant(), &platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 #[test]

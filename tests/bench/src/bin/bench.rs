@@ -67,6 +67,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             ("calls", cost::calls()?),
             ("cost of functions", cost::per_function()?),
             ("cost of events", cost::per_event()?),
+            ("idle", bench::idle::per_tenant()),
         ]);
         goals.extend(goal::of_calls()?);
     }

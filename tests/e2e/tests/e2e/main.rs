@@ -15,4 +15,5 @@ mod parking;
 mod permission;
 mod policy;
 mod secrecy;
+mod watch;
 mod webhook;

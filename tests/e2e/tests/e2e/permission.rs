@@ -150,7 +150,14 @@ fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_a
     };
     receive("webhook-dlq").unwrap();
     assert_denied("receiving deliveries", receive("webhook"));
-    assert_denied("receiving dead letters of the intake", receive("intake-dlq"));
+    receive("intake-dlq").unwrap();
+    let url = world().queue_url("alder", "intake-dlq");
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": "none"});
+    assert_denied("deleting dead letters of the intake", role.json("sqs", "AmazonSQS.DeleteMessage", &delete));
+    assert_denied("receiving what the tenant reads", receive("out-dlq"));
+    role.json("sqs", "AmazonSQS.ListQueues", &json!({})).unwrap();
+    let purge = json!({"QueueUrl": world().queue_url("alder", "intake-dlq")});
+    assert_denied("purging a queue", role.json("sqs", "AmazonSQS.PurgeQueue", &purge));
 }
 
 #[test]

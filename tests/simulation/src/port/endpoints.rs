@@ -67,4 +67,10 @@ impl Operators for Perilous {
         history.report(self.0.invocation(), format_args!("{tenant}: {subject}, within a quarter of an hour"));
         Ok(())
     }
+
+    async fn tell_of_all(&self, subject: &str, _: &str) -> Result<(), Unavailable> {
+        let history = &mut self.0.world.lock().history;
+        history.report(self.0.invocation(), format_args!("{subject}, of which no function here knows"));
+        Ok(())
+    }
 }
