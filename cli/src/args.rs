@@ -31,7 +31,7 @@ const GLOBAL: &str = "Options of every command";
 
 /// The operator's command of Acequia: tenants, secrets, events, and what became of them.
 #[derive(Debug, Parser)]
-#[command(name = "acequia", version, after_help = EXITS, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "acequia", version = acequia_core::version::VERSION, after_help = EXITS, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
     /// Stage (environment) of the platform
     #[arg(long, global = true, help_heading = GLOBAL, env = "ACEQUIA_STAGE", default_value = "dev", hide_env_values = true)]

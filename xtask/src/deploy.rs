@@ -1,84 +1,147 @@
-//! The stacks: the real `sam deploy` of template.yaml and, for each tenant, of infra/tenant.yaml.
+//! `cargo xtask deploy`: builds the functions for AWS, packs them and runs `sam deploy` for one environment of `samconfig.toml`.
 
-use std::path::Path;
-use std::process::Command;
+use anyhow::{Result, bail};
 
-use anyhow::{Context as _, Result, bail};
+use crate::samconfig::Environment;
+use crate::setup::{self, Tools};
+use crate::{build, host, process, report, stack, version};
 
-use crate::setup::Tools;
-use crate::{emulator, host, process, report};
-
-/// A tenant's stack: its id and the parameters beside `Stage` and `TenantId`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TenantStack {
-    /// The tenant.
-    pub(crate) tenant: &'static str,
-    /// `Name=value` each.
-    pub(crate) parameters: &'static [&'static str],
+/// Options of the deployment.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// The environment of samconfig.toml.
+    #[arg(long, value_name = "NAME")]
+    config_env: String,
+    /// A parameter of template.yaml, `Name=value`; repeatable. The others keep what samconfig.toml or the stack has.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    set: Vec<String>,
+    /// The profile of the AWS CLI whose account it is.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Take the functions as they were built last.
+    #[arg(long)]
+    as_built: bool,
+    /// Programs of a local run, which only a local AWS can run: for the tests of this command.
+    #[arg(long, hide = true)]
+    quick: bool,
+    /// Further arguments for `sam deploy`.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    more: Vec<String>,
 }
 
-/// Deploys the platform from a template that points to built code.
-pub(crate) fn deploy_platform(endpoint: &str, template: &Path) -> Result<()> {
-    report::step("sam deploy: the platform", || {
-        // What the template may not say twice: samconfig.toml has the parameters of the environment `local`.
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-        if architecture != "x86_64" {
-            bail!("the local environment of samconfig.toml is for x86_64; this machine is {architecture}");
-        }
-        let mut command = sam_deploy(endpoint, "local");
-        command.arg("--template-file").arg(template).arg("--parameter-overrides").args(platform_parameters(endpoint)?);
-        process::run_logged(&mut command, "sam deploy of the platform", &host::scratch("log/deploy-platform.log"))
-    })
+fn parameter(text: &str) -> Result<String, String> {
+    let is_one = text
+        .split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric()));
+    if is_one { Ok(text.to_owned()) } else { Err("it must be Name=value".to_owned()) }
 }
 
-/// What samconfig.toml says, and where links lead: the command line replaces the whole list.
-fn platform_parameters(endpoint: &str) -> Result<Vec<String>> {
-    let file = host::path("samconfig.toml");
-    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let document: toml::Table = text.parse().context("samconfig.toml is not TOML")?;
-    let document = toml::Value::Table(document);
-    let way = ["local", "deploy", "parameters", "parameter_overrides"];
-    let found = way.iter().try_fold(&document, |value, name| value.get(name));
-    let listed = found.and_then(toml::Value::as_array).context("samconfig.toml has no parameters for `local`")?;
-    let mut parameters: Vec<String> = listed.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect();
-    parameters.push(format!("LinkBase={}", link_base(endpoint)));
-    Ok(parameters)
-}
-
-/// Where the links of mails lead on the local AWS: to the HTTP API, by its name.
-pub(crate) fn link_base(endpoint: &str) -> String {
-    format!("{endpoint}/_domain/acequia-local-confirm")
-}
-
-/// Deploys tenants' stacks, all at once.
-pub(crate) fn deploy_tenants(endpoint: &str, stacks: &[TenantStack]) -> Result<()> {
-    let names: Vec<&str> = stacks.iter().map(|stack| stack.tenant).collect();
-    report::step(&format!("sam deploy: the tenants {}", names.join(", ")), || {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                stacks.iter().map(|stack| scope.spawn(move || deploy_tenant(endpoint, stack))).collect();
-            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| bail!("a deployment panicked")))
-        })
-    })
-}
-
-fn deploy_tenant(endpoint: &str, stack: &TenantStack) -> Result<()> {
-    let tenant = stack.tenant;
-    let mut command = sam_deploy(endpoint, "local-tenant");
-    command
-        .args(["--stack-name", &format!("acequia-local-{tenant}")])
-        .args(["--tags", &format!("tenant={tenant} stage=local")])
-        .args(["--parameter-overrides", "Stage=local", &format!("TenantId={tenant}")])
-        .args(stack.parameters);
-    let log = host::scratch(&format!("log/deploy-{tenant}.log"));
-    process::run_logged(&mut command, &format!("sam deploy of the tenant {tenant}"), &log)
-}
-
-fn sam_deploy(endpoint: &str, environment: &str) -> Command {
+/// Runs it.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let mut environment = Environment::read(&options.config_env)?;
+    environment.set(options.set.iter().cloned());
+    let architecture = environment.architecture()?;
+    setup::ensure()?;
+    let stands = stands(&environment, options)?;
+    let programs = if options.as_built {
+        let profile = if options.quick { build::Profile::Quick } else { build::Profile::Release };
+        build::Programs::of(profile, architecture)
+    } else {
+        let name = format!("build the functions for {}", architecture.as_str());
+        report::usual_step(&name, build::RELEASE_TIMES, || build::release(architecture, &build::FUNCTIONS, &[]))?
+    };
+    let version = version::version()?;
+    let folder = host::scratch(&format!("build/{}", environment.name));
+    let packed = build::pack::pack(&programs, architecture, &folder, Some(&version))?;
+    environment.set([format!("Version={version}"), format!("Established={}", if stands { "yes" } else { "no" })]);
     let mut command = process::command(Tools::Sam.program("sam"));
-    // SAM CLI looks for its configuration beside the template, which is not where it is.
-    command.args(["deploy", "--config-env", environment, "--config-file"]).arg(host::path("samconfig.toml"));
-    command.current_dir(host::root());
-    command.env_clear().envs(emulator::variables(endpoint));
-    command
+    stack::sam_deploy(&mut command, &environment, &packed.template);
+    command.args(&options.more).current_dir(host::root()).env("SAM_CLI_TELEMETRY", "0");
+    if let Some(profile) = &options.profile {
+        command.env("AWS_PROFILE", profile);
+    }
+    println!("==> sam deploy: {} as {version}", environment.stack);
+    process::run(&mut command, "sam deploy")?;
+    println!(
+        "{} is deployed as {version}. What it may still need: acequia --stage {} doctor",
+        environment.stack,
+        stage(&environment)
+    );
+    if !stands {
+        println!(
+            "It stands for the first time: deploy once more, with the same command, to switch on what protects its tables from deletion."
+        );
+    }
+    Ok(true)
+}
+
+fn stage(environment: &Environment) -> &str {
+    environment.value("Stage").unwrap_or("dev")
+}
+
+/// Whether the stack stands: what protects it from deletion is switched on only then, because a first deployment that fails is rolled back.
+///
+/// # Errors
+/// Where it can be neither made nor changed as it is: what to do first.
+fn stands(environment: &Environment, options: &Options) -> Result<bool> {
+    let mut command = process::command(Tools::Sam.program("python"));
+    command.arg(host::path("tools/stack_status.py")).arg(&environment.stack).args(&environment.region);
+    if let Some(profile) = &options.profile {
+        command.env("AWS_PROFILE", profile);
+    }
+    let status = process::output(&mut command, "asking CloudFormation for the stack", "")?;
+    judge(&environment.stack, status.trim())
+}
+
+fn judge(stack: &str, status: &str) -> Result<bool> {
+    match status {
+        "" | "REVIEW_IN_PROGRESS" => Ok(false),
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => bail!(
+            "the stack {stack} is {status}: its first deployment failed. Delete it, then deploy again: \
+             aws cloudformation delete-stack --stack-name {stack} (docs/RUNBOOK.md says more)"
+        ),
+        "UPDATE_ROLLBACK_FAILED" => bail!(
+            "the stack {stack} is {status}: let CloudFormation finish the rollback first: \
+             aws cloudformation continue-update-rollback --stack-name {stack}"
+        ),
+        busy if busy.ends_with("_IN_PROGRESS") => {
+            bail!(
+                "the stack {stack} is {busy}: somebody else changes it, or a change runs still; try again when it has ended"
+            )
+        }
+        _ => Ok(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_stands_once_it_was_made() {
+        assert!(!judge("s", "").unwrap());
+        for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
+            assert!(judge("s", status).unwrap(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_stack_that_can_take_no_deployment_says_what_to_do() {
+        for (status, wanted) in [
+            ("ROLLBACK_COMPLETE", "aws cloudformation delete-stack --stack-name s"),
+            ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+            ("UPDATE_IN_PROGRESS", "try again"),
+        ] {
+            let error = judge("s", status).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_a_name_is_refused() {
+        assert!(parameter("MailRate=5").is_ok());
+        assert!(parameter("Tags=a=b").is_ok());
+        assert!(parameter("MailRate").is_err());
+        assert!(parameter("=5").is_err());
+    }
 }

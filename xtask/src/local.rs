@@ -4,11 +4,11 @@ use anyhow::{Context as _, Result};
 
 use crate::acequia::Acequia;
 use crate::build::Built;
-use crate::deploy::{self, TenantStack};
 use crate::emulator::{self, Server};
 use crate::process;
 use crate::receiver::Receiver;
 use crate::setup::Tools;
+use crate::stack::{self, TenantStack};
 
 /// Counts its arguments in all log events.
 const SEARCH: &str = "
@@ -37,8 +37,8 @@ impl Local {
         let aws = emulator::start(port, lasting)?;
         let receiver_server = emulator::start_receiver(&built.receiver, lasting)?;
         let receiver = Receiver::new(&receiver_server.address);
-        deploy::deploy_platform(&aws.address, &built.template)?;
-        deploy::deploy_tenants(&aws.address, tenants)?;
+        stack::deploy_platform(&aws.address, &built.template)?;
+        stack::deploy_tenants(&aws.address, tenants)?;
         let acequia = Acequia::new(built.acequia.clone(), &aws.address);
         Ok(Self { aws, receiver_server, receiver, acequia })
     }

@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate` and `bench`.
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package` and `deploy`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 mod acequia;
@@ -12,13 +12,18 @@ mod emulator;
 mod host;
 mod lint;
 mod local;
+mod package;
 mod process;
 mod queue;
 mod receiver;
 mod report;
+mod samconfig;
+mod sbom;
 mod setup;
 mod simulate;
+mod stack;
 mod test;
+mod version;
 
 use std::process::ExitCode;
 
@@ -38,6 +43,10 @@ enum Task {
     Demo(demo::Options),
     /// Runs all checks and tests, the end-to-end ones included.
     Test(test::Options),
+    /// Builds for AWS and deploys one environment of samconfig.toml.
+    Deploy(deploy::Options),
+    /// Writes a folder from which a team without Rust deploys.
+    Package(package::Options),
     /// Checks formatting, code and templates.
     Lint,
     /// Runs the delivery path in simulated weather, seed by seed, and prints the seeds that break a rule.
@@ -80,7 +89,9 @@ fn run(task: Task) -> anyhow::Result<bool> {
     })?;
     match task {
         Task::Demo(options) => demo::run(&options),
-        Task::Test(options) => test::run(options),
+        Task::Test(options) => test::run(&options),
+        Task::Deploy(options) => deploy::run(&options),
+        Task::Package(options) => package::run(&options),
         Task::Lint => lint::run(),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),

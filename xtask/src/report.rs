@@ -37,6 +37,11 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> a
     Ok(done)
 }
 
+/// The same for a step that takes long: says what it usually takes, so that nobody wonders.
+pub(crate) fn usual_step<T>(name: &str, usually: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    step(&format!("{name} (usually {usually})"), work)
+}
+
 /// One statement of a proof, and whether it holds.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub(crate) struct Check {

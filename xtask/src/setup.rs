@@ -50,15 +50,31 @@ impl Tools {
 pub(crate) fn ensure() -> Result<()> {
     let python = find_python()?;
     check_compiler()?;
+    make(&python)
+}
+
+/// The same beside other work, which does not need them.
+///
+/// # Errors
+/// As [`ensure`], before the work begins where the machine lacks something; and those of the work.
+pub(crate) fn ensure_beside<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let python = find_python()?;
+    check_compiler()?;
+    std::thread::scope(|scope| {
+        let making = scope.spawn(|| make(&python));
+        let done = work();
+        making.join().unwrap_or_else(|_| bail!("setting up the tools panicked"))?;
+        done
+    })
+}
+
+fn make(python: &Python) -> Result<()> {
     fs::create_dir_all(host::path(".venv")).context("cannot make .venv")?;
     // Two runs at once would spoil each other's environments.
     let lock = fs::File::create(host::path(".venv/lock")).context("cannot write .venv/lock")?;
     lock.lock().context("cannot lock .venv/lock")?;
     std::thread::scope(|scope| {
-        let both = [Tools::Local, Tools::Sam].map(|tools| {
-            let python = &python;
-            scope.spawn(move || ensure_environment(python, tools))
-        });
+        let both = [Tools::Local, Tools::Sam].map(|tools| scope.spawn(move || ensure_environment(python, tools)));
         both.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| bail!("setting up the tools panicked")))
     })
 }

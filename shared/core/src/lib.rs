@@ -31,3 +31,4 @@ pub mod schedule;
 pub mod secret;
 pub mod strikes;
 pub mod template;
+pub mod version;

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::deploy::{TenantStack, link_base};
 use crate::host;
 use crate::local::Local;
 use crate::queue::{self, Queue};
 use crate::report::{self, Check};
+use crate::stack::{TenantStack, link_base};
 use account::Account;
 use mailbox::{Browser, Mail};
 use people::{Answer, CYCLE, Person, people};

@@ -30,6 +30,8 @@ pub(super) struct Phase {
     pub(super) sent: BTreeMap<&'static str, Batch>,
     /// By tenant.
     pub(super) tallies: BTreeMap<&'static str, Tally>,
+    /// When it began, in milliseconds since 1970.
+    pub(super) since: u64,
 }
 
 impl Phase {
@@ -37,7 +39,7 @@ impl Phase {
     pub(super) fn run(local: &Local, view: &mut View, name: &str, count: usize, rate: u32) -> Result<Self> {
         let title = format!("phase {name:?}: {count} events to each tenant, {rate} per second");
         view.begin(&title, &Watch::heading());
-        let since = host::since_epoch().as_millis().to_string();
+        let since = u64::try_from(host::since_epoch().as_millis())?;
         let watch = Watch::begin(local)?;
         let sent: BTreeMap<&'static str, Batch> =
             STACKS.iter().map(|stack| (stack.tenant, event::make(stack.tenant, name, count))).collect();
@@ -55,11 +57,11 @@ impl Phase {
         let start = host::now();
         loop {
             if watch.draw(local, view)? == 0 {
-                let tallies = tallies(local, &since)?;
+                let tallies = tallies(local, &since.to_string())?;
                 if is_settled(&sent, &tallies) {
                     view.begin(&format!("phase {name:?}: what the ledger says"), &heading());
                     view.draw(&SINKS.iter().filter_map(|sink| line(sink, &tallies)).collect::<Vec<_>>());
-                    return Ok(Self { sent, tallies });
+                    return Ok(Self { sent, tallies, since });
                 }
             }
             if start.elapsed() > SETTLED_WITHIN {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use super::event::Event;
-use crate::deploy::TenantStack;
 use crate::host;
 use crate::local::Local;
+use crate::stack::TenantStack;
 
 /// The tenants and their stacks' parameters.
 pub(crate) const STACKS: [TenantStack; 3] = [

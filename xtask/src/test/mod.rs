@@ -1,35 +1,38 @@
 //! `cargo xtask test`: everything that can be checked without an AWS account.
 //!
-//! The functions are built once for release (they are what is deployed), and everything once for the tests: one
-//! `cargo test` run with the local AWS up, so that no feature set is compiled twice. `--fast` leaves out what needs the
-//! local AWS or a browser.
+//! What is deployed on the local AWS are programs of the profile of the unit tests ([`build::Profile::Quick`]), so that everything is compiled
+//! once: one `cargo test` run with the local AWS up. Beside it, when nothing else wants the processors, one function is compiled as for AWS,
+//! for its size. `--fast` leaves out what needs the local AWS, a browser or a release build.
 
+mod dist;
 pub(crate) mod plan;
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-use crate::deploy::TenantStack;
 use crate::local::Local;
 use crate::process;
 use crate::report::Step;
 use crate::setup::{self, Tools};
+use crate::stack::TenantStack;
 use crate::{build, chromium, consent, emulator, host, lint};
 use plan::Plan;
 
 /// Options of the tests.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Leave out what needs the local AWS or a browser: the end-to-end tests, the adapters' conformance and the pages.
     #[arg(long)]
     fast: bool,
-    /// Take the functions as they were built last, though their sources may have changed since: for work on the tests themselves.
-    #[arg(long, conflicts_with = "fast")]
-    as_built: bool,
+    /// Only the end-to-end tests, or of these only those whose names have FILTER in them: the quickest way from a change to a running one.
+    #[arg(long, value_name = "FILTER", conflicts_with = "fast", num_args = 0..=1, default_missing_value = "")]
+    e2e: Option<String>,
+    #[command(flatten)]
+    build: build::Options,
 }
 
 /// How long the last messages of the tests may take: a duplicate of a claimed delivery waits for the lease of a minute.
@@ -64,14 +67,13 @@ const TENANTS: [TenantStack; 4] = [
 ];
 
 /// Runs it all; answers whether all passed.
-pub(crate) fn run(options: Options) -> Result<bool> {
+pub(crate) fn run(options: &Options) -> Result<bool> {
     let whole = Step::begin(if options.fast { "test --fast" } else { "test" });
-    setup::ensure()?;
-    if !options.fast {
-        chromium::ensure()?;
-    }
     let mut plan = Plan::default();
-    let done = steps(&mut plan, options);
+    let done = match &options.e2e {
+        Some(filter) => end_to_end(&mut plan, options, filter),
+        None => all(&mut plan, options),
+    };
     if let Err(error) = &done {
         plan.broke(error);
     }
@@ -80,17 +82,41 @@ pub(crate) fn run(options: Options) -> Result<bool> {
     Ok(plan.passed())
 }
 
-fn steps(plan: &mut Plan, options: Options) -> Result<()> {
+fn all(plan: &mut Plan, options: &Options) -> Result<()> {
+    setup::ensure()?;
+    if options.fast {
+        return fast(plan);
+    }
+    chromium::ensure()?;
+    std::thread::scope(|scope| {
+        let sized = scope.spawn(size_of_a_release);
+        whole(plan, options)?;
+        plan.condition("the size of a release (webhook, the largest)", || {
+            sized.join().unwrap_or_else(|_| bail!("the release build panicked"))
+        })
+    })
+}
+
+fn fast(plan: &mut Plan) -> Result<()> {
+    static_checks(plan)?;
+    plan.cargo_test(plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]))
+}
+
+fn static_checks(plan: &mut Plan) -> Result<()> {
     lint::checks(plan)?;
     let mut doc = plan::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
-    plan.check("cargo doc", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    if options.fast {
-        return plan.cargo_test(plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]));
+    plan.check("cargo doc", doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
+    static_checks(plan)?;
+    for (tools, folder) in [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam")] {
+        let mut python = plan::at_root(process::command(tools.program("python")));
+        python.args(["-m", "unittest", "discover", "--start-directory", folder, "--pattern", "test_*.py"]);
+        plan.unittest(&format!("tests of {folder}"), python)?;
     }
-    let mut python = plan::at_root(process::command(Tools::Local.program("python")));
-    python.args(["-m", "unittest", "discover", "--start-directory", "tools/local", "--pattern", "test_*.py"]);
-    plan.unittest("tests of tools/local", python)?;
-    let built = build::build(options.as_built)?;
+    let built = build::build(options.build)?;
+    plan.condition("a package, and a second deployment, as the stage dev", dist::check)?;
     let tenants: Vec<TenantStack> = TENANTS.into_iter().chain([consent::STACK]).collect();
     let local = Local::up(&built, &tenants, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
@@ -101,6 +127,22 @@ fn steps(plan: &mut Plan, options: Options) -> Result<()> {
         consent::run(&local, PEOPLE, SIGNATURES_PER_SECOND, |_| ())
     })?;
     plan.condition("nothing is left on the way", || left_over(&local))
+}
+
+/// The end-to-end tests alone. `--workspace` although one package is tested: alone it would resolve other features, and compile the SDK again.
+fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
+    let built = build::build_with_tools(options.build)?;
+    let local = Local::up(&built, &TENANTS, None, false)?;
+    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--no-fail-fast"]);
+    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium", "--", filter]);
+    plan.cargo_test(with_environment(tests, &local, &built)?)
+}
+
+/// Compiles the largest function as for AWS and packs it, with what the processors have left; answers what is wrong with it.
+fn size_of_a_release() -> Result<Option<String>> {
+    let programs = build::release_beside(build::LARGEST, &host::scratch("log/release.log"))?;
+    let bytes = build::pack::pack_one(&programs, build::LARGEST, &host::scratch("build/size"));
+    Ok(bytes.err().map(|error| error.to_string()))
 }
 
 /// The queues in which something is still on its way when all tests are done; `out` is what tenants read themselves.

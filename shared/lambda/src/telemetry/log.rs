@@ -22,12 +22,13 @@ const OURS: [&str; 11] = [
     "feedback",
 ];
 
-/// Starts logging to standard output. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
+/// Starts logging to standard output, and says which version starts. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
 /// `AWS_LAMBDA_LOG_FORMAT`.
 ///
 /// A second call in one process changes nothing: tests share their process.
 pub fn start_telemetry(environment: &Environment) {
     let _ = tracing::subscriber::set_global_default(subscriber(environment, std::io::stdout));
+    tracing::info!(version = acequia_core::version::VERSION, "started");
 }
 
 /// What takes the logs of a function, writing to `writer`.

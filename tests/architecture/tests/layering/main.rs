@@ -1,6 +1,8 @@
 //! Which crate may know which, read from the manifests, and what every source file must look like.
 #![expect(clippy::panic, reason = "a test that cannot read the tree fails")]
 
+mod features;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,36 @@
+//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with the same features.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost minutes.
+const OURS: &str = "(/";
+
+/// What `cargo xtask demo` builds (xtask/src/build/quick.rs).
+const LOCAL: [&str; 11] = [
+    "router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback", "acequia", "receiver",
+    "features",
+];
+
+fn dependencies(arguments: &[&str]) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} {f}"]).args(arguments);
+    let output = cargo.current_dir(super::root()).output().unwrap();
+    assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = |line: &str| line.trim_end_matches(" (*)").replace(" (proc-macro)", "").trim().to_owned();
+    text.lines().map(line).filter(|line| !line.is_empty() && !line.contains(OURS)).collect()
+}
+
+#[test]
+fn the_functions_and_the_tests_resolve_the_same_dependencies() {
+    let packages: Vec<&str> = LOCAL.into_iter().flat_map(|name| ["--package", name]).collect();
+    let local = dependencies(&[&["--edges", "normal,build"], packages.as_slice()].concat());
+    let tests = dependencies(&["--edges", "normal,build,dev", "--workspace"]);
+    let apart: Vec<&String> = local.difference(&tests).collect();
+    assert!(
+        apart.is_empty(),
+        "compiled a second time for the tests, with other features (`cargo tree -i` says who asks for them; tests/features/Cargo.toml \
+         asks for the same): {apart:#?}"
+    );
+}
