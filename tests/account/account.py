@@ -42,9 +42,15 @@ def until(what: str, check):
     raise AssertionError(f"not within {DEADLINE} s: {what}")
 
 
+def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess:
+    """Runs the operator's command, whatever comes of it."""
+    program = os.environ["ACEQUIA_PROGRAM"]
+    return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=False)
+
+
 def acequia(*arguments: str, text: str = "") -> str:
     """Runs the operator's command, which must succeed."""
-    done = subprocess.run([os.environ["ACEQUIA_PROGRAM"], *arguments], input=text, capture_output=True, text=True, check=False)
+    done = run(*arguments, text=text)
     if done.returncode != 0:
         raise AssertionError(f"acequia {' '.join(arguments)}: {done.stdout}{done.stderr}")
     return done.stdout
