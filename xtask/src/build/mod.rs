@@ -93,6 +93,11 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
+    /// How they were compiled.
+    pub(crate) fn profile(&self) -> Profile {
+        self.profile
+    }
+
     /// Where one lies.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name).join("bootstrap")

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", value_parser = function)]
     function: Vec<&'static str>,
     /// Only arm64, by the profile `dev`: that all of it compiles, links and starts, in a fraction of the time. No size is looked at.
-    #[arg(long, conflicts_with_all = ["architecture", "as_built"])]
+    #[arg(long, conflicts_with = "architecture")]
     quick: bool,
     /// Take the programs as they were built last.
     #[arg(long)]
@@ -109,6 +109,9 @@ fn look_at(
     let folder = host::scratch("build/release-check").join(architecture.as_str());
     for &name in functions {
         let file = programs.path(name);
+        if !file.exists() {
+            bail!("{name} was never built ({}); leave --as-built out", file.display());
+        }
         let what = format!("{name} for {}", architecture.as_str());
         plan.condition(&format!("{what}: its architecture and its C library"), || {
             program::is_not_for(&file, architecture)
@@ -117,9 +120,11 @@ fn look_at(
             let command = cross.map_or_else(|| process::command(&file), |cross| cross.run(&file));
             program::does_not_start(command, &host::scratch(&format!("log/start-{name}-{}.log", architecture.as_str())))
         })?;
-        plan.condition(&format!("{what}: its size"), || {
-            Ok(build::pack::pack_one(programs, name, &folder).err().map(|error| format!("{error:#}")))
-        })?;
+        if programs.profile() == Profile::Release {
+            plan.condition(&format!("{what}: its size"), || {
+                Ok(build::pack::pack_one(programs, name, &folder).err().map(|error| format!("{error:#}")))
+            })?;
+        }
     }
     Ok(())
 }
