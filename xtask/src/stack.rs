@@ -22,7 +22,7 @@ pub(crate) struct TenantStack {
 
 /// Deploys the platform from a template that points to packed code.
 pub(crate) fn deploy_platform(endpoint: &str, template: &Path) -> Result<()> {
-    report::step("sam deploy: the platform", || {
+    report::usual_step("sam deploy: the platform", "10 s", || {
         let mut environment = Environment::read("local")?;
         environment.set([format!("LinkBase={}", link_base(endpoint))]);
         let mut command = local_sam(endpoint);
@@ -46,7 +46,7 @@ pub(crate) fn sam_deploy(command: &mut Command, environment: &Environment, templ
 /// Deploys tenants' stacks, all at once.
 pub(crate) fn deploy_tenants(endpoint: &str, stacks: &[TenantStack]) -> Result<()> {
     let names: Vec<&str> = stacks.iter().map(|stack| stack.tenant).collect();
-    report::step(&format!("sam deploy: the tenants {}", names.join(", ")), || {
+    report::usual_step(&format!("sam deploy: the tenants {}", names.join(", ")), "10 s", || {
         std::thread::scope(|scope| {
             let threads: Vec<_> =
                 stacks.iter().map(|stack| scope.spawn(move || deploy_tenant(endpoint, stack))).collect();

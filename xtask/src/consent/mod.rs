@@ -24,8 +24,7 @@ use mailbox::{Browser, Mail};
 use people::{Answer, CYCLE, Person, people};
 
 /// The tenant's stack.
-pub(crate) const STACK: TenantStack =
-    TenantStack { tenant: TENANT, parameters: &["Webhook=enabled", "Email=enabled", "BatchWindow=0"] };
+pub(crate) const STACK: TenantStack = TenantStack { tenant: TENANT, parameters: &["Webhook=enabled", "Email=enabled"] };
 
 const TENANT: &str = "dalia";
 const ENDPOINT: &str = "dalia-crm";

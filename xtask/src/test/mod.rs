@@ -49,24 +49,11 @@ const SIGNATURES_PER_SECOND: u32 = 100;
 const TENANTS: [TenantStack; 4] = [
     TenantStack {
         tenant: "alder",
-        parameters: &[
-            "Webhook=enabled",
-            "Email=enabled",
-            "Forward=enabled",
-            "OutQueue=standard",
-            "BatchWindow=0",
-            "BatchSize=10",
-        ],
+        parameters: &["Webhook=enabled", "Email=enabled", "Forward=enabled", "OutQueue=standard"],
     },
-    TenantStack {
-        tenant: "birch",
-        parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=fifo", "BatchWindow=0", "BatchSize=10"],
-    },
-    TenantStack {
-        tenant: "aspen",
-        parameters: &["Ordered=enabled", "Forward=enabled", "OutQueue=fifo", "BatchWindow=0", "BatchSize=10"],
-    },
-    TenantStack { tenant: "unknown", parameters: &["Webhook=enabled", "BatchWindow=0", "BatchSize=10"] },
+    TenantStack { tenant: "birch", parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=fifo"] },
+    TenantStack { tenant: "aspen", parameters: &["Ordered=enabled", "Forward=enabled", "OutQueue=fifo"] },
+    TenantStack { tenant: "unknown", parameters: &["Webhook=enabled"] },
 ];
 
 /// Runs it all; answers whether all passed.
@@ -114,7 +101,7 @@ fn static_checks(plan: &mut Plan) -> Result<()> {
 
 fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     static_checks(plan)?;
-    for (tools, folder) in [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam")] {
+    for (tools, folder) in [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam"), (Tools::Sam, "tools/template")] {
         let mut python = plan::at_root(process::command(tools.program("python")));
         python.args(["-m", "unittest", "discover", "--start-directory", folder, "--pattern", "test_*.py"]);
         plan.unittest(&format!("tests of {folder}"), python)?;

@@ -4,10 +4,11 @@ use crate::document::Template;
 use crate::{function, general, queue};
 
 const PLATFORM: &str = r#"
-Globals: { Function: { Timeout: 10, Tracing: Active, AutoPublishAlias: live, LoggingConfig: { LogFormat: JSON } } }
+Globals: { Function: { Timeout: 10, Tracing: !Ref Tracing, AutoPublishAlias: live, LoggingConfig: { LogFormat: JSON } } }
 Parameters:
   Days: { Type: Number, Description: Days to keep logs., MinValue: 1, MaxValue: 9 }
   Name: { Type: String, Description: A name to use., AllowedPattern: ^x$, ConstraintDescription: x }
+  Tracing: { Type: String, Description: Whether to trace., AllowedValues: [PassThrough, Active] }
 Resources:
   Table:
     Type: AWS::DynamoDB::Table
@@ -15,9 +16,9 @@ Resources:
     UpdateReplacePolicy: Retain
     Properties:
       BillingMode: PAY_PER_REQUEST
-      SSESpecification: { SSEEnabled: true }
+      SSESpecification: !If [HasKey, { SSEEnabled: true }, !Ref AWS::NoValue]
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }
-      DeletionProtectionEnabled: !If [IsLocal, false, true]
+      DeletionProtectionEnabled: !If [IsEstablished, true, false]
   One:
     Type: AWS::Serverless::Function
     Properties:
@@ -81,9 +82,15 @@ Resources:
   Policy:
     Type: AWS::SQS::QueuePolicy
     Properties:
-      Queues: [!Ref Queue, !If [More, !Ref Dlq, !Ref AWS::NoValue]]
+      Queues: [!Ref Queue]
       PolicyDocument:
-        Statement: [{ Effect: Deny, Principal: "*", Action: sqs:*, Condition: { Bool: { "aws:SecureTransport": "false" } } }]
+        Statement: [{ Effect: Deny, Principal: "*", Action: sqs:*, Resource: !GetAtt Queue.Arn, Condition: { Bool: { "aws:SecureTransport": "false" } } }]
+  DlqPolicy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Dlq]
+      PolicyDocument:
+        Statement: [{ Effect: Deny, Principal: "*", Action: sqs:*, Resource: !GetAtt Dlq.Arn, Condition: { Bool: { "aws:SecureTransport": "false" } } }]
 "#;
 
 const ALARMS: &str = r"
@@ -218,9 +225,17 @@ fn a_consumer_that_may_not_consume_or_quarantine_is_found() {
 #[test]
 fn a_queue_that_takes_plain_http_is_found() {
     let rule = queue::queue_refuses_plain_http;
-    tenant_fails(rule, "!If [More, !Ref Dlq, !Ref AWS::NoValue]", "!Ref Queue", "Dlq");
-    let allowed = rule(&Template::parse("broken.yaml", &TENANT.replacen("Effect: Deny", "Effect: Allow", 1)));
-    assert_eq!(allowed.len(), 2, "{allowed:?}");
+    tenant_fails(rule, "Queues: [!Ref Dlq]", "Queues: [!Ref Queue]", "Dlq");
+    tenant_fails(rule, "Effect: Deny", "Effect: Allow", "Queue");
+}
+
+#[test]
+fn a_policy_of_several_queues_is_found() {
+    let rule = queue::queue_policy_is_about_one_queue;
+    tenant_fails(rule, "Queues: [!Ref Queue]", "Queues: [!Ref Queue, !Ref Dlq]", "Policy: Queues");
+    tenant_fails(rule, "!GetAtt Queue.Arn, Condition", "[!GetAtt Queue.Arn, !GetAtt Dlq.Arn], Condition", "Policy");
+    tenant_fails(rule, "!GetAtt Queue.Arn, Condition", "\"*\", Condition", "Policy");
+    tenant_fails(rule, "!GetAtt Dlq.Arn, Condition", "!GetAtt Queue.Arn, Condition", "DlqPolicy");
 }
 
 #[test]
@@ -325,8 +340,8 @@ fn logs_that_stay_for_ever_or_go_elsewhere_are_found() {
 #[test]
 fn a_function_without_traces_or_alias_is_found() {
     let own = "FunctionName: !Sub acequia-${Stage}-two\n";
-    let dark = "FunctionName: !Sub acequia-${Stage}-two\n      Tracing: PassThrough\n";
-    platform_fails(function::function_is_traced, own, dark, "Two");
+    let dark = "FunctionName: !Sub acequia-${Stage}-two\n      Tracing: Active\n";
+    platform_fails(function::function_is_traced_by_choice, own, dark, "Two");
     let rule = function::function_is_called_by_an_alias_that_tenants_can_find;
     platform_fails(rule, "Value: !Ref Two.Alias", "Value: !Ref Two", "Two");
     platform_fails(rule, "function/two\"", "function/other\"", "Two");
@@ -344,11 +359,12 @@ fn a_table_that_can_be_lost_is_found() {
     let rule = general::table_is_encrypted_recoverable_and_kept;
     for (from, to) in [
         ("SSEEnabled: true", "SSEEnabled: false"),
+        ("{ SSEEnabled: true }", "{}"),
         ("PointInTimeRecoveryEnabled: true", "PointInTimeRecoveryEnabled: false"),
         ("BillingMode: PAY_PER_REQUEST", "BillingMode: PROVISIONED"),
         ("    DeletionPolicy: Retain\n", ""),
         ("UpdateReplacePolicy: Retain", "UpdateReplacePolicy: Delete"),
-        ("DeletionProtectionEnabled: !If [IsLocal, false, true]", "DeletionProtectionEnabled: false"),
+        ("DeletionProtectionEnabled: !If [IsEstablished, true, false]", "DeletionProtectionEnabled: false"),
     ] {
         platform_fails(rule, from, to, "Table");
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::document::{Resource, Template, alternatives, reference, target, text};
 
-const FUNCTION: &str = "AWS::Serverless::Function";
+pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
 const ROLE: &str = "AWS::IAM::Role";
 
 /// Actions that know no resource, so that `*` is all there is. X-Ray: "does not support resource-level permissions" for
@@ -12,7 +12,7 @@ const ROLE: &str = "AWS::IAM::Role";
 const WITHOUT_RESOURCE: &[&str] = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 
 /// A property of the function, or else what Globals says for all of them.
-fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {
+pub(crate) fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {
     let own = function.property(path);
     if !own.is_null() {
         return own;
@@ -163,10 +163,15 @@ pub(crate) fn function_logs_json(template: &Template) -> Vec<String> {
     plain.map(|function| template.says(function.name, "LoggingConfig.LogFormat is JSON")).collect()
 }
 
-pub(crate) fn function_is_traced(template: &Template) -> Vec<String> {
+/// Traces cost money and need somebody who reads them: whether there are any is the operator's choice, in one place.
+pub(crate) fn function_is_traced_by_choice(template: &Template) -> Vec<String> {
+    let parameters = template.parameters();
     let functions = template.of_kind(FUNCTION);
-    let dark = functions.iter().filter(|function| setting(template, function, "Tracing") != "Active");
-    dark.map(|function| template.says(function.name, "Tracing is Active")).collect()
+    let fixed = functions.iter().filter(|function| {
+        let choice = reference(setting(template, function, "Tracing")).and_then(|name| parameters.get(name));
+        !choice.is_some_and(|choice| alternatives(&choice["AllowedValues"]).contains(&&Value::from("Active")))
+    });
+    fixed.map(|function| template.says(function.name, "Tracing is a parameter that can be Active")).collect()
 }
 
 pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Template) -> Vec<String> {

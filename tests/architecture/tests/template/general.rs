@@ -31,11 +31,13 @@ pub(crate) fn parameter_is_bounded(template: &Template) -> Vec<String> {
 pub(crate) fn table_is_encrypted_recoverable_and_kept(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
     for table in template.of_kind("AWS::DynamoDB::Table") {
-        let truths = ["SSESpecification/SSEEnabled", "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"];
-        for path in truths {
-            if table.property(path) != &Value::Bool(true) {
-                found.push(template.says(table.name, &format!("{} is true", path.replace('/', "."))));
-            }
+        // Without a specification the key is DynamoDB's own; `SSEEnabled: false` would say the same, and read as the contrary.
+        if alternatives(table.property("SSESpecification")).iter().any(|key| key["SSEEnabled"] != Value::Bool(true)) {
+            found.push(template.says(table.name, "SSESpecification is left out, or SSEEnabled is true"));
+        }
+        if table.property("PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled") != &Value::Bool(true) {
+            found
+                .push(template.says(table.name, "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled is true"));
         }
         if table.property("BillingMode") != "PAY_PER_REQUEST" {
             found.push(template.says(table.name, "BillingMode is PAY_PER_REQUEST"));
@@ -47,7 +49,7 @@ pub(crate) fn table_is_encrypted_recoverable_and_kept(template: &Template) -> Ve
             found.push(template.says(table.name, "UpdateReplacePolicy is Retain"));
         }
         if !alternatives(table.property("DeletionProtectionEnabled")).contains(&&Value::Bool(true)) {
-            found.push(template.says(table.name, "DeletionProtectionEnabled is true, but for the local stage"));
+            found.push(template.says(table.name, "DeletionProtectionEnabled is true once the stage stands"));
         }
     }
     found
@@ -72,12 +74,17 @@ pub(crate) fn alarm_tells_somebody_what_it_means(template: &Template) -> Vec<Str
 /// The queues that we work off, so that the same helps each of them. What lies in `out` is the tenant's to read.
 const WORKED_OFF: [&str; 4] = ["intake", "webhook", "email", "forward"];
 
-/// The runbook names an alarm as it is, or with `<function>` or `<queue>` for all that are looked at alike.
+/// The runbook names an alarm as it is, or with `<function>`, `<table>` or `<queue>` for all that are looked at alike.
 pub(crate) fn alarm_stands_in_the_runbook(template: &Template, runbook: &str) -> Vec<String> {
     let functions = template.of_kind("AWS::Serverless::Function");
     let functions = functions.iter().filter_map(|function| text(function.property("FunctionName"))?.rsplit('-').next());
-    let general: Vec<_> =
-        functions.map(|word| (word, "<function>")).chain(WORKED_OFF.map(|word| (word, "<queue>"))).collect();
+    let tables = template.of_kind("AWS::DynamoDB::Table");
+    let tables = tables.iter().filter_map(|table| text(table.property("TableName"))?.rsplit('-').next());
+    let general: Vec<_> = functions
+        .map(|word| (word, "<function>"))
+        .chain(tables.map(|word| (word, "<table>")))
+        .chain(WORKED_OFF.map(|word| (word, "<queue>")))
+        .collect();
     let mut found = Vec::new();
     for alarm in template.of_kind("AWS::CloudWatch::Alarm") {
         let name = text(alarm.property("AlarmName")).unwrap_or_default();

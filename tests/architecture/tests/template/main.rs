@@ -11,6 +11,8 @@ mod document;
 mod function;
 mod general;
 mod queue;
+mod retention;
+mod version;
 
 use std::fs;
 use std::path::Path;
@@ -109,6 +111,32 @@ fn every_queue_refuses_plain_http() {
 }
 
 #[test]
+fn every_queue_policy_is_about_one_queue() {
+    holds(queue::queue_policy_is_about_one_queue);
+}
+
+#[test]
+fn everything_that_holds_data_outlives_its_stack() {
+    holds(retention::what_holds_data_outlives_its_stack);
+}
+
+#[test]
+fn every_alarm_of_the_platform_tells_of_trouble_alone() {
+    let found = retention::alarm_tells_of_trouble_alone(&platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_function_that_is_invoked_by_a_schedule_is_invoked_once() {
+    holds(retention::scheduled_function_is_invoked_once);
+}
+
+#[test]
+fn every_parameter_that_reaches_a_function_is_in_the_description_of_its_version() {
+    holds(version::version_says_what_reaches_its_function);
+}
+
+#[test]
 fn everything_of_a_tenant_is_tagged_with_the_tenant() {
     let found = queue::tenant_tags_everything(&tenant());
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
@@ -160,8 +188,8 @@ fn every_function_logs_json() {
 }
 
 #[test]
-fn every_function_is_traced() {
-    holds(function::function_is_traced);
+fn every_function_is_traced_by_choice() {
+    holds(function::function_is_traced_by_choice);
 }
 
 #[test]

@@ -229,11 +229,33 @@ pub(crate) fn consumer_may_work_on_its_queue(template: &Template, platform: &Tem
     found
 }
 
+fn statements<'a>(policy: &Resource<'a>) -> Vec<&'a Value> {
+    alternatives(policy.property("PolicyDocument/Statement"))
+}
+
+/// SQS takes a policy about the queue that it is attached to, and about no other.
+pub(crate) fn queue_policy_is_about_one_queue(template: &Template) -> Vec<String> {
+    let mut found = Vec::new();
+    for policy in template.of_kind("AWS::SQS::QueuePolicy") {
+        let queues: Vec<_> = references(policy.property("Queues")).into_iter().collect();
+        let [queue] = queues.as_slice() else {
+            found.push(template.says(policy.name, "Queues has one queue"));
+            continue;
+        };
+        let own = |statement: &&Value| {
+            statement.pointer("/Resource/Fn::GetAtt").is_some_and(|path| path[0] == **queue && path[1] == "Arn")
+        };
+        if !statements(&policy).iter().all(own) {
+            found.push(template.says(policy.name, &format!("each statement's Resource is !GetAtt {queue}.Arn")));
+        }
+    }
+    found
+}
+
 pub(crate) fn queue_refuses_plain_http(template: &Template) -> Vec<String> {
     let mut covered = Vec::new();
     for policy in template.of_kind("AWS::SQS::QueuePolicy") {
-        let statements = alternatives(policy.property("PolicyDocument/Statement"));
-        let refuses = statements.iter().any(|statement| {
+        let refuses = statements(&policy).iter().any(|statement| {
             statement["Effect"] == "Deny"
                 && statement.pointer("/Condition/Bool/aws:SecureTransport").is_some_and(|value| value == "false")
         });
