@@ -5,7 +5,7 @@ Where all that is stands in variables, which `cargo xtask test --aws` sets:
 - ACEQUIA_STAGE: a stage that is the tests' own
 - ACEQUIA_PROGRAM: the operator's command
 - ACEQUIA_TEST_SENDER: an address that SES may send from; without it no mail is sent
-- and those of every AWS SDK: credentials, AWS_REGION, and AWS_ENDPOINT_URL where it is not AWS.
+- and those of every AWS SDK: credentials, AWS_REGION (Python's reads AWS_DEFAULT_REGION), and AWS_ENDPOINT_URL where it is not AWS.
 
 Nothing but AWS's own interfaces is called, so that the same tests run against any AWS.
 """

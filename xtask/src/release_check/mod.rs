@@ -146,7 +146,16 @@ fn whole(plan: &mut Plan, programs: &Programs, architecture: Architecture) -> Re
 /// The tests of `sam local invoke` on what is packed in a folder.
 pub(crate) fn sam_local(built: &Path) -> std::process::Command {
     let mut python = plan::at_root(process::command(Tools::Sam.program("python")));
-    python.args(["-m", "unittest", "discover", "--start-directory", "tools/sam-local", "--pattern", "test_*.py"]);
+    python.args([
+        "-m",
+        "unittest",
+        "discover",
+        "--verbose",
+        "--start-directory",
+        "tools/sam-local",
+        "--pattern",
+        "test_*.py",
+    ]);
     python.env("ACEQUIA_BUILT", built);
     python
 }

@@ -66,7 +66,16 @@ pub(super) fn run(plan: &mut Plan, options: &Options, way: build::Options) -> Re
     let built = build::build(if place.stage == LOCAL { way } else { way.for_aws() })?;
     let done = place.deploy(&built).and_then(|()| {
         let mut tests = place.python();
-        tests.args(["-m", "unittest", "discover", "--start-directory", "tests/account", "--pattern", "test_*.py"]);
+        tests.args([
+            "-m",
+            "unittest",
+            "discover",
+            "--verbose",
+            "--start-directory",
+            "tests/account",
+            "--pattern",
+            "test_*.py",
+        ]);
         tests
             .env("ACEQUIA_PROGRAM", &built.acequia)
             .envs(options.sender.iter().map(|sender| ("ACEQUIA_TEST_SENDER", sender)));
@@ -119,7 +128,7 @@ impl Place {
             estimate_usd()?
         );
         println!(
-            "removed   at the end; if this is interrupted: ACEQUIA_STAGE={} AWS_REGION={} .venv/local/bin/python tests/account/clean_up.py",
+            "removed   at the end; if this is interrupted: ACEQUIA_STAGE={} AWS_DEFAULT_REGION={} .venv/local/bin/python tests/account/clean_up.py",
             self.stage, self.region
         );
         if yes {
