@@ -49,6 +49,16 @@ const REST_USD: f64 = 0.05;
 /// The stage that a local AWS has: webhooks may reach private addresses there alone.
 const LOCAL: &str = "local";
 
+/// Asks whose credentials there are, in one line whatever comes of it.
+const WHO: &str = "
+import boto3, sys
+try:
+    who = boto3.client('sts').get_caller_identity()
+except Exception as error:
+    sys.exit(f'{error} (credentials are those of the usual variables, such as AWS_PROFILE)')
+print(who['Account'], 'as', who['Arn'])
+";
+
 /// Where it all goes.
 struct Place {
     environment: Environment,
