@@ -122,11 +122,7 @@ impl Place {
     /// Says what will be made where, and what for; answers whether that is wanted.
     fn is_agreed(&self, yes: bool) -> Result<bool> {
         let mut who = self.python();
-        let ask =
-            "import boto3; who = boto3.client('sts').get_caller_identity(); print(who['Account'], 'as', who['Arn'])";
-        who.args(["-c", ask]);
-        let who =
-            process::output(&mut who, "asking AWS who we are (credentials are those of the usual variables)", "")?;
+        let who = process::output(who.args(["-c", WHO]), "asking AWS whose account this is", "")?;
         println!("account   {}", who.trim());
         println!("region    {}", self.region);
         println!(
