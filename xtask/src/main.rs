@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package` and `deploy`.
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package`, `deploy` and `release-check`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 mod acequia;
@@ -16,6 +16,7 @@ mod package;
 mod process;
 mod queue;
 mod receiver;
+mod release_check;
 mod report;
 mod samconfig;
 mod sbom;
@@ -47,6 +48,8 @@ enum Task {
     Deploy(deploy::Options),
     /// Writes a folder from which a team without Rust deploys.
     Package(package::Options),
+    /// Looks at the programs of a release for both architectures: size, C library, start, and `sam local invoke`.
+    ReleaseCheck(release_check::Options),
     /// Checks formatting, code and templates.
     Lint,
     /// Runs the delivery path in simulated weather, seed by seed, and prints the seeds that break a rule.
@@ -92,6 +95,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Test(options) => test::run(&options),
         Task::Deploy(options) => deploy::run(&options),
         Task::Package(options) => package::run(&options),
+        Task::ReleaseCheck(options) => release_check::run(&options),
         Task::Lint => lint::run(),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -74,6 +74,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The same, but as for AWS.
+    pub(crate) fn for_aws(self) -> Self {
+        Self { release: true, ..self }
+    }
+
     fn profile(self) -> Profile {
         if self.release { Profile::Release } else { Profile::Quick }
     }
@@ -88,6 +93,11 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
+    /// How they were compiled.
+    pub(crate) fn profile(&self) -> Profile {
+        self.profile
+    }
+
     /// Where one lies.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name).join("bootstrap")
@@ -96,7 +106,8 @@ impl Programs {
     /// The same for the profile and the architecture, compiled or not.
     pub(crate) fn of(profile: Profile, architecture: Architecture) -> Self {
         let folder = match (profile, architecture) {
-            (Profile::Quick, _) => "quick",
+            (Profile::Quick, architecture) if architecture == Architecture::host() => "quick",
+            (Profile::Quick, _) => "quick-cross",
             (Profile::Release, Architecture::X86) => "lambda",
             (Profile::Release, Architecture::Arm) => "lambda-arm64",
         };

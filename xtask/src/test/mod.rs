@@ -4,6 +4,7 @@
 //! once: one `cargo test` run with the local AWS up. Beside it, when nothing else wants the processors, one function is compiled as for AWS,
 //! for its size. `--fast` leaves out what needs the local AWS, a browser or a release build.
 
+mod account;
 mod dist;
 pub(crate) mod plan;
 
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILTER", conflicts_with = "fast", num_args = 0..=1, default_missing_value = "")]
     e2e: Option<String>,
     #[command(flatten)]
+    account: account::Options,
+    #[command(flatten)]
     build: build::Options,
 }
 
@@ -59,6 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut plan = Plan::default();
     let done = match &options.e2e {
         Some(filter) => end_to_end(&mut plan, options, filter),
+        None if options.account.aws => account::run(&mut plan, &options.account, options.build),
         None => all(&mut plan, options),
     };
     if let Err(error) = &done {

@@ -87,13 +87,16 @@ impl Plan {
     pub(crate) fn unittest(&mut self, name: &str, mut command: Command) -> Result<()> {
         let mut ran = 0;
         let mut bad = 0;
+        let mut skipped = 0;
         let step = Step::begin(name);
         let succeeded = process::run_watched(&mut command, |line| {
             println!("{line}");
             ran += unittest_ran(line).unwrap_or(0);
-            bad += unittest_failed(line).unwrap_or(0);
+            bad += unittest_counted(line, &["failures", "errors", "unexpected successes"]);
+            skipped += unittest_counted(line, &["skipped"]);
         })?;
-        self.count(name, [ran.saturating_sub(bad), bad, 0], succeeded && ran > 0);
+        // A class that is skipped as a whole is counted as skipped, and not as run.
+        self.count(name, [ran.saturating_sub(bad + skipped), bad, skipped], succeeded && ran + skipped > 0);
         step.end();
         Ok(())
     }
@@ -157,14 +160,14 @@ fn unittest_ran(line: &str) -> Option<u64> {
     count.parse().ok()
 }
 
-/// How many failed, of `FAILED (failures=1, errors=2)`.
-fn unittest_failed(line: &str) -> Option<u64> {
-    let counts = line.strip_prefix("FAILED (")?.strip_suffix(')')?;
+/// How many of some kinds, of `FAILED (failures=1, errors=2)` or `OK (skipped=1)`.
+fn unittest_counted(line: &str, kinds: &[&str]) -> u64 {
+    let counts = ["FAILED (", "OK ("].into_iter().find_map(|verdict| line.strip_prefix(verdict)?.strip_suffix(')'));
     let of_part = |part: &str| match part.split_once('=') {
-        Some(("failures" | "errors" | "unexpected successes", count)) => count.parse().unwrap_or(0),
+        Some((kind, count)) if kinds.contains(&kind) => count.parse().unwrap_or(0),
         _ => 0,
     };
-    Some(counts.split(", ").map(of_part).sum())
+    counts.unwrap_or_default().split(", ").map(of_part).sum()
 }
 
 #[cfg(test)]
@@ -183,8 +186,11 @@ mod tests {
     fn counts_are_read_from_unittests_lines() {
         assert_eq!(unittest_ran("Ran 12 tests in 3.4s"), Some(12));
         assert_eq!(unittest_ran("Ran 1 test in 3.4s"), Some(1));
-        assert_eq!(unittest_failed("FAILED (failures=1, errors=2, skipped=4)"), Some(3));
-        assert_eq!(unittest_failed("OK"), None);
+        let line = "FAILED (failures=1, errors=2, skipped=4)";
+        assert_eq!(unittest_counted(line, &["failures", "errors"]), 3);
+        assert_eq!(unittest_counted(line, &["skipped"]), 4);
+        assert_eq!(unittest_counted("OK (skipped=1)", &["skipped"]), 1);
+        assert_eq!(unittest_counted("OK", &["skipped"]), 0);
     }
 
     #[test]
