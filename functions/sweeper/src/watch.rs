@@ -106,7 +106,7 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ope
         let order = in_turn(share, &known, now);
         let measured = self.measure(&order, deadline, metrics).await;
         let is_idle = |one: &&Watched| !known.contains_key(&one.queue);
-        let reached = order.iter().take(measured.len()).filter(is_idle).next_back();
+        let reached = order.iter().take(measured.len()).rfind(is_idle);
         let stop = if measured.len() == order.len() { end } else { reached.map(|one| one.queue.name().to_owned()) };
         let (mut found, mut empty) = (Vec::new(), Vec::new());
         for (watched, messages) in order.into_iter().zip(measured) {
