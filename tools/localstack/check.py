@@ -25,6 +25,7 @@ INSIDE = "--inside"
 ENDPOINT = "http://127.0.0.1:4566"
 UP_WITHIN, STACK_WITHIN, REFUSED_WITHIN = 180, 300, 60
 FUNCTIONS = ("router", "webhook", "email", "forward")
+ALARMS = 10  # two per queue
 QUEUES = {f"{queue}{dlq}" for queue in ("intake", "webhook", "email", "forward", "out") for dlq in ("", "-dlq")}
 
 
@@ -128,7 +129,8 @@ def platform(stage: str) -> None:
 
 def deploy(stage: str, tenant: str) -> str:
     """Deploys infra/tenant.yaml with a sink of each kind; answers the stack's last status, with reasons where it is not well."""
-    chosen = {"Stage": stage, "TenantId": tenant, "Webhook": "enabled", "Email": "enabled", "Forward": "enabled", "OutQueue": "standard"}
+    chosen = {"Stage": stage, "TenantId": tenant, "OutQueue": "standard", "Alarms": "own"}
+    chosen |= dict.fromkeys(("Webhook", "Email", "Forward"), "enabled")
     cloudformation = client("cloudformation")
     name = f"acequia-{stage}-{tenant}"
     cloudformation.create_stack(
@@ -168,7 +170,7 @@ def stack_is_whole(stage: str, tenant: str):
     ]
     yield "four mappings with partial answers and a bounded concurrency", len(right) == 4, mappings
     alarms = client("cloudwatch").describe_alarms(AlarmNamePrefix="acequia")["MetricAlarms"]
-    yield f"{len(alarms)} alarms, each with an action", bool(alarms) and all(a["AlarmActions"] for a in alarms), alarms
+    yield f"{ALARMS} alarms, each with an action", len(alarms) == ALARMS and all(a["AlarmActions"] for a in alarms), alarms
     sqs.send_message(QueueUrl=intake, MessageBody="{}", MessageGroupId="a")
     depth = sqs.get_queue_attributes(QueueUrl=intake, AttributeNames=["All"])["Attributes"]
     # The mapping may have taken it on, though no function can run.
