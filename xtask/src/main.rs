@@ -92,7 +92,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
     })?;
     match task {
         Task::Demo(options) => demo::run(&options),
-        Task::Test(options) => test::run(&options),
+        Task::Test(options) => Ok(test::run(&options)),
         Task::Deploy(options) => deploy::run(&options),
         Task::Package(options) => package::run(&options),
         Task::ReleaseCheck(options) => release_check::run(&options),

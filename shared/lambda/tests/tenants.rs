@@ -1,5 +1,4 @@
 //! The memory of tenants' configurations: what it reads, and when.
-#![expect(clippy::unwrap_used, reason = "a test program")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -24,7 +24,7 @@ print(json.dumps([{'sink': row['sk']['S'], 'accepted_ms': int(row['accepted_at']
 
 /// A delivery that has ended: delivered, or given up.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Ended {
+pub(super) struct Delivery {
     sink: String,
     accepted_ms: u64,
     ended_ms: u64,
@@ -44,17 +44,17 @@ pub(super) struct Order {
 }
 
 /// Reads a tenant's deliveries of events that were accepted from `since` on (milliseconds since 1970).
-pub(super) fn read(local: &Local, tenant: &str, since: u64) -> Result<Vec<Ended>> {
+pub(super) fn read(local: &Local, tenant: &str, since: u64) -> Result<Vec<Delivery>> {
     let mut python = process::command(Tools::Local.program("python"));
     python.args(["-c", READ, tenant]).env_clear().envs(emulator::variables(&local.aws.address));
     let said = process::output(&mut python, "reading the ledger", "")?;
-    let all: Vec<Ended> = serde_json::from_str(&said).context("reading the ledger answered another form")?;
+    let all: Vec<Delivery> = serde_json::from_str(&said).context("reading the ledger answered another form")?;
     Ok(all.into_iter().filter(|ended| ended.accepted_ms >= since).collect())
 }
 
 /// Compares one sink's deliveries with the broken tenant's.
-pub(super) fn compare(healthy: &[Ended], sink: &str, broken: &[Ended]) -> Order {
-    let mut broken: Vec<&Ended> = broken.iter().collect();
+pub(super) fn compare(healthy: &[Delivery], sink: &str, broken: &[Delivery]) -> Order {
+    let mut broken: Vec<&Delivery> = broken.iter().collect();
     broken.sort_by_key(|ended| ended.accepted_ms);
     // For each of them, when the last ended of those that were accepted up to it.
     let mut last = 0;
@@ -82,8 +82,8 @@ pub(super) fn compare(healthy: &[Ended], sink: &str, broken: &[Ended]) -> Order 
 mod tests {
     use super::*;
 
-    fn ended(sink: &str, accepted_ms: u64, ended_ms: u64) -> Ended {
-        Ended { sink: sink.to_owned(), accepted_ms, ended_ms, attempts: 1 }
+    fn ended(sink: &str, accepted_ms: u64, ended_ms: u64) -> Delivery {
+        Delivery { sink: sink.to_owned(), accepted_ms, ended_ms, attempts: 1 }
     }
 
     #[test]
@@ -102,16 +102,16 @@ mod tests {
 
     #[test]
     fn a_tenant_that_waits_for_the_broken_one_overtakes_nothing() {
-        let broken: Vec<Ended> = (0..50).map(|n| ended("hook", n * 100, n * 100 + 5000)).collect();
-        let waiting: Vec<Ended> = (0..50).map(|n| ended("crm", n * 100 + 50, n * 100 + 5100)).collect();
-        let free: Vec<Ended> = (0..50).map(|n| ended("crm", n * 100 + 50, n * 100 + 900)).collect();
+        let broken: Vec<Delivery> = (0..50).map(|n| ended("hook", n * 100, n * 100 + 5000)).collect();
+        let waiting: Vec<Delivery> = (0..50).map(|n| ended("crm", n * 100 + 50, n * 100 + 5100)).collect();
+        let free: Vec<Delivery> = (0..50).map(|n| ended("crm", n * 100 + 50, n * 100 + 900)).collect();
         assert_eq!(compare(&waiting, "crm", &broken).overtook, 0);
         assert_eq!(compare(&free, "crm", &broken).overtook, 50);
     }
 
     #[test]
     fn what_took_a_second_attempt_is_counted() {
-        let twice = Ended { attempts: 2, ..ended("crm", 1, 2) };
+        let twice = Delivery { attempts: 2, ..ended("crm", 1, 2) };
         assert_eq!(compare(&[twice], "crm", &[]), Order { of: 0, overtook: 0, deliveries: 1, repeated: 1 });
     }
 }

@@ -15,9 +15,9 @@ const LOCAL: [&str; 11] = [
 fn dependencies(arguments: &[&str]) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} {f}"]).args(arguments);
-    let output = cargo.current_dir(super::root()).output().unwrap();
+    let output = cargo.current_dir(super::root()).output().unwrap_or_else(|error| panic!("cargo tree: {error}"));
     assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
     let line = |line: &str| line.trim_end_matches(" (*)").replace(" (proc-macro)", "").trim().to_owned();
     text.lines().map(line).filter(|line| !line.is_empty() && !line.contains(OURS)).collect()
 }

@@ -20,7 +20,8 @@ use std::time::Duration;
 use acequia_core::config::SinkKind;
 use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{BatchMetrics, Reporting, SweepMetrics, Telemetry};
+use acequia_core::stall::{Stalls, Store};
+use acequia_lambda::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics};
 use acequia_testkit::{InMemoryLines, build};
 use document::Template;
 use serde_json::Value;
@@ -46,6 +47,28 @@ fn eventful_batch() -> BatchMetrics {
         attempts: 1,
         delivered_unrecorded: 1,
         latencies: vec![Duration::from_millis(1)],
+        stalls: stalls(),
+    }
+}
+
+/// Something waits for each store of ours.
+fn stalls() -> Stalls {
+    let mut stalls = Stalls::default();
+    for store in Store::ALL {
+        stalls.add(store, 1);
+    }
+    stalls
+}
+
+fn eventful_look() -> WatchMetrics {
+    WatchMetrics {
+        looked_at: 1,
+        watched_queues: 1,
+        dead_letters: 1,
+        dead_letter_queues: 1,
+        oldest_message: Duration::from_secs(1),
+        told: 1,
+        watch_failed: 1,
     }
 }
 
@@ -62,6 +85,8 @@ fn lines() -> Vec<Value> {
         telemetry.write(&QueueName::new(&stage, &tenant, role), build::start(), &eventful_batch());
     }
     telemetry.write_sweep(&stage, build::start(), &eventful_sweep());
+    telemetry.write_watch(&stage, build::start(), &eventful_look());
+    telemetry.write_stalls(&stage, ("router", Some(&tenant)), build::start(), &stalls());
     written.written().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

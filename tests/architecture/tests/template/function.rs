@@ -9,8 +9,18 @@ const ROLE: &str = "AWS::IAM::Role";
 const MANAGED: &str = "AWS::IAM::ManagedPolicy";
 
 /// Actions that know no resource, so that `*` is all there is (Service Authorization Reference).
-const WITHOUT_RESOURCE: &[&str] =
-    &["xray:PutTraceSegments", "xray:PutTelemetryRecords", "sqs:ListQueues", "cloudwatch:GetMetricData"];
+const WITHOUT_RESOURCE: &[&str] = &[
+    "cloudformation:DescribeStacks",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "lambda:GetAccountSettings",
+    "lambda:ListEventSourceMappings",
+    "ses:GetAccount",
+    "sqs:ListQueues",
+    "ssm:DescribeParameters",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
 
 /// A property of the function, or else what Globals says for all of them.
 pub(crate) fn setting<'a>(template: &'a Template, function: &Resource<'a>, path: &str) -> &'a Value {
