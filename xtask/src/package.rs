@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         fs::copy(programs.path("acequia"), out.join("acequia")).context("cannot copy acequia")?;
     }
     if !options.without_sbom {
-        report::step("list what is in it (CycloneDX)", || sbom::write(&out.join("sbom")))?;
+        report::step("list what is in it (CycloneDX)", || sbom::write(&out.join("sbom"), options.architecture))?;
     }
     write(&out.join("VERSION"), &format!("{version}\n"))?;
     write(&out.join("README.md"), &readme(&version, options.architecture))?;

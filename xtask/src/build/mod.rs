@@ -55,6 +55,14 @@ impl Architecture {
         }
     }
 
+    /// Rust's word.
+    pub(crate) fn target(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64-unknown-linux-gnu",
+            Self::Arm => "aarch64-unknown-linux-gnu",
+        }
+    }
+
     /// The architecture of this machine.
     pub(crate) fn host() -> Self {
         if cfg!(target_arch = "aarch64") { Self::Arm } else { Self::X86 }

@@ -11,9 +11,6 @@ use super::{Architecture, FUNCTIONS, Profile, Programs, is_newer};
 use crate::setup::Tools;
 use crate::{host, process, version};
 
-/// Rust's name of what arm64 functions are compiled for.
-const ARM_TARGET: &str = "aarch64-unknown-linux-gnu";
-
 /// Builds the functions with the bench: the same programs, since every feature is decided in the workspace's manifest.
 pub(crate) fn compile_with_bench() -> Result<()> {
     compile(Architecture::X86, &FUNCTIONS, &["acequia", "receiver", "bench"])
@@ -83,12 +80,13 @@ fn strip_all(architecture: Architecture, names: &[&str]) -> Result<()> {
 
 /// cargo-lambda would download the target by itself; whoever builds decides that.
 fn check_arm_target() -> Result<()> {
+    let target = Architecture::Arm.target();
     let sysroot = process::output(process::command("rustc").args(["--print", "sysroot"]), "rustc", "")?;
-    if Path::new(sysroot.trim()).join("lib/rustlib").join(ARM_TARGET).exists() || cfg!(target_arch = "aarch64") {
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(target).exists() || cfg!(target_arch = "aarch64") {
         return Ok(());
     }
     bail!(
-        "Rust's target for arm64 is not installed: run `rustup target add {ARM_TARGET}`, or deploy for x86_64 \
+        "Rust's target for arm64 is not installed: run `rustup target add {target}`, or deploy for x86_64 \
          (Architecture=x86_64, which is the default)"
     )
 }

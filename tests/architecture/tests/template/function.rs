@@ -133,7 +133,10 @@ pub(crate) fn policy_stays_in_its_stage(template: &Template) -> Vec<String> {
     for role in grants(template) {
         for resource in allowances(&role).into_iter().flat_map(|statement| alternatives(&statement["Resource"])) {
             let Some(arn) = text(resource) else { continue };
-            if services.iter().any(|service| arn.starts_with(service)) && !arn.contains("${Stage}") {
+            // A setting of the account belongs to no stage.
+            let is_staged =
+                services.iter().any(|service| arn.starts_with(service)) && !arn.contains(":servicesetting/");
+            if is_staged && !arn.contains("${Stage}") {
                 found.push(template.says(role.name, &format!("has ${{Stage}} in {arn}")));
             }
         }
