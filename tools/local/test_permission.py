@@ -38,22 +38,46 @@ class ManagedPolicies(Started):
         widened.send_message(QueueUrl=self.url("mine"), **send)
         self.refused("AccessDenied", widened.send_message, QueueUrl=self.url("other"), **send)
 
+    def test_what_the_doctor_asks_is_allowed_by_the_actions_and_resources_that_aws_names(self):
+        setting = "/ssm/parameter-store/high-throughput-enabled"
+        self.aws.iam.create_role(
+            RoleName="looked-at",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+        )
+        looked_at = f"arn:aws:iam::{ACCOUNT}:role/looked-at"
+        allowed = [
+            {"Effect": "Allow", "Action": "ssm:GetServiceSetting", "Resource": f"arn:aws:ssm:us-east-1:{ACCOUNT}:servicesetting{setting}"},
+            {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": f"arn:aws:iam::{ACCOUNT}:role/*"},
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+        policy = self.aws.iam.create_policy(PolicyName="doctor", PolicyDocument=document)["Policy"]["Arn"]
+        by = self.client_of(self.role(policy, "doctor"))
+        self.assertIn("SettingValue", by.ssm.get_service_setting(SettingId=setting)["ServiceSetting"])
+        other = "/ssm/parameter-store/default-parameter-tier"
+        self.refused("AccessDeniedException", by.ssm.get_service_setting, SettingId=other)
+        by.iam.simulate_principal_policy(PolicySourceArn=looked_at, ActionNames=["sqs:SendMessage"])
+        user = f"arn:aws:iam::{ACCOUNT}:user/somebody"
+        self.refused("AccessDenied", by.iam.simulate_principal_policy, PolicySourceArn=user, ActionNames=["sqs:SendMessage"])
+
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{ACCOUNT}/{name}"
 
-    def role(self, policy: str) -> str:
+    def role(self, policy: str, name: str = "somebody") -> str:
         root = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
         trust = json.dumps({"Version": "2012-10-17", "Statement": [root]})
-        arn = self.aws.iam.create_role(RoleName="somebody", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-        self.aws.iam.attach_role_policy(RoleName="somebody", PolicyArn=policy)
+        arn = self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        self.aws.iam.attach_role_policy(RoleName=name, PolicyArn=policy)
         return arn
 
     def assume(self, role: str, narrowed: dict | None = None):
+        return self.client_of(role, narrowed).sqs
+
+    def client_of(self, role: str, narrowed: dict | None = None) -> Client:
         policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [narrowed]})} if narrowed else {}
         made = self.aws.sts.assume_role(RoleArn=role, RoleSessionName="test", **policy)["Credentials"]
         client = Client(self.port, made["AccessKeyId"], made["SecretAccessKey"])
         client.options["aws_session_token"] = made["SessionToken"]
-        return client.sqs
+        return client
 
 
 if __name__ == "__main__":

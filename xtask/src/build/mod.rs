@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::{host, report, setup};
+use crate::{host, report, setup, version};
 pub(crate) use release::{compile_with_bench, symbols};
 
 /// How long a release build takes on two cores, as a step says it.
@@ -170,7 +170,10 @@ fn pack_local(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     let folder = host::scratch(if options.release { "build/release" } else { "build/quick" });
-    let packed = report::step("pack the functions", || pack::pack(&programs, architecture, &folder, None))?;
+    // As the programs say of themselves.
+    let version = if options.release { version::version()? } else { format!("{}-dev", env!("CARGO_PKG_VERSION")) };
+    let pack = || pack::pack(&programs, architecture, &folder, Some(&version));
+    let packed = report::step("pack the functions", pack)?;
     Ok(Built {
         acequia: programs.path("acequia"),
         receiver: programs.path("receiver"),

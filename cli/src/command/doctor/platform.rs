@@ -12,11 +12,11 @@ pub(super) const NOTIFICATIONS: &str = "notifications";
 pub(super) const STACKS: &str = "stacks";
 
 /// This command's version.
-pub(super) const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const OWN_VERSION: &str = acequia_core::version::VERSION;
 
 /// The command that makes or changes the platform's stack.
 pub(super) fn deploy(stage: &str) -> String {
-    format!("sam build && sam deploy --config-env {stage}")
+    format!("cargo xtask deploy --config-env {stage}")
 }
 
 /// Whether the platform is there. `early` says that it need not be yet.
@@ -202,10 +202,7 @@ mod tests {
         assert_eq!(platform(true, false, "dev", "eu-west-1").verdict, Verdict::Ok);
         assert_eq!(platform(false, true, "dev", "eu-west-1").verdict, Verdict::Ok);
         let line = platform(false, false, "dev", "eu-west-1");
-        assert_eq!(
-            (line.verdict, line.mend.as_deref()),
-            (Verdict::Fail, Some("sam build && sam deploy --config-env dev"))
-        );
+        assert_eq!((line.verdict, line.mend.as_deref()), (Verdict::Fail, Some("cargo xtask deploy --config-env dev")));
     }
 
     #[test]
@@ -214,8 +211,8 @@ mod tests {
             (Some("0.2.0"), "0.2.0", Verdict::Ok, None),
             (Some("0.2.0+abc"), "0.2.0", Verdict::Ok, None),
             (Some("0.10.0"), "0.9.9", Verdict::Warn, Some("cargo install --locked --path cli")),
-            (Some("0.1.0"), "0.2.0", Verdict::Warn, Some("sam build && sam deploy --config-env dev")),
-            (Some("mine"), "0.2.0", Verdict::Warn, Some("sam build && sam deploy --config-env dev")),
+            (Some("0.1.0"), "0.2.0", Verdict::Warn, Some("cargo xtask deploy --config-env dev")),
+            (Some("mine"), "0.2.0", Verdict::Warn, Some("cargo xtask deploy --config-env dev")),
             (None, "0.2.0", Verdict::Skipped, None),
         ] {
             let line = version(there, own, "dev");

@@ -175,7 +175,16 @@ fn narrowed(statements: &[Json]) -> Aws {
 
 fn only(needs: &[Need]) -> Aws {
     let stage = &world().environment.stage;
-    let mut statements: Vec<Json> = needs.iter().map(|need| need.statement("Allow", stage)).collect();
+    // One statement for each resource: a session policy has 2,048 characters at the most.
+    let mut by_resource: BTreeMap<String, Json> = BTreeMap::new();
+    for need in needs {
+        let statement = need.statement("Allow", stage);
+        let known = by_resource
+            .entry(statement["Resource"].to_string())
+            .or_insert_with(|| json!({"Effect": "Allow", "Resource": statement["Resource"], "Action": []}));
+        known["Action"].as_array_mut().unwrap().push(statement["Action"].clone());
+    }
+    let mut statements: Vec<Json> = by_resource.into_values().collect();
     // A policy has a statement, and this allows nothing that a command does.
     statements.push(json!({"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}));
     narrowed(&statements)
