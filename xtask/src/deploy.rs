@@ -1,6 +1,6 @@
 //! `cargo xtask deploy`: builds the functions for AWS, packs them and runs `sam deploy` for one environment of `samconfig.toml`.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::samconfig::Environment;
 use crate::setup::{self, Tools};
@@ -89,7 +89,8 @@ fn stands(environment: &Environment, options: &Options) -> Result<bool> {
     if let Some(profile) = &options.profile {
         command.env("AWS_PROFILE", profile);
     }
-    let status = process::output(&mut command, "asking CloudFormation for the stack", "")?;
+    let status = process::output(&mut command, "asking CloudFormation for the stack", "")
+        .context("the account cannot be asked: name it by --profile, or by the variables of the AWS CLI")?;
     judge(&environment.stack, status.trim())
 }
 
