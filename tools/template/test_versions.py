@@ -19,6 +19,7 @@ OTHERS = {
     "LinkDomain": "confirm.example.org",
     "LinkCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
     "NotificationEmail": "ops@example.org",
+    "Version": "1.2.3-0123456789ab",
 }
 # What goes only together with another.
 COMPANIONS = {"LinkDomain": "LinkCertificateArn", "LinkCertificateArn": "LinkDomain"}
