@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         return consent(options);
     }
     println!(
-        "This takes 6 minutes the first time and 2 after that, on two cores. It installs tools into .venv and builds the functions (5 min, \
+        "This takes up to 11 minutes the first time and 2 after that, on two cores. It installs tools into .venv and builds the functions (4 to 8 min, \
          once), deploys\nthem on a local AWS (20 s), sends events to three tenants while one of their endpoints is broken (70 s), and proves \
          what became of each.\n"
     );
