@@ -1,7 +1,8 @@
 //! Programs for here: by cargo's profile `dev`, whose dependencies the unit tests have compiled already.
 //!
 //! The package `features` is built with them: it asks for what only tests ask of the dependencies, so that both resolve alike
-//! (tests/architecture proves it).
+//! (tests/architecture proves it). So does the feature of `acequia-aws` that lets its tests have the local AWS: without it the tests would
+//! compile the adapters, the functions and the command once more.
 
 use std::fs;
 
@@ -11,8 +12,8 @@ use super::{Architecture, FUNCTIONS, Profile, Programs, is_newer};
 use crate::test::plan;
 use crate::{host, process};
 
-/// The packages beside the functions; `features` makes no program.
-const MORE: [&str; 3] = ["acequia", "receiver", "features"];
+/// The packages beside the functions; the last two make no program.
+const MORE: [&str; 4] = ["acequia", "receiver", "features", "acequia-aws"];
 
 /// Compiles them all by one run of cargo, and strips what changed.
 pub(super) fn compile() -> Result<()> {
@@ -20,6 +21,7 @@ pub(super) fn compile() -> Result<()> {
     for name in FUNCTIONS.into_iter().chain(MORE) {
         cargo.args(["--package", name]);
     }
+    cargo.args(["--features", "acequia-aws/emulator"]);
     process::run(&mut cargo, "the build")?;
     let programs = Programs::of(Profile::Quick, Architecture::host());
     for name in FUNCTIONS.into_iter().chain(["acequia", "receiver"]) {

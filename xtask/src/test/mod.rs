@@ -21,7 +21,7 @@ use crate::report::Step;
 use crate::setup::{self, Tools};
 use crate::stack::TenantStack;
 use crate::{build, chromium, consent, emulator, host, lint};
-use plan::Plan;
+use plan::{Plan, Suite};
 
 /// Options of the tests.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,6 +44,10 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 /// How many people sign in the scenario of double opt-in, and how many in a second.
 const PEOPLE: u32 = 1000;
 const SIGNATURES_PER_SECOND: u32 = 100;
+
+/// The tools with tests of their own.
+const TOOLS: [(Tools, &str); 3] =
+    [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam"), (Tools::Sam, "tools/template")];
 
 /// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps order.
 const TENANTS: [TenantStack; 4] = [
@@ -101,12 +105,17 @@ fn static_checks(plan: &mut Plan) -> Result<()> {
 
 fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     static_checks(plan)?;
-    for (tools, folder) in [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam"), (Tools::Sam, "tools/template")] {
-        let mut python = plan::at_root(process::command(tools.program("python")));
-        python.args(["-m", "unittest", "discover", "--start-directory", folder, "--pattern", "test_*.py"]);
-        plan.unittest(&format!("tests of {folder}"), python)?;
+    // These wait for processes and for the local AWS more than they work, and the build has nothing to wait for.
+    let (suites, built) = std::thread::scope(|scope| {
+        let suites = scope.spawn(|| TOOLS.map(|(tools, folder)| suite(tools, folder)));
+        let built = build::build(options.build);
+        (suites.join(), built)
+    });
+    let Ok(suites) = suites else { bail!("the tests of the tools panicked") };
+    for suite in suites {
+        plan.add(suite?);
     }
-    let built = build::build(options.build)?;
+    let built = built?;
     plan.condition("a package, and a second deployment, as the stage dev", dist::check)?;
     let tenants: Vec<TenantStack> = TENANTS.into_iter().chain([consent::STACK]).collect();
     let local = Local::up(&built, &tenants, None, false)?;
@@ -118,6 +127,13 @@ fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
         consent::run(&local, PEOPLE, SIGNATURES_PER_SECOND, |_| ())
     })?;
     plan.condition("nothing is left on the way", || left_over(&local))
+}
+
+/// The tests of the tools in one folder, by the Python that they run with.
+fn suite(tools: Tools, folder: &str) -> Result<Suite> {
+    let mut python = plan::at_root(process::command(tools.program("python")));
+    python.args(["-m", "unittest", "discover", "--start-directory", folder, "--pattern", "test_*.py"]);
+    Suite::unittest(&format!("tests of {folder}"), python)
 }
 
 /// The end-to-end tests alone. `--workspace` although one package is tested: alone it would resolve other features, and compile the SDK again.

@@ -30,6 +30,32 @@ pub(crate) fn at_root(mut command: Command) -> Command {
     command
 }
 
+/// What one suite of tests came to.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    name: String,
+    lines: Vec<String>,
+    counts: [u64; 3],
+    succeeded: bool,
+}
+
+impl Suite {
+    /// Runs tests that report as Python's unittest does.
+    pub(crate) fn unittest(name: &str, mut command: Command) -> Result<Self> {
+        let (mut ran, mut bad, mut skipped) = (0, 0, 0);
+        let mut lines = Vec::new();
+        let succeeded = process::run_watched(&mut command, |line| {
+            lines.push(line.to_owned());
+            ran += unittest_ran(line).unwrap_or(0);
+            bad += unittest_counted(line, &["failures", "errors", "unexpected successes"]);
+            skipped += unittest_counted(line, &["skipped"]);
+        })?;
+        // A class that is skipped as a whole is counted as skipped, and not as run.
+        let counts = [u64::saturating_sub(ran, bad + skipped), bad, skipped];
+        Ok(Self { name: name.to_owned(), lines, counts, succeeded: succeeded && ran + skipped > 0 })
+    }
+}
+
 impl Plan {
     /// Runs a check that passes or fails as a whole.
     pub(crate) fn check(&mut self, name: &str, mut command: impl std::borrow::BorrowMut<Command>) -> Result<()> {
@@ -83,20 +109,19 @@ impl Plan {
         Ok(())
     }
 
+    /// Takes up what tests came to that ran beside something else.
+    pub(crate) fn add(&mut self, suite: Suite) {
+        println!("==> {} (beside the build)", suite.name);
+        suite.lines.iter().for_each(|line| println!("{line}"));
+        self.count(&suite.name, suite.counts, suite.succeeded);
+    }
+
     /// Runs tests that report as Python's unittest does.
-    pub(crate) fn unittest(&mut self, name: &str, mut command: Command) -> Result<()> {
-        let mut ran = 0;
-        let mut bad = 0;
-        let mut skipped = 0;
+    pub(crate) fn unittest(&mut self, name: &str, command: Command) -> Result<()> {
         let step = Step::begin(name);
-        let succeeded = process::run_watched(&mut command, |line| {
-            println!("{line}");
-            ran += unittest_ran(line).unwrap_or(0);
-            bad += unittest_counted(line, &["failures", "errors", "unexpected successes"]);
-            skipped += unittest_counted(line, &["skipped"]);
-        })?;
-        // A class that is skipped as a whole is counted as skipped, and not as run.
-        self.count(name, [ran.saturating_sub(bad + skipped), bad, skipped], succeeded && ran + skipped > 0);
+        let suite = Suite::unittest(name, command)?;
+        suite.lines.iter().for_each(|line| println!("{line}"));
+        self.count(name, suite.counts, suite.succeeded);
         step.end();
         Ok(())
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a test that cannot read the tree fails")]
 
 mod features;
+mod untested;
 
 use std::collections::BTreeMap;
 use std::fs;
