@@ -35,6 +35,16 @@ Nothing is changed. Each check ends in one of:
   skipped  it was not seen: the line says which permission is missing
 Below what is not well stands the command that mends it; words in capitals are yours to say.";
 
+const TRIED: &str = "\
+What would be sent is made by the code of the functions. Secrets are not read: where one would stand, it says (secret NAME).
+Of an event that needs consent, it shows the mail that asks and what goes out once consent is given.
+
+With --output json, one object per event and line:
+  {\"event\": \"SOURCE|ID\" or null, \"taken\": [SINK], \"filtered\": [{\"sink\", \"clause\"}],
+   \"problem\": {\"reason\", \"detail\"} or null, \"consent\": {\"list\", \"asks\"} or null, \"deliveries\": [...]}
+
+The exit code is 3 where an event, or a delivery of one, would be quarantined.";
+
 const GLOBAL: &str = "Options of every command";
 
 /// The operator's command of Acequia: tenants, secrets, events, and what became of them.
@@ -130,6 +140,8 @@ pub(crate) enum TenantCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Say which sinks of a file would take which events, why others would not, and what would be sent; no call to AWS is made
+    Try(TryArgs),
     /// Write a tenant's file as the next version of its configuration
     Apply(ApplyArgs),
     /// Show a tenant's configuration. Values of headers are hidden
@@ -151,6 +163,16 @@ pub(crate) enum TenantCommand {
     Pause(SwitchArgs),
     /// Deliver to a sink again that was paused, or whose endpoint was disabled or has an open circuit
     Resume(SwitchArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = TRIED)]
+pub(crate) struct TryArgs {
+    /// The tenant's TOML file
+    pub(crate) file: PathBuf,
+    /// One event as JSON, or one per line (NDJSON); - or nothing is stdin
+    #[arg(value_name = "EVENTS")]
+    pub(crate) events: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

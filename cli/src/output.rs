@@ -30,6 +30,12 @@ impl Report {
         Self { json: serde_json::to_string_pretty(json).unwrap_or_default(), text: text.into(), exit: Exit::Ok }
     }
 
+    /// A report of many things, in JSON one per line.
+    pub(crate) fn lines(json: &[impl Serialize], text: impl Into<String>) -> Self {
+        let lines: Vec<String> = json.iter().map(|line| serde_json::to_string(line).unwrap_or_default()).collect();
+        Self { json: lines.join("\n"), text: text.into(), exit: Exit::Ok }
+    }
+
     /// The same, with another end than success.
     pub(crate) fn ending(self, exit: Exit) -> Self {
         Self { exit, ..self }

@@ -10,6 +10,7 @@ const COMMANDS: [&str; 29] = [
     "",
     "tenant",
     "tenant validate",
+    "tenant try",
     "tenant apply",
     "tenant show",
     "tenant list",

@@ -49,4 +49,16 @@ impl Acequia {
         let input = lines.join("\n") + "\n";
         self.run(&["send", tenant, "--file", "-", "--no-validate", "--rate", &rate], &input).map(drop)
     }
+
+    /// What a tenant's file would do with lines of input, one answer each. Lines that are no events are among them.
+    pub(crate) fn try_out(&self, file: &Path, lines: &[String]) -> Result<Vec<Json>> {
+        let mut command = process::command(&self.program);
+        let arguments = ["--output", "json", "tenant", "try", &file.to_string_lossy(), "-"].map(str::to_owned);
+        command.args(&arguments).env_clear().envs(emulator::variables(&self.endpoint));
+        let what = format!("acequia {}", arguments.join(" "));
+        let text = process::output_ending(&mut command, &what, &lines.join("\n"), &[0, 3])?;
+        text.lines()
+            .map(|line| serde_json::from_str(line).with_context(|| format!("{what} did not print JSON")))
+            .collect()
+    }
 }

@@ -167,6 +167,11 @@ pub(crate) fn run_logged(command: &mut Command, what: &str, log: &Path) -> Resul
 
 /// Runs a command to its end and gives its output, with `input` on its standard input.
 pub(crate) fn output(command: &mut Command, what: &str, input: &str) -> Result<String> {
+    output_ending(command, what, input, &[0])
+}
+
+/// The same, where it may end with one of these exit codes.
+pub(crate) fn output_ending(command: &mut Command, what: &str, input: &str, codes: &[i32]) -> Result<String> {
     use std::io::Write as _;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut stdin = child.stdin.take().context("the child's input is not piped")?;
@@ -175,7 +180,7 @@ pub(crate) fn output(command: &mut Command, what: &str, input: &str) -> Result<S
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output()?;
     let _ = writer.join();
-    if !output.status.success() {
+    if !output.status.code().is_some_and(|code| codes.contains(&code)) {
         let all = [output.stderr, output.stdout].concat();
         bail!("{what} failed ({}): {}", output.status, String::from_utf8_lossy(&all).trim());
     }

@@ -35,9 +35,9 @@ struct Sent {
 
 /// One event, and the line on which it begins.
 #[derive(Debug, PartialEq, Eq)]
-struct Line<'a> {
-    number: usize,
-    body: &'a str,
+pub(super) struct Line<'a> {
+    pub(super) number: usize,
+    pub(super) body: &'a str,
 }
 
 pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Report, Failure> {
@@ -95,7 +95,7 @@ fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
     Outgoing { group: Some(group), deduplication: Some(id::digest(body.as_bytes())), ..plain }
 }
 
-fn read(source: Option<&Path>) -> Result<String, Failure> {
+pub(super) fn read(source: Option<&Path>) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let (name, read) = match source.filter(|path| path.as_os_str() != "-") {
         None => ("stdin".to_owned(), std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())),
@@ -110,7 +110,7 @@ fn read(source: Option<&Path>) -> Result<String, Failure> {
 }
 
 /// One event over several lines, or one event per line.
-fn split(text: &str) -> Vec<Line<'_>> {
+pub(super) fn split(text: &str) -> Vec<Line<'_>> {
     let whole = text.trim();
     if whole.contains('\n') && serde_json::from_str::<serde::de::IgnoredAny>(whole).is_ok() {
         let before = text.len() - text.trim_start().len();

@@ -20,6 +20,7 @@ mod nesting;
 pub mod order;
 pub mod outcome;
 pub mod parking;
+pub mod pattern;
 pub mod port;
 pub mod proca;
 pub mod queue;

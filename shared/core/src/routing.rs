@@ -1,24 +1,14 @@
-//! Which of a tenant's sinks take an event: by its type, and by an event pattern over the whole event.
-//!
-//! Patterns have `EventBridge`'s syntax and run as one automaton (the quamina crate), in one pass for all sinks of a tenant.
+//! Which of a tenant's sinks take an event: by its type, and by an event pattern over the whole event ([`crate::pattern`]).
 
 use std::fmt;
 use std::str::FromStr;
 
-use quamina::{Quamina, QuaminaBuilder};
+use serde_json::value::RawValue;
 
 use crate::envelope::Envelope;
 use crate::id::SinkId;
 use crate::outcome::Cause;
-
-/// How much of a pattern is taken: far above what a filter needs, far below what could hurt the router.
-const MAX_PATTERN_DEPTH: usize = 16;
-const MAX_PATTERN_FIELDS: usize = 64;
-const MAX_PATTERN_STATES: usize = 256;
-/// Memory of one field's automaton, in bytes.
-const MAX_PATTERN_ARENA: usize = 1024 * 1024;
-/// The longest pattern, in bytes of JSON.
-pub const MAX_PATTERN_BYTES: usize = 16 * 1024;
+use crate::pattern::{Pattern, PatternError, Reader, Seen, Steps};
 
 /// Which types of events a sink takes: one type exactly, or all that begin with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,82 +69,103 @@ pub struct Routing {
     pub filtered: Vec<SinkId>,
 }
 
-/// The compiled rules of all of a tenant's sinks.
-pub struct Routes {
-    sinks: Vec<Route>,
-    patterns: Quamina<usize>,
+/// What one sink says of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict<'r> {
+    /// The sink.
+    pub sink: &'r SinkId,
+    /// The first clause of its rules that the event does not meet; nothing where the sink takes it.
+    pub clause: Option<Clause<'r>>,
 }
 
+/// A part of a sink's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause<'r> {
+    /// Its `types`.
+    Types,
+    /// A field of its `pattern`, as the way to it with dots.
+    Pattern(&'r str),
+}
+
+/// The clause as its place in the sink's configuration: `types`, or `pattern.data.country`.
+impl fmt::Display for Clause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Types => f.write_str("types"),
+            Self::Pattern(field) => write!(f, "pattern.{field}"),
+        }
+    }
+}
+
+/// The compiled rules of all of a tenant's sinks.
+#[derive(Debug, Default)]
+pub struct Routes {
+    sinks: Vec<Route>,
+    reader: Reader,
+}
+
+#[derive(Debug)]
 struct Route {
     sink: SinkId,
     types: Vec<TypeRule>,
-    has_pattern: bool,
-}
-
-impl fmt::Debug for Routes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Routes").field("sinks", &self.sinks.len()).finish_non_exhaustive()
-    }
+    pattern: Option<Pattern>,
 }
 
 impl Routes {
-    /// No rules yet.
-    ///
-    /// # Errors
-    /// When the matcher cannot be built.
-    pub fn new() -> Result<Self, String> {
-        let patterns = QuaminaBuilder::new()
-            .with_max_pattern_depth(MAX_PATTERN_DEPTH)
-            .with_max_fields_per_pattern(MAX_PATTERN_FIELDS)
-            .with_max_states_per_pattern(MAX_PATTERN_STATES)
-            .with_arena_byte_budget(MAX_PATTERN_ARENA)
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { sinks: Vec::new(), patterns })
-    }
-
     /// Adds the rules of one sink; `pattern` is JSON.
     ///
     /// # Errors
-    /// When the pattern is empty, malformed or too complex.
-    pub fn add(&mut self, sink: SinkId, types: Vec<TypeRule>, pattern: Option<&str>) -> Result<(), String> {
-        if let Some(pattern) = pattern {
-            if pattern.len() > MAX_PATTERN_BYTES {
-                return Err(format!(
-                    "the pattern has {} bytes as JSON; at most {MAX_PATTERN_BYTES} are taken",
-                    pattern.len()
-                ));
-            }
-            if pattern == "{}" {
-                return Err("the pattern is empty and would take every event: leave it out to say that".to_owned());
-            }
-            self.patterns.add_pattern(self.sinks.len(), pattern).map_err(|error| error.to_string())?;
-        }
-        self.sinks.push(Route { sink, types, has_pattern: pattern.is_some() });
+    /// What is wrong with the pattern, and where.
+    pub fn add(&mut self, sink: SinkId, types: Vec<TypeRule>, pattern: Option<&str>) -> Result<(), PatternError> {
+        let pattern = pattern.map(|json| Pattern::compile(json, &mut self.reader)).transpose()?;
+        self.sinks.push(Route { sink, types, pattern });
         Ok(())
     }
 
     /// Finds the sinks that take an event.
     ///
     /// # Errors
-    /// [`Cause::MatchFailed`] when matching itself fails: then no sink takes it (it fails closed).
+    /// As [`Self::judge`].
     pub fn route(&self, envelope: &Envelope) -> Result<Routing, Cause> {
-        let matched = if self.sinks.iter().any(|route| route.has_pattern) {
-            // The matcher's own text may quote the event, so it is not passed on.
-            self.patterns
-                .matches_for_event(envelope.body.as_bytes())
-                .map_err(|_| Cause::MatchFailed("the event matcher could not read the event".to_owned()))?
-        } else {
-            Vec::new()
-        };
         let mut routing = Routing::default();
-        for (index, route) in self.sinks.iter().enumerate() {
-            let typed = route.types.iter().any(|rule| rule.takes(&envelope.kind));
-            let taken = typed && (!route.has_pattern || matched.contains(&index));
-            let side = if taken { &mut routing.taken } else { &mut routing.filtered };
-            side.push(route.sink.clone());
+        for Verdict { sink, clause } in self.judge(envelope)? {
+            let side = if clause.is_none() { &mut routing.taken } else { &mut routing.filtered };
+            side.push(sink.clone());
         }
         Ok(routing)
+    }
+
+    /// Judges an event for each sink by itself, in the order of the configuration.
+    ///
+    /// # Errors
+    /// [`Cause::MatchFailed`] when the event cannot be read: then no sink takes it (it fails closed).
+    pub fn judge(&self, envelope: &Envelope) -> Result<Vec<Verdict<'_>>, Cause> {
+        let asks = self.sinks.iter().any(|route| route.pattern.is_some() && route.takes_type(&envelope.kind));
+        // The reader's own text may quote the event, so it is not passed on.
+        let unreadable = |_| Cause::MatchFailed("the event matcher could not read the event".to_owned());
+        let event = if asks {
+            let raw: &RawValue = serde_json::from_str(&envelope.body).map_err(unreadable)?;
+            Some(self.reader.read(raw).map_err(unreadable)?)
+        } else {
+            None
+        };
+        Ok(self.sinks.iter().map(|route| route.judge(&envelope.kind, event.as_ref())).collect())
+    }
+}
+
+impl Route {
+    fn takes_type(&self, kind: &str) -> bool {
+        self.types.iter().any(|rule| rule.takes(kind))
+    }
+
+    /// `event` is there wherever a sink that takes its type has a pattern.
+    fn judge(&self, kind: &str, event: Option<&Seen<'_>>) -> Verdict<'_> {
+        let clause = match (&self.pattern, event) {
+            _ if !self.takes_type(kind) => Some(Clause::Types),
+            (Some(pattern), Some(event)) => pattern.judge(event, &mut Steps::default()).err().map(Clause::Pattern),
+            _ => None,
+        };
+        Verdict { sink: &self.sink, clause }
     }
 }
 
@@ -168,7 +179,7 @@ mod tests {
     }
 
     fn takes(types: &str, pattern: Option<&str>, event: &Envelope) -> bool {
-        let mut routes = Routes::new().unwrap();
+        let mut routes = Routes::default();
         routes.add("s".parse().unwrap(), vec![types.parse().unwrap()], pattern).unwrap();
         !routes.route(event).unwrap().taken.is_empty()
     }
@@ -207,21 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_empty_malformed_or_too_complex_is_refused() {
-        let mut routes = Routes::new().unwrap();
-        let deep = format!("{}[1]{}", r#"{"a":"#.repeat(20), "}".repeat(20));
-        let long = format!(r#"{{"a":["{}"]}}"#, "x".repeat(MAX_PATTERN_BYTES));
-        for bad in ["{}", "{", "[]", r#"{"a":"FR"}"#, r#"{"a":[{"prefix":1}]}"#, &deep, &long] {
-            assert!(routes.add("s".parse().unwrap(), vec![TypeRule::Any], Some(bad)).is_err(), "{bad:.60} was taken");
-        }
-    }
-
-    #[test]
     fn sinks_that_do_not_take_an_event_are_told_apart_from_those_that_do() {
-        let mut routes = Routes::new().unwrap();
+        let mut routes = Routes::default();
         routes.add("all".parse().unwrap(), vec![TypeRule::Any], None).unwrap();
         routes.add("none".parse().unwrap(), vec!["x".parse().unwrap()], None).unwrap();
         let routing = routes.route(&envelope("t", "{}")).unwrap();
         assert_eq!((routing.taken.len(), routing.filtered.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_sink_that_does_not_take_an_event_names_the_clause() {
+        let mut routes = Routes::default();
+        routes.add("typed".parse().unwrap(), vec!["x".parse().unwrap()], None).unwrap();
+        let pattern = r#"{"type":["t"],"data":{"country":["FR"],"amount":[{"numeric":[">",10]}]}}"#;
+        routes.add("narrow".parse().unwrap(), vec![TypeRule::Any], Some(pattern)).unwrap();
+        let clauses = |event: &Envelope| -> Vec<String> {
+            let verdicts = routes.judge(event).unwrap();
+            verdicts.iter().map(|verdict| verdict.clause.map(|clause| clause.to_string()).unwrap_or_default()).collect()
+        };
+        assert_eq!(clauses(&envelope("t", r#"{"country":"FR","amount":20}"#)), ["types", ""]);
+        assert_eq!(clauses(&envelope("t", r#"{"country":"DE","amount":20}"#)), ["types", "pattern.data.country"]);
+        assert_eq!(clauses(&envelope("t", r#"{"country":"FR"}"#)), ["types", "pattern.data.amount"]);
+        assert_eq!(clauses(&envelope("u", r#"{"country":"FR"}"#)), ["types", "pattern.type"]);
     }
 }

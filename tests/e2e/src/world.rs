@@ -57,8 +57,7 @@ impl World {
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
         for tenant in ["alder", "birch", "aspen", "rowan"] {
-            let file = world.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
-            let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &world.environment.receiver);
+            let text = world.document(tenant);
             let endpoints: Vec<String> = text
                 .lines()
                 .filter_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"')?.rsplit('/').next())
@@ -77,6 +76,12 @@ impl World {
             world.acequia(&["tenant", "apply", applied.path().to_str().unwrap(), "--yes"], "");
         }
         world
+    }
+
+    /// The file of a tenant, as it is applied.
+    pub fn document(&self, tenant: &str) -> String {
+        let file = self.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
+        std::fs::read_to_string(file).unwrap().replace("http://receiver", &self.environment.receiver)
     }
 
     fn put_secret(&self, tenant: &str, name: &str, value: &str) {

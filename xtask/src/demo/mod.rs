@@ -9,6 +9,7 @@
 
 mod event;
 mod figures;
+mod foretold;
 mod order;
 mod phase;
 mod proof;

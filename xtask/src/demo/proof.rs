@@ -12,7 +12,7 @@ use super::figures::{self, Arrived, Tally};
 use super::order::{self, Order};
 use super::phase::Phase;
 use super::tenant::{BROKEN, SINKS, STACKS, Sink};
-use super::{Phases, Redrive, late};
+use super::{Phases, Redrive, foretold, late};
 use crate::local::Local;
 use crate::report::Check;
 use crate::{host, queue, report};
@@ -167,6 +167,9 @@ pub(super) fn judge(local: &Local, account: &Account, phases: &Phases, redrive: 
             redrive.before, redrive.after
         ),
     });
+    let arrived = figures::arrived(local, &SINKS)?;
+    let distinct = |endpoint: &str| arrived.get(endpoint).map(|arrived| arrived.distinct).unwrap_or_default();
+    checks.push(foretold::check(&foretold::count(local, phases)?, distinct));
     let routed = |phase: &Phase| phase.tallies.values().map(|tally| tally.events).sum::<u64>();
     let unmatched: u64 = account.unmatched.values().sum();
     checks.push(Check {

@@ -119,6 +119,11 @@ pub(super) fn configure(local: &Local) -> Result<()> {
     Ok(())
 }
 
+/// The file that was applied for a tenant.
+pub(super) fn applied(tenant: &str) -> PathBuf {
+    host::scratch(&format!("tenants/{tenant}.toml"))
+}
+
 fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
     let example = host::path(&format!("examples/tenants/{tenant}.toml"));
     let text = fs::read_to_string(&example).with_context(|| format!("cannot read {}", example.display()))?;
@@ -143,7 +148,7 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
             sink.insert("breaker".to_owned(), false.into());
         }
     }
-    let file = host::scratch(&format!("tenants/{tenant}.toml"));
+    let file = applied(tenant);
     fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;
     fs::write(&file, document.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)

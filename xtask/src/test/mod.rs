@@ -113,7 +113,7 @@ fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     });
     let Ok(suites) = suites else { bail!("the tests of the tools panicked") };
     for suite in suites {
-        plan.add(suite?);
+        plan.add(&suite?);
     }
     let built = built?;
     plan.condition("a package, and a second deployment, as the stage dev", dist::check)?;

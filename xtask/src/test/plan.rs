@@ -110,7 +110,7 @@ impl Plan {
     }
 
     /// Takes up what tests came to that ran beside something else.
-    pub(crate) fn add(&mut self, suite: Suite) {
+    pub(crate) fn add(&mut self, suite: &Suite) {
         println!("==> {} (beside the build)", suite.name);
         suite.lines.iter().for_each(|line| println!("{line}"));
         self.count(&suite.name, suite.counts, suite.succeeded);

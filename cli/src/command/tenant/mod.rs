@@ -5,9 +5,11 @@ mod history;
 mod pause;
 mod resume;
 mod show;
+mod trial;
 mod validate;
 
 use acequia_core::egress::Egress;
+use acequia_core::id::Stage;
 
 pub(super) use self::apply::keep_paused;
 use crate::args::TenantCommand;
@@ -18,11 +20,13 @@ use crate::output::Report;
 /// Runs one of them. AWS is asked for only where it is needed.
 pub(super) async fn run(
     command: &TenantCommand,
+    stage: &Stage,
     egress: Egress,
     context: impl AsyncFnOnce() -> Context,
 ) -> Result<Report, Failure> {
     match command {
         TenantCommand::Validate { files } => Ok(validate::run(files, egress)),
+        TenantCommand::Try(arguments) => trial::run(arguments, stage, egress).await,
         TenantCommand::Apply(arguments) => apply::run(context, arguments, egress).await,
         TenantCommand::Show { tenant, version } => show::one(&context().await, tenant, *version).await,
         TenantCommand::List => show::list(&context().await).await,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::consent::{ConsentSettings, validate_consent};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
@@ -77,7 +79,7 @@ impl Tenant {
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
-        let mut routes = Routes::new().map_err(|error| findings.report("sinks", error)).ok();
+        let mut routes = Routes::default();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
         let mut sinks = Vec::with_capacity(raw.sinks.len());
         for (index, raw_sink) in raw.sinks.iter().enumerate() {
@@ -97,15 +99,18 @@ impl Tenant {
                     format!("{:?} is also the id of sinks[{first}]: ids are unique", sink.id.as_str()),
                 );
             }
-            let pattern = raw_sink.pattern.as_ref().map(ToString::to_string);
-            if let Some(routes) = &mut routes
-                && let Err(problem) = routes.add(sink.id.clone(), sink.types.clone(), pattern.as_deref())
-            {
-                findings.report(format!("{path}.pattern"), problem);
+            // JSON in a text can say what TOML cannot: null.
+            let pattern = raw_sink.pattern.as_ref().map(|pattern| match pattern {
+                Json::String(text) => text.clone(),
+                table => table.to_string(),
+            });
+            if let Err(error) = routes.add(sink.id.clone(), sink.types.clone(), pattern.as_deref()) {
+                let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
+                findings.report(format!("{path}.pattern{place}"), error.problem);
             }
             sinks.push(Arc::new(sink));
         }
-        let tenant = id.zip(routes).map(|(id, routes)| Self {
+        let tenant = id.map(|id| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
             auto_redrive,
@@ -220,7 +225,7 @@ mod tests {
             ("x-team = \"red\"", "webhook-id = \"red\"", "sinks[0].headers.webhook-id", "set by Acequia"),
             ("x-team = \"red\"", "Content-Length = \"1\"", "sinks[0].headers.Content-Length", "set by Acequia"),
             ("x-team = \"red\"", "x-team = \"a\\r\\nb\"", "sinks[0].headers.x-team", "value"),
-            ("country = [\"FR\"]", "country = \"FR\"", "sinks[0].pattern", "pattern"),
+            ("country = [\"FR\"]", "country = \"FR\"", "sinks[0].pattern.data.country", "list of matchers"),
             ("types = [\"action.signed\"]", "types = []", "sinks[1].types", "one at least"),
             ("types = [\"action.signed\"]", "types = [\"a*\"]", "sinks[1].types[0]", "prefix"),
             ("{{ data.name }}", "{{ data. }}", "sinks[1].text", "does not compile"),

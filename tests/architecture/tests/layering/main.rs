@@ -43,7 +43,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "cli",
-        may_use: &["acequia-core", "acequia-aws"],
+        // What `tenant try` shows is made by the functions' own code.
+        may_use: &["acequia-core", "acequia-aws", "email", "forward", "webhook"],
         may_test_with: &["acequia-testkit"],
         refuses: &["lambda_", "aws_lambda"],
     },

@@ -33,10 +33,7 @@ fn sources_without_tests(package: &Path, manifest: &Table) -> Vec<PathBuf> {
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let of_entry = |path: PathBuf| match path.is_dir() {
-        true => rust_files(&path),
-        false => vec![path],
-    };
+    let of_entry = |path: PathBuf| if path.is_dir() { rust_files(&path) } else { vec![path] };
     let all = entries(folder).into_iter().flat_map(of_entry);
     all.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }

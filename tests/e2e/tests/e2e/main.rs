@@ -15,5 +15,6 @@ mod parking;
 mod permission;
 mod policy;
 mod secrecy;
+mod trial;
 mod watch;
 mod webhook;

@@ -70,6 +70,7 @@ impl Stage {
         let (file, sample) = (self.path(&format!("rowan-{turn}.toml")), self.path("event.json"));
         let rest = match command {
             "tenant validate" => file.clone(),
+            "tenant try" => format!("{file} {sample}"),
             "tenant apply" => format!("{file} --yes"),
             "tenant show" | "tenant history" => "rowan".to_owned(),
             "tenant list" => String::new(),
