@@ -123,7 +123,13 @@ pub(super) fn split(text: &str) -> Vec<Line<'_>> {
 fn validate(tenant: &TenantId, lines: &[Line<'_>]) -> Result<(), Failure> {
     let now = SystemClock.now();
     let check = |line: &Line<'_>| {
-        Envelope::parse(tenant, now, line.body.as_bytes()).err().map(|error| format!("line {}: {error}", line.number))
+        let received = Envelope::receive(tenant, now, line.body).and_then(|received| received.admit(true));
+        received.err().map(|error| match error.position() {
+            Some((down, column)) => {
+                format!("line {}, column {column}: {}", line.number + down.saturating_sub(1), error.problem())
+            }
+            None => format!("line {}: {error}", line.number),
+        })
     };
     let problems: Vec<String> = lines.iter().filter_map(check).collect();
     if problems.is_empty() {
@@ -208,9 +214,18 @@ mod tests {
         let text = failure.to_string();
         assert_eq!(failure.exit(), Exit::Invalid);
         assert!(
-            text.contains("2 of 3") && text.contains("line 2: the attribute \"id\"") && text.contains("line 3:"),
+            text.contains("2 of 3") && text.contains("line 2: the attribute \"id\"") && text.contains("line 3, column"),
             "{text}"
         );
+        let third = text.lines().find(|line| line.starts_with("line 3")).unwrap();
+        assert_eq!(third.matches("line ").count(), 1, "{third}");
+    }
+
+    #[test]
+    fn what_breaks_a_rule_of_cloud_events_is_refused_before_it_is_sent() {
+        let odd = build::body("1", "t", "{}").replace("\"data\"", "\"time\":\"lunchtime\",\"data\"");
+        let failure = validate(&build::tenant_id("acme"), &split(&odd)).unwrap_err().to_string();
+        assert!(failure.contains("line 1: the attribute \"time\" is not a time of RFC 3339"), "{failure}");
     }
 
     #[tokio::test]

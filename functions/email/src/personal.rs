@@ -1,19 +1,18 @@
 //! Opens the sealed personal data of Proca's messages, for tenants who lent us their key.
 
 use acequia_core::outcome::Cause;
-use acequia_core::proca::Sealed;
+use acequia_core::proca::{Personal, Sealed};
 use acequia_core::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto_box::aead::Aead as _;
 use crypto_box::{PublicKey, SalsaBox, SecretKey};
-use serde_json::Value as Json;
 
 /// Opens a sealed box with the tenant's private key (32 bytes in base64url).
 ///
 /// # Errors
 /// [`Cause::AddressEncrypted`], where the key or the box is not one, or they do not fit. Nothing of what is in them is said.
-pub(crate) fn open(sealed: &Sealed, key: &Secret) -> Result<Json, Cause> {
+pub(crate) fn open(sealed: &Sealed, key: &Secret) -> Result<Personal, Cause> {
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='));
     let fixed = |text: &str| bytes(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let own =
@@ -25,7 +24,7 @@ pub(crate) fn open(sealed: &Sealed, key: &Secret) -> Result<Json, Cause> {
     let opened = SalsaBox::new(&PublicKey::from(sender), &SecretKey::from(own))
         .decrypt(&nonce.into(), payload.as_slice())
         .map_err(|_| Cause::AddressEncrypted("mail.personal_key does not open it"))?;
-    serde_json::from_slice(&opened).map_err(|_| unusable())
+    String::from_utf8(opened).ok().and_then(|text| Personal::read(&text)).ok_or_else(unusable)
 }
 
 #[cfg(test)]
@@ -51,7 +50,8 @@ mod tests {
     #[test]
     fn what_was_sealed_for_the_tenants_key_opens_with_it() {
         let (sealed, key) = seal(r#"{"email":"ana@example.org"}"#);
-        assert_eq!(open(&sealed, &key).unwrap()["email"], "ana@example.org");
+        let opened = open(&sealed, &key).unwrap();
+        assert!(!format!("{opened:?}").contains("ana"), "it is not printed");
     }
 
     #[test]

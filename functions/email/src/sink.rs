@@ -16,11 +16,10 @@ use acequia_core::ledger::{Receipt, after};
 use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
-use acequia_core::proca;
+use acequia_core::proca::{self, Personal};
 use acequia_core::template::Context;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
-use serde_json::Value as Json;
 
 use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
 use crate::{classify, personal, request};
@@ -140,7 +139,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
     }
 
     /// Opens the personal data of one of Proca's messages, where the tenant lent us the key.
-    async fn open(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Option<Json>, Cause> {
+    async fn open(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Option<Personal>, Cause> {
         let Some(name) = tenant.mail.as_ref().and_then(|mail| mail.personal_key.as_ref()) else { return Ok(None) };
         if delivery.envelope.format != Format::Proca {
             return Ok(None);

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use acequia_core::delivery::Incoming;
-use acequia_core::envelope::Envelope;
+use acequia_core::envelope::{Envelope, EnvelopeError};
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
 use acequia_core::parking::entered_at;
@@ -14,6 +14,8 @@ use acequia_lambda::CurrentTenant;
 pub(crate) struct Item {
     pub(crate) message: Incoming,
     pub(crate) envelope: Option<Envelope>,
+    /// The rule of `CloudEvents` that it breaks, if any; a tenant may do without it.
+    irregularity: Option<EnvelopeError>,
     pub(crate) routing: Option<Routing>,
     /// Whether it needs consent, so that it is not routed here.
     pub(crate) is_governed: bool,
@@ -23,7 +25,7 @@ pub(crate) struct Item {
 impl Item {
     /// A message that is not read yet.
     pub(crate) fn unread(message: Incoming) -> Self {
-        Self { message, envelope: None, routing: None, is_governed: false, failure: None }
+        Self { message, envelope: None, irregularity: None, routing: None, is_governed: false, failure: None }
     }
 
     /// A message that is not handled now, nor read.
@@ -38,9 +40,12 @@ impl Item {
         }
         let message = &self.message;
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-        let parse = AssertUnwindSafe(|| Envelope::parse_text(tenant, entered_at(message), &message.body));
+        let parse = AssertUnwindSafe(|| Envelope::receive(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from)) {
-            Ok(envelope) => self.envelope = Some(envelope),
+            Ok(received) => {
+                self.envelope = Some(received.envelope);
+                self.irregularity = received.irregularity;
+            }
             Err(cause) => self.failure = Some(cause),
         }
     }
@@ -50,9 +55,13 @@ impl Item {
         self.routing.is_some() || self.is_governed || self.failure.as_ref().is_none_or(|cause| !cause.comes_back())
     }
 
-    /// Finds the sinks that take it, unless it needs consent first.
+    /// Finds the sinks that take it, unless it needs consent first, or the tenant wants no event like it.
     pub(crate) fn route(&mut self, current: &CurrentTenant) {
         let Some(envelope) = &self.envelope else { return };
+        if let Some(error) = self.irregularity.take_if(|_| current.tenant.strict_intake) {
+            self.failure = Some(error.into());
+            return;
+        }
         if current.tenant.consent.as_ref().is_some_and(|consent| consent.governs(&envelope.kind)) {
             self.is_governed = true;
             return;

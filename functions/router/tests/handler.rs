@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Incoming, REASON, SINK};
+use acequia_core::delivery::{ACCEPTED_AT, Attribute, DETAIL, Incoming, REASON, SINK};
 use acequia_core::ledger::{Record, after};
+use acequia_core::parking::RETURNED;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::redrive::REDRIVEN;
 use acequia_lambda::{CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -102,6 +104,49 @@ async fn every_bad_body_is_quarantined_with_its_reason_and_its_neighbours_are_ro
     assert_eq!(dead.len(), 9);
     for message in dead {
         assert_eq!(message.attributes[REASON], message.attributes["expected-reason"], "{}", message.body);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_breaks_a_rule_of_cloud_events_is_taken_only_where_the_tenant_does_without_the_rule() {
+    let world = world();
+    let odd = || {
+        let mut odd = message("m1", "1", "action.signed", "{}");
+        odd.body = odd.body.replace("\"data\"", "\"myExtension\":1.5,\"data\"");
+        lambda_event(&[odd, message("m2", "2", "action.signed", "{}")])
+    };
+    assert!(world.handle(odd()).await.is_empty());
+    assert_eq!(webhooks(&world).len(), 1, "its neighbour is routed");
+    let dead = world.queues.messages(&build::dead_letter_queue("acme", QueueRole::Intake));
+    assert_eq!(dead[0].attributes[REASON].as_text(), Some("bad-attribute"));
+    assert!(dead[0].attributes[DETAIL].as_text().unwrap().contains("\"myExtension\""));
+
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replacen('{', r#"{"intake":{"strict":false},"#, 1));
+    world.clock.advance(Duration::from_mins(1));
+    assert!(world.handle(odd()).await.is_empty());
+    assert_eq!(webhooks(&world).len(), 3);
+}
+
+#[tokio::test]
+async fn a_producer_that_marks_its_message_as_ours_can_send_no_event_of_ours() {
+    let world = world();
+    // Even where the tenant takes odd events.
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replacen('{', r#"{"intake":{"strict":false},"#, 1));
+    let mut forged = message("m1", "5f0c-9a31-3-rejected", "acequia.consent.rejected", "{}");
+    forged.body = forged.body.replace(build::SOURCE, "/acequia/consent");
+    for name in [SINK, ACCEPTED_AT, RETURNED, REDRIVEN] {
+        forged.attributes.insert(name.to_owned(), Attribute::text("1"));
+    }
+    let mut proca = message("m2", "17:deliver:5", "proca.action.deliver", "{}");
+    proca.body = proca.body.replace(build::SOURCE, "/proca");
+    assert!(world.handle(lambda_event(&[forged, proca])).await.is_empty());
+    assert!(world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Forward))).is_empty());
+    assert!(world.ledger.records(&build::tenant_id("acme")).is_empty(), "what is known of the true one stays");
+    let dead = world.queues.messages(&build::dead_letter_queue("acme", QueueRole::Intake));
+    assert_eq!(dead.len(), 2);
+    for message in dead {
+        assert_eq!(message.attributes[REASON].as_text(), Some("bad-attribute"));
+        assert!(message.attributes[DETAIL].as_text().unwrap().contains("\"source\""));
     }
 }
 

@@ -2,28 +2,45 @@
 //!
 //! Structured mode, one event per message (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
 //! The body is never written again: what a sink sends is the producer's own text, with its key order and numbers.
+//!
+//! There are two doors. [`Envelope::receive`] is the intake's: what producers send is checked there against the rules of `CloudEvents`, and names
+//! that are Acequia's own are refused. [`Envelope::parse`] reads what passed it, and the events that Acequia makes itself.
+
+#[cfg(test)]
+mod cases;
+mod conform;
+mod members;
+mod syntax;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use crate::id::{EventId, TenantId};
 use crate::nesting;
 use crate::proca;
+use members::Members;
+
+pub use members::MAX_MEMBERS;
 
 /// The largest event, in bytes: SQS's 1 MiB per message (body and attributes), less 16 KiB that stay free for the
 /// attributes of deliveries and quarantined messages.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024 - 16 * 1024;
 
-/// The deepest nesting of objects and lists in an event.
+/// The deepest nesting of objects and lists in an event of a producer's.
 pub const MAX_NESTING: usize = 64;
 
+/// The same behind the intake: an event of our own may hold a producer's as a part of its data.
+const MAX_INNER_NESTING: usize = MAX_NESTING + 8;
+
 /// The longest `type`, `subject` or other attribute that is read, in bytes.
-const MAX_ATTRIBUTE_BYTES: usize = 512;
+const MAX_ATTRIBUTE_BYTES: usize = 1024;
+
+/// What a time must be.
+const RFC_3339: &str = "a time of RFC 3339, such as \"2026-01-31T12:00:00Z\"";
+
+/// What `type` and `subject` must be: both stand in logs, in messages' attributes and in mails.
+const PLAIN: &str = "a text of 1 to 1024 bytes without control characters";
 
 /// Why a body is not an event. Each of these can never succeed, so each is quarantined at once.
 ///
@@ -70,9 +87,29 @@ pub enum EnvelopeError {
         /// What it must be.
         wants: &'static str,
     },
+    /// An extension attribute is there, but not as it must be.
+    #[error("the extension attribute {name:?} is not {wants}")]
+    Extension {
+        /// Its name, as far as it can be shown.
+        name: String,
+        /// What it must be.
+        wants: &'static str,
+    },
     /// The event names another tenant than the one whose queue it came through.
     #[error("the event names another tenant than the one whose queue it came through")]
     ForeignTenant,
+}
+
+impl EnvelopeError {
+    /// Where in the body it is, as line and column (both 1-based), if it is at one place.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        if let Self::NotJson { line, column } = self { Some((*line, *column)) } else { None }
+    }
+
+    /// What is wrong, without the place.
+    pub fn problem(&self) -> String {
+        if let Self::NotJson { .. } = self { "it is not JSON".to_owned() } else { self.to_string() }
+    }
 }
 
 /// A parsed and validated event of one tenant, with the time at which it was accepted.
@@ -108,8 +145,50 @@ pub enum Format {
     Proca,
 }
 
+/// An event that a producer sent, and what it does not keep of the rules of `CloudEvents`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The event.
+    pub envelope: Envelope,
+    /// The first rule that it breaks, of those that a tenant may do without.
+    pub irregularity: Option<EnvelopeError>,
+}
+
+impl Received {
+    /// The event, if it may pass: where the tenant is `strict` it must break no rule.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn admit(self, strict: bool) -> Result<Envelope, EnvelopeError> {
+        match self.irregularity {
+            Some(error) if strict => Err(error),
+            _ => Ok(self.envelope),
+        }
+    }
+}
+
 impl Envelope {
-    /// Parses a body that came through a queue of `tenant`.
+    /// Parses a body that a producer sent to `tenant`'s intake.
+    ///
+    /// # Errors
+    /// An [`EnvelopeError`] that says what is wrong; all of them are permanent, and a tenant cannot do without the rule.
+    pub fn receive(tenant: &TenantId, accepted_at: Timestamp, text: &str) -> Result<Received, EnvelopeError> {
+        let (envelope, members) = Self::read(tenant, accepted_at, text, MAX_NESTING)?;
+        if envelope.format == Format::Proca {
+            return Ok(Received { envelope, irregularity: None });
+        }
+        let reserved = |attribute, wants| Err(EnvelopeError::Malformed { attribute, wants });
+        if is_own_source(envelope.event.source()) {
+            return reserved("source", "the producer's own: /acequia and /proca are sources of Acequia's events");
+        }
+        if envelope.kind.get(..OWN_TYPES.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_TYPES)) {
+            return reserved("type", "the producer's own: acequia.* are types of Acequia's events");
+        }
+        let irregularity = conform::check(&members).err();
+        Ok(Received { envelope, irregularity })
+    }
+
+    /// Parses a body that came through a queue of `tenant` behind its intake.
     ///
     /// # Errors
     /// An [`EnvelopeError`] that says what is wrong; all of them are permanent.
@@ -117,8 +196,7 @@ impl Envelope {
         if body.len() > MAX_EVENT_BYTES {
             return Err(EnvelopeError::TooLarge { bytes: body.len() });
         }
-        let text = std::str::from_utf8(body).map_err(|e| EnvelopeError::NotUtf8 { valid_up_to: e.valid_up_to() })?;
-        Self::parse_text(tenant, accepted_at, text)
+        Self::parse_text(tenant, accepted_at, utf8(body)?)
     }
 
     /// [`Envelope::parse`] of what is known to be text.
@@ -126,50 +204,69 @@ impl Envelope {
     /// # Errors
     /// The same.
     pub fn parse_text(tenant: &TenantId, accepted_at: Timestamp, text: &str) -> Result<Self, EnvelopeError> {
+        Self::read(tenant, accepted_at, text, MAX_INNER_NESTING).map(|(envelope, _)| envelope)
+    }
+
+    fn read<'a>(
+        tenant: &TenantId,
+        accepted_at: Timestamp,
+        text: &'a str,
+        nesting: usize,
+    ) -> Result<(Self, Members<'a>), EnvelopeError> {
         if text.len() > MAX_EVENT_BYTES {
             return Err(EnvelopeError::TooLarge { bytes: text.len() });
         }
-        if nesting::exceeds(text, MAX_NESTING) {
+        if nesting::exceeds(text, nesting) {
             return Err(EnvelopeError::TooDeep);
         }
-        let attributes = Attributes::parse(text)?;
-        match attributes.text("specversion")? {
-            None if attributes.names_proca() => return Self::of_proca(tenant, accepted_at, text),
-            Some(version) if version == "1.0" => {}
+        let members = Members::parse(text)?;
+        let envelope = match members.text("specversion")? {
+            None if members.names_proca() => Self::of_proca(tenant, accepted_at, text)?,
+            Some(version) if version == "1.0" => Self::of_cloud_event(tenant, accepted_at, text, &members)?,
             Some(_) => return Err(EnvelopeError::SpecVersion),
             None => return Err(EnvelopeError::Missing("specversion")),
+        };
+        Ok((envelope, members))
+    }
+
+    fn of_cloud_event(
+        tenant: &TenantId,
+        accepted_at: Timestamp,
+        text: &str,
+        members: &Members<'_>,
+    ) -> Result<Self, EnvelopeError> {
+        let malformed = |attribute, wants| EnvelopeError::Malformed { attribute, wants };
+        let id = members.required("id")?;
+        let source = members.required("source")?;
+        let kind = members.required("type")?;
+        let subject = members.text("subject")?;
+        // An extension of ours; `tenant`, `tenantid` and the like are the producer's own.
+        if members.text("acequiatenant")?.is_some_and(|named| named != tenant.as_str()) {
+            return Err(EnvelopeError::ForeignTenant);
         }
-        let id = attributes.required("id")?;
-        let source = attributes.required("source")?;
-        let kind = attributes.required("type")?;
-        for name in ["tenant", "tenantid"] {
-            if attributes.text(name)?.is_some_and(|named| named != tenant.as_str()) {
-                return Err(EnvelopeError::ForeignTenant);
+        // One by one, so that the error can name the right one.
+        if !EventId::is_valid_id(&id) {
+            return Err(malformed("id", "a text of 1 to 1024 bytes without control characters"));
+        }
+        if !EventId::is_valid_source(&source) {
+            return Err(malformed("source", "a URI reference of 1 to 1024 bytes"));
+        }
+        let event = EventId::new(&source, &id)
+            .map_err(|_| malformed("id", "short enough: source and id have at most 2000 bytes together"))?;
+        for (name, value) in [("id", Some(&id)), ("type", Some(&kind)), ("subject", subject.as_ref())] {
+            if value.is_some_and(|text| !syntax::is_plain(text)) {
+                return Err(malformed(name, PLAIN));
             }
         }
-        // The id on its own, so that the error can name the right one.
-        if !EventId::is_valid_id(&id) {
-            return Err(EnvelopeError::Malformed {
-                attribute: "id",
-                wants: "1 to 512 bytes without control characters",
-            });
-        }
-        let event = EventId::new(&source, &id).map_err(|_| EnvelopeError::Malformed {
-            attribute: "source",
-            wants: "a URI reference of 1 to 512 bytes",
-        })?;
-        let expires_at = attributes.text("expirytime")?.map(|text| text.parse::<Timestamp>()).transpose();
-        let expires_at = expires_at.map_err(|_| EnvelopeError::Malformed {
-            attribute: "expirytime",
-            wants: "an RFC 3339 time, such as \"2026-01-31T12:00:00Z\"",
-        })?;
+        let expires_at =
+            members.text("expirytime")?.map(|text| expiry(&text).ok_or_else(|| malformed("expirytime", RFC_3339)));
         Ok(Self {
             tenant: tenant.clone(),
             event,
             kind: kind.into_owned(),
-            subject: attributes.text("subject")?.map(Cow::into_owned),
-            partition_key: attributes.text("partitionkey")?.map(Cow::into_owned),
-            expires_at,
+            subject: subject.map(Cow::into_owned),
+            partition_key: members.text("partitionkey")?.map(Cow::into_owned),
+            expires_at: expires_at.transpose()?,
             accepted_at,
             format: Format::CloudEvents,
             body: text.to_owned(),
@@ -192,88 +289,44 @@ impl Envelope {
     }
 }
 
-/// The top-level members of the object, unparsed.
-struct Attributes<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// What the types of Acequia's own events begin with.
+const OWN_TYPES: &str = "acequia.";
 
-impl<'a> Attributes<'a> {
-    fn parse(text: &'a str) -> Result<Self, EnvelopeError> {
-        match text.trim_start().bytes().next() {
-            Some(b'{') => {}
-            Some(b'[') => {
-                serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| not_json(&e))?;
-                return Err(EnvelopeError::NotCloudEvents("it is a list; send one event per message"));
-            }
-            _ => {
-                serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| not_json(&e))?;
-                return Err(EnvelopeError::NotCloudEvents("it is not an object"));
-            }
-        }
-        let attributes: Self = serde_json::from_str(text).map_err(|e| {
-            if e.is_data() { EnvelopeError::NotCloudEvents("an attribute stands in it twice") } else { not_json(&e) }
-        })?;
-        Ok(attributes)
-    }
-
-    /// The text of an attribute; `None` where it is absent or null (the JSON format treats both alike).
-    fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, EnvelopeError> {
-        let Some((_, raw)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
-        if raw.get() == "null" {
-            return Ok(None);
-        }
-        let wants = "a text of 1 to 512 bytes";
-        let malformed = || EnvelopeError::Malformed { attribute: name, wants };
-        let inside = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(malformed)?;
-        // The JSON was read already, so what has no escapes stands there as it is.
-        let text = if inside.contains('\\') {
-            Cow::Owned(serde_json::from_str(raw.get()).map_err(|_| malformed())?)
+/// Whether a source is one of Acequia's own events, or of Proca's messages: also where a receiver might take it for one that decodes URIs.
+fn is_own_source(source: &str) -> bool {
+    let (mut bytes, mut plain) = (source.bytes(), String::with_capacity(source.len()));
+    while let Some(byte) = bytes.next() {
+        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+        let byte = if byte == b'%' {
+            digit().zip(digit()).and_then(|(a, b)| u8::try_from(a * 16 + b).ok())
         } else {
-            Cow::Borrowed(inside)
+            Some(byte)
         };
-        if (1..=MAX_ATTRIBUTE_BYTES).contains(&text.len()) { Ok(Some(text)) } else { Err(malformed()) }
+        plain.push(byte.map_or('?', |byte| char::from(byte).to_ascii_lowercase()));
     }
-
-    /// Whether it says that it is one of Proca's messages.
-    fn names_proca(&self) -> bool {
-        self.text("schema").is_ok_and(|schema| schema.is_some_and(|schema| proca::is_schema(&schema)))
-    }
-
-    fn required(&self, name: &'static str) -> Result<Cow<'a, str>, EnvelopeError> {
-        self.text(name)?.ok_or(EnvelopeError::Missing(name))
-    }
+    ["/acequia", proca::SOURCE]
+        .iter()
+        .any(|own| plain.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#'])))
 }
 
-/// A member's name, borrowed where it stands in the text as it is.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn not_json(error: &serde_json::Error) -> EnvelopeError {
-    EnvelopeError::NotJson { line: error.line(), column: error.column() }
+/// Bytes as text.
+///
+/// # Errors
+/// Where they are not UTF-8.
+pub fn utf8(body: &[u8]) -> Result<&str, EnvelopeError> {
+    std::str::from_utf8(body).map_err(|error| EnvelopeError::NotUtf8 { valid_up_to: error.valid_up_to() })
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a CloudEvents object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members: Self::Value = Vec::with_capacity(10);
-                while let Some((Name(key), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-                    // Two readers may take different ones of two equal keys, so an event with both has no one meaning.
-                    if members.iter().any(|(known, _)| *known == key) {
-                        return Err(A::Error::custom("an attribute stands twice"));
-                    }
-                    members.push((key, value));
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(Members).map(Attributes)
+/// The moment of an `expirytime`. Digits beyond nanoseconds make no difference that anybody could keep.
+fn expiry(text: &str) -> Option<Timestamp> {
+    if !syntax::is_time(text) {
+        return None;
     }
+    let Some((seconds, rest)) = text.split_once('.') else { return text.parse().ok() };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (fraction, offset) = rest.split_at_checked(digits)?;
+    let fraction = fraction.get(..9).unwrap_or(fraction);
+    format!("{seconds}.{fraction}{offset}").parse().ok()
 }
 
 /// What names an event for people, whatever else is wrong with its body; what cannot be read from it is `None`.
@@ -288,80 +341,9 @@ pub struct Named {
 impl Named {
     /// Reads it from a body, which may be anything.
     pub fn read(body: &str) -> Self {
-        #[derive(Deserialize)]
-        struct Names {
-            source: Option<String>,
-            id: Option<String>,
-            r#type: Option<String>,
-        }
-        let Ok(Names { source, id, r#type: kind }) = serde_json::from_str(body) else { return Self::default() };
-        Self { event: source.zip(id).and_then(|(source, id)| EventId::new(&source, &id).ok()), kind }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(body: &[u8]) -> Result<Envelope, EnvelopeError> {
-        Envelope::parse(&"acme".parse().unwrap(), Timestamp::UNIX_EPOCH, body)
-    }
-
-    fn with(extra: &str) -> String {
-        format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"action.signed"{extra}}}"#)
-    }
-
-    #[test]
-    fn an_event_keeps_its_bytes_and_its_order() {
-        let body = "{ \"type\":\"t\",  \"data\":{\"z\":1.10,\"a\":1e400},\"source\":\"/a\",\"id\":\"1\",\"specversion\":\"1.0\"}";
-        assert_eq!(parse(body.as_bytes()).unwrap().body, body);
-    }
-
-    #[test]
-    fn each_kind_of_bad_body_has_its_own_error() {
-        let deep = with(&format!(r#","data":{}{}"#, "[".repeat(64), "]".repeat(64)));
-        let large = with(&format!(r#","data":"{}""#, "x".repeat(MAX_EVENT_BYTES)));
-        let cases: [(&[u8], EnvelopeError); 14] = [
-            (b"{", EnvelopeError::NotJson { line: 1, column: 1 }),
-            (b"hello", EnvelopeError::NotJson { line: 1, column: 1 }),
-            (b"", EnvelopeError::NotJson { line: 1, column: 0 }),
-            (b"[1,2", EnvelopeError::NotJson { line: 1, column: 4 }),
-            (b"[]", EnvelopeError::NotCloudEvents("it is a list; send one event per message")),
-            (b"\"x\"", EnvelopeError::NotCloudEvents("it is not an object")),
-            (b"{}", EnvelopeError::Missing("specversion")),
-            (br#"{"specversion":"0.3"}"#, EnvelopeError::SpecVersion),
-            (br#"{"specversion":"1.0"}"#, EnvelopeError::Missing("id")),
-            (br#"{"specversion":"1.0","id":"1","source":"/a"}"#, EnvelopeError::Missing("type")),
-            (br#"{"specversion":"1.0","id":"1","type":"t"}"#, EnvelopeError::Missing("source")),
-            (b"{\"a\":\"\xff\"}", EnvelopeError::NotUtf8 { valid_up_to: 6 }),
-            (deep.as_bytes(), EnvelopeError::TooDeep),
-            (large.as_bytes(), EnvelopeError::TooLarge { bytes: large.len() }),
-        ];
-        for (body, error) in cases {
-            assert_eq!(parse(body).unwrap_err(), error, "{}", String::from_utf8_lossy(&body[..body.len().min(80)]));
-        }
-    }
-
-    #[test]
-    fn malformed_attributes_are_named() {
-        for (extra, attribute) in [(r#","subject":1"#, "subject"), (r#","partitionkey":"""#, "partitionkey")] {
-            let error = parse(with(extra).as_bytes()).unwrap_err();
-            assert!(matches!(error, EnvelopeError::Malformed { attribute: a, .. } if a == attribute), "{error}");
-        }
-        let spaced = br#"{"specversion":"1.0","id":"1","source":"a b","type":"t"}"#;
-        assert!(matches!(parse(spaced), Err(EnvelopeError::Malformed { attribute: "source", .. })));
-    }
-
-    #[test]
-    fn an_attribute_that_stands_twice_is_refused_whichever_way_it_is_written() {
-        let twice = with(r#","\u0069d":"2""#);
-        assert!(matches!(parse(twice.as_bytes()), Err(EnvelopeError::NotCloudEvents(_))));
-    }
-
-    #[test]
-    fn a_body_may_name_its_own_tenant_and_no_other() {
-        assert!(parse(with(r#","tenant":"acme""#).as_bytes()).is_ok());
-        assert_eq!(parse(with(r#","tenant":"bona""#).as_bytes()).unwrap_err(), EnvelopeError::ForeignTenant);
-        assert_eq!(parse(with(r#","tenantid":"bona""#).as_bytes()).unwrap_err(), EnvelopeError::ForeignTenant);
+        let members = Members::readable(body);
+        let read = |name| members.text(name).ok().flatten();
+        let event = read("source").zip(read("id")).and_then(|(source, id)| EventId::new(&source, &id).ok());
+        Self { event, kind: read("type").map(Cow::into_owned) }
     }
 }

@@ -144,27 +144,38 @@ pub struct EventId {
 
 impl EventId {
     /// The longest `source`, in bytes.
-    pub const MAX_SOURCE_BYTES: usize = 512;
-    /// The longest `id`, in bytes. With the source and the tenant it fits `DynamoDB`'s partition key of 2,048 bytes.
-    pub const MAX_ID_BYTES: usize = 512;
+    pub const MAX_SOURCE_BYTES: usize = 1024;
+    /// The longest `id`, in bytes.
+    pub const MAX_ID_BYTES: usize = 1024;
+    /// The most bytes that both have together: with the tenant before them they are a partition key, of which `DynamoDB` takes 2,048 bytes
+    /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
+    pub const MAX_BYTES: usize = 2000;
 
-    /// Makes an identity of a source (a URI reference of 1 to 512 bytes) and an id (1 to 512 bytes, no control characters).
+    /// Makes an identity of a source (a URI reference) and an id (no control characters).
     ///
     /// # Errors
-    /// When either is empty, too long or has characters that it cannot have.
+    /// When either is empty, too long or has characters that it cannot have, or both together are too long.
     pub fn new(source: &str, id: &str) -> Result<Self, InvalidName> {
-        let is_allowed = |b: u8| b < 128 && OF_URIS >> b & 1 == 1;
-        if !(1..=Self::MAX_SOURCE_BYTES).contains(&source.len()) || !source.bytes().all(is_allowed) {
-            let wants = "a URI reference of 1 to 512 bytes (printable ASCII without spaces or | < > \" { } \\ ^ `)";
+        if !Self::is_valid_source(source) {
+            let wants = "a URI reference of 1 to 1024 bytes (printable ASCII without spaces or | < > \" { } \\ ^ `)";
             return Err(InvalidName::new("CloudEvents source", source, wants));
         }
         if !Self::is_valid_id(id) {
-            return Err(InvalidName::new("CloudEvents id", id, "1 to 512 bytes without control characters"));
+            return Err(InvalidName::new("CloudEvents id", id, "1 to 1024 bytes without control characters"));
+        }
+        if source.len() + id.len() > Self::MAX_BYTES {
+            return Err(InvalidName::new("CloudEvents id", id, "source and id have at most 2000 bytes together"));
         }
         Ok(Self { text: [source, "|", id].concat(), bar: source.len() })
     }
 
-    /// Whether an id has 1 to 512 bytes and no control characters.
+    /// Whether a source has 1 to 1,024 bytes, all of which can stand in a URI reference.
+    pub fn is_valid_source(source: &str) -> bool {
+        let is_allowed = |b: u8| b < 128 && OF_URIS >> b & 1 == 1;
+        (1..=Self::MAX_SOURCE_BYTES).contains(&source.len()) && source.bytes().all(is_allowed)
+    }
+
+    /// Whether an id has 1 to 1,024 bytes and no control characters.
     pub fn is_valid_id(id: &str) -> bool {
         let has_control =
             if id.is_ascii() { id.bytes().any(|b| b.is_ascii_control()) } else { id.chars().any(char::is_control) };
@@ -309,6 +320,19 @@ mod tests {
         assert!(EventId::new("a|b", "1").is_err());
         assert!(EventId::new("", "1").is_err());
         assert!(EventId::new("/a", "").is_err());
+    }
+
+    #[test]
+    fn source_and_id_fit_a_partition_key_together_and_each_may_have_1024_bytes() {
+        let long = "x".repeat(1024);
+        assert!(EventId::new(&long, "1").is_ok());
+        assert!(EventId::new("/a", &long).is_ok());
+        assert!(EventId::new("/a", &format!("{long}x")).is_err());
+        let most = EventId::new(&long, &"x".repeat(976)).unwrap();
+        // The longest tenant id, a separator, and both with a bar between them.
+        assert!(32 + 1 + most.as_str().len() <= 2048);
+        let error = EventId::new(&long, &"x".repeat(977)).unwrap_err().to_string();
+        assert!(error.contains("2000 bytes together"), "{error}");
     }
 
     #[test]

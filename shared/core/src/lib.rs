@@ -25,6 +25,7 @@ pub mod port;
 pub mod proca;
 pub mod queue;
 pub mod rate;
+mod reading;
 mod reason;
 pub mod redrive;
 pub mod routing;

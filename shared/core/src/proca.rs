@@ -5,11 +5,9 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde_json::Value as Json;
-
 use crate::envelope::EnvelopeError;
 use crate::id::{EventId, digest};
+use crate::reading::{self, Members, Part};
 
 /// The source of all events made of Proca's messages.
 pub const SOURCE: &str = "/proca";
@@ -18,58 +16,37 @@ const SCHEMAS: &str = "proca:";
 /// The longest word that names a stage or a kind of event, in bytes.
 const MAX_WORD: usize = 64;
 
-/// The parts of a message that say what it is. Everything else is left unread.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire<'a> {
-    #[serde(borrow)]
-    schema: Cow<'a, str>,
-    #[serde(borrow, default)]
-    stage: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    event_type: Option<Cow<'a, str>>,
-    #[serde(default)]
-    timestamp: Option<Json>,
-    #[serde(default)]
-    action_id: Option<u64>,
-    #[serde(default)]
-    org_id: Option<u64>,
-    #[serde(default)]
-    campaign: Option<Named>,
-    #[serde(default)]
-    action: Option<Action>,
-    #[serde(default)]
-    contact: Option<Contact>,
-    #[serde(default)]
-    supporter: Option<Supporter>,
-}
+/// The longest name of a contact that orders messages, in bytes.
+const MAX_KEY: usize = 1024;
 
-#[derive(Debug, Deserialize)]
-struct Named {
-    #[serde(default)]
-    name: Option<String>,
-}
+/// A member of a message, or of an object in it; of another kind than it must have it is refused by its name.
+struct Reader<'m, 't>(&'m Members<'t>);
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Action {
-    #[serde(default)]
-    action_type: Option<String>,
-}
+impl<'m> Reader<'m, '_> {
+    fn text(&self, name: &'static str) -> Result<Option<&'m str>, EnvelopeError> {
+        match self.0.get(name) {
+            None | Some(Part::Null) => Ok(None),
+            Some(Part::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(EnvelopeError::Malformed { attribute: name, wants: "a text" }),
+        }
+    }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Contact {
-    #[serde(default)]
-    contact_ref: Option<String>,
-    #[serde(default, rename = "ref")]
-    first_version_ref: Option<String>,
-}
+    fn number(&self, name: &'static str) -> Result<Option<u64>, EnvelopeError> {
+        let malformed = EnvelopeError::Malformed { attribute: name, wants: "a whole number" };
+        match self.0.get(name) {
+            None | Some(Part::Null) => Ok(None),
+            Some(Part::Number(text)) => text.parse().map(Some).map_err(|_| malformed),
+            Some(_) => Err(malformed),
+        }
+    }
 
-#[derive(Debug, Deserialize)]
-struct Supporter {
-    #[serde(default)]
-    contact: Option<Contact>,
+    fn object(&self, name: &'static str) -> Result<Option<Self>, EnvelopeError> {
+        match self.0.get(name) {
+            None | Some(Part::Null) => Ok(None),
+            Some(Part::Object(members)) => Ok(Some(Reader(members))),
+            Some(_) => Err(EnvelopeError::Malformed { attribute: name, wants: "an object" }),
+        }
+    }
 }
 
 /// What a message is, in the words of an envelope.
@@ -93,25 +70,30 @@ pub(crate) fn is_schema(schema: &str) -> bool {
 /// # Errors
 /// Names the member that is missing, or not of its form.
 pub(crate) fn identify(text: &str) -> Result<Identity, EnvelopeError> {
-    let unreadable =
-        EnvelopeError::NotCloudEvents("its schema is Proca's, and a member is not of the form that it must have");
-    let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| unreadable)?;
-    let contact = wire.contact.or_else(|| wire.supporter.and_then(|supporter| supporter.contact));
-    let partition_key = contact.and_then(|contact| contact.contact_ref.or(contact.first_version_ref));
-    let partition_key = partition_key.filter(|key| (1..=512).contains(&key.len()));
-    let org = wire.org_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    let action = wire.action_id.map(|id| id.to_string());
-    let (kind, id) = match &*wire.schema {
+    let members = reading::members(text);
+    let message = Reader(&members);
+    let contact = match message.object("contact")? {
+        Some(contact) => Some(contact),
+        None => message.object("supporter")?.map(|supporter| supporter.object("contact")).transpose()?.flatten(),
+    };
+    // Version 1 calls it by another name.
+    let partition_key = contact.map(|contact| Ok(contact.text("contactRef")?.or(contact.text("ref")?))).transpose()?;
+    let partition_key = partition_key.flatten().filter(|key| (1..=MAX_KEY).contains(&key.len())).map(str::to_owned);
+    let org = message.number("orgId")?.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let action = message.number("actionId")?.map(|id| id.to_string());
+    let (kind, id) = match message.text("schema")?.unwrap_or_default() {
         "proca:action:1" | "proca:action:2" => {
-            let stage = word(wire.stage.as_deref(), "stage")?;
+            let stage = word(message.text("stage")?, "stage")?;
             let action = action.ok_or(EnvelopeError::Missing("actionId"))?;
             (format!("proca.action.{stage}"), format!("{action}:{stage}:{org}"))
         }
         "proca:event:2" => {
-            let name = word(wire.event_type.as_deref(), "eventType")?;
+            let name = word(message.text("eventType")?, "eventType")?;
             // The same thing may happen to one action twice: the time tells the two apart, or else the content.
-            let when =
-                wire.timestamp.map_or_else(|| digest(text.as_bytes()), |time| digest(time.to_string().as_bytes()));
+            let when = match members.get("timestamp") {
+                Some(Part::Text(time) | Part::Number(time)) => digest(time.as_bytes()),
+                _ => digest(text.as_bytes()),
+            };
             let action = action.unwrap_or_else(|| "-".to_owned());
             (format!("proca.event.{name}"), format!("{action}:{name}:{org}:{when}"))
         }
@@ -139,17 +121,21 @@ fn word<'a>(text: Option<&'a str>, attribute: &'static str) -> Result<&'a str, E
 /// The attributes that Proca's own push to SQS gives a message, by name. What it lacks, or is empty, is left out: SQS takes no
 /// empty attribute.
 pub fn attributes(body: &str) -> Vec<(&'static str, String)> {
-    let Ok(wire) = serde_json::from_str::<Wire<'_>>(body) else { return Vec::new() };
-    if !is_schema(&wire.schema) {
-        return Vec::new();
-    }
+    let members = reading::members(body);
+    let message = Reader(&members);
+    let text = |reader: &Reader<'_, '_>, name| reader.text(name).ok().flatten().map(str::to_owned);
+    let inner = |object, name| message.object(object).ok().flatten().and_then(|object| text(&object, name));
+    let Some(schema) = text(&message, "schema").filter(|schema| is_schema(schema)) else { return Vec::new() };
     let all = [
-        ("Schema", Some(wire.schema.into_owned())),
-        ("Stage", wire.stage.map(Cow::into_owned)),
-        ("CampaignName", wire.campaign.and_then(|campaign| campaign.name)),
-        ("ActionType", wire.action.and_then(|action| action.action_type)),
+        ("Schema", Some(schema)),
+        ("Stage", text(&message, "stage")),
+        ("CampaignName", inner("campaign", "name")),
+        ("ActionType", inner("action", "actionType")),
     ];
-    let usable = |text: String| text.chars().filter(|c| !c.is_control()).take(256).collect::<String>();
+    // SQS takes neither control characters nor these two.
+    let usable = |text: String| {
+        text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).take(256).collect::<String>()
+    };
     all.into_iter()
         .filter_map(|(name, value)| value.map(|value| (name, usable(value))))
         .filter(|(_, value)| !value.is_empty())
@@ -157,28 +143,55 @@ pub fn attributes(body: &str) -> Vec<(&'static str, String)> {
 }
 
 /// Brings the members that version 1 has under other names, or in a text, to where version 2 has them; for templates alone.
-pub(crate) fn normalise(message: &mut Json) {
-    let Some(contact) = message.get_mut("contact").and_then(Json::as_object_mut) else { return };
-    if let Some(reference) = contact.get("ref").cloned() {
-        contact.entry("contactRef").or_insert(reference);
-    }
-    // Where it is a ciphertext it is no JSON, and stays as it is.
-    let open = contact.get("payload").and_then(Json::as_str).and_then(|text| serde_json::from_str::<Json>(text).ok());
-    if let Some(Json::Object(personal)) = open {
-        for (name, value) in personal {
-            contact.entry(name).or_insert(value);
+pub(crate) fn normalise(message: &mut Members<'_>) {
+    if let Some(Part::Object(contact)) = message.get_mut("contact") {
+        if let Some(reference) = contact.get("ref").cloned() {
+            contact.entry(Cow::Borrowed("contactRef")).or_insert(reference);
+        }
+        // Where it is a ciphertext it is no JSON, and stays as it is.
+        let payload = contact.get("payload").and_then(Part::as_text).and_then(reading::read_foreign);
+        if let Some(Part::Object(personal)) = payload.map(Part::into_owned) {
+            for (name, value) in personal {
+                contact.entry(name).or_insert(value);
+            }
         }
     }
-    if let Some(action) = message.get_mut("action").and_then(Json::as_object_mut)
+    if let Some(Part::Object(action)) = message.get_mut("action")
         && let Some(fields) = action.get("fields").cloned()
     {
-        action.entry("customFields").or_insert(fields);
+        action.entry(Cow::Borrowed("customFields")).or_insert(fields);
+    }
+}
+
+/// What was sealed in a message, once it is open: an object with personal data, of which nothing is printed.
+#[derive(Clone)]
+pub struct Personal(Members<'static>);
+
+impl Personal {
+    /// Reads it; `None` where the text is no JSON object.
+    pub fn read(text: &str) -> Option<Self> {
+        match reading::read_foreign(text)?.into_owned() {
+            Part::Object(members) => Some(Self(members)),
+            _ => None,
+        }
+    }
+
+    /// Adds it to the contact of a message, over what stands there.
+    pub(crate) fn add_to(self, message: &mut Members<'_>) {
+        if let Some(Part::Object(contact)) = message.get_mut("contact") {
+            contact.extend(self.0);
+        }
+    }
+}
+
+impl std::fmt::Debug for Personal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Personal").finish_non_exhaustive()
     }
 }
 
 /// A sealed box of personal data: `NaCl`'s `crypto_box`, each part in base64url without padding.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The ciphertext.
     pub payload: String,
@@ -191,7 +204,7 @@ pub struct Sealed {
 }
 
 /// One of the two public keys of a sealed box.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedKey {
     /// The key itself.
     pub public: String,
@@ -199,13 +212,16 @@ pub struct SealedKey {
 
 /// The sealed personal data of a message, where it has any.
 pub fn sealed(body: &str) -> Option<Sealed> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Outer {
-        #[serde(default)]
-        personal_info: Option<Sealed>,
-    }
-    serde_json::from_str::<Outer>(body).ok()?.personal_info
+    let members = reading::members(body);
+    let sealed = Reader(&members).object("personalInfo").ok()??;
+    let text = |reader: &Reader<'_, '_>, name| Some(reader.text(name).ok()??.to_owned());
+    let key = |name| Some(SealedKey { public: text(&sealed.object(name).ok()??, "public")? });
+    Some(Sealed {
+        payload: text(&sealed, "payload")?,
+        nonce: text(&sealed, "nonce")?,
+        encrypt_key: key("encryptKey")?,
+        sign_key: key("signKey")?,
+    })
 }
 
 #[cfg(test)]
@@ -250,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_message_without_what_makes_it_one_says_what_is_missing() {
-        use EnvelopeError::{Malformed, Missing, NotCloudEvents};
+        use EnvelopeError::{Malformed, Missing};
         let is_malformed =
             |body: &str, name: &str| matches!(parse(body), Err(Malformed { attribute, .. }) if attribute == name);
         assert_eq!(parse(r#"{"schema":"proca:action:2","stage":"deliver"}"#).unwrap_err(), Missing("actionId"));
@@ -258,8 +274,8 @@ mod tests {
         assert_eq!(parse(r#"{"schema":"proca:event:2"}"#).unwrap_err(), Missing("eventType"));
         assert!(is_malformed(r#"{"schema":"proca:action:3","stage":"deliver","actionId":1}"#, "schema"));
         assert!(is_malformed(r#"{"schema":"proca:action:2","stage":"Deliver!","actionId":1}"#, "stage"));
-        let odd = parse(r#"{"schema":"proca:action:2","stage":"deliver","actionId":"1"}"#).unwrap_err();
-        assert!(matches!(odd, NotCloudEvents(_)), "{odd}");
+        assert!(is_malformed(r#"{"schema":"proca:action:2","stage":"deliver","actionId":"1"}"#, "actionId"));
+        assert!(is_malformed(r#"{"schema":"proca:action:2","stage":"deliver","actionId":1,"contact":1}"#, "contact"));
         assert_eq!(parse(r#"{"schema":"other:1"}"#).unwrap_err(), Missing("specversion"));
         assert_eq!(parse(r#"{"schema":1}"#).unwrap_err(), Missing("specversion"));
     }
@@ -280,17 +296,31 @@ mod tests {
 
     #[test]
     fn version_1_reads_like_version_2_to_a_template() {
-        let mut message = serde_json::json!({"schema": "proca:action:1", "action": {"fields": {"age": 3}},
-            "contact": {"ref": "c-1", "payload": "{\"firstName\":\"Ana\",\"email\":\"ana@example.org\"}"}});
+        let text = r#"{"schema":"proca:action:1","action":{"fields":{"age":3}},
+            "contact":{"ref":"c-1","payload":"{\"firstName\":\"Ana\",\"big\":1e400,\"email\":\"ana@example.org\"}"}}"#;
+        let mut message = reading::members(text);
         normalise(&mut message);
-        assert_eq!(message["contact"]["firstName"], "Ana");
-        assert_eq!(
-            (&message["contact"]["contactRef"], &message["action"]["customFields"]["age"]),
-            (&"c-1".into(), &3.into())
-        );
-        let mut cipher = serde_json::json!({"contact": {"payload": "c2VjcmV0"}});
-        normalise(&mut cipher);
-        assert_eq!(cipher, serde_json::json!({"contact": {"payload": "c2VjcmV0"}}));
+        let of = |object: &str, name: &str| match &message[object] {
+            Part::Object(members) => members[name].clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of("contact", "firstName").as_text(), Some("Ana"));
+        assert_eq!(of("contact", "big"), Part::Number("1e400".into()));
+        assert_eq!(of("contact", "contactRef").as_text(), Some("c-1"));
+        assert_eq!(of("action", "customFields"), of("action", "fields"));
+        let cipher = reading::members(r#"{"contact":{"payload":"c2VjcmV0"}}"#);
+        let mut same = cipher.clone();
+        normalise(&mut same);
+        assert_eq!(same, cipher);
+    }
+
+    #[test]
+    fn a_message_is_taken_whatever_else_it_holds_and_of_a_repeated_name_the_last_counts() {
+        let odd = r#"{"schema":"proca:action:2","stage":"deliver","actionId":17,"timestamp":1e400,
+            "contact":{"contactRef":"c-1","contactRef":"c-2","name":"cut \ud83d"},"campaign":{"name":"a","name":"b"}}"#;
+        let envelope = parse(odd).unwrap();
+        assert_eq!(envelope.partition_key.as_deref(), Some("c-2"));
+        assert!(attributes(odd).contains(&("CampaignName", "b".to_owned())));
     }
 
     #[test]

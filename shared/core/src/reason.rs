@@ -159,7 +159,7 @@ impl From<&EnvelopeError> for Reason {
             EnvelopeError::NotCloudEvents(_) => Self::NotCloudEvents,
             EnvelopeError::SpecVersion => Self::SpecVersion,
             EnvelopeError::Missing(_) => Self::MissingAttribute,
-            EnvelopeError::Malformed { .. } => Self::BadAttribute,
+            EnvelopeError::Malformed { .. } | EnvelopeError::Extension { .. } => Self::BadAttribute,
             EnvelopeError::ForeignTenant => Self::ForeignTenant,
         }
     }

@@ -379,7 +379,7 @@ async fn an_unknown_tenant_an_unknown_sink_and_a_disabled_sink_are_quarantined_w
 async fn a_message_that_names_another_tenant_is_quarantined() {
     let world = world("");
     let mut liar = message("m1", "1");
-    liar.body = liar.body.replace("\"data\":{}", "\"tenant\":\"bona\"");
+    liar.body = liar.body.replace("\"data\":{}", "\"acequiatenant\":\"bona\"");
     assert!(world.handle(&[liar]).await.is_empty());
     assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("foreign-tenant"));
     assert!(world.dead_letters()[0].attributes[DETAIL].as_text().unwrap().contains("another tenant"));

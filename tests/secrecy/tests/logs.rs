@@ -152,7 +152,7 @@ impl World {
         let bad = [
             format!("{ADDRESS} is not JSON"),
             event("b", "action.signed", &data).replace("\"1.0\"", &format!("\"{ADDRESS}\"")),
-            event("b", "action.signed", &data).replace("\"data\"", "\"tenant\":\"payloadword\",\"data\""),
+            event("b", "action.signed", &data).replace("\"data\"", "\"acequiatenant\":\"payloadword\",\"data\""),
             event("b", "action.signed", &data).replace("/tests", &format!("not a source {ADDRESS}")),
             event("b", "action.signed", "{").clone(),
             format!("{}{}", "[".repeat(500), PAYLOAD[2]),

@@ -290,7 +290,7 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], tenant: usize, identity: usize
     let owner = tenants.get(tenant).map(|tenant| tenant.id.to_string()).unwrap_or_default();
     let address = (flaw != Flaw::NoAddress).then(|| format!("{id}@{owner}.example"));
     let named = if flaw == Flaw::Foreign { "another" } else { owner.as_str() };
-    let mut body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
+    let mut body = serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "acequiatenant": named,
         "data": { "tenant": owner, "country": country, "number": number, "email": address } });
     // Some want to be delivered by a time within the chaos. No chance decides it, so that a seed stays the seed it was.
     let expires_at = (number % 7 == 3).then(|| build::at(180 + 40 * u64::try_from(number).unwrap_or_default()));

@@ -62,6 +62,14 @@ fn context(tenant: &Tenant, data: &str) -> Context {
 }
 
 #[test]
+fn consent_is_asked_of_whom_templates_write_to_however_oddly_the_event_is_written() {
+    let tenant = validate(VALID).unwrap();
+    let odd = r#"{"email":"ana@example.org","email":"bo@example.org","campaign":"coal","name":"cut \ud83d","n":1e400}"#;
+    let need = tenant.consent.as_ref().unwrap().need(&context(&tenant, odd)).unwrap();
+    assert_eq!((&*need.subject, &*need.list), ("bo@example.org", "coal"));
+}
+
+#[test]
 fn a_document_with_consent_is_valid_and_survives_storing() {
     validate(VALID).unwrap();
     let raw = RawTenant::from_value(toml::from_str(VALID).unwrap()).unwrap();

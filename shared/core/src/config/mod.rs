@@ -7,6 +7,7 @@ mod consent;
 mod consent_cases;
 mod email;
 mod endpoint;
+mod intake;
 mod issue;
 mod mail;
 mod pace;
@@ -16,6 +17,7 @@ mod sink;
 mod tenant;
 
 pub use consent::{ConsentSettings, Need, RawConsent, RawList, RawReminders, Reminders};
+pub use intake::RawIntake;
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};

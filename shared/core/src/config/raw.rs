@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::consent::RawConsent;
+use super::intake::RawIntake;
 use super::issue::{Issue, Issues};
 use super::mail::{RawMail, RawTemplates};
 use super::pace::RawBreaker;
@@ -57,6 +58,9 @@ pub struct RawTenant {
     /// How much the ledger keeps.
     #[serde(default)]
     pub trace: Trace,
+    /// What the tenant's intake takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intake: Option<RawIntake>,
     /// Which dead letters go back by themselves; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_redrive: Option<RawAutoRedrive>,

@@ -39,6 +39,8 @@ pub struct Tenant {
     pub summary: TenantSummary,
     /// How much the ledger keeps.
     pub trace: Trace,
+    /// Whether its intake takes only events that keep all rules of `CloudEvents`.
+    pub strict_intake: bool,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -113,6 +115,7 @@ impl Tenant {
         let tenant = id.map(|id| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
+            strict_intake: raw.intake.unwrap_or_default().strict,
             auto_redrive,
             sinks,
             routes,
@@ -256,6 +259,19 @@ mod tests {
             let found = issues.0.iter().any(|issue| issue.path == path && issue.problem.contains(words));
             assert!(found, "{to}: wanted {path} with {words:?}, found {issues:?}");
         }
+    }
+
+    #[test]
+    fn an_intake_is_strict_unless_the_document_says_otherwise() {
+        let strict = |intake: &str| {
+            validate(&VALID.replacen("[[sinks]]", &format!("{intake}\n[[sinks]]"), 1), Egress::Public)
+                .map(|tenant| tenant.strict_intake)
+        };
+        assert!(strict("").unwrap());
+        assert!(strict("[intake]").unwrap());
+        assert!(!strict("[intake]\nstrict = false").unwrap());
+        let issues = strict("[intake]\nstrickt = false").unwrap_err();
+        assert_eq!(issues.0[0].path, "intake.strickt");
     }
 
     #[test]

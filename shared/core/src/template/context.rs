@@ -1,19 +1,17 @@
 //! What templates see: values that are looked up when a template names them, and made once.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value as Json;
 
+use super::number::{SPELLINGS, Spellings};
 use super::{MAIL_VARIABLES, PROCA_VARIABLES, VARIABLES};
 use crate::config::TenantSummary;
 use crate::envelope::{Envelope, Format};
-use crate::proca;
+use crate::proca::{self, Personal};
+use crate::reading::{self, Members, Part};
 
 /// What the templates of one delivery see: `data` (the event's data), `event` (its other attributes) and `tenant` (`id`, `name`).
 #[derive(Debug, Clone)]
@@ -41,15 +39,17 @@ impl Context {
     }
 
     /// The same, with the personal data of one of Proca's messages that came sealed.
-    pub fn with_personal(tenant: &TenantSummary, envelope: &Envelope, personal: Option<Json>) -> Self {
+    pub fn with_personal(tenant: &TenantSummary, envelope: &Envelope, personal: Option<Personal>) -> Self {
+        let mut spellings = Spellings::default();
         let Event { data, rest } = match envelope.format {
-            // It was read as an event before.
-            Format::CloudEvents => serde_json::from_str(&envelope.body).unwrap_or_default(),
-            Format::Proca => Event::of_proca(envelope, personal),
+            Format::CloudEvents => Event::of(reading::members(&envelope.body), &mut spellings),
+            Format::Proca => Event::of_proca(envelope, personal, &mut spellings),
         };
         let tenant: BTreeMap<&'static str, Value> =
             [("id", Value::from(tenant.id.as_str())), ("name", Value::from(tenant.name.as_str()))].into();
-        Self(Arc::new(Scope { data, event: Value::from_object(rest), tenant: Value::from_object(tenant), mail: None }))
+        let (event, tenant, spellings) =
+            (Value::from_object(rest), Value::from_object(tenant), Value::from_object(spellings));
+        Self(Arc::new(Scope { data, event, tenant, spellings, mail: None }))
     }
 
     /// The context of one mail.
@@ -76,6 +76,7 @@ struct Scope {
     data: Value,
     event: Value,
     tenant: Value,
+    spellings: Value,
     mail: Option<OfMail>,
 }
 
@@ -91,6 +92,7 @@ impl Scope {
             ("data", _) => Some(self.data.clone()),
             ("event", _) => Some(self.event.clone()),
             ("tenant", _) => Some(self.tenant.clone()),
+            (SPELLINGS, _) => Some(self.spellings.clone()),
             ("mail", Some(of)) => Some(of.mail.clone()),
             ("links", Some(of)) => Some(of.links.clone()),
             (_, Some(of)) => self.of_proca(name, &of.links),
@@ -153,101 +155,42 @@ struct Event {
 }
 
 impl Event {
-    fn of_proca(envelope: &Envelope, personal: Option<Json>) -> Self {
-        let mut message: Json = serde_json::from_str(&envelope.body).unwrap_or_default();
+    fn of(members: Members<'_>, spellings: &mut Spellings) -> Self {
+        let mut rest = seen_members(members, spellings);
+        Self { data: rest.remove("data").unwrap_or_default(), rest }
+    }
+
+    fn of_proca(envelope: &Envelope, personal: Option<Personal>, spellings: &mut Spellings) -> Self {
+        let mut message = reading::members(&envelope.body);
         proca::normalise(&mut message);
-        if let (Some(Json::Object(personal)), Some(contact)) =
-            (personal, message.get_mut("contact").and_then(Json::as_object_mut))
-        {
-            contact.extend(personal);
+        if let Some(personal) = personal {
+            personal.add_to(&mut message);
         }
         let of_event = [("id", envelope.event.id()), ("source", envelope.event.source()), ("type", &envelope.kind)];
         Self {
             // The whole message is what a cloud event has as data.
-            data: Seen::deserialize(message).map_or(Value::UNDEFINED, |seen| seen.0),
+            data: Value::from_object(seen_members(message, spellings)),
             rest: of_event.map(|(name, text)| (name.to_owned(), Value::from(text))).into(),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut rest = deserializer.deserialize_map(Members)?;
-        Ok(Self { data: rest.remove("data").unwrap_or_default(), rest })
-    }
+fn seen_members(members: Members<'_>, spellings: &mut Spellings) -> BTreeMap<String, Value> {
+    let present = members.into_iter().filter(|(_, part)| *part != Part::Null);
+    present.map(|(name, part)| (name.into_owned(), seen(part, spellings))).collect()
 }
 
-/// A value of the event, read at once as what templates work with.
-struct Seen(Value);
-
-impl<'de> Deserialize<'de> for Seen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any).map(Seen)
-    }
-}
-
-/// Reads an object without its null members.
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = BTreeMap<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some((name, Seen(value))) = map.next_entry::<String, Seen>()? {
-            // The last of two that have one name counts, as everywhere in JSON.
-            if value.is_none() {
-                members.remove(&name);
-            } else {
-                members.insert(name, value);
-            }
+/// A part of the event, as what templates work with.
+fn seen(part: Part<'_>, spellings: &mut Spellings) -> Value {
+    match part {
+        Part::Null => Value::from(()),
+        Part::Bool(value) => Value::from(value),
+        Part::Number(text) => spellings.number(&text),
+        Part::Text(text) => Value::from(&*text),
+        Part::List(items) => {
+            Value::from_object(items.into_iter().map(|item| seen(item, spellings)).collect::<Vec<_>>())
         }
-        Ok(members)
-    }
-}
-
-/// Reads anything.
-struct Any;
-
-macro_rules! plain {
-    ($($visit:ident($type:ty);)*) => {
-        $(fn $visit<E: serde::de::Error>(self, value: $type) -> Result<Value, E> { Ok(Value::from(value)) })*
-    };
-}
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    plain! {
-        visit_bool(bool);
-        visit_i64(i64);
-        visit_u64(u64);
-        visit_f64(f64);
-        visit_str(&str);
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
-        Ok(Value::from(()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Seen(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::from_object(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
-        Members.visit_map(map).map(Value::from_object)
+        Part::Object(members) => Value::from_object(seen_members(members, spellings)),
     }
 }
 
@@ -255,6 +198,7 @@ impl<'de> Visitor<'de> for Any {
 mod tests {
     use minijinja::context;
     use minijinja::value::Serde;
+    use serde_json::Value as Json;
 
     use super::*;
 
@@ -269,10 +213,14 @@ mod tests {
         }
     }
 
+    fn event(body: &str) -> Event {
+        Event::of(reading::members(body), &mut Spellings::default())
+    }
+
     #[test]
     fn what_is_read_at_once_is_what_would_be_made_of_the_json() {
         let body = r#"{"id":"1","data":{"b":[1,-2,3.5,true,null,"x",{"n":null,"m":{}}],"a":"\u00e9\n","n":null,"u":18446744073709551615},"n":null}"#;
-        let event: Event = serde_json::from_str(body).unwrap();
+        let event = event(body);
         let mut json: Json = serde_json::from_str(body).unwrap();
         strip(&mut json);
         let whole = context! { data => event.data, ..Value::from_object(event.rest) };
@@ -283,7 +231,7 @@ mod tests {
     #[test]
     fn data_that_is_null_or_not_there_is_missing() {
         for body in [r#"{"id":"1","data":null}"#, r#"{"id":"1"}"#] {
-            assert!(serde_json::from_str::<Event>(body).unwrap().data.is_undefined(), "{body}");
+            assert!(event(body).data.is_undefined(), "{body}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
 
 mod context;
+mod number;
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 
@@ -114,6 +115,7 @@ impl Template {
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(50);
+        environment.set_formatter(number::print);
 
         environment.set_auto_escape_callback(move |_| if html { AutoEscape::Html } else { AutoEscape::None });
         environment.add_template_owned(field, source.to_owned()).map_err(|error| TemplateProblem {
@@ -229,10 +231,9 @@ impl std::io::Write for Bounded {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value as Json;
-
     use crate::config::TenantSummary;
     use crate::envelope::Envelope;
+    use crate::proca::Personal;
 
     use super::*;
 
@@ -314,7 +315,7 @@ mod tests {
         let source = "{{ firstName }} {{ campaign.title }} {{ fields.age }} {{ data.contact.email }} {{ confirmLink }}";
         let template = Template::compile_mail("text", source, false).unwrap();
         let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme".to_owned() };
-        let context = |body: &str, personal: Option<Json>| {
+        let context = |body: &str, personal: Option<Personal>| {
             let envelope = Envelope::parse(&tenant.id, jiff::Timestamp::UNIX_EPOCH, body.as_bytes()).unwrap();
             let links = Some([("accept", "https://a.example/c".to_owned())].into());
             let mail = MailContext { links, ..MailContext::default() };
@@ -328,8 +329,8 @@ mod tests {
         );
         let closed = open.replace(r#""firstName":"Ana","email":"ana@example.org""#, r#""contactRef":"c-1""#);
         assert!(matches!(template.render(&context(&closed, None)), Err(Cause::TemplateVariable { .. })));
-        let personal = serde_json::json!({"firstName": "Ana", "email": "ana@example.org"});
-        assert!(template.render(&context(&closed, Some(personal))).unwrap().contains("ana@example.org"));
+        let personal = Personal::read(r#"{"firstName":"Ana","email":"ana@example.org"}"#);
+        assert!(template.render(&context(&closed, personal)).unwrap().contains("ana@example.org"));
         let cloud = r#"{"specversion":"1.0","id":"1","source":"/a","type":"t","data":{"x":1}}"#;
         assert!(matches!(template.render(&context(cloud, None)), Err(Cause::TemplateVariable { .. })));
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 /// A body that is no good, and the reason it must get.
 fn bad_bodies() -> Vec<(String, &'static str)> {
     let deep = format!("{}1{}", "[".repeat(65), "]".repeat(65));
+    let many = (0..300).map(|n| format!("\"x{n}\":0,")).collect::<Vec<_>>().concat();
     let whole = |change: &str, to: &str| {
         let good = event("plain.c", "bad", &json!({}));
         assert!(good.contains(change), "{change}");
@@ -22,8 +23,13 @@ fn bad_bodies() -> Vec<(String, &'static str)> {
         (whole("\"source\"", "\"no-source\""), "missing-attribute"),
         (whole("\"type\"", "\"no-type\""), "missing-attribute"),
         (whole("\"/e2e\"", "\"a b\""), "bad-attribute"),
-        (whole("\"data\"", "\"tenant\":\"birch\",\"data\""), "foreign-tenant"),
+        (whole("\"data\"", "\"acequiatenant\":\"birch\",\"data\""), "foreign-tenant"),
         (whole("\"data\":{}", &format!("\"data\":{deep}")), "too-deep"),
+        (whole("\"data\"", "\"time\":\"lunchtime\",\"data\""), "bad-attribute"),
+        (whole("\"data\"", "\"myExtension\":\"x\",\"data\""), "bad-attribute"),
+        (whole("\"/e2e\"", "\"/acequia/consent\""), "bad-attribute"),
+        (whole("\"plain.c\"", "\"acequia.consent.rejected\""), "bad-attribute"),
+        (whole("\"data\"", &format!("{many}\"data\"")), "not-cloud-events"),
     ]
 }
 

@@ -75,7 +75,7 @@ fn event(dice: &mut Dice, tenants: &[TenantPlan], groups: usize, number: usize) 
     let body = if flaw == Flaw::NotJson {
         format!("{{ {owner} {id}")
     } else {
-        serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "tenant": named,
+        serde_json::json!({ "specversion": "1.0", "id": id, "source": build::SOURCE, "type": kind, "acequiatenant": named,
             "partitionkey": group, "data": { "number": number } })
         .to_string()
     };
