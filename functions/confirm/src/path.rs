@@ -21,7 +21,6 @@ pub(crate) fn token(parts: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     fn read(text: &str) -> String {
         super::token(&text.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>())

@@ -1,5 +1,4 @@
 //! Senders as they are handed to SES, read by a mail library that is not ours: Python's `email`.
-#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,5 +1,4 @@
 //! What a template can take of the function's memory, counted by the allocator: some 16 MB above the event, whatever it does.
-#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use acequia_core::config::TenantSummary;
 use acequia_core::envelope::Envelope;

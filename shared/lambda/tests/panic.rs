@@ -1,5 +1,4 @@
 //! What a panic leaves in the log of a function: its place, and nothing that it says.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::process::Command;
 

@@ -61,7 +61,7 @@ fn make(escape: AutoEscape) -> Environment<'static> {
 }
 
 fn add_filters(environment: &mut Environment<'static>) {
-    use Price::{All, Compared, Items, Made, Surface};
+    use Price::{All, Compared, Items, Made, Sum, Surface};
     let mut add = |name: &'static str, price: Price, filter: Value| {
         environment.add_filter(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
             let args = args.into_values();
@@ -115,7 +115,7 @@ fn add_filters(environment: &mut Environment<'static>) {
     add("max", Compared, Value::from_function(filters::max));
     add("min", Compared, Value::from_function(filters::min));
     add("sort", Compared, Value::from_function(filters::sort));
-    add("sum", Made(price::sums), Value::from_function(filters::sum));
+    add("sum", Sum, Value::from_function(filters::sum));
     add("unique", Compared, Value::from_function(filters::unique));
 }
 
@@ -174,40 +174,36 @@ fn add_meters(environment: &mut Environment<'static>) {
         }
         Ok(value)
     });
-    environment.add_filter(TIMES, times);
+    environment.add_filter(TIMES, |state: &mut State<'_, '_>, left: Value, right: Value| -> Result<Value, Error> {
+        times(state, &left, &right)
+    });
 }
 
 /// `left * right`: of numbers their product, and of a text or a list and a number the one so many times.
-fn times(state: &mut State<'_, '_>, left: Value, right: Value) -> Result<Value, Error> {
+fn times(state: &mut State<'_, '_>, left: &Value, right: &Value) -> Result<Value, Error> {
     let wrong = || Error::new(ErrorKind::InvalidOperation, "what is multiplied is no number");
     if left.is_undefined() || right.is_undefined() {
         return Err(ErrorKind::UndefinedError.into());
     }
     let whole = |value: &Value| i128::try_from(value.clone()).ok().filter(|_| !is_float(value));
-    if let (Some(left), Some(right)) = (whole(&left), whole(&right)) {
+    if let (Some(left), Some(right)) = (whole(left), whole(right)) {
         return left.checked_mul(right).map(Value::from).ok_or_else(wrong);
     }
-    for (repeated, count) in [(&left, &right), (&right, &left)] {
+    for (repeated, count) in [(left, right), (right, left)] {
         if repeated.as_str().is_none() && repeated.kind() != ValueKind::Seq {
             continue;
         }
         let count = count.as_usize().ok_or_else(wrong)?;
         pay(state, weight(repeated, Part::All { indent: 0 })?.saturating_mul(count))?;
-        return match repeated.as_str() {
-            Some(text) => Ok(Value::from(text.repeat(count))),
-            None => {
-                let once: Vec<Value> = repeated.try_iter()?.collect();
-                let all = (0..count).flat_map(|_| once.iter().cloned());
-                Ok(if repeated.is_tuple() {
-                    Value::from(Tuple::from(all.collect::<Vec<Value>>()))
-                } else {
-                    all.collect()
-                })
-            }
-        };
+        if let Some(text) = repeated.as_str() {
+            return Ok(Value::from(text.repeat(count)));
+        }
+        let once: Vec<Value> = repeated.try_iter()?.collect();
+        let all: Vec<Value> = (0..count).flat_map(|_| once.iter().cloned()).collect();
+        return Ok(if repeated.is_tuple() { Value::from(Tuple::from(all)) } else { Value::from(all) });
     }
     let float = |value: &Value| f64::try_from(value.clone()).ok().filter(|_| value.is_number());
-    match (float(&left), float(&right)) {
+    match (float(left), float(right)) {
         (Some(left), Some(right)) => Ok(Value::from(left * right)),
         _ => Err(wrong()),
     }

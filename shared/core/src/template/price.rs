@@ -23,8 +23,10 @@ pub(super) enum Price {
     Items,
     /// For all that it compares, and its items together with what they are looked at by.
     Compared,
+    /// For what it adds up, which is numbers.
+    Sum,
     /// For what it would make.
-    Made(fn(&Given) -> Result<usize, Error>),
+    Made(fn(&Given) -> usize),
 }
 
 pub(super) fn read(state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
@@ -45,10 +47,10 @@ pub(super) struct Given {
 
 impl Given {
     fn new(args: &[Value]) -> Result<Self, Error> {
-        let (places, named): (&[Value], Kwargs) = from_args(args)?;
+        let (places, others): (&[Value], Kwargs) = from_args(args)?;
         let mut names = Vec::new();
-        for name in named.args() {
-            names.push((name.to_owned(), named.peek::<Value>(name)?));
+        for name in others.args() {
+            names.push((name.to_owned(), others.peek::<Value>(name)?));
         }
         let (value, places) =
             places.split_first().map(|(value, places)| (value.clone(), places.to_vec())).unwrap_or_default();
@@ -90,9 +92,13 @@ impl Price {
                 pay_items(state, &given)?;
                 given.all().try_for_each(|value| read(state, value))
             }
+            Self::Sum => {
+                given.all().try_for_each(|value| read(state, value))?;
+                pay_sum(state, &given)
+            }
             Self::Made(made) => {
                 given.all().try_for_each(|value| read(state, value))?;
-                pay(state, made(&given)?)
+                pay(state, made(&given))
             }
         }
     }
@@ -115,52 +121,53 @@ fn text(value: Option<&Value>) -> &str {
     value.and_then(Value::as_str).unwrap_or_default()
 }
 
-pub(super) fn escapes(given: &Given) -> Result<usize, Error> {
-    Ok(text(Some(&given.value)).len().saturating_mul(5))
+pub(super) fn escapes(given: &Given) -> usize {
+    text(Some(&given.value)).len().saturating_mul(5)
 }
 
 /// Widths and precisions are the numbers in the text, or arguments where it has stars.
-pub(super) fn formats(given: &Given) -> Result<usize, Error> {
+pub(super) fn formats(given: &Given) -> usize {
     let pattern = text(Some(&given.value));
     let numbers = pattern.split(|letter: char| !letter.is_ascii_digit()).filter(|digits| !digits.is_empty());
     let widths = numbers.map(|digits| digits.parse().unwrap_or(usize::MAX)).fold(0, usize::saturating_add);
     let stars = if pattern.contains('*') { given.others().filter(|value| value.is_integer()).count() } else { 0 };
     let starred = given.others().take(if stars == 0 { 0 } else { usize::MAX });
     let starred = starred.map(|value| usize::try_from(value.clone()).unwrap_or(0)).fold(0, usize::saturating_add);
-    Ok(widths.saturating_add(starred))
+    widths.saturating_add(starred)
 }
 
-pub(super) fn indents(given: &Given) -> Result<usize, Error> {
+pub(super) fn indents(given: &Given) -> usize {
     let lines = text(Some(&given.value)).split('\n').count();
-    Ok(given.count("width", 0).unwrap_or(4).saturating_mul(lines))
+    given.count("width", 0).unwrap_or(4).saturating_mul(lines)
 }
 
-pub(super) fn replaces(given: &Given) -> Result<usize, Error> {
+pub(super) fn replaces(given: &Given) -> usize {
     let (whole, from, to) = (text(Some(&given.value)), text(given.places.first()), text(given.places.get(1)));
     let times = if from.is_empty() { whole.chars().count() + 1 } else { whole.matches(from).count() };
-    Ok(whole.len().saturating_add(times.saturating_mul(to.len())).saturating_mul(5))
+    whole.len().saturating_add(times.saturating_mul(to.len())).saturating_mul(5)
 }
 
-pub(super) fn splits(given: &Given) -> Result<usize, Error> {
+pub(super) fn splits(given: &Given) -> usize {
     let (whole, at) = (text(Some(&given.value)), text(given.places.first()));
     let pieces = if given.places.is_empty() {
         whole.split_whitespace().count().max(whole.lines().count())
     } else {
         whole.matches(at).count()
     };
-    Ok((pieces + 2).saturating_mul(CHARACTER))
+    (pieces + 2).saturating_mul(CHARACTER)
 }
 
 /// Lists and objects with each item on a line of its own, indented by its depth.
-fn written(value: &Value, indent: usize) -> Result<usize, Error> {
-    Ok(weight(value, Part::All { indent })?)
+fn written(value: &Value, indent: usize) -> usize {
+    // Beyond any bound is enough to know.
+    weight(value, Part::All { indent }).unwrap_or(usize::MAX)
 }
 
-pub(super) fn prints(given: &Given) -> Result<usize, Error> {
+pub(super) fn prints(given: &Given) -> usize {
     written(&given.value, 4)
 }
 
-pub(super) fn writes(given: &Given) -> Result<usize, Error> {
+pub(super) fn writes(given: &Given) -> usize {
     let indent = match given.argument("indent", 0) {
         Some(value) if value.kind() == ValueKind::Bool => 2,
         Some(value) => usize::try_from(value.clone()).unwrap_or(0),
@@ -168,15 +175,15 @@ pub(super) fn writes(given: &Given) -> Result<usize, Error> {
     };
     // It is a depth's, so that a deep event would make very much of it.
     if indent > MAX_INDENT {
-        return Err(Bound::Bytes.into());
+        return usize::MAX;
     }
     written(&given.value, indent)
 }
 
 /// Numbers only: each sum of texts would be a text of its own.
-pub(super) fn sums(given: &Given) -> Result<usize, Error> {
-    match given.argument("start", 1) {
-        Some(start) if !start.is_number() => Err(Bound::Sum.into()),
-        _ => Ok(listed(&given.value).saturating_mul(text(given.argument("attribute", 0)).len() + 1)),
+fn pay_sum(state: &mut State<'_, '_>, given: &Given) -> Result<(), Error> {
+    if given.argument("start", 1).is_some_and(|start| !start.is_number()) {
+        return Err(Bound::Sum.into());
     }
+    pay(state, listed(&given.value).saturating_mul(text(given.argument("attribute", 0)).len() + 1))
 }

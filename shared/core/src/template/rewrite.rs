@@ -146,7 +146,7 @@ impl Meters<'_> {
             Stmt::Import(it) => self.alone("import", it.span()),
             Stmt::FromImport(it) => self.alone("import", it.span()),
             Stmt::Do(it) => {
-                self.refuse("do is not taken: what it calls leaves nothing in a mail".to_owned(), it.call.span())
+                self.refuse("do is not taken: what it calls leaves nothing in a mail".to_owned(), it.call.span());
             }
         }
     }
@@ -277,7 +277,9 @@ impl Meters<'_> {
             match one {
                 CallArg::Pos(value) | CallArg::Kwarg(_, value) => {
                     self.expression(value);
-                    meter.into_iter().for_each(|meter| self.meter(value, meter));
+                    if let Some(meter) = meter {
+                        self.meter(value, meter);
+                    }
                 }
                 CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
                     self.refuse("arguments cannot be unpacked from a list or an object".to_owned(), value.span());
