@@ -11,8 +11,8 @@ use acequia_lambda::{Environment, start_telemetry, unwind};
 async fn a_process_that_panics_on_a_text() {
     start_telemetry(&Environment::of(&[("AWS_LAMBDA_LOG_FORMAT", "json")]));
     let outcome = unwind(async {
-        let event = "ana@example.org is é".to_owned();
-        event.split_at(event.len() - 1).0.len()
+        let event: Result<(), String> = std::hint::black_box(Err("ana@example.org".to_owned()));
+        event.unwrap();
     })
     .await;
     assert_eq!(outcome, Err(Cause::Panic));
@@ -28,5 +28,5 @@ fn a_panic_is_logged_by_its_place_and_says_nothing_of_the_event() {
     assert!(child.status.success(), "{said}");
     let line = said.lines().find(|line| line.contains("panic.line")).unwrap_or_else(|| panic!("no line of it: {said}"));
     assert!(line.contains("tests/panic.rs") && line.contains("\"level\":\"ERROR\""), "{line}");
-    assert!(!said.contains("ana@") && !said.contains("boundary"), "{said}");
+    assert!(!said.contains("ana@"), "{said}");
 }
