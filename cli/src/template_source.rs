@@ -69,12 +69,23 @@ fn read(name: &Json, folder: Option<&Path>) -> Result<String, String> {
     if !inside || name.is_empty() {
         return Err(format!("{name:?} must be a file in the tenant's folder or below it"));
     }
-    let path = folder.unwrap_or(Path::new(".")).join(name);
-    let size = std::fs::metadata(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?.len();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let path = folder.join(name);
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    // A symbolic link is where it leads to.
+    let real = path.canonicalize().map_err(unreadable)?;
+    if !real.starts_with(folder.canonicalize().map_err(unreadable)?) {
+        return Err(format!("{name:?} leads out of the tenant's folder: put the file itself there, or below"));
+    }
+    let file = std::fs::metadata(&real).map_err(unreadable)?;
+    if !file.is_file() {
+        return Err(format!("{} is no file", path.display()));
+    }
+    let size = file.len();
     if size > MAX_TEMPLATE_BYTES as u64 {
         return Err(format!("{} has {size} bytes; at most {MAX_TEMPLATE_BYTES} are taken", path.display()));
     }
-    std::fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    std::fs::read_to_string(&real).map_err(unreadable)
 }
 
 /// The HTML of MJML, in the language of its tag where it names none itself. Nothing is fetched: an `mj-include` is refused.
@@ -173,6 +184,28 @@ mod tests {
             let issues = resolved(&serde_json::json!({ "mjml_file": name }), Some(folder.path())).unwrap_err();
             assert_eq!(issues[0].path, "templates.confirm.en.mjml_file", "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_within_the_tenants_folder_and_not_out_of_it() {
+        use std::os::unix::fs::symlink;
+
+        let world = tempfile::tempdir().unwrap();
+        let folder = world.path().join("acme");
+        std::fs::create_dir_all(folder.join("inner")).unwrap();
+        std::fs::write(world.path().join("secret.html"), "<p>a secret</p>").unwrap();
+        std::fs::write(folder.join("own.html"), "<p>our own</p>").unwrap();
+        symlink(world.path().join("secret.html"), folder.join("out.html")).unwrap();
+        symlink(world.path(), folder.join("up")).unwrap();
+        symlink("../own.html", folder.join("inner/in.html")).unwrap();
+        let of = |name: &str| resolved(&serde_json::json!({ "subject": "x", "html_file": name }), Some(&folder));
+        assert_eq!(of("inner/in.html").unwrap()["html"], "<p>our own</p>");
+        for name in ["out.html", "up/secret.html"] {
+            let issues = of(name).unwrap_err();
+            assert!(issues[0].problem.contains("leads out of"), "{name}: {}", issues[0].problem);
+        }
+        assert!(of("inner").unwrap_err()[0].problem.contains("no file"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use acequia_core::address::Address;
 use acequia_core::config::MailSettings;
 use acequia_core::envelope::Envelope;
 use acequia_core::id::Stage;
@@ -47,6 +48,8 @@ pub(super) async fn run(
         }
         TemplateCommand::SendTest { sample, to } => {
             let (file, mail) = read(sample, stage)?;
+            let to = Address::parse(to).map_err(|problem| Failure::Invalid(format!("--to: {problem}")))?;
+            let to = to.as_str();
             check_recipient(&mail, to)?;
             let (locale, composed) = compose(sample, &file, &mail, true)?;
             send(&context().await, &mail, to, composed).await.map(|message_id| {

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::http::{Method, Request, Response};
 use crate::page::{Action, Page};
+use crate::path;
 use crate::words::{Say, language};
 
 /// The confirm function, wired to its ports.
@@ -45,12 +46,12 @@ struct Opened {
 impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
     /// Answers one request.
     pub async fn answer(&self, request: &Request) -> Response {
-        let [root, tenant, token] = request.path.as_slice() else { return not_found(request, None) };
+        let [root, tenant, token @ ..] = request.path.as_slice() else { return not_found(request, None) };
         let Ok(tenant) = tenant.parse::<TenantId>() else { return not_found(request, None) };
-        if root != PATH {
+        if root != PATH || token.is_empty() {
             return not_found(request, None);
         }
-        let opened = match self.open(&tenant, token).await {
+        let opened = match self.open(&tenant, &path::token(token)).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return not_found(request, None),
             Err(cause) => {
@@ -78,7 +79,9 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
                 let Some(settings) = &opened.current.tenant.consent else { return not_found(request, None) };
                 let desk = self.desk(&tenant, settings, opened.current.version);
                 // RFC 8058: mail programs post this field; a link in an old mail must end the mails all the same.
-                let one_click = request.form.get("List-Unsubscribe").is_some_and(|value| value == "One-Click");
+                let one_click = request.form.iter().any(|(name, value)| {
+                    name.eq_ignore_ascii_case("List-Unsubscribe") && value.trim().eq_ignore_ascii_case("One-Click")
+                });
                 let renews = request.form.get("do").is_some_and(|value| value == Action::Renew.as_str());
                 let acts = request.form.get("do").is_some_and(|value| value == Action::Act.as_str());
                 let done = match (expired, link.purpose) {

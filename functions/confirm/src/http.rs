@@ -115,12 +115,18 @@ fn boundary(kind: &str) -> Option<&str> {
     boundary.map(|(_, value)| value.trim_matches('"')).filter(|value| is_multipart && !value.is_empty())
 }
 
-/// The short texts of such a form; what stands before the first boundary is none.
+/// The short texts of such a form; what stands before the first boundary is none. Mail programs write the head of a part in many ways: with and without quotation
+/// marks and spaces, in small and capital letters, and with bare line feeds.
 fn parts(body: &str, boundary: &str) -> BTreeMap<String, String> {
     let field = |part: &str| {
-        let (head, value) = part.split_once("\r\n\r\n")?;
-        let (_, name) = head.split_once("; name=\"")?;
-        Some((name.split_once('"')?.0.to_owned(), value.strip_suffix("\r\n")?.to_owned()))
+        let part = part.replace("\r\n", "\n");
+        let (head, value) = part.split_once("\n\n")?;
+        let disposition = head.lines().find_map(|line| {
+            line.split_once(':').filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))
+        });
+        let mut parameters = disposition?.1.split(';').filter_map(|parameter| parameter.split_once('='));
+        let (_, name) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("name"))?;
+        Some((name.trim().trim_matches('"').to_owned(), value.strip_suffix('\n').unwrap_or(value).to_owned()))
     };
     body.split(&format!("--{boundary}")).skip(1).filter_map(field).collect()
 }
@@ -174,5 +180,25 @@ mod tests {
         ] {
             assert_eq!(form(body, false, kind).get("List-Unsubscribe"), None, "{kind}");
         }
+    }
+
+    #[test]
+    fn the_head_of_a_part_is_read_however_it_is_written() {
+        for head in [
+            "Content-Disposition: form-data; name=List-Unsubscribe",
+            "Content-Disposition: form-data;name=\"List-Unsubscribe\"",
+            "Content-Disposition: form-data; NAME=\"List-Unsubscribe\"",
+            "content-disposition:form-data ; name = \"List-Unsubscribe\"",
+            "Content-Type: text/plain; name=\"x\"\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"",
+            "Content-Disposition: form-data; filename=\"name=x\"; name=\"List-Unsubscribe\"",
+        ] {
+            let body = format!("--x\r\n{head}\r\n\r\nOne-Click\r\n--x--\r\n");
+            for body in [body.replace("\r\n", "\n"), body] {
+                let read = form(&body, false, "multipart/form-data; boundary=x");
+                assert_eq!(read.get("List-Unsubscribe").map(String::as_str), Some("One-Click"), "{body:?}");
+            }
+        }
+        let file = "--x\r\nContent-Disposition: form-data; filename=a\r\n\r\nOne-Click\r\n--x--";
+        assert!(form(file, false, "multipart/form-data; boundary=x").is_empty());
     }
 }

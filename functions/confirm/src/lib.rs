@@ -7,6 +7,7 @@ pub mod config;
 mod confirm;
 mod http;
 mod page;
+mod path;
 mod words;
 
 pub use confirm::Confirm;

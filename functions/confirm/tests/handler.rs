@@ -1,4 +1,6 @@
 //! The confirm function over the in-memory ports: requests as an HTTP API hands them over, pages as browsers get them.
+//!
+//! It is long because each test takes one world, with a person who was asked, a few steps further.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::collections::BTreeMap;
@@ -273,6 +275,50 @@ async fn a_mail_programs_one_click_ends_the_mails_even_when_the_link_is_old() {
     let consent = world.consents.consent(&world.settings.summary.id, &world.key()).unwrap();
     assert_eq!((consent.state, consent.email.as_str()), (SubjectState::Accepted, "unsub"));
     assert_eq!(consent.proofs.last().unwrap().by, "mail-program");
+}
+
+#[tokio::test]
+async fn one_click_works_in_every_form_that_mail_programs_write() {
+    let multipart = "multipart/form-data; boundary=x";
+    let part = |head: &str| format!("--x\r\n{head}\r\n\r\nOne-Click\r\n--x--\r\n");
+    for (kind, body) in [
+        ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click".to_owned()),
+        ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click\r\n".to_owned()),
+        ("application/x-www-form-urlencoded; charset=UTF-8", "list-unsubscribe=one-click".to_owned()),
+        (multipart, part("Content-Disposition: form-data; name=\"List-Unsubscribe\"")),
+        (multipart, part("Content-Disposition: form-data; name=List-Unsubscribe")),
+        (multipart, part("Content-Disposition: form-data;name=\"List-Unsubscribe\"")),
+        (multipart, part("Content-Disposition: form-data; NAME=\"List-Unsubscribe\"")),
+        (multipart, part("Content-Disposition: form-data; name=\"List-Unsubscribe\"").replace("\r\n", "\n")),
+    ] {
+        let world = world().await;
+        let event = serde_json::json!({"rawPath": world.link(Purpose::Unsubscribe), "requestContext": {"http": {"method": "POST"}},
+            "headers": {"content-type": kind}, "body": body, "isBase64Encoded": false});
+        let page = world.confirm.answer(&Request::read(event).unwrap()).await;
+        assert_eq!(page.status_code, 200, "{body:?}");
+        let found = world.book.suppressed(&world.settings.summary.id, &[world.key().subject]).await.unwrap();
+        assert!(found[0].is_some(), "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_with_what_a_mail_program_took_along_works_and_with_more_leads_to_a_page() {
+    let world = world().await;
+    let link = world.link(Purpose::Accept);
+    for tail in [".", ",", ">", ")", ";", "\"", "'", "/", "%22", "%3E", "%2F", "/.", "_"] {
+        let page = world.request("GET", &format!("{link}{tail}"), "").await;
+        assert!(page.status_code == 200 && page.body.contains("<button"), "{tail}: {}", page.body);
+    }
+    for wrong in
+        [format!("{link}x"), format!("{link}/more"), link.split_at(link.len() - 1).0.to_owned(), "/c/acme".to_owned()]
+    {
+        let page = world.request("GET", &wrong, "").await;
+        assert!(page.status_code == 404 && page.body.contains("This link does not work"), "{wrong}");
+    }
+    assert_eq!((world.state(), world.followed()), (SubjectState::Confirming, 0));
+    let page = world.request("POST", &format!("{link}%22"), "do=act").await;
+    assert!(page.body.contains("Thank you!"), "{}", page.body);
+    assert_eq!((world.state(), world.followed()), (SubjectState::Accepted, 1));
 }
 
 #[tokio::test]

@@ -16,8 +16,10 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Mail {
     /// The sender.
     pub from: String,
-    /// The recipient's address.
+    /// The recipient's address, as SES takes it.
     pub to: String,
+    /// The same as the event has it, by which the tenant may know who gets no mails.
+    pub written: String,
     /// Where answers go.
     pub reply_to: Option<String>,
     /// The subject, one line.

@@ -1,6 +1,7 @@
 //! The mail of one delivery: the tenant's templates, filled from the event.
 
-use acequia_core::config::{EmailSink, MailSettings, Tenant, is_address};
+use acequia_core::address::Address;
+use acequia_core::config::{EmailSink, MailSettings, Tenant};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::Purpose;
 use acequia_core::delivery::Delivery;
@@ -8,13 +9,18 @@ use acequia_core::ledger::DeliveryKey;
 use acequia_core::mail::{Composed, Locale, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::template::{Context, MailContext};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::mailer::Mail;
+
+/// What of an address is written as `%xx` in a `mailto` URI: all but letters, digits and what is never special.
+const MAILTO: &AsciiSet = &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Renders the mail. `links` are those of a mail about consent.
 ///
 /// # Errors
-/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it. [`Cause::NotWanted`] for a test that goes
+/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it. [`Cause::AddressUnusable`] where SES could not send
+/// it, whatever it has in it. [`Cause::NotWanted`] for a test that goes
 /// to somebody who may not get tests.
 pub fn mail(
     tenant: &Tenant,
@@ -23,14 +29,8 @@ pub fn mail(
     context: &Context,
     links: Option<&Links<'_>>,
 ) -> Result<Mail, Cause> {
-    let to = sink.to.render(context)?.trim().to_owned();
-    if !is_address(&to) {
-        return Err(Cause::TemplateFailed {
-            field: "to",
-            problem: "it does not give one mail address".to_owned(),
-            line: 1,
-        });
-    }
+    let written = sink.to.render(context)?.trim().to_owned();
+    let to = Address::parse(&written)?.as_str().to_owned();
     let settings = tenant.mail.as_ref();
     let testing = settings.is_some_and(|settings| is_test(settings, context));
     if testing && !settings.is_some_and(|settings| settings.test_recipients.iter().any(|allowed| allowed.takes(&to))) {
@@ -54,6 +54,7 @@ pub fn mail(
     Ok(Mail {
         from: sink.from.clone(),
         to,
+        written,
         reply_to: sink.reply_to.clone(),
         subject,
         text,
@@ -84,6 +85,8 @@ fn language(settings: &MailSettings, context: &Context) -> Option<Locale> {
 fn unsubscribe_headers(links: &Links<'_>, sink: &EmailSink) -> Vec<(&'static str, String)> {
     let answers = sink.reply_to.as_ref().unwrap_or(&sink.from);
     let address = answers.rsplit_once('<').map_or(answers.as_str(), |(_, rest)| rest.trim_end_matches('>'));
+    // In a URI `?` and `&` begin something else (RFC 6068, section 2); the @ may stand as it is.
+    let address = utf8_percent_encode(address, MAILTO);
     let value = format!("<{}>, <mailto:{address}?subject=unsubscribe>", links.url(Purpose::Unsubscribe));
     vec![("List-Unsubscribe", value), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned())]
 }
@@ -138,9 +141,48 @@ mod tests {
             ["ana@example.org, bob@example.org", "Ana <ana@example.org>", "ana@example.org\\nBcc: b@example.org", "ana"]
         {
             let error = render(&format!(r#"{{"email":"{to}","name":"x"}}"#)).unwrap_err();
-            assert!(matches!(error, Cause::TemplateFailed { field: "to", .. }), "{to}");
+            assert!(matches!(error, Cause::AddressUnusable(_)), "{to}");
             assert!(!error.to_string().contains("ana"), "the error repeats the address");
         }
+    }
+
+    #[test]
+    fn an_address_is_sent_in_the_form_that_ses_takes_or_not_at_all() {
+        let mail = render(r#"{"email":" ana@münchen.example ","name":"x"}"#).unwrap();
+        assert_eq!((mail.to.as_str(), mail.written.as_str()), ("ana@xn--mnchen-3ya.example", "ana@münchen.example"));
+        for (to, words) in [
+            ("jesús@example.org", "SMTPUTF8"),
+            (".ana@example.org", "before the @"),
+            ("ana@example..org", "behind the @"),
+            ("ana@example.org\u{200b}", "not seen"),
+            ("=?x?q?=41=3e=00?=foo@example.org", "encoded words"),
+        ] {
+            let error = render(&format!(r#"{{"email":"{to}","name":"x"}}"#)).unwrap_err();
+            assert!(matches!(error, Cause::AddressUnusable(_)) && error.to_string().contains(words), "{error}");
+            assert!(!error.to_string().contains("example"), "the error repeats the address");
+        }
+    }
+
+    #[test]
+    fn where_answers_go_stands_in_the_uri_of_unsubscribing_with_its_signs_escaped() {
+        let tenant = "acme".parse().unwrap();
+        let secret = acequia_core::secret::Secret::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+        let key = acequia_core::consent::token::LinkKey::new("links".parse().unwrap(), &secret).unwrap();
+        let consent = acequia_core::consent::ConsentKey {
+            subject: acequia_core::consent::SubjectId::derive(&tenant, "ana"),
+            list: acequia_core::consent::ListId::derive(&tenant, "all"),
+        };
+        let action = acequia_core::consent::ActionId::derive(&tenant, &"/a|1".parse().unwrap());
+        let expires_at = jiff::Timestamp::UNIX_EPOCH;
+        let links = Links { base: "https://c.example", tenant: &tenant, key: &key, consent, action, expires_at };
+        let document = r#"{"tenant":"acme","name":"Acme","sinks":[{"id":"thanks","kind":"email","types":["*"],"from":"Acme <a?b&c=d%e+f@x.example>",
+            "to":"x@y.example","subject":"x","text":"x"}]}"#;
+        let acme = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
+        let Target::Email(sink) = &acme.sinks[0].target else { panic!("it is an email sink") };
+        let headers = unsubscribe_headers(&links, sink);
+        let (_, uris) = headers.iter().find(|(name, _)| *name == "List-Unsubscribe").unwrap();
+        assert!(uris.ends_with("<mailto:a%3Fb%26c%3Dd%25e%2Bf@x.example?subject=unsubscribe>"), "{uris}");
+        assert!(uris.starts_with("<https://c.example/c/acme/links."), "{uris}");
     }
 
     #[test]

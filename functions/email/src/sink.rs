@@ -153,9 +153,14 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
     }
 
     async fn check_address(&self, mail: &Mail) -> Result<(), Cause> {
+        // SES tells of bounces by the address that it was given; who unsubscribed is known by what the tenant calls a subject.
         let mut names = vec![SubjectId::derive(&mail.tenant, &mail.to)];
-        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address.
-        names.extend(mail.about.map(|(key, _)| key.subject).filter(|subject| !names.contains(subject)));
+        let written = SubjectId::derive(&mail.tenant, &mail.written);
+        for subject in [Some(written), mail.about.map(|(key, _)| key.subject)].into_iter().flatten() {
+            if !names.contains(&subject) {
+                names.push(subject);
+            }
+        }
         let known = self.book.suppressed(&mail.tenant, &names).await.map_err(|error| consents_down(&error))?;
         match known.into_iter().flatten().next() {
             Some(suppression) => Err(Cause::NotWanted(suppression.reason.as_str())),

@@ -15,6 +15,7 @@ fn mail() -> Mail {
     Mail {
         from: "hello@acme.example".to_owned(),
         to: "ana@example.org".to_owned(),
+        written: "ana@example.org".to_owned(),
         reply_to: None,
         subject: "Thank you".to_owned(),
         text: "Dear Ana".to_owned(),

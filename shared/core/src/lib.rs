@@ -7,6 +7,7 @@
 //! [`routing`] (which sinks take an event), [`delivery`] (the intent to bring it to one), [`outcome`] (what became of
 //! an attempt, and what happens to the message then), [`ledger`] (what is remembered).
 
+pub mod address;
 pub mod breaker;
 pub mod config;
 pub mod consent;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::address::AddressProblem;
 use crate::config::SinkKind;
 use crate::envelope::EnvelopeError;
 pub use crate::reason::Reason;
@@ -138,6 +139,9 @@ pub enum Cause {
     /// Sink: the address is sealed, and the tenant's key to it is not there.
     #[error("the address is encrypted: {0}")]
     AddressEncrypted(&'static str),
+    /// Sink: what the template of `to` gives is no address that SES can send to. What is wrong is said, not the address.
+    #[error("the template of to does not give one mail address that SES can send to: {0}")]
+    AddressUnusable(#[from] AddressProblem),
     /// Sink: the one who would get it does not want it, or it is void by now.
     #[error("not wanted: {0}")]
     NotWanted(&'static str),
@@ -296,6 +300,7 @@ impl Cause {
             Self::TemplateVariable { .. } => Outcome::Quarantine(Reason::TemplateVariable),
             Self::TemplateFailed { .. } => Outcome::Quarantine(Reason::TemplateFailed),
             Self::AddressEncrypted(_) => Outcome::Quarantine(Reason::AddressEncrypted),
+            Self::AddressUnusable(_) => Outcome::Quarantine(Reason::AddressUnusable),
             Self::NotWanted(_) => Outcome::Filtered,
             Self::CannotWait(_) => Outcome::Quarantine(Reason::CannotWait),
             Self::SecretMissing(_) | Self::SecretMalformed(_) => Outcome::Quarantine(Reason::SecretUnusable),
@@ -428,6 +433,7 @@ mod tests {
                 false,
             ),
             (Cause::AddressEncrypted("x"), quarantine(Reason::AddressEncrypted), false),
+            (Cause::AddressUnusable(AddressProblem::Domain), quarantine(Reason::AddressUnusable), false),
             (Cause::NotWanted("x"), Outcome::Filtered, false),
             (Cause::ConsentsDown, Outcome::Retry, false),
             (Cause::CannotWait("x"), quarantine(Reason::CannotWait), false),

@@ -52,6 +52,8 @@ pub enum Reason {
     SecretUnusable,
     /// The address that the mail needs is encrypted, and the tenant's key is not there or does not fit.
     AddressEncrypted,
+    /// The address of the mail is none that mails can be sent to.
+    AddressUnusable,
     /// The event needs consent, and cannot wait for it.
     CannotWait,
     /// Another event with the same identity and another content was delivered before.
@@ -92,6 +94,7 @@ impl Reason {
             Self::Rejected => "rejected",
             Self::SecretUnusable => "secret-unusable",
             Self::AddressEncrypted => "address-encrypted",
+            Self::AddressUnusable => "address-unusable",
             Self::CannotWait => "cannot-wait",
             Self::PayloadConflict => "payload-conflict",
             Self::Ambiguous => "ambiguous",
@@ -130,6 +133,9 @@ impl Reason {
             Self::SecretUnusable => "put the secret into the parameter store (acequia secret put), then redrive",
             Self::AddressEncrypted => {
                 "put the tenant's private key into the parameter store and name it (mail.personal_key), then redrive"
+            }
+            Self::AddressUnusable => {
+                "nobody can get a mail at this address: mend the template of to if it gives the wrong text, or leave the message to expire"
             }
             Self::CannotWait => "the producer must send it smaller, or its subject answer first; then redrive",
             Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",

@@ -92,6 +92,7 @@ impl Cause {
             | Self::TemplateVariable { .. }
             | Self::TemplateFailed { .. }
             | Self::AddressEncrypted(_)
+            | Self::AddressUnusable(_)
             | Self::NotWanted(_)
             | Self::CannotWait(_)
             | Self::SecretMissing(_)

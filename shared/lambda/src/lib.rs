@@ -27,7 +27,7 @@ mod tenants;
 pub use deadline::{Deadline, Timing, within};
 pub use dispatch::dispatch;
 pub use environment::Environment;
-pub use guard::unwind;
+pub use guard::{log_places_of_panics, unwind};
 pub use message::{UnusableBatch, read_batch};
 pub use pace::{Pace, SharedRate};
 pub use serve::{serve, serve_json, serve_schedule};

@@ -1,7 +1,8 @@
-"""SES: the resources that sending a mail is authorised on, and the events that it publishes of each mail."""
+"""SES: the resources that sending a mail is authorised on, the addresses that it refuses, and the events that it publishes of each mail."""
 
 import json
 import logging
+import re
 from datetime import datetime, timezone
 from email.utils import parseaddr
 
@@ -30,6 +31,41 @@ def sending_resources(body: bytes) -> list[str]:
     if data.get("ConfigurationSetName"):
         resources.append(f"{start}:configuration-set/{data['ConfigurationSetName']}")
     return resources
+
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+ATOMS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.IGNORECASE)
+
+
+def illness(mailbox: str) -> str | None:
+    """What SES says of an address, or of a name with one, that it does not take: both are ASCII, as it has no SMTPUTF8, the domain in
+    punycode and a name in encoded words. A name with a comma stands in quotation marks, or is two addresses.
+    """
+    name, bracket, rest = mailbox.rpartition("<")
+    address = rest.removesuffix(">") if bracket else mailbox
+    local, at, domain = address.rpartition("@")
+    if not at or not domain:
+        return "Missing final '@domain'"
+    if not local:
+        return "Missing local name"
+    quoted = name.strip().startswith('"') and name.strip().endswith('"') and len(name.strip()) > 1
+    if not name.isascii() or (bracket and not rest.endswith(">")) or (not quoted and re.search(r'[(),:;<>@[\]"\\]', name)):
+        return "Illegal address"
+    if not local.isascii() or re.search(r"[\x00-\x20\x7f]", local):
+        return "Local address contains control or whitespace"
+    if len(local) > 64 or not ATOMS.fullmatch(local):
+        return "Local address contains illegal character"
+    if not domain.isascii() or not all(LABEL.fullmatch(label) for label in domain.split(".")) or len(address) > 254:
+        return "Domain contains illegal character"
+    return None
+
+
+def refusal(request: dict) -> str | None:
+    """What SES says of a mail that it does not take for one of its addresses."""
+    destination = request.get("Destination", {})
+    groups = [destination.get(kind, []) for kind in ("ToAddresses", "CcAddresses", "BccAddresses")] + [request.get("ReplyToAddresses", [])]
+    mailboxes = [request.get("FromEmailAddress") or "", *(mailbox for group in groups for mailbox in group)]
+    return next(filter(None, map(illness, mailboxes)), None)
 
 
 def events(request: dict, message_id: str):
@@ -112,8 +148,11 @@ def apply() -> None:
     handle = ses_v2.handle_request
 
     async def handled(method, path, headers, body, query_params):
+        sends = method == "POST" and path.rstrip("/") == SENDING[0]
+        if sends and (problem := refusal(json.loads(body))):
+            return ses_v2._json_err("BadRequestException", problem)
         answer = await handle(method, path, headers, body, query_params)
-        if method == "POST" and path.rstrip("/") == SENDING[0] and answer[0] == 200:
+        if sends and answer[0] == 200:
             request, message_id = json.loads(body), json.loads(answer[2])["MessageId"]
             unkept[message_id] = {
                 "ReplyTo": request.get("ReplyToAddresses", []),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::issue::Findings;
-use super::mail::MailSettings;
+use super::mail::{MailSettings, validate_mailbox};
 use super::raw::RawSink;
-use super::sink::{EmailSink, SinkKind, is_mailbox, required};
+use super::sink::{EmailSink, SinkKind, required};
 use crate::mail::{MailText, MailTexts};
 use crate::template::Template;
 
@@ -17,14 +17,12 @@ pub(super) fn validate_email(
     mail: Option<&MailSettings>,
     findings: &mut Findings,
 ) -> Option<EmailSink> {
-    for (name, value) in [("from", raw.from.as_deref()), ("reply_to", raw.reply_to.as_deref())] {
-        if value.is_some_and(|value| !is_mailbox(value)) {
-            let wants = "it must be a mail address, or a name with an address in angle brackets";
-            findings.report(format!("{path}.{name}"), wants);
-        }
+    let own = validate_mailbox(raw.from.as_ref(), &format!("{path}.from"), findings);
+    let reply_to = validate_mailbox(raw.reply_to.as_ref(), &format!("{path}.reply_to"), findings);
+    if raw.from.is_none() && mail.is_none() {
+        required(None, path, "from", SinkKind::Email, findings);
     }
-    let from = raw.from.clone().or_else(|| mail.map(|mail| mail.from.clone()));
-    required(from.as_ref(), path, "from", SinkKind::Email, findings);
+    let from = own.or_else(|| mail.map(|mail| mail.from.clone()));
     let to = match (&raw.to, mail) {
         (None, Some(mail)) => Some(mail.to.clone()),
         (to, _) => compile_template(to.as_ref(), path, "to", false, true, findings),
@@ -35,7 +33,7 @@ pub(super) fn validate_email(
     };
     Some(EmailSink {
         from: from?,
-        reply_to: raw.reply_to.clone().or_else(|| mail.and_then(|mail| mail.reply_to.clone())),
+        reply_to: reply_to.or_else(|| mail.and_then(|mail| mail.reply_to.clone())),
         to: to?,
         texts: texts?,
         ambiguous: raw.ambiguous.unwrap_or_default(),

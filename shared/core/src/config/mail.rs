@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::issue::Findings;
-use super::sink::{is_address, is_mailbox};
+use crate::address::{Address, Mailbox, ascii_domain};
 use crate::id::SecretName;
 use crate::mail::{Locale, MailText, MailTexts, TestRecipient};
 use crate::template::Template;
@@ -77,9 +77,9 @@ pub type RawTemplates = BTreeMap<String, BTreeMap<String, RawTemplate>>;
 /// What all mails of a tenant have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailSettings {
-    /// The sender.
+    /// The sender, as a header has it.
     pub from: String,
-    /// Where answers go.
+    /// Where answers go, in the same form.
     pub reply_to: Option<String>,
     /// Gives the recipient's address.
     pub to: Template,
@@ -131,12 +131,8 @@ pub(super) fn validate_mail(
         }
         return None;
     };
-    for (field, value) in [("from", Some(&raw.from)), ("reply_to", raw.reply_to.as_ref())] {
-        if value.is_some_and(|value| !is_mailbox(value)) {
-            let wants = "it must be a mail address, or a name with an address in angle brackets";
-            findings.report(format!("mail.{field}"), wants);
-        }
-    }
+    let from = validate_mailbox(Some(&raw.from), "mail.from", findings);
+    let reply_to = validate_mailbox(raw.reply_to.as_ref(), "mail.reply_to", findings);
     let mut template = |field: &'static str, source: Option<&String>| {
         Template::compile(field, source?, false)
             .map_err(|found| findings.report_line(format!("mail.{field}"), found.problem, found.line))
@@ -157,8 +153,9 @@ pub(super) fn validate_mail(
     let brand = validate_brand(raw, findings);
     let templates = validate_templates(templates, default_locale.as_ref(), findings);
     Some(MailSettings {
-        from: raw.from.clone(),
-        reply_to: raw.reply_to.clone(),
+        // One that is none was reported, and nothing is made of what follows.
+        from: from.unwrap_or_default(),
+        reply_to,
         to: to?,
         default_locale: default_locale?,
         locale,
@@ -172,6 +169,17 @@ pub(super) fn validate_mail(
     })
 }
 
+/// A sender, or who gets the answers, as a header has it.
+pub(super) fn validate_mailbox(value: Option<&String>, path: &str, findings: &mut Findings) -> Option<String> {
+    match Mailbox::parse(value?) {
+        Ok(mailbox) => Some(mailbox.to_string()),
+        Err(problem) => {
+            findings.report(path, problem.to_string());
+            None
+        }
+    }
+}
+
 fn validate_test_recipients(raw: &[String], findings: &mut Findings) -> Vec<TestRecipient> {
     if raw.len() > MAX_TEST_RECIPIENTS {
         findings.report(
@@ -181,17 +189,16 @@ fn validate_test_recipients(raw: &[String], findings: &mut Findings) -> Vec<Test
     }
     let mut recipients = Vec::with_capacity(raw.len());
     for (index, text) in raw.iter().enumerate() {
-        let text = text.to_ascii_lowercase();
-        match text.strip_prefix("*@") {
-            Some(domain) if is_address(&format!("x@{domain}")) => {
-                recipients.push(TestRecipient::Domain(domain.to_owned()));
-            }
-            None if is_address(&text) && !text.contains('*') => recipients.push(TestRecipient::Address(text)),
-            _ => {
-                let wants = "it must be a mail address, or *@ and a domain";
-                findings.report(format!("mail.test_recipients[{index}]"), wants);
-            }
+        let recipient = match text.strip_prefix("*@") {
+            Some(domain) => ascii_domain(domain).map(TestRecipient::Domain),
+            None if text.contains('*') => None,
+            None => Address::parse(text).ok().map(|one| TestRecipient::Address(one.as_str().to_ascii_lowercase())),
+        };
+        if recipient.is_none() {
+            let wants = "it must be a mail address, or *@ and a domain";
+            findings.report(format!("mail.test_recipients[{index}]"), wants);
         }
+        recipients.extend(recipient);
     }
     recipients
 }

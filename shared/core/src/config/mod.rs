@@ -23,7 +23,5 @@ pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};
 pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
 pub use redrive::{AutoRedrive, RawAutoRedrive};
-pub use sink::{
-    EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,
-};
+pub use sink::{EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink};
 pub use tenant::{Tenant, TenantSummary};

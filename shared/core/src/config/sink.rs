@@ -159,9 +159,9 @@ pub enum HeaderValue {
 /// A mail through SES.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmailSink {
-    /// The sender, `Name <address>` or an address.
+    /// The sender, `Name <address>` or an address, as a header has it.
     pub from: String,
-    /// Where answers go.
+    /// Where answers go, in the same form.
     pub reply_to: Option<String>,
     /// Gives the recipient's address.
     pub to: Template,
@@ -190,29 +190,6 @@ pub enum ForwardTarget {
     },
     /// Any other queue.
     Arn(QueueArn),
-}
-
-/// Says whether `text` is one mail address: a local part and a domain, without spaces, commas or brackets.
-pub fn is_address(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let plain =
-        |part: &str| part.chars().all(|c| !c.is_control() && !c.is_whitespace() && !"<>,;:\"()[]\\".contains(c));
-    (1..=64).contains(&local.len())
-        && (1..=255).contains(&domain.len())
-        && plain(local)
-        && plain(domain)
-        && !local.contains('@')
-}
-
-/// Says whether `text` is an address, or a name with an address in angle brackets.
-pub(super) fn is_mailbox(text: &str) -> bool {
-    if text.chars().any(char::is_control) {
-        return false;
-    }
-    match text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
-        Some((name, address)) => is_address(address) && !name.contains(['<', '>', '@', ',', ';']),
-        None => is_address(text),
-    }
 }
 
 /// Validates one sink at `path`; `None` where something was reported that leaves nothing to go on with.

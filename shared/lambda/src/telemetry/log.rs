@@ -28,6 +28,7 @@ const OURS: [&str; 11] = [
 /// A second call in one process changes nothing: tests share their process.
 pub fn start_telemetry(environment: &Environment) {
     let _ = tracing::subscriber::set_global_default(subscriber(environment, std::io::stdout));
+    crate::log_places_of_panics();
     tracing::info!(version = acequia_core::version::VERSION, "started");
 }
 
