@@ -1,6 +1,7 @@
 //! One event on its way through the router: read, and matched with the tenant's sinks.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use acequia_core::delivery::Incoming;
 use acequia_core::envelope::Envelope;
@@ -13,7 +14,7 @@ use acequia_lambda::CurrentTenant;
 /// One event.
 pub(crate) struct Item {
     pub(crate) message: Incoming,
-    pub(crate) envelope: Option<Envelope>,
+    pub(crate) envelope: Option<Arc<Envelope>>,
     pub(crate) routing: Option<Routing>,
     /// Whether it needs consent, so that it is not routed here.
     pub(crate) is_governed: bool,
@@ -40,7 +41,7 @@ impl Item {
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let parse = AssertUnwindSafe(|| Envelope::parse_text(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from)) {
-            Ok(envelope) => self.envelope = Some(envelope),
+            Ok(envelope) => self.envelope = Some(Arc::new(envelope)),
             Err(cause) => self.failure = Some(cause),
         }
     }
