@@ -64,7 +64,7 @@ impl Load {
         program: &Path,
         logs: &Path,
     ) -> Result<Memory, StubError> {
-        let stub = Stub::start(world, Latencies::NONE)?;
+        let stub = Stub::start_for(world, Latencies::NONE, PATIENCE)?;
         let log = logs.join(format!("peak-{function}-{}.log", self.events));
         let mut running = Function::start(&stub, program, &log)?;
         let batch = messages.batch_of(1, self.events, |id| event_of(id, self.bytes, "Water is a common good. "))?;
