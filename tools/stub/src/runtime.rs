@@ -94,7 +94,9 @@ impl Runtime {
             ["invocation", "next"] if method == Method::GET => {
                 self.note_poll();
                 let invocation = self.waiting.lock().await.recv().await;
-                invocation.ok_or_else(|| "the stub ends".to_owned()).and_then(|invocation| handed_out(&invocation, self.lasts))
+                invocation
+                    .ok_or_else(|| "the stub ends".to_owned())
+                    .and_then(|invocation| handed_out(&invocation, self.lasts))
             }
             ["invocation", id, "response"] if method == Method::POST => self.settle(id, Answered::Response(text())),
             ["invocation", id, "error"] if method == Method::POST => self.settle(id, Answered::Error(text())),
