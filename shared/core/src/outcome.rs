@@ -292,11 +292,15 @@ impl Cause {
 
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
-        match self {
-            Self::Timeout(_) | Self::NoAnswer | Self::Connection(_) | Self::Panic => true,
-            Self::Status { .. } | Self::Permanent { .. } => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Timeout(_)
+                | Self::NoAnswer
+                | Self::Connection(_)
+                | Self::Status { .. }
+                | Self::Permanent { .. }
+                | Self::Panic
+        )
     }
 
     /// Whether a message that this befell is to come back, unless its attempts are used up.

@@ -155,7 +155,7 @@ impl<Q: Queues> Way<'_, Q> {
             self.deliveries.get(*place).map(|delivery| group_of(&delivery.sink, &delivery.envelope))
         };
         let mut stopped = Stopped::default();
-        for round in rounds(ordered, &group) {
+        for round in rounds(ordered, group) {
             for call in calls(self.deliveries, round) {
                 let kind = call.kind;
                 let (held, places): (Vec<usize>, Vec<usize>) =
