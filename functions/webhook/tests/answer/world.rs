@@ -62,10 +62,10 @@ impl Server {
             manners: Arc::new(Mutex::new(manners)),
             requests: Arc::default(),
         };
-        let served = server.clone();
+        let own = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(served.clone().connection(stream));
+                tokio::spawn(own.clone().connection(stream));
             }
         });
         server
