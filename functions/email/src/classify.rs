@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use acequia_core::config::Ambiguous;
+use acequia_core::connection::ConnectionFailure;
 use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::stall::MailHold;
@@ -90,7 +91,7 @@ pub fn answer(answer: Result<String, MailError>, ambiguous: Ambiguous) -> Result
         Err(MailError::Throttled(code)) => Err(Cause::Throttled(code)),
         Err(MailError::Held(hold)) => Err(Cause::MailHeld(hold)),
         Err(MailError::Refused(code)) => Err(Cause::Rejected(code)),
-        Err(MailError::NoConnection) => Err(Cause::Connection("no connection to SES")),
+        Err(MailError::NoConnection) => Err(Cause::Connection(ConnectionFailure::Unmade)),
         Err(MailError::NoAnswer) if ambiguous == Ambiguous::Park => Err(Cause::Ambiguous),
         Err(MailError::NoAnswer) => Err(Cause::NoAnswer),
     }

@@ -1,5 +1,7 @@
 //! One row, from what it asks for to the deliveries in the queues.
 
+use std::sync::Arc;
+
 use acequia_core::config::{SinkKind, Trace};
 use acequia_core::consent::link::{self, Links};
 use acequia_core::consent::token::Purpose;
@@ -26,13 +28,13 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
             Errand::Moderate => self.moderation(&current, row).await?,
             Errand::Deliver { .. } | Errand::Mail { .. } | Errand::Notify => row.body.clone(),
         };
-        let envelope = Envelope::parse(tenant, row.accepted_at, body.as_bytes())?;
+        let envelope = Arc::new(Envelope::parse(tenant, row.accepted_at, body.as_bytes())?);
         if let Errand::Mail { mail } = row.errand {
             return self.send(&current, vec![mail_about(mail, &envelope)?]).await;
         }
         let routing = current.tenant.routes.route(&envelope)?;
         let mut deliveries: Vec<Delivery> =
-            routing.taken.iter().map(|sink| Delivery::new(sink.clone(), envelope.clone())).collect();
+            routing.taken.iter().map(|sink| Delivery::new(sink.clone(), Arc::clone(&envelope))).collect();
         if let Errand::Deliver { repeat } = row.errand
             && let Some(mail) = thanks(&current, repeat)
         {
@@ -122,7 +124,7 @@ fn thanks(current: &CurrentTenant, repeat: bool) -> Option<MailRef> {
     has(MailKind::Thanks).then_some(MailRef { kind: MailKind::Thanks, number: 1 })
 }
 
-fn mail_about(mail: MailRef, envelope: &Envelope) -> Result<Delivery, Cause> {
+fn mail_about(mail: MailRef, envelope: &Arc<Envelope>) -> Result<Delivery, Cause> {
     let sink = mail.sink().ok_or(Cause::SinkUnknown)?;
-    Ok(Delivery::new(sink, envelope.clone()))
+    Ok(Delivery::new(sink, Arc::clone(envelope)))
 }

@@ -1,6 +1,7 @@
 //! One event on its way through the router: read, and matched with the tenant's sinks.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use acequia_core::delivery::Incoming;
 use acequia_core::envelope::{Envelope, EnvelopeError};
@@ -13,7 +14,7 @@ use acequia_lambda::CurrentTenant;
 /// One event.
 pub(crate) struct Item {
     pub(crate) message: Incoming,
-    pub(crate) envelope: Option<Envelope>,
+    pub(crate) envelope: Option<Arc<Envelope>>,
     /// The rule of `CloudEvents` that it breaks, if any; a tenant may do without it.
     irregularity: Option<EnvelopeError>,
     pub(crate) routing: Option<Routing>,
@@ -43,7 +44,7 @@ impl Item {
         let parse = AssertUnwindSafe(|| Envelope::receive(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from)) {
             Ok(received) => {
-                self.envelope = Some(received.envelope);
+                self.envelope = Some(Arc::new(received.envelope));
                 self.irregularity = received.irregularity;
             }
             Err(cause) => self.failure = Some(cause),

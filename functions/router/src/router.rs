@@ -14,7 +14,8 @@ use acequia_core::stall::Store;
 use acequia_core::template::Context;
 use acequia_lambda::batch::{Decided, delete_settled, finish, park, quarantine};
 use acequia_lambda::{
-    CachedTenants, CurrentTenant, Deadline, Telemetry, Timing, UnusableBatch, Watch, dispatch, read_batch, unwind,
+    CachedTenants, CurrentTenant, Deadline, Fates, Telemetry, Timing, UnusableBatch, Watch, dispatch_noting,
+    read_batch, unwind,
 };
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
@@ -163,12 +164,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
             };
             for sink in &routing.taken {
                 indexes.push(index);
-                deliveries.push(Delivery::new(sink.clone(), envelope.clone()));
+                deliveries.push(Delivery::new(sink.clone(), Arc::clone(envelope)));
             }
         }
-        let sent = timing.for_effects(dispatch(&self.queues, current, queue, name, &deliveries)).await;
-        // What went out before the time was over goes out again: its sinks know it by its id.
-        let failures = sent.unwrap_or_else(|| deliveries.iter().map(|_| Some(Cause::NoTime)).collect());
+        let fates = Fates::new(deliveries.len());
+        timing.for_effects(dispatch_noting(&self.queues, current, (queue, name), &deliveries, &fates)).await;
+        // Of an event whose last deliveries found no time, those that went out go out again: its sinks know them by their ids.
+        let failures = fates.into_inner();
         for (index, failure) in indexes.into_iter().zip(failures) {
             if let (Some(item), Some(failure)) = (items.get_mut(index), failure) {
                 item.failure = Some(failure);

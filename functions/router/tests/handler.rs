@@ -317,3 +317,16 @@ async fn events_whose_deliveries_are_not_taken_in_time_come_back_before_the_proc
     assert_eq!(failed.len(), 1);
     assert!(world.ledger.struck(&build::tenant_id("acme")).is_empty());
 }
+
+#[tokio::test]
+async fn where_the_time_ends_too_early_the_events_whose_deliveries_are_in_their_queues_are_done_and_the_others_come_back()
+ {
+    let world = world();
+    world.queues.sends.hang_from(3);
+    let ids: Vec<String> = (0..30).map(|number| format!("m{number:02}")).collect();
+    let events: Vec<Incoming> = ids.iter().map(|id| message(id, id, "action.signed", "{}")).collect();
+    let passes = async { world.clock.advance(TIMEOUT) };
+    let (failed, ()) = futures::join!(world.handle(lambda_event(&events)), passes);
+    assert_eq!(failed, ids[20..]);
+    assert_eq!(webhooks(&world).len(), 20);
+}

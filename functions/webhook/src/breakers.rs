@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acequia_core::breaker::{self, Breaker, EndpointState, Gate, Notice, Observed, Owed, Seen, WHILE_PROBED, Window};
+use acequia_core::breaker::{
+    self, Breaker, EndpointState, Gate, Notice, OPENED, Observed, Owed, Seen, WHILE_PROBED, Window,
+};
 use acequia_core::config::{Target, WebhookSink as Endpoint};
 use acequia_core::id::{self, SinkId, TenantId};
-use acequia_core::outcome::{Cause, Hold, Outcome};
+use acequia_core::outcome::{Cause, Hold};
 use acequia_core::port::{Chance, Clock, EndpointStore, Operators};
 use acequia_lambda::{Attempted, Job};
 
@@ -283,12 +285,12 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
     }
 }
 
-/// Adds what one attempt says of its endpoint. An answer that refuses the delivery for good is an answer all the same.
+/// Adds what one attempt says of its endpoint. An answer that refuses this payload for good is an answer all the same: the endpoint lives.
 fn count(seen: &mut Seen, attempted: &Attempted) {
     match &attempted.result {
         Err(Cause::Status { code: 410, .. }) => seen.gone = true,
-        Ok(_) => seen.successes += 1,
-        Err(cause @ Cause::Status { .. }) if cause.outcome() != Outcome::Retry => seen.successes += 1,
+        Ok(_) | Err(Cause::Permanent { .. }) => seen.successes += 1,
+        Err(cause @ Cause::Status { .. }) if !cause.comes_back() => seen.successes += 1,
         Err(Cause::Status { .. } | Cause::Timeout(_) | Cause::Connection(_)) => seen.failures += 1,
         Err(_) => {}
     }
@@ -301,6 +303,12 @@ fn words(tenant: &TenantId, sink: &SinkId, notice: Notice) -> (String, String) {
         Notice::Gone => "answered 410 Gone: that it will not come back".to_owned(),
     };
     let (state, after) = match notice {
+        Notice::Fails { percent: OPENED, .. } => (
+            "fails: its circuit is open".to_owned(),
+            format!(
+                "Its deliveries wait, and one at a time tries whether it is well again. acequia status {tenant} shows how it stands, acequia explain what it answered."
+            ),
+        ),
         Notice::Fails { percent: percent @ 0..100, .. } => (
             format!("fails: {percent} % of the way to being disabled"),
             format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands."),

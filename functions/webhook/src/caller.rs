@@ -14,34 +14,63 @@ use std::task::{Context, Poll};
 
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
-use reqwest::{Client, RequestBuilder, Response};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use tower_layer::layer_fn;
 use tower_service::Service;
 
 use crate::egress::{self, ClientError};
 
+/// How far a request has come with its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// It has asked for none of its own: it goes over a kept one.
+    Kept,
+    /// It has asked for one of its own: the name, the address and TLS are under way.
+    Connecting,
+    /// It has one of its own.
+    Connected,
+}
+
 tokio::task_local! {
-    /// Whether the request that is being made has asked for a connection of its own.
-    static CONNECTS: Cell<bool>;
+    /// That of the request that is being made.
+    static PROGRESS: Cell<Progress>;
+}
+
+fn note(progress: Progress) {
+    // Outside of a request (a connection that is finished for the next one) there is nobody to note it for.
+    let _ = PROGRESS.try_with(|of_request| of_request.set(progress));
 }
 
 /// Makes connections as `S` does, and notes for which request.
 #[derive(Debug, Clone)]
 struct Noting<S>(S);
 
-impl<S: Service<R>, R> Service<R> for Noting<S> {
+impl<S, R> Service<R> for Noting<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: R) -> S::Future {
-        // Outside of a request (a connection that is finished for the next one) there is nobody to note it for.
-        let _ = CONNECTS.try_with(|connects| connects.set(true));
-        self.0.call(request)
+    fn call(&mut self, request: R) -> Self::Future {
+        note(Progress::Connecting);
+        let connecting = self.0.call(request);
+        async move {
+            let connected = connecting.await;
+            if connected.is_ok() {
+                note(Progress::Connected);
+            }
+            connected
+        }
+        .boxed()
     }
 }
 
@@ -51,7 +80,12 @@ pub enum Failed {
     /// It was not made.
     Unmade(Cause),
     /// It was made, and not answered.
-    Unanswered(reqwest::Error),
+    Unanswered {
+        /// What the client says.
+        error: reqwest::Error,
+        /// Whether it had asked for a connection, and got none.
+        connecting: bool,
+    },
 }
 
 /// The clients of one process.
@@ -71,7 +105,7 @@ impl Caller {
     /// # Errors
     /// When TLS or the client cannot be set up.
     pub fn new(egress: Egress, authorities: Authorities) -> Result<Self, ClientError> {
-        let kept = egress::builder(egress, authorities)?.connector_layer(layer_fn(Noting)).build()?;
+        let kept = noting(egress, authorities)?.build()?;
         Ok(Self { egress, authorities, kept, fresh: OnceLock::new() })
     }
 
@@ -81,26 +115,35 @@ impl Caller {
     /// # Errors
     /// Why there is no answer, or no request.
     pub async fn send(&self, request: impl Fn(&Client) -> Result<RequestBuilder, Cause>) -> Result<Response, Failed> {
-        let first = request(&self.kept).map_err(Failed::Unmade)?;
-        let (answer, connected) =
-            CONNECTS.scope(Cell::new(false), async { (first.send().await, CONNECTS.with(Cell::get)) }).await;
-        let error = match answer {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
+        let (error, progress) = match make(request(&self.kept).map_err(Failed::Unmade)?).await {
+            (Ok(response), _) => return Ok(response),
+            (Err(error), progress) => (error, progress),
         };
-        if connected || !broke(&error) {
-            return Err(Failed::Unanswered(error));
-        }
-        let Some(fresh) = self.fresh() else { return Err(Failed::Unanswered(error)) };
+        let fresh = (progress == Progress::Kept && broke(&error)).then(|| self.fresh()).flatten();
+        let Some(fresh) = fresh else { return Err(unanswered(error, progress)) };
         tracing::info!("a kept connection was dead: the request is made again on a fresh one");
-        let second = request(fresh).map_err(Failed::Unmade)?;
-        second.send().await.map_err(Failed::Unanswered)
+        let (answer, progress) = make(request(fresh).map_err(Failed::Unmade)?).await;
+        answer.map_err(|error| unanswered(error, progress))
     }
 
     fn fresh(&self) -> Option<&Client> {
-        let make = || egress::builder(self.egress, self.authorities).ok()?.pool_max_idle_per_host(0).build().ok();
+        let make = || noting(self.egress, self.authorities).ok()?.pool_max_idle_per_host(0).build().ok();
         self.fresh.get_or_init(make).as_ref()
     }
+}
+
+fn noting(egress: Egress, authorities: Authorities) -> Result<ClientBuilder, ClientError> {
+    Ok(egress::builder(egress, authorities)?.connector_layer(layer_fn(Noting)))
+}
+
+/// Makes a request, and says besides how far it came with its connection.
+async fn make(request: RequestBuilder) -> (Result<Response, reqwest::Error>, Progress) {
+    let made = async { (request.send().await, PROGRESS.with(Cell::get)) };
+    PROGRESS.scope(Cell::new(Progress::Kept), made).await
+}
+
+fn unanswered(error: reqwest::Error, progress: Progress) -> Failed {
+    Failed::Unanswered { error, connecting: progress == Progress::Connecting }
 }
 
 /// Whether the connection broke before there was an answer: nothing was refused, and no time ran out.

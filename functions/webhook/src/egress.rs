@@ -7,6 +7,7 @@
 //! - No proxy is taken from the environment, and no redirect is followed: either would connect somewhere unchecked.
 
 use std::error::Error;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,15 @@ pub struct Refused {
     pub refusal: &'static str,
 }
 
+/// That a name has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("the host name does not resolve to an address")]
+pub struct Unresolved {
+    /// What the resolver of the machine says, where it says something.
+    #[source]
+    source: Option<io::Error>,
+}
+
 /// Why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -52,7 +62,11 @@ impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let egress = self.0;
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> = found.map_err(|error| Unresolved { source: Some(error) })?.collect();
+            if found.is_empty() {
+                return Err(Unresolved { source: None }.into());
+            }
             Ok(Box::new(allowed(egress, found)?.into_iter()) as Addrs)
         })
     }
@@ -114,14 +128,12 @@ pub fn check_literal(egress: Egress, url: &Url) -> Result<(), Cause> {
 
 /// The refusal behind a client's error, where there is one.
 pub fn refusal_of(error: &reqwest::Error) -> Option<Refused> {
-    let mut source: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = source {
-        if let Some(refused) = error.downcast_ref::<Refused>() {
-            return Some(refused.clone());
-        }
-        source = error.source();
-    }
-    None
+    causes(error).find_map(|error| error.downcast_ref::<Refused>()).cloned()
+}
+
+/// What is behind a client's error, from the outside in.
+pub(crate) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |error| (**error).source())
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ use crate::{classify, egress};
 const CONCURRENCY: usize = 16;
 /// How much of an answer is read, so that the connection can be used again; what it says counts for nothing.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// What an attempt takes beside the request itself: secrets and signing.
+/// How long it is read: an endpoint that never ends its answers costs a slot no more than this.
+const DRAINING: Duration = Duration::from_millis(250);
+/// What an attempt takes beside the request itself: secrets, signing, and reading an answer to its bound.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
 /// The least time for the breakers to say what they saw, also where the effects took all of theirs: the ledger needs the rest.
@@ -129,10 +131,11 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         };
         let response = self.caller.send(request).await.map_err(|failed| match failed {
             Failed::Unmade(cause) => cause,
-            Failed::Unanswered(error) => classify::no_answer(&error, endpoint.timeout),
+            Failed::Unanswered { error, connecting } => classify::no_answer(&error, connecting, endpoint.timeout),
         })?;
-        let verdict = classify::answer(response.status(), response.headers(), self.clock.now());
-        drain(response).await;
+        let verdict = classify::answer(response.status(), response.headers(), &endpoint.permanent, self.clock.now());
+        // What is decided does not wait for a body that never ends. Its connection is closed then, and the next request makes another.
+        within(&*self.clock, DRAINING, drain(response)).await;
         verdict
     }
 }

@@ -4,6 +4,7 @@
 //! A quarantined message keeps its body and attributes and gets the reason as further ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -135,24 +136,34 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// Where it goes.
     pub sink: SinkId,
-    /// What is delivered.
-    pub envelope: Envelope,
+    /// What is delivered; all deliveries of an event share it.
+    pub envelope: Arc<Envelope>,
 }
 
 impl Delivery {
     /// The delivery of an envelope to a sink of its tenant.
-    pub fn new(sink: SinkId, envelope: Envelope) -> Self {
+    pub fn new(sink: SinkId, envelope: impl Into<Arc<Envelope>>) -> Self {
+        let envelope = envelope.into();
         let id = DeliveryId::derive(&envelope.tenant, &sink, &envelope.event);
         Self { id, sink, envelope }
     }
 
-    /// The message that carries it to the sink's queue.
+    /// The message that carries it to the sink's queue: a copy of the event's bytes, so that it is made when it is sent.
     pub fn to_message(&self) -> Outgoing {
+        Outgoing { body: self.envelope.body.clone(), attributes: self.attributes(), ..Outgoing::default() }
+    }
+
+    /// How much of SQS's 1 MiB that message takes.
+    pub fn message_bytes(&self) -> usize {
+        self.envelope.body.len() + Outgoing { attributes: self.attributes(), ..Outgoing::default() }.bytes()
+    }
+
+    fn attributes(&self) -> Attributes {
         let attributes = [
             (SINK.to_owned(), Attribute::text(self.sink.as_str())),
             (ACCEPTED_AT.to_owned(), Attribute::number(self.envelope.accepted_at.as_millisecond())),
         ];
-        Outgoing { body: self.envelope.body.clone(), attributes: attributes.into(), ..Outgoing::default() }
+        attributes.into()
     }
 
     /// The message that carries it to the sink's FIFO queue.
@@ -250,6 +261,7 @@ mod tests {
         let read =
             Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body)).unwrap();
         assert_eq!(read, delivery());
+        assert_eq!(delivery().message_bytes(), delivery().to_message().bytes());
     }
 
     #[test]

@@ -10,10 +10,12 @@
 pub mod address;
 pub mod breaker;
 pub mod config;
+pub mod connection;
 pub mod consent;
 pub mod delivery;
 pub mod egress;
 pub mod envelope;
+mod hold;
 pub mod id;
 pub mod ledger;
 pub mod mail;

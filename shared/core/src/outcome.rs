@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::address::AddressProblem;
 use crate::config::SinkKind;
+use crate::connection::ConnectionFailure;
 use crate::envelope::EnvelopeError;
+pub use crate::hold::Hold;
 pub use crate::reason::Reason;
 use crate::schedule::{RetryPolicy, Wait, back_off};
 use crate::stall::MailHold;
@@ -97,14 +99,20 @@ pub enum Cause {
     NoAnswer,
     /// Sink: no connection, or it broke.
     #[error("connection failed: {0}")]
-    Connection(&'static str),
+    Connection(ConnectionFailure),
     /// Sink: it answered with this HTTP status, which is not a success.
-    #[error("the endpoint answered {code}")]
+    #[error("the endpoint answered {code}{}", redirect(*.code))]
     Status {
         /// The status code.
         code: u16,
         /// What its Retry-After said.
         retry_after: Option<Duration>,
+    },
+    /// Sink: it answered with this HTTP status, which the sink's configuration calls permanent.
+    #[error("the endpoint answered {code}, which is permanent for this sink")]
+    Permanent {
+        /// The status code.
+        code: u16,
     },
     /// Sink: the service throttles us or is down.
     #[error("the service throttles or is unavailable: {0}")]
@@ -178,41 +186,6 @@ pub enum Cause {
     /// A bug: the code panicked on this message.
     #[error("a bug: the code panicked on this message")]
     Panic,
-}
-
-/// What holds deliveries back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Hold {
-    /// An operator paused the sink.
-    Paused,
-    /// The endpoint's circuit is open ([`crate::breaker`]).
-    CircuitOpen,
-    /// The sink's rate is used up ([`crate::rate`]).
-    Rate,
-}
-
-impl Hold {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Paused, Self::CircuitOpen, Self::Rate];
-
-    /// The word for it in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Paused => "paused",
-            Self::CircuitOpen => "circuit-open",
-            Self::Rate => "rate",
-        }
-    }
-}
-
-impl std::fmt::Display for Hold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Paused => "the sink is paused (acequia tenant resume ends that)",
-            Self::CircuitOpen => "the endpoint fails, and its circuit is open",
-            Self::Rate => "the sink's rate is used up",
-        })
-    }
 }
 
 /// What one attempt came to.
@@ -291,10 +264,10 @@ impl Cause {
             Self::MakesWay { wait } => Outcome::RetryAfter(*wait),
             Self::CrashLoop => Outcome::Quarantine(Reason::CrashLoop),
             Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
-            // 501 says that the endpoint does not know the method at all; the other 5xx are troubles of the moment.
-            Self::Status { code: 501, .. } => Outcome::Quarantine(Reason::HttpStatus),
-            Self::Status { code: 408 | 429 | 500..=599, .. } => Outcome::Retry,
-            Self::Status { .. } => Outcome::Quarantine(Reason::HttpStatus),
+            // These say that this payload will never be taken. All other codes may be a deployment, a gateway or a wrong setting, which pass.
+            Self::Status { code: 400 | 413 | 415 | 422, .. } | Self::Permanent { .. } => {
+                Outcome::Quarantine(Reason::HttpStatus)
+            }
             Self::Rejected(_) => Outcome::Quarantine(Reason::Rejected),
             Self::EgressRefused(_) => Outcome::Quarantine(Reason::EgressRefused),
             Self::TemplateVariable { .. } => Outcome::Quarantine(Reason::TemplateVariable),
@@ -311,6 +284,7 @@ impl Cause {
             | Self::ConsentsDown
             | Self::SecretsDown
             | Self::Connection(_)
+            | Self::Status { .. }
             | Self::Throttled(_)
             | Self::MailHeld(_)
             | Self::Repeated
@@ -323,7 +297,15 @@ impl Cause {
 
     /// Whether the sink's attempt was used up: only what happened at the sink, or a bug, counts.
     pub fn spends_attempt(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::NoAnswer | Self::Connection(_) | Self::Status { .. } | Self::Panic)
+        matches!(
+            self,
+            Self::Timeout(_)
+                | Self::NoAnswer
+                | Self::Connection(_)
+                | Self::Status { .. }
+                | Self::Permanent { .. }
+                | Self::Panic
+        )
     }
 
     /// Whether a message that this befell is to come back, unless its attempts are used up.
@@ -337,9 +319,13 @@ impl Cause {
         self.spends_attempt() || matches!(self, Self::Ambiguous | Self::Condemned(_))
     }
 
-    /// Whether the receiver is overloaded or too slow, so that the next attempt waits longer.
+    /// Whether the receiver, or what stands before it, is overloaded or too slow, so that the next attempt waits longer.
     fn is_overload(&self) -> bool {
-        matches!(self, Self::Timeout(_) | Self::NoAnswer | Self::Status { code: 429, .. })
+        match self {
+            Self::Timeout(_) | Self::NoAnswer | Self::Connection(ConnectionFailure::ConnectTimeout) => true,
+            Self::Status { code, .. } => matches!(code, 429 | 502 | 504),
+            _ => false,
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -371,6 +357,17 @@ impl Cause {
         }
     }
 }
+
+/// What is said beside the status of an answer that sends somewhere else.
+fn redirect(code: u16) -> &'static str {
+    match code {
+        300..=303 | 305..=399 => ": redirects are not followed",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod status_cases;
 
 #[cfg(test)]
 mod tests {
@@ -409,19 +406,8 @@ mod tests {
             (Cause::Repeated, Outcome::Retry, false),
             (Cause::Timeout(second), Outcome::Unknown, true),
             (Cause::NoAnswer, Outcome::Unknown, true),
-            (Cause::Connection("refused"), Outcome::Retry, true),
-            (status(301), quarantine(Reason::HttpStatus), true),
-            (status(302), quarantine(Reason::HttpStatus), true),
-            (status(304), quarantine(Reason::HttpStatus), true),
-            (status(399), quarantine(Reason::HttpStatus), true),
-            (status(400), quarantine(Reason::HttpStatus), true),
-            (status(404), quarantine(Reason::HttpStatus), true),
-            (status(408), Outcome::Retry, true),
-            (status(410), quarantine(Reason::EndpointGone), true),
-            (status(429), Outcome::Retry, true),
-            (status(500), Outcome::Retry, true),
-            (status(501), quarantine(Reason::HttpStatus), true),
-            (status(503), Outcome::Retry, true),
+            (Cause::Connection(ConnectionFailure::Refused), Outcome::Retry, true),
+            (Cause::Permanent { code: 404 }, quarantine(Reason::HttpStatus), true),
             (Cause::Throttled(String::new()), Outcome::Retry, false),
             (Cause::MailHeld(MailHold::Sandbox), Outcome::Retry, false),
             (Cause::Rejected(String::new()), quarantine(Reason::Rejected), false),

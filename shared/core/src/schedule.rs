@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// After 429 or a timeout the next attempt waits at least this long: the receiver is overloaded, not broken.
+/// After 429, 502, 504 or a timeout the next attempt waits at least this long: the receiver is overloaded, not broken.
 const OVERLOAD_FLOOR: Duration = Duration::from_mins(1);
+
+/// The longest that a receiver may put a delivery off by its Retry-After: an attempt a day says whether it still lives.
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
+/// What is asked for is spread upwards by a fifth, and by no more than this.
+const WIDEST_SPREAD: Duration = Duration::from_mins(10);
 
 /// The waits of Standard Webhooks' recommended schedule, about three days in all
 /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability>).
@@ -45,18 +50,17 @@ impl RetryPolicy {
 
     /// The wait after attempt number `attempt` (1-based) failed.
     ///
-    /// The wait is the schedule's, spread by ±20 % with `chance` in `[0, 1)`. After an overload it is at least a minute.
-    /// A `retry_after` of the receiver's counts within `[base, 2 x base]`: it can neither hurry us nor park a message for days.
-    /// Both are what the receiver asks for at the least, so they are spread upwards, by up to 20 %: else all would come back at once.
+    /// The wait is the schedule's, spread by ±20 % with `chance` in `[0, 1)`. After an overload it is at least a minute, and never less
+    /// than what the receiver asked for by a `retry_after`, up to a day. Both are a least, so they are spread upwards, by up to a fifth
+    /// and ten minutes: else all would come back at once.
     pub fn wait(&self, attempt: u32, overload: bool, retry_after: Option<Duration>, chance: f64) -> Wait {
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(base) = self.waits.get(step) else { return Wait::Exhausted };
         let chance = chance.clamp(0.0, 1.0);
-        let (around, above) = (0.8 + 0.4 * chance, 1.0 + 0.2 * chance);
-        let longest = base.saturating_mul(2);
-        let wait = retry_after
-            .map_or_else(|| base.mul_f64(around), |asked| asked.clamp(*base, longest).mul_f64(above).min(longest));
-        Wait::For(if overload { wait.max(OVERLOAD_FLOOR.mul_f64(above)) } else { wait })
+        let least = |asked: Duration| asked.saturating_add(asked.mul_f64(0.2).min(WIDEST_SPREAD).mul_f64(chance));
+        let asked = retry_after.map(|asked| least(asked.min(LONGEST_ASKED)));
+        let floor = overload.then(|| least(OVERLOAD_FLOOR));
+        Wait::For(base.mul_f64(0.8 + 0.4 * chance).max(asked.unwrap_or_default()).max(floor.unwrap_or_default()))
     }
 }
 
@@ -69,13 +73,16 @@ pub fn back_off(receives: u32, chance: f64) -> Duration {
     base.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0))
 }
 
-/// Reads a Retry-After header: seconds (also with a fraction) or an HTTP date; `None` for anything else.
+/// Reads a Retry-After header as RFC 9110 has it (<https://www.rfc-editor.org/rfc/rfc9110.html#field.retry-after>): digits, which are
+/// seconds, or a date in one of HTTP's three forms. `None` for anything else, such as a fraction, a sign, a list or a leap second's date:
+/// it is ignored, and the schedule counts.
 ///
 /// `now` is the time at which the answer came. A date in the past asks for no wait.
 pub fn parse_retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+    let value = value.trim_matches([' ', '\t']);
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What has too many digits for a number is longer than any wait.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let now = std::time::SystemTime::from(now);
@@ -113,7 +120,13 @@ mod tests {
     #[test]
     fn what_a_receiver_asked_for_is_spread_too_and_never_cut_short() {
         let policy = RetryPolicy::new(vec![seconds(5), seconds(100)]);
-        for (step, asked, least, most) in [(1, None, 60, 72), (1, Some(9), 60, 72), (2, Some(120), 120, 144)] {
+        for (step, asked, least, most) in [
+            (1, None, 60, 72),
+            (1, Some(9), 60, 72),
+            (2, Some(120), 120, 144),
+            (1, Some(3_600), 3_600, 4_200),
+            (1, Some(86_400), 86_400, 87_000),
+        ] {
             let wait = |i: u32| policy.wait(step, true, asked.map(seconds), f64::from(i) / 1000.0);
             let waits: Vec<Wait> = (0..1000).map(wait).collect();
             let within =
@@ -125,11 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_counts_between_the_base_and_twice_the_base() {
+    fn retry_after_never_shortens_the_schedules_wait_and_lengthens_it_up_to_a_day() {
         let policy = RetryPolicy::new(vec![seconds(100)]);
-        for (asked, waited) in [(1, 100), (150, 150), (100_000, 200)] {
-            assert_eq!(policy.wait(1, false, Some(seconds(asked)), 0.0), Wait::For(seconds(waited)));
+        for (asked, waited) in [(1, 80), (150, 150), (3_600, 3_600), (86_400, 86_400), (100_000, 86_400)] {
+            assert_eq!(policy.wait(1, false, Some(seconds(asked)), 0.0), Wait::For(seconds(waited)), "{asked}");
         }
+        assert_eq!(policy.wait(1, false, Some(Duration::MAX), 0.0), Wait::For(LONGEST_ASKED));
     }
 
     #[test]
@@ -142,14 +156,45 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_reads_seconds_fractions_and_dates_and_ignores_nonsense() {
+    fn retry_after_reads_seconds_and_the_three_forms_of_dates_and_ignores_all_else() {
         let now: jiff::Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
-        assert_eq!(parse_retry_after("120", now), Some(seconds(120)));
-        assert_eq!(parse_retry_after(" 1.5 ", now), Some(Duration::from_millis(1500)));
-        assert_eq!(parse_retry_after("Sat, 21 Nov 2026 10:01:00 GMT", now), Some(seconds(60)));
-        assert_eq!(parse_retry_after("Sat, 21 Nov 2026 09:00:00 GMT", now), Some(seconds(0)));
-        for nonsense in ["", "soon", "-1", "NaN", "inf", "1e300", "12 s"] {
-            assert_eq!(parse_retry_after(nonsense, now), None, "{nonsense:?}");
+        for (value, wait) in [
+            ("120", seconds(120)),
+            (" 0120\t", seconds(120)),
+            ("0", seconds(0)),
+            ("99999999999999999999", seconds(u64::MAX)),
+            ("Sat, 21 Nov 2026 10:01:00 GMT", seconds(60)),
+            ("Saturday, 21-Nov-26 10:01:00 GMT", seconds(60)),
+            ("Sat Nov 21 10:01:00 2026", seconds(60)),
+            ("Sat, 21 Nov 2026 09:00:00 GMT", seconds(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", seconds(0)),
+        ] {
+            assert_eq!(parse_retry_after(value, now), Some(wait), "{value:?}");
+        }
+        for ignored in [
+            "",
+            " ",
+            "soon",
+            "-1",
+            "+5",
+            "-0",
+            "1.5",
+            ".5",
+            "5.",
+            "1e3",
+            "0x10",
+            "NaN",
+            "inf",
+            "12 s",
+            "8, 20",
+            "\u{661}",
+            "PT5M",
+            "2026-11-21T10:01:00Z",
+            "Sat, 21 Nov 2026 10:01:00 +0000",
+            "Fri, 21 Nov 2026 10:01:00 GMT",
+            "Sat, 21 Nov 2026 10:01:60 GMT",
+        ] {
+            assert_eq!(parse_retry_after(ignored, now), None, "{ignored:?}");
         }
     }
 

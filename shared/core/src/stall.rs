@@ -87,6 +87,7 @@ impl Cause {
             | Self::Expired
             | Self::Repeated
             | Self::Status { .. }
+            | Self::Permanent { .. }
             | Self::Rejected(_)
             | Self::EgressRefused(_)
             | Self::TemplateVariable { .. }
@@ -187,6 +188,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::connection::ConnectionFailure;
 
     #[test]
     fn what_is_ours_is_blamed_and_an_endpoint_is_not() {
@@ -202,8 +204,8 @@ mod tests {
             (Cause::Throttled(String::new()), email, Some(Store::Ses)),
             (Cause::Throttled(String::new()), Some(SinkKind::Forward), None),
             (Cause::NoAnswer, email, Some(Store::Ses)),
-            (Cause::Connection("x"), email, Some(Store::Ses)),
-            (Cause::Connection("x"), webhook, None),
+            (Cause::Connection(ConnectionFailure::Unmade), email, Some(Store::Ses)),
+            (Cause::Connection(ConnectionFailure::Unmade), webhook, None),
             (Cause::Timeout(Duration::ZERO), webhook, None),
             (Cause::Status { code: 503, retry_after: None }, webhook, None),
             (Cause::NoTime, email, None),

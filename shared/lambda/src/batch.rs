@@ -57,11 +57,12 @@ pub async fn quarantine(
     decided: &mut [Decided<'_>],
 ) -> u64 {
     let now = timing.clock.now();
-    let mut moved: Vec<(usize, Reason, Outgoing)> = Vec::new();
+    let (mut moved, mut letters): (Vec<(usize, Reason)>, Vec<Outgoing>) = (Vec::new(), Vec::new());
     for (index, item) in decided.iter_mut().enumerate() {
         let Disposition::Quarantine(reason) = item.disposition else { continue };
         if let Some(outgoing) = quarantined(item.message, reason, &item.detail, item.attempts, now) {
-            moved.push((index, reason, outgoing));
+            moved.push((index, reason));
+            letters.push(outgoing);
         } else {
             tracing::warn!(message.id = item.message.message_id, reason = %reason,
                 "the message leaves no room for the reason: its queue's own redrive will move it");
@@ -72,10 +73,9 @@ pub async fn quarantine(
         return 0;
     }
     let mut untaken = 0;
-    let outgoing: Vec<Outgoing> = moved.iter().map(|(_, _, outgoing)| outgoing.clone()).collect();
     let dead_letters = queue.beside(&name.dead_letter());
-    let mut answers = timing.for_settling(queues.send(&dead_letters, &outgoing)).await.unwrap_or_default().into_iter();
-    for (index, reason, _) in moved {
+    let mut answers = timing.for_settling(queues.send(&dead_letters, &letters)).await.unwrap_or_default().into_iter();
+    for (index, reason) in moved {
         let Some(item) = decided.get_mut(index) else { continue };
         let problem = match answers.next() {
             Some(Ok(_)) => continue,

@@ -25,7 +25,7 @@ mod telemetry;
 mod tenants;
 
 pub use deadline::{Deadline, Timing, within};
-pub use dispatch::dispatch;
+pub use dispatch::{Fates, dispatch, dispatch_noting};
 pub use environment::Environment;
 pub use guard::{log_places_of_panics, unwind};
 pub use message::{UnusableBatch, read_batch};

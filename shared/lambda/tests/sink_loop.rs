@@ -212,7 +212,7 @@ async fn a_message_that_comes_before_its_time_waits_and_spends_nothing() {
 #[tokio::test]
 async fn what_was_redriven_starts_over_with_its_history_kept() {
     let world = world("");
-    world.order("1", fail_with(404));
+    world.order("1", fail_with(400));
     world.handle(&[message("m1", "1")]).await;
     assert_eq!(world.dead_letters()[0].attributes[REASON].as_text(), Some("http-status"));
     world.obey_no_more();
@@ -235,7 +235,7 @@ async fn the_same_delivery_twice_in_one_batch_is_one_effect_and_shares_its_fate(
     assert_eq!(world.attempts().len(), 1);
     world.order("2", fail_with(503));
     assert_eq!(world.handle(&[message("m3", "2"), message("m4", "2")]).await, ["m3", "m4"]);
-    world.order("3", fail_with(404));
+    world.order("3", fail_with(400));
     assert!(world.handle(&[message("m5", "3"), message("m6", "3")]).await.is_empty());
     assert_eq!(world.dead_letters().len(), 1, "one copy of the two is enough");
 }
@@ -304,6 +304,56 @@ async fn of_two_payloads_under_one_id_in_one_batch_the_second_comes_back_and_the
     assert_eq!(world.dead_letters().len(), 1);
 }
 
+/// Another event under the id of event 1.
+fn rival(id: &str) -> Incoming {
+    let other = build::envelope("acme", "1", "action.signed", r#"{"other":true}"#);
+    build::incoming_delivery(&queue(), id, "crm", &other)
+}
+
+#[tokio::test]
+async fn where_nobody_claims_two_contents_of_one_id_are_both_delivered_in_one_batch_and_in_two() {
+    let twice = ("1".to_owned(), 1);
+    for batches in
+        [vec![vec![message("m1", "1"), rival("m2"), rival("m3")]], vec![vec![message("m1", "1")], vec![rival("m2")]]]
+    {
+        let world = world("");
+        for batch in batches {
+            assert!(world.handle(&batch).await.is_empty());
+        }
+        assert_eq!(world.attempts(), [twice.clone(), twice.clone()]);
+        assert!(world.dead_letters().is_empty());
+        assert_eq!(world.status("1"), Some(Status::Delivered));
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_claims_what_comes_back_is_delivered_though_another_content_of_its_id_was() {
+    let world = world("");
+    world.order("1", fail_with(503));
+    assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
+    world.obey_no_more();
+    assert!(world.handle(&[rival("m2")]).await.is_empty());
+    world.clock.advance(Duration::from_secs(15));
+    assert!(world.handle(&[again(message("m1", "1"), 2)]).await.is_empty());
+    assert_eq!(world.attempts().len(), 3);
+    assert!(world.dead_letters().is_empty());
+}
+
+#[tokio::test]
+async fn where_nobody_claims_two_contents_that_fail_share_the_attempts_of_the_schedule_and_neither_is_tried_for_ever() {
+    let world = world("");
+    world.order("1", fail_with(500));
+    let mut left = vec![message("m1", "1"), rival("m2")];
+    for receives in 1..10 {
+        let batch: Vec<Incoming> = left.iter().map(|one| again(one.clone(), receives)).collect();
+        let back = world.handle(&batch).await;
+        left.retain(|one| back.contains(&one.message_id));
+        world.clock.advance(Duration::from_mins(1));
+    }
+    assert!(left.is_empty());
+    assert_eq!((world.attempts().len(), world.dead_letters().len()), (6, 2), "three attempts each");
+}
+
 #[tokio::test]
 async fn with_the_ledger_down_nothing_that_needs_a_claim_is_attempted_and_no_attempt_is_spent() {
     let world = world(r#","strict":true"#);
@@ -345,7 +395,7 @@ async fn with_the_dead_letter_queue_down_a_message_comes_back_instead_of_being_l
 async fn what_failed_for_good_is_not_attempted_again_while_the_dead_letter_queue_is_down() {
     for extra in ["", r#","strict":true"#] {
         let world = world(extra);
-        world.order("1", fail_with(404));
+        world.order("1", fail_with(400));
         world.queues.sends.go_down();
         assert_eq!(world.handle(&[message("m1", "1")]).await, ["m1"]);
         world.obey_no_more();

@@ -117,7 +117,7 @@ impl World {
 async fn a_mixed_batch_is_one_line_of_metrics_in_cloudwatchs_format() {
     let world = world(0.0);
     let bad = build::incoming(&build::queue("acme", QUEUE), "m6", "not a delivery");
-    let mut messages: Vec<Incoming> = ["200-a", "200-b", "404-c", "404-d", "503-e"].map(|id| message(id, id)).into();
+    let mut messages: Vec<Incoming> = ["200-a", "200-b", "400-c", "400-d", "503-e"].map(|id| message(id, id)).into();
     messages.extend([message("again", "200-a"), bad]);
     world.handle(&messages).await;
     let count = |name: &str| json!({"Name": name, "Unit": "Count"});
@@ -139,7 +139,7 @@ async fn a_mixed_batch_is_one_line_of_metrics_in_cloudwatchs_format() {
         "stage": "test", "function": "webhook", "tenant.id": "acme",
         "received": 7, "delivered": 2, "duplicates": 1, "retried": 1, "quarantined": 3, "attempts": 5,
         "latency_ms": {"Values": [250], "Counts": [2]},
-        "quarantined.http-status": 2, "quarantined.not-a-delivery": 1,
+        "quarantined.http-status": 2, "quarantined.not-a-delivery": 1, "failed.http-400": 2, "failed.http-503": 1,
     });
     assert_eq!(world.metrics(), [expected]);
 }
@@ -157,7 +157,7 @@ async fn what_was_delivered_and_could_not_be_recorded_is_counted_and_failures_ar
 async fn a_message_that_the_dead_letter_queue_did_not_take_counts_as_retried() {
     let world = world(0.0);
     world.queues.sends.go_down();
-    world.handle(&[message("m1", "404-a")]).await;
+    world.handle(&[message("m1", "400-a")]).await;
     let metrics = &world.metrics()[0];
     assert_eq!((&metrics["retried"], &metrics["quarantined"]), (&json!(1), &Value::Null));
 }
@@ -175,7 +175,7 @@ async fn a_failed_attempt_is_one_wide_record_and_one_that_went_well_is_none() {
     let expected = json!({
         "level": "WARN", "message": "not delivered", "tenant.id": "acme", "sink.id": "crm", "sink.kind": "webhook",
         "delivery.id": id.as_str(), "event.type": "action.signed", "message.id": "m2", "message.receives": 1,
-        "attempt.number": 1, "outcome": "retry", "reason": "", "age_ms": 250, "duration_ms": 0,
+        "attempt.number": 1, "outcome": "retry", "reason": "", "failed": "http-503", "age_ms": 250, "duration_ms": 0,
         "detail": "the endpoint answered 503",
     });
     assert_eq!(record, expected);
@@ -184,7 +184,7 @@ async fn a_failed_attempt_is_one_wide_record_and_one_that_went_well_is_none() {
 #[tokio::test]
 async fn with_a_sample_of_all_every_attempt_is_recorded_with_its_outcome() {
     let world = world(1.0);
-    let logged = world.handle(&[message("m1", "200-a"), message("m2", "404-b")]).await;
+    let logged = world.handle(&[message("m1", "200-a"), message("m2", "400-b")]).await;
     let told: Vec<_> =
         logged.iter().map(|record| (&record["message"], &record["outcome"], &record["reason"])).collect();
     assert_eq!(
@@ -213,7 +213,7 @@ async fn each_store_that_is_down_has_a_line_of_its_own() {
     let world = world(0.0);
     world.ledger.writes.go_down();
     world.queues.sends.go_down();
-    world.handle(&[message("m1", "200-a"), message("m2", "404-b"), message("m3", "503-c")]).await;
+    world.handle(&[message("m1", "200-a"), message("m2", "400-b"), message("m3", "503-c")]).await;
     let stalled: Vec<Value> = world.metrics().split_off(1);
     let line = |store: &str, count: u64| {
         json!({

@@ -229,7 +229,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         clock: Arc::new(world.clock.clone()),
     };
     world.route().await;
-    for mode in ["204", "503", "404", "410"] {
+    for mode in ["204", "503", "400", "410"] {
         endpoints.lock().get_mut("crm").unwrap().switch(mode.parse::<Mode>().unwrap());
         world.work_off(webhook()).await;
     }

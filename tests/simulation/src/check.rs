@@ -86,7 +86,7 @@ fn check_event(world: &World, index: usize) {
             format_args!("where event {index} was routed is recorded nowhere, and nothing stood in the way"),
         );
     }
-    // Events of one identity and another content may be refused, one for the other.
+    // Whether no other event has its identity.
     let alone = history.scenario.events.iter().filter(|other| other.identity == event.identity).count() == 1;
     for (place, sink) in tenant.sinks.iter().enumerate() {
         let key: StoryKey = (event.identity, place);
@@ -104,7 +104,8 @@ fn check_event(world: &World, index: usize) {
         }
         // A mail whose process died of a neighbour may have been sent, and its tenant wants a person to look at such mails.
         let deadly = |other: &EventPlan| other.tenant == event.tenant && other.flaw == Flaw::KillsSinks;
-        let hopeless = !alone
+        // Where deliveries are claimed, one content of an id may be refused for another.
+        let hopeless = (!alone && sink.claims)
             || (sink.parks && history.scenario.events.iter().any(deadly))
             || matches!(event.flaw, Flaw::KillsSinks | Flaw::Refused)
             || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);

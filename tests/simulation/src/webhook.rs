@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::config::{SinkKind, Target};
+use acequia_core::connection::ConnectionFailure;
 use acequia_core::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
@@ -94,20 +95,20 @@ impl SimulatedWebhook {
         }
         let status = |code| Err(Cause::Status { code, retry_after: None });
         let Some(call) = self.instance.call("webhook request").await else {
-            return Err(Cause::Connection("no connection could be made"));
+            return Err(Cause::Connection(ConnectionFailure::Refused));
         };
         {
             let state = &mut *self.instance.world.lock();
             let unwell = state.dice.happens(state.weather.unwell);
             if unwell || state.is_out(key) {
-                return status(*state.dice.pick(&[500, 503, 503, 429, 404]).unwrap_or(&503));
+                return status(*state.dice.pick(&[500, 503, 404, 429, 422]).unwrap_or(&503));
             }
             state.history.effect(self.instance.invocation(), key, event);
         }
         if self.instance.end(&call).await {
             Ok(Receipt { id: None, status: Some(200) })
         } else {
-            Err(Cause::Connection("the connection broke before an answer came"))
+            Err(Cause::Connection(ConnectionFailure::Reset))
         }
     }
 }

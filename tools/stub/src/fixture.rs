@@ -97,6 +97,19 @@ impl Messages {
     /// # Errors
     /// [`StubError::Fixture`] where an event or a name is not valid.
     pub fn batch(self, serial: u64, count: usize) -> Result<String, StubError> {
+        self.batch_of(serial, count, |id| event(id, &"Water is a common good. ".repeat(20)))
+    }
+
+    /// The same with bodies of the caller's own making, from the id of each event.
+    ///
+    /// # Errors
+    /// As [`Messages::batch`].
+    pub(crate) fn batch_of(
+        self,
+        serial: u64,
+        count: usize,
+        body: impl Fn(&str) -> String,
+    ) -> Result<String, StubError> {
         let invalid = |error: &dyn std::fmt::Display| StubError::Fixture(error.to_string());
         let stage: Stage = STAGE.parse().map_err(|error| invalid(&error))?;
         let tenant: TenantId = TENANT.parse().map_err(|error| invalid(&error))?;
@@ -110,7 +123,7 @@ impl Messages {
         let mut records = Vec::with_capacity(count);
         for number in 0..count {
             let id = format!("{serial:08}-{number:08}");
-            let body = event(&id);
+            let body = body(&id);
             let message = match self {
                 Self::Events => Outgoing { body, ..Outgoing::default() },
                 Self::Deliveries(_, sink) => {
@@ -124,8 +137,16 @@ impl Messages {
     }
 }
 
-/// An event of about a kilobyte, as a petition's signature is.
-fn event(id: &str) -> String {
+/// An event of so many bytes, most of them its comment: this text, again and again. `filler` needs no escapes in JSON.
+pub(crate) fn event_of(id: &str, bytes: usize, filler: &str) -> String {
+    let rest = bytes.saturating_sub(event(id, "").len());
+    let mut comment = filler.repeat(rest.div_ceil(filler.len().max(1)));
+    comment.truncate(rest);
+    event(id, &comment)
+}
+
+/// An event with a comment, as a petition's signature is: of about a kilobyte where the comment has half of one.
+fn event(id: &str, comment: &str) -> String {
     json!({
         "specversion": "1.0",
         "id": id,
@@ -141,7 +162,7 @@ fn event(id: &str) -> String {
             "postcode": "75011",
             "campaign": "Clean rivers for everyone",
             "consent": {"email": true, "at": "2026-01-01T00:00:00Z", "wording": "I want to hear how the campaign goes on."},
-            "comment": "Water is a common good. ".repeat(20),
+            "comment": comment,
             "page": "https://actions.acme.example/clean-rivers?utm_source=newsletter&utm_medium=email",
             "tags": ["rivers", "signature", "newsletter"],
         },
@@ -191,6 +212,11 @@ mod tests {
         assert_ne!(records[0]["messageId"], records[1]["messageId"]);
         assert_eq!(records[0]["messageAttributes"]["acequia-sink"]["stringValue"], "mail");
         assert!((900..1200).contains(&records[0]["body"].as_str().unwrap().len()), "an event has about a kilobyte");
+    }
+
+    #[test]
+    fn an_event_has_as_many_bytes_as_were_asked_for() {
+        assert_eq!([2_000, 1_032_192].map(|bytes| event_of("1", bytes, "drop ").len()), [2_000, 1_032_192]);
     }
 
     #[test]

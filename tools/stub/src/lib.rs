@@ -15,6 +15,7 @@ mod fixture;
 mod function;
 pub mod gate;
 mod latency;
+pub mod peak;
 mod runtime;
 pub mod scenario;
 mod server;

@@ -39,10 +39,12 @@ pub(crate) struct Runtime {
     open: Mutex<HashMap<String, std_mpsc::Sender<Answered>>>,
     issued: Mutex<u64>,
     polled: (Mutex<Option<Instant>>, Condvar),
+    /// How long an invocation may take, as the function is told.
+    lasts: Duration,
 }
 
 impl Runtime {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(lasts: Duration) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         Self {
             sender,
@@ -50,6 +52,7 @@ impl Runtime {
             open: Mutex::default(),
             issued: Mutex::default(),
             polled: (Mutex::new(None), Condvar::new()),
+            lasts,
         }
     }
 
@@ -91,7 +94,9 @@ impl Runtime {
             ["invocation", "next"] if method == Method::GET => {
                 self.note_poll();
                 let invocation = self.waiting.lock().await.recv().await;
-                invocation.ok_or_else(|| "the stub ends".to_owned()).and_then(|invocation| handed_out(&invocation))
+                invocation
+                    .ok_or_else(|| "the stub ends".to_owned())
+                    .and_then(|invocation| handed_out(&invocation, self.lasts))
             }
             ["invocation", id, "response"] if method == Method::POST => self.settle(id, Answered::Response(text())),
             ["invocation", id, "error"] if method == Method::POST => self.settle(id, Answered::Error(text())),
@@ -110,8 +115,8 @@ impl Runtime {
     }
 }
 
-fn handed_out(invocation: &Invocation) -> Result<Response<Full<Bytes>>, String> {
-    let deadline = clock::since_epoch().saturating_add(TIMEOUT).as_millis();
+fn handed_out(invocation: &Invocation, lasts: Duration) -> Result<Response<Full<Bytes>>, String> {
+    let deadline = clock::since_epoch().saturating_add(lasts).as_millis();
     Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &invocation.id)

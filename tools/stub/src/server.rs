@@ -22,7 +22,7 @@ use crate::aws::{self, Twist};
 use crate::count::Counts;
 use crate::fixture::World;
 use crate::latency::Latencies;
-use crate::runtime::{Answered, PREFIX, Runtime};
+use crate::runtime::{Answered, PREFIX, Runtime, TIMEOUT};
 
 /// A running stub; it ends when it is dropped.
 pub struct Stub {
@@ -47,6 +47,18 @@ impl Stub {
     /// # Errors
     /// When there is no free port or no thread.
     pub fn start(world: impl FnOnce(&str) -> World, latencies: Latencies) -> Result<Self, StubError> {
+        Self::start_for(world, latencies, TIMEOUT)
+    }
+
+    /// The same with another time for each invocation than what template.yaml gives the functions.
+    ///
+    /// # Errors
+    /// As [`Stub::start`].
+    pub(crate) fn start_for(
+        world: impl FnOnce(&str) -> World,
+        latencies: Latencies,
+        lasts: Duration,
+    ) -> Result<Self, StubError> {
         let failed = |source: io::Error| StubError::Start { what: "the stub".to_owned(), source };
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -54,7 +66,7 @@ impl Stub {
         let shared = Arc::new(Shared {
             world: world(&format!("http://{address}")),
             latencies,
-            runtime: Runtime::new(),
+            runtime: Runtime::new(lasts),
             counts: Mutex::default(),
             problems: Mutex::default(),
             twist: Mutex::default(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Breaker, Circuit, Disabled, EndpointState, Failing, Notice, Owed, WARNINGS};
+use super::{Breaker, Circuit, Disabled, EndpointState, Failing, Notice, OPENED, Owed, WARNINGS};
 use crate::ledger::after;
 
 /// The longest time for which a circuit stays open before the next probe.
@@ -13,6 +13,9 @@ const LONGEST_OPEN: Duration = Duration::from_mins(15);
 /// The same, once it has been open for a day: who waits that long does not mind an hour.
 const LONGEST_OPEN_LATER: Duration = Duration::from_hours(1);
 const LATER: Duration = Duration::from_hours(24);
+
+/// How long a circuit is open before a probe that fails is worth a notice: a deployment of minutes is not.
+const WORTH_A_NOTICE: Duration = Duration::from_mins(5);
 
 /// How long a probe has: longer than any invocation.
 const PROBE: Duration = Duration::from_mins(2);
@@ -78,7 +81,7 @@ pub const WHILE_PROBED: Duration = Duration::from_secs(20);
 pub struct Seen {
     /// Deliveries that it took.
     pub successes: u32,
-    /// Attempts that failed in a way that says that the endpoint is not well (no answer, 429, 5xx).
+    /// Attempts that failed in a way that says that the endpoint is not well: no answer, or a status that is tried again.
     pub failures: u32,
     /// Whether it said that it is gone for good (410).
     pub gone: bool,
@@ -164,6 +167,7 @@ pub fn observe(
         let failing = fail(old.failing.as_ref(), now);
         let way = way(&failing, breaker, now);
         let due = WARNINGS.into_iter().rev().find(|percent| way >= *percent && *percent > failing.warned);
+        let due = due.or((failing.warned < OPENED && probed && is_open_for_long(&new.circuit, now)).then_some(OPENED));
         notice = due.map(|percent| Notice::Fails { percent, since: failing.first });
         if way >= 100 && old.disabled.is_none() {
             let days = humantime::format_duration(breaker.disable_after);
@@ -190,6 +194,11 @@ fn open(old: &Circuit, breaker: Option<&Breaker>, by: &str, now: Timestamp) -> C
     let longest = if after(since, LATER) < now { LONGEST_OPEN_LATER } else { LONGEST_OPEN };
     let wait = breaker.cool_down.saturating_mul(1 << (trips - 1).min(12)).min(longest.max(breaker.cool_down));
     Circuit::Open { until: after(now, wait), since, trips }
+}
+
+/// Whether a circuit that a probe has just left open has been so for as long as an operator should know.
+fn is_open_for_long(circuit: &Circuit, now: Timestamp) -> bool {
+    matches!(circuit, Circuit::Open { since, .. } if after(*since, WORTH_A_NOTICE) <= now)
 }
 
 /// The circuit after a success.
@@ -397,6 +406,28 @@ mod tests {
         assert!(instance.is_disabled());
         instance.see(bad(1), "a", 121 * 3600);
         assert_eq!(instance.warnings.len(), 4);
+    }
+
+    #[test]
+    fn a_circuit_that_stays_open_for_minutes_is_told_once_and_one_of_a_deployment_is_not() {
+        let mut instance = Instance::default();
+        instance.see(bad(10), "a", 0);
+        for now in [30, 90] {
+            instance.probe(bad(1), "b", now);
+        }
+        instance.probe(good(1), "b", 210);
+        assert!(instance.warnings.is_empty(), "it was gone for three minutes and a half");
+        instance.see(bad(10), "a", 1_000);
+        for now in [30, 90, 210, 450, 930] {
+            instance.probe(bad(1), "b", 1_000 + now);
+        }
+        assert_eq!(instance.warnings, [OPENED], "at the first probe after five minutes, and no more");
+        instance.probe(good(1), "b", 2_830);
+        instance.see(bad(10), "a", 3_000);
+        for now in [30, 90, 210, 450] {
+            instance.probe(bad(1), "b", 3_000 + now);
+        }
+        assert_eq!(instance.warnings, [OPENED, OPENED], "another trouble is told anew");
     }
 
     #[test]

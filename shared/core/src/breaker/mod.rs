@@ -5,7 +5,7 @@
 //! it has been open for its time, the one instance that wins the change of the row sends one delivery as a *probe*; that decides.
 //!
 //! Beside that runs a clock over days: an endpoint that has failed for [`Breaker::disable_after`] without a success is *disabled*,
-//! and its operators are told on the way ([`Owed`]).
+//! and its operators are told on the way ([`Owed`]), first when the circuit has been open for minutes and a probe failed again.
 //!
 //! Invariants:
 //! - The row is written only when something changes, each time on condition that nobody changed it meanwhile (`revision`).
@@ -27,6 +27,9 @@ pub use notice::{Notice, Owed, take_notice, told};
 
 /// How much of the way to being disabled an operator is told of, in per cent, each once.
 pub const WARNINGS: [u8; 4] = [50, 70, 90, 100];
+
+/// What stands in place of one of [`WARNINGS`] where an operator is told that the circuit stays open: before all of them.
+pub const OPENED: u8 = 1;
 
 /// A sink's settings of its breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +99,7 @@ pub struct Failing {
     /// The last one that was written down.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub last: Timestamp,
-    /// The highest of [`WARNINGS`] that came due; 0 for none.
+    /// The highest of [`OPENED`] and [`WARNINGS`] that came due; 0 for none.
     pub warned: u8,
 }
 

@@ -22,7 +22,7 @@ const TELLING: Duration = Duration::from_mins(2);
 pub enum Notice {
     /// It fails.
     Fails {
-        /// How much of the way to being disabled lies behind it, in per cent: one of [`super::WARNINGS`].
+        /// How much of the way to being disabled lies behind it, in per cent: one of [`super::WARNINGS`], or [`super::OPENED`].
         percent: u8,
         /// Since when it has been failing.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]

@@ -1,4 +1,4 @@
-//! What a webhook's URL and headers must be like.
+//! What a webhook's URL and headers must be like, and which of its answers it may call permanent.
 
 use url::{Host, Url};
 
@@ -99,4 +99,71 @@ pub(super) fn validate_headers(raw: &RawSink, path: &str, findings: &mut Finding
         headers.push(Header { name, value });
     }
     headers
+}
+
+/// Reads the statuses that the sink calls permanent.
+pub(super) fn validate_permanent(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<u16> {
+    let mut permanent = Vec::new();
+    for (index, code) in raw.permanent.iter().flatten().enumerate() {
+        let problem = match u16::try_from(*code).ok().filter(|code| (300..=599).contains(code)) {
+            None => format!("{code} is not a status of 300 to 599: all but 2xx of the others is tried again"),
+            Some(429) => "429 asks for a later attempt, and is always tried again".to_owned(),
+            Some(410) => "410 says that the endpoint is gone, and always disables it".to_owned(),
+            Some(code) if permanent.contains(&code) => format!("{code} stands here twice"),
+            Some(code) => {
+                permanent.push(code);
+                continue;
+            }
+        };
+        findings.report(format!("{path}.permanent[{index}]"), problem);
+    }
+    permanent
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{RawTenant, Target, Tenant};
+    use crate::egress::Egress;
+
+    /// The statuses that a tenant's only sink calls permanent, or the first problem of the file.
+    fn permanent(kind: &str, codes: &str) -> Result<Vec<u16>, (String, String)> {
+        let text = format!(
+            "tenant = \"acme\"\nname = \"Acme\"\n[[sinks]]\nid = \"crm\"\ntypes = [\"*\"]\n{kind}\npermanent = {codes}\n"
+        );
+        let first =
+            |issues: crate::config::Issues| issues.0.into_iter().next().map(|one| (one.path, one.problem)).unwrap();
+        let raw = RawTenant::from_value(toml::from_str(&text).unwrap()).map_err(first)?;
+        assert_eq!(RawTenant::from_json(&raw.to_json()).unwrap(), raw, "it survives storing");
+        let tenant = Tenant::validate(&raw, Egress::Public).map_err(first)?;
+        let Target::Webhook(sink) = &tenant.sinks[0].target else { panic!("a webhook was expected") };
+        Ok(sink.permanent.clone())
+    }
+
+    const WEBHOOK: &str = "kind = \"webhook\"\nurl = \"https://crm.example.org/\"\nsecrets = [\"crm\"]";
+
+    #[test]
+    fn a_sink_names_the_statuses_after_which_it_wants_no_other_attempt() {
+        assert_eq!(permanent(WEBHOOK, "[404, 301, 503]").unwrap(), [404, 301, 503]);
+        assert!(permanent(WEBHOOK, "[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_such_status_is_refused_with_its_place() {
+        for (codes, path, words) in [
+            ("[404, 200]", "sinks[0].permanent[1]", "300 to 599"),
+            ("[600]", "sinks[0].permanent[0]", "300 to 599"),
+            ("[-1]", "sinks[0].permanent[0]", "300 to 599"),
+            ("[65940]", "sinks[0].permanent[0]", "300 to 599"),
+            ("[429]", "sinks[0].permanent[0]", "later attempt"),
+            ("[410]", "sinks[0].permanent[0]", "disables"),
+            ("[404, 403, 404]", "sinks[0].permanent[2]", "twice"),
+            ("[\"404\"]", "sinks[0].permanent[0]", "invalid type"),
+            ("404", "sinks[0].permanent", "invalid type"),
+        ] {
+            let (at, problem) = permanent(WEBHOOK, codes).unwrap_err();
+            assert!(at == path && problem.contains(words), "{codes}: {at}: {problem}");
+        }
+        let (at, problem) = permanent("kind = \"forward\"\nqueue = \"out\"", "[404]").unwrap_err();
+        assert!(at == "sinks[0].permanent" && problem.contains("of webhook sinks"), "{at}: {problem}");
+    }
 }

@@ -150,6 +150,9 @@ pub struct RawSink {
     /// Webhook: how long to wait for an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+    /// Webhook: the HTTP statuses after which a delivery is not tried again, such as `[404]`, beside 400, 413, 415, 422 and 410.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<Vec<i64>>,
 
     /// E-mail: the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]

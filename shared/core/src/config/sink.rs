@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::email::validate_email;
-use super::endpoint::{parse_url, validate_headers};
+use super::endpoint::{parse_url, validate_headers, validate_permanent};
 use super::issue::Findings;
 use super::mail::MailSettings;
 use super::pace::{validate_breaker, validate_rate};
@@ -132,6 +132,8 @@ pub struct WebhookSink {
     pub headers: Vec<Header>,
     /// How long to wait for the whole answer.
     pub timeout: Duration,
+    /// The HTTP statuses after which a delivery is not tried again, beside those that always say so.
+    pub permanent: Vec<u16>,
     /// What stands beside the event's bytes.
     pub format: SinkFormat,
     /// When the endpoint is given a rest; `None` for never.
@@ -239,6 +241,7 @@ fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &m
         ("secrets", raw.secrets.is_some(), Webhook),
         ("headers", raw.headers.is_some(), Webhook),
         ("timeout", raw.timeout.is_some(), Webhook),
+        ("permanent", raw.permanent.is_some(), Webhook),
         ("breaker", raw.breaker.is_some(), Webhook),
         ("from", raw.from.is_some(), Email),
         ("to", raw.to.is_some(), Email),
@@ -342,8 +345,9 @@ fn validate_webhook(raw: &RawSink, path: &str, egress: Egress, findings: &mut Fi
             DEFAULT_TIMEOUT
         }
     };
+    let permanent = validate_permanent(raw, path, findings);
     let breaker = validate_breaker(raw, SinkKind::Webhook, path, findings);
-    Some(WebhookSink { url: url?, secrets, headers, timeout, format, breaker })
+    Some(WebhookSink { url: url?, secrets, headers, timeout, permanent, format, breaker })
 }
 
 fn validate_forward(

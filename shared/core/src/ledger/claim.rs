@@ -98,6 +98,22 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     Verdict::Claimed { record: Box::new(record), ambiguous }
 }
 
+/// Decides on a delivery that nobody claims: as [`judge`] does, but another content under the same id is a delivery of its own.
+///
+/// The two have one record, that of the one written last, and share its attempts and its time while it says that one is to be tried again:
+/// else each would make the other forget how often it was tried, and which place in a rate's line it has.
+pub fn judge_unclaimed(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdict {
+    let Some(other) = existing.filter(|record| record.digest != request.digest) else {
+        return judge(existing, request);
+    };
+    let shared = (other.status == Status::Retry).then(|| DeliveryRecord {
+        digest: request.digest.clone(),
+        reason: None,
+        ..other.clone()
+    });
+    judge(shared.as_ref(), request)
+}
+
 /// The time from `now` until `until`, where that lies ahead.
 fn remaining(until: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     let ahead = until?.duration_since(now);
@@ -131,6 +147,25 @@ mod tests {
             panic!("it was redriven")
         };
         assert_eq!(redriven.reason, None);
+    }
+
+    #[test]
+    fn unclaimed_another_content_of_the_id_is_a_delivery_of_its_own_and_shares_the_attempts_and_their_time() {
+        for status in [Status::Delivered, Status::Expired, Status::Claimed, Status::Quarantined] {
+            let other = DeliveryRecord { digest: "other".to_owned(), ..record(status) };
+            assert_eq!(judge(Some(&other), &request(10)), Verdict::Conflict, "{status:?}");
+            assert_eq!(spent_of(&judge_unclaimed(Some(&other), &request(10))), Some((0, false)), "{status:?}");
+        }
+        let other = DeliveryRecord { digest: "other".to_owned(), ..record(Status::Retry) };
+        assert_eq!(judge_unclaimed(Some(&other), &request(10)), Verdict::NotDue(Duration::from_secs(290)));
+        let verdict = judge_unclaimed(Some(&other), &request(300));
+        assert_eq!(spent_of(&verdict), Some((2, false)));
+        let Verdict::Claimed { record: shared, .. } = verdict else { panic!("it goes on") };
+        assert_eq!(shared.digest, "d");
+        for status in [Status::Delivered, Status::Retry, Status::Quarantined] {
+            let own = record(status);
+            assert_eq!(judge_unclaimed(Some(&own), &request(10)), judge(Some(&own), &request(10)), "{status:?}");
+        }
     }
 
     fn request(now: i64) -> ClaimRequest {

@@ -26,7 +26,7 @@ use crate::config::SinkKind;
 use crate::id::{EventId, SinkId};
 use crate::outcome::Reason;
 
-pub use claim::{ClaimRequest, Round, Verdict, judge};
+pub use claim::{ClaimRequest, Round, Verdict, judge, judge_unclaimed};
 pub use learn::{Learned, learn};
 
 /// How long the ledger remembers: longer than SQS can hold a message and its dead-letter queue keep it (14 days each).
@@ -39,7 +39,7 @@ pub const KEPT_ATTEMPTS: usize = 10;
 pub const KEPT_ROUNDS: usize = 10;
 
 /// A message that comes back by its schedule may arrive this much early: clocks differ.
-const EARLY: Duration = Duration::from_secs(2);
+pub const EARLY: Duration = Duration::from_secs(2);
 
 /// Which delivery: of which event to which sink. The tenant goes beside it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

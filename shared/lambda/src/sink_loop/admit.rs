@@ -1,11 +1,12 @@
 //! Which deliveries may be attempted now: the claim, or a look at what is known of them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use acequia_core::config::{Ambiguous, Sink as SinkConfig, Target};
 use acequia_core::delivery::round;
 use acequia_core::id;
-use acequia_core::ledger::{ClaimRequest, Verdict, judge};
+use acequia_core::ledger::{ClaimRequest, DeliveryKey, Verdict, judge, judge_unclaimed};
 use acequia_core::outcome::{Cause, Hold};
 use acequia_core::parking::{RETURNED, is_hastened};
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
@@ -28,10 +29,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
             let Some(delivery) = item.open() else { continue };
             let sink = current.tenant.sink(&delivery.sink).filter(|sink| sink.kind() == S::KIND);
             let request = ClaimRequest {
-                key: acequia_core::ledger::DeliveryKey {
-                    event: delivery.envelope.event.clone(),
-                    sink: delivery.sink.clone(),
-                },
+                key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
                 kind: S::KIND,
                 digest: id::digest(delivery.envelope.body.as_bytes()),
                 config_version: current.version,
@@ -93,15 +91,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         if known.is_empty() {
             return;
         }
-        let keys: Vec<_> = known.iter().map(|(_, request)| request.key.clone()).collect();
+        // Two contents of one id ask for one record, and a store is asked for each once.
+        let keys: BTreeSet<&DeliveryKey> = known.iter().map(|(_, request)| &request.key).collect();
+        let keys: Vec<DeliveryKey> = keys.into_iter().cloned().collect();
         match self.ledger.read(&current.tenant.summary.id, &keys).await {
             Ok(records) => {
-                let mut records = records.into_iter();
+                let records: BTreeMap<&DeliveryKey, _> = keys.iter().zip(records).collect();
                 for (index, request) in known {
-                    let record = records.next().flatten();
-                    if let Some(item) = items.get_mut(index) {
-                        apply(item, judge(record.as_ref(), &request));
-                    }
+                    let record = records.get(&request.key).and_then(Option::as_ref);
+                    let Some(item) = items.get_mut(index) else { continue };
+                    let claims = item.sink.as_ref().is_none_or(|sink| sink.claims);
+                    let verdict = if claims { judge(record, &request) } else { judge_unclaimed(record, &request) };
+                    apply(item, verdict);
                 }
             }
             Err(error) => {

@@ -2,7 +2,8 @@
 //!
 //! 0. *watch*: a message that may have ended earlier invocations is handled alone, or not at all ([`Watch`]).
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
-//! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate.
+//! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate. Another content under the
+//!    same id is a rival: where deliveries are claimed it waits for the ledger's word on the first, else it is delivered too.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
 //! 4. *keep pace*: those wait for which their sink's rate has no place now.
 //! 5. *deliver*: the sink attempts the others.
@@ -75,11 +76,13 @@ struct Item {
     attempted: Option<Attempted>,
     /// The earlier item of the batch that holds the same delivery.
     follows: Option<usize>,
+    /// Whether an earlier item of the batch has the same id and another content.
+    rivals: bool,
 }
 
 impl Item {
     fn of(message: Incoming) -> Self {
-        Self { message, delivery: None, sink: None, record: None, attempted: None, follows: None }
+        Self { message, delivery: None, sink: None, record: None, attempted: None, follows: None, rivals: false }
     }
 
     /// The item with its delivery, while nothing is known of what came of it.
@@ -142,6 +145,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         fold(&mut items);
         let current = match self.tenants.current(&name.tenant).await {
             Ok(current) => {
+                hold_rivals(&current, &mut items);
                 self.admit(&current, deadline, &mut items).await;
                 self.keep_pace(&name.tenant, &mut items).await;
                 stop_groups(&mut items);
@@ -242,31 +246,47 @@ fn read(tenant: &TenantId, items: &mut [Item]) {
     }
 }
 
-/// Marks deliveries that stand in the batch already. The same identity with another content comes back, when the ledger knows the first.
+/// Marks deliveries that stand in the batch already, and those of which the id does, with another content.
 fn fold(items: &mut [Item]) {
     #[cfg(feature = "mutation")]
     if crate::mutation::skips_fold() {
         return;
     }
     let mut first: HashMap<&str, (usize, &str)> = HashMap::with_capacity(items.len());
+    let mut rivals: Vec<(&str, usize, &str)> = Vec::new();
     let mut again: Vec<(usize, Option<usize>)> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Some(delivery) = item.open() else { continue };
-        let body = delivery.envelope.body.as_str();
         // The id is the hash of what identifies a delivery.
-        match first.get(delivery.id.as_str()) {
+        let (id, body) = (delivery.id.as_str(), delivery.envelope.body.as_str());
+        match first.get(id) {
             None => {
-                first.insert(delivery.id.as_str(), (index, body));
+                first.insert(id, (index, body));
             }
-            Some((earlier, same)) => again.push((index, (*same == body).then_some(*earlier))),
+            Some((earlier, same)) if *same == body => again.push((index, Some(*earlier))),
+            Some(_) => {
+                let same = rivals.iter().find(|(rival, _, content)| *rival == id && *content == body);
+                again.push((index, same.map(|(_, earlier, _)| *earlier)));
+                if same.is_none() {
+                    rivals.push((id, index, body));
+                }
+            }
         }
     }
     for (index, earlier) in again {
-        match (items.get_mut(index), earlier) {
-            (Some(item), Some(earlier)) => item.follows = Some(earlier),
-            // Which of the two the id belongs to is the ledger's to say, when this one comes back.
-            (Some(item), None) => item.fail(Cause::InProgress { remaining: Duration::ZERO }),
-            (None, _) => {}
+        if let Some(item) = items.get_mut(index) {
+            item.follows = earlier;
+            item.rivals = earlier.is_none();
+        }
+    }
+}
+
+/// Lets rivals come back where deliveries are claimed: which of the two the id belongs to is the ledger's to say, once it knows the first.
+fn hold_rivals(current: &CurrentTenant, items: &mut [Item]) {
+    for item in items.iter_mut().filter(|item| item.rivals) {
+        let sink = item.open().and_then(|delivery| current.tenant.sink(&delivery.sink));
+        if sink.is_some_and(|sink| sink.claims && sink.enabled) {
+            item.fail(Cause::InProgress { remaining: Duration::ZERO });
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing of an event's data gets in here: ids are ours or hashes, and a cause's text holds no address, secret or payload.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use acequia_core::outcome::{Cause, Disposition};
@@ -45,6 +46,9 @@ pub(super) fn report<S: Sink>(
             u64::from(result.is_some_and(|result| result.as_ref().err().is_none_or(Cause::spends_attempt)));
         if let Some(Err(cause)) = result {
             metrics.stalls.add_cause(cause, Some(S::KIND));
+            if let Some(what) = cause.failed_by() {
+                *metrics.failed.entry(what.into_owned()).or_default() += 1;
+            }
         }
         if let Some(Ok(_)) = result {
             metrics.latencies.extend(latency(item));
@@ -88,6 +92,7 @@ struct AttemptRecord<'a> {
     attempt: u32,
     outcome: &'a str,
     reason: &'a str,
+    failed: Cow<'static, str>,
     wait_ms: u64,
     age_ms: u64,
     duration_ms: u64,
@@ -100,7 +105,7 @@ macro_rules! log {
         tracing::$level!(tenant.id = $record.tenant, sink.id = $record.sink, sink.kind = %S::KIND,
             delivery.id = $record.delivery, event.type = $record.event_type, message.id = $record.message,
             message.receives = $record.receives, attempt.number = $record.attempt, outcome = $record.outcome,
-            reason = $record.reason, wait_ms = $record.wait_ms, age_ms = $record.age_ms,
+            reason = $record.reason, failed = &*$record.failed, wait_ms = $record.wait_ms, age_ms = $record.age_ms,
             duration_ms = $record.duration_ms, detail = $record.detail, $message)
     };
 }
@@ -135,6 +140,7 @@ impl<'a> AttemptRecord<'a> {
             attempt: decision.attempts,
             outcome,
             reason,
+            failed: cause.and_then(Cause::failed_by).unwrap_or_default(),
             wait_ms: milliseconds(wait),
             age_ms: milliseconds(age),
             duration_ms: milliseconds(item.attempted.as_ref().map(|attempted| attempted.duration)),

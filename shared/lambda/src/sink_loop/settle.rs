@@ -1,7 +1,9 @@
 //! What becomes of the messages, and what is remembered.
 
+use std::time::Duration;
+
 use acequia_core::config::Trace;
-use acequia_core::ledger::{AttemptNote, DeliveryRecord, Record, Status, after};
+use acequia_core::ledger::{AttemptNote, DeliveryRecord, EARLY, Record, Status, after};
 use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
 use acequia_core::parking;
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
@@ -35,6 +37,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                     let policy = item.sink.as_ref().map_or(&default, |sink| &sink.retry);
                     let attempt = spent.saturating_add(1);
                     let disposition = cause.disposition(policy, attempt, message.receives, self.chance.unit());
+                    let disposition =
+                        if cause.spends_attempt() { self.until_expiry(item, disposition) } else { disposition };
                     (disposition, cause.to_string(), spent.saturating_add(u32::from(cause.spends_attempt())))
                 }
                 None => (Disposition::Hide(back_off(message.receives, self.chance.unit())), String::new(), spent),
@@ -42,6 +46,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
             Decided { message, disposition, detail, attempts, crowd: waits_in_a_crowd(item), refused: None }
         };
         items.iter().map(decide).collect()
+    }
+
+    /// Lets what would be attempted after its expiry come back once that is over for sure, to be recorded as expired.
+    fn until_expiry(&self, item: &Item, disposition: Disposition) -> Disposition {
+        let expiry = item.sink.as_ref().zip(item.delivery.as_ref()).and_then(|(sink, one)| sink.expiry(&one.envelope));
+        match (disposition, expiry) {
+            (Disposition::Hide(wait), Some(expiry)) => {
+                let left = Duration::try_from(expiry.duration_since(self.clock.now())).unwrap_or_default();
+                Disposition::Hide(wait.min(left.saturating_add(EARLY)))
+            }
+            (disposition, _) => disposition,
+        }
     }
 
     /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers what it does not
@@ -64,7 +80,19 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
             if current.tenant.trace == Trace::Failures && went_well && !claimed {
                 continue;
             }
-            delivered.push(record.status == Status::Delivered);
+            let made = record.status == Status::Delivered;
+            if item.rivals
+                && let Some(place) = place_of(&records, &record)
+            {
+                // A store takes one row of a key in a call, and what is not over yet needs it more.
+                if let (Some(row), Some(delivered)) = (records.get_mut(place), delivered.get_mut(place))
+                    && (record.status == Status::Retry || *delivered)
+                {
+                    (*row, *delivered) = (Record::Delivery(Box::new(record)), made);
+                }
+                continue;
+            }
+            delivered.push(made);
             records.push(Record::Delivery(Box::new(record)));
         }
         if records.is_empty() {
@@ -88,6 +116,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         }
         unrecorded
     }
+}
+
+/// Where the record of the same id stands already.
+fn place_of(records: &[Record], record: &DeliveryRecord) -> Option<usize> {
+    let key = record.key();
+    records.iter().position(|other| matches!(other, Record::Delivery(other) if other.key() == key))
 }
 
 fn waits_in_a_crowd(item: &Item) -> bool {

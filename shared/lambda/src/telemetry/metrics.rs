@@ -1,7 +1,7 @@
 //! The metrics of one batch, as one line in `CloudWatch`'s embedded metric format.
 //!
 //! A metric costs money per name and set of dimensions, so the dimensions are the stage and the function, and nothing that grows with
-//! tenants; the tenant and the reasons of quarantine are properties of the line, which cost nothing but its bytes. What is zero is
+//! tenants; the tenant, the reasons of quarantine and what failed at endpoints are properties of the line, which cost nothing but its bytes. What is zero is
 //! left out. No value here comes from an event.
 
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ pub struct BatchMetrics {
     pub circuit_changes: u64,
     /// Messages that went to the dead-letter queue, by reason.
     pub quarantined: BTreeMap<Reason, u64>,
+    /// Attempts that failed at an endpoint, by the word for what failed ([`acequia_core::outcome::Cause::failed_by`]).
+    pub failed: BTreeMap<String, u64>,
     /// Attempts of schedules that were used up, with or without success.
     pub attempts: u64,
     /// Deliveries that were made and could not be recorded.
@@ -128,6 +130,9 @@ impl Entry for Line<'_> {
         }
         for (reason, count) in &self.metrics.quarantined {
             writer.value(format!("quarantined.{reason}"), &NoMetric::from(*count));
+        }
+        for (what, count) in &self.metrics.failed {
+            writer.value(format!("failed.{what}"), &NoMetric::from(*count));
         }
     }
 }

@@ -44,6 +44,7 @@ fn eventful_batch() -> BatchMetrics {
         held: [(Hold::Rate, 1)].into(),
         circuit_changes: 1,
         quarantined: [(Reason::NotJson, 1)].into(),
+        failed: [("http-503".to_owned(), 1)].into(),
         attempts: 1,
         delivered_unrecorded: 1,
         latencies: vec![Duration::from_millis(1)],

@@ -79,13 +79,15 @@ fn a_410_disables_the_endpoint_until_it_is_resumed_and_redriven_and_the_operator
 }
 
 #[test]
-fn a_redirect_is_a_refusal_and_no_second_request_is_made() {
+fn a_redirect_is_a_failure_and_no_second_request_is_made() {
     let world = world();
     world.switch("moved", &format!("302 location={}/trap", world.environment.receiver));
     let body = event("moved", "moved-1", &json!({}));
     world.send("alder", &[&body]);
     let reason = eventually("it is quarantined", || world.quarantined("alder", "webhook", &body));
-    assert_eq!(reason, "http-status");
+    assert_eq!(reason, "attempts-exhausted");
+    let explained = world.read(&["explain", "alder", "/e2e|moved-1"]).to_string();
+    assert!(explained.contains("redirects are not followed"), "{explained}");
     assert_eq!(world.requests("moved", "moved-1").len(), 1);
     assert!(world.requests("trap", "moved-1").is_empty());
 }
