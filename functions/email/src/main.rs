@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmSecrets, clients::function_config};
+use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmGrants, SsmSecrets, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry};
 use acequia_lambda::{serve, start_telemetry};
 use email::{EmailSink, config::Config, ses::SesMailer};
@@ -19,7 +19,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let ports = Ports::new(&clients, installation.tables());
     let sink = EmailSink {
         mailer: SesMailer::new(&aws, configuration_set),
-        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        secrets: SsmSecrets::new(clients.ssm.clone(), installation.stage.clone(), SystemClock),
+        grants: SsmGrants::new(clients.ssm, installation.stage, SystemClock),
         book: DynamoMailBook::new(clients.dynamodb.clone(), consents_table.clone()),
         consents: DynamoConsents::new(clients.dynamodb, consents_table),
         clock: clock.clone(),

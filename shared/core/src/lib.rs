@@ -13,6 +13,7 @@ pub mod consent;
 pub mod delivery;
 pub mod egress;
 pub mod envelope;
+pub mod grant;
 pub mod id;
 pub mod ledger;
 pub mod mail;

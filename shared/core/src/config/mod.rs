@@ -12,6 +12,7 @@ mod mail;
 mod pace;
 mod raw;
 mod redrive;
+mod secret_use;
 mod sink;
 mod tenant;
 
@@ -21,6 +22,7 @@ pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};
 pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
 pub use redrive::{AutoRedrive, RawAutoRedrive};
+pub use secret_use::SecretUse;
 pub use sink::{
     EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink, is_address,
 };
