@@ -168,7 +168,7 @@ mod tests {
     fn each_purpose_takes_its_own_form_and_says_of_others_what_it_wants_without_the_value() {
         let rows = [
             (SecretPurpose::Webhook, vec![SIGNING], vec![PRIVATE, "whsec_!!", "whsec_c2hvcnQ=", ""]),
-            (SecretPurpose::Link, vec![SIGNING], vec!["Bearer t0ken", "whsec_"]),
+            (SecretPurpose::Link, vec![SIGNING], vec!["Bearer t0ken", "whsec_x"]),
             (SecretPurpose::Personal, vec![PRIVATE, PADDED], vec![SIGNING, "AgIC", ""]),
             (SecretPurpose::Header, vec!["Bearer t0ken", SIGNING], vec!["", "  ", "a\nb", "t\u{f6}ken"]),
         ];
