@@ -6,7 +6,7 @@ use acequia_core::port::{Clock, GrantStore, Unavailable};
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 
-use crate::memory::Memory;
+use crate::memory::{Known, Memory};
 use crate::{Lazy, keys};
 
 const READ: &str = "read what a tenant's stack allows";
@@ -29,8 +29,10 @@ impl<C: Clock> SsmGrants<C> {
 impl<C: Clock> GrantStore for SsmGrants<C> {
     async fn grants(&self, tenant: &TenantId) -> Result<Grants, Unavailable> {
         let path = keys::grants(&self.stage, tenant);
-        if let Some(known) = self.known.recall(&path, self.clock.now()) {
-            return Ok(known.unwrap_or_default());
+        match self.known.recall(&path, self.clock.now()) {
+            Some(Known::Value(grants)) => return Ok(grants),
+            Some(Known::Absent) => return Ok(Grants::default()),
+            None => {}
         }
         let value = match self.client.get_parameter().name(&path).send().await {
             Ok(answer) => answer.parameter.and_then(|parameter| parameter.value),

@@ -17,9 +17,18 @@ const ABSENT: Duration = Duration::from_secs(10);
 /// The most values that are remembered.
 const MOST: usize = 500;
 
-/// Values by their paths, each until it is too old; `None` for a path without a value.
+/// What is known of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known<T> {
+    /// It has this value.
+    Value(T),
+    /// It has none.
+    Absent,
+}
+
+/// What is known of paths, of each until it is too old.
 pub(crate) struct Memory<T> {
-    known: Mutex<HashMap<String, (Option<T>, Timestamp)>>,
+    known: Mutex<HashMap<String, (Known<T>, Timestamp)>>,
 }
 
 impl<T: Clone> Memory<T> {
@@ -28,13 +37,13 @@ impl<T: Clone> Memory<T> {
         Self { known: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Option<T>, Timestamp)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Known<T>, Timestamp)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a path: a value, that there is none, or nothing.
-    pub(crate) fn recall(&self, path: &str, now: Timestamp) -> Option<Option<T>> {
-        self.lock().get(path).filter(|(_, until)| *until > now).map(|(value, _)| value.clone())
+    /// What is known of a path still.
+    pub(crate) fn recall(&self, path: &str, now: Timestamp) -> Option<Known<T>> {
+        self.lock().get(path).filter(|(_, until)| *until > now).map(|(known, _)| known.clone())
     }
 
     /// Remembers what the store said.
@@ -46,7 +55,7 @@ impl<T: Clone> Memory<T> {
         if known.len() >= MOST {
             known.clear();
         }
-        let age = if value.is_some() { FRESH } else { ABSENT };
+        let (value, age) = value.map_or((Known::Absent, ABSENT), |value| (Known::Value(value), FRESH));
         known.insert(path, (value, after(now, age)));
     }
 
@@ -69,8 +78,8 @@ mod tests {
         let memory = Memory::new();
         memory.remember("there".to_owned(), Some(7), at(0));
         memory.remember("absent".to_owned(), None, at(0));
-        assert_eq!((memory.recall("there", at(59)), memory.recall("there", at(60))), (Some(Some(7)), None));
-        assert_eq!((memory.recall("absent", at(9)), memory.recall("absent", at(10))), (Some(None), None));
+        assert_eq!((memory.recall("there", at(59)), memory.recall("there", at(60))), (Some(Known::Value(7)), None));
+        assert_eq!((memory.recall("absent", at(9)), memory.recall("absent", at(10))), (Some(Known::Absent), None));
         assert_eq!(memory.recall("other", at(0)), None);
         memory.forget("there");
         assert_eq!(memory.recall("there", at(1)), None);

@@ -11,7 +11,7 @@ use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use crate::Lazy;
 use crate::error::EntryError;
 use crate::keys;
-use crate::memory::Memory;
+use crate::memory::{Known, Memory};
 
 const READ: &str = "read a secret";
 const WRITE: &str = "write a secret";
@@ -97,8 +97,10 @@ impl<C: Clock> Secrets for SsmSecrets<C> {
     ) -> Result<Secret, SecretError> {
         let path = keys::secret(&self.stage, tenant, purpose, name);
         let missing = || SecretError::Missing(name.to_string());
-        if let Some(known) = self.known.recall(&path, self.clock.now()) {
-            return known.ok_or_else(missing);
+        match self.known.recall(&path, self.clock.now()) {
+            Some(Known::Value(secret)) => return Ok(secret),
+            Some(Known::Absent) => return Err(missing()),
+            None => {}
         }
         let answer = match self.client.get_parameter().name(&path).with_decryption(true).send().await {
             Ok(answer) => answer,
