@@ -58,6 +58,8 @@ impl Mailer for RememberingMailer {
     }
 }
 
+type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+
 struct World {
     settings: Tenant,
     clock: FixedClock,
@@ -69,14 +71,7 @@ struct World {
     grants: InMemoryGrants,
     book: InMemoryMailBook,
     consents: InMemoryConsents,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryParking,
-        InMemoryRates,
-        EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>,
-    >,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Sink>,
 }
 
 fn world_of(document: &str) -> World {

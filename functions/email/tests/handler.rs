@@ -50,6 +50,8 @@ impl Mailer for RememberingMailer {
     }
 }
 
+type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+
 struct World {
     clock: FixedClock,
     ledger: InMemoryLedger,
@@ -57,14 +59,7 @@ struct World {
     mailer: RememberingMailer,
     lines: InMemoryLines,
     grants: InMemoryGrants,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryParking,
-        InMemoryRates,
-        EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>,
-    >,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Sink>,
 }
 
 fn world(extra: &str) -> World {

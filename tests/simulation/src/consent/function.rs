@@ -76,11 +76,12 @@ pub enum Output {
     Done,
 }
 
+type Email = EmailSink<Port, Port, Port, Port, Port>;
 type Loop<S> = SinkLoop<Perilous, Port, Port, Port, Perilous, S>;
 
 enum Code {
     Router(Box<Router<Perilous, Port, Port, Port, Port>>),
-    Email(Box<Loop<EmailSink<Port, Port, Port, Port, Port>>>),
+    Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Port, Port>>>),
     Sweeper(Box<Sweeper<Perilous, Port, ()>>),
     Outbox(Box<Outbox<Perilous, Port, Port, Port, Port>>),
