@@ -7,6 +7,8 @@ mod template;
 use std::path::PathBuf;
 
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
+use acequia_core::secret::SecretPurpose;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
@@ -213,6 +215,10 @@ pub(crate) struct PutArgs {
     pub(crate) tenant: TenantId,
     /// The secret's name, as in the configuration
     pub(crate) name: SecretName,
+    /// What it is for. `webhook` signs requests (a sink's `secrets`), `header` is the value of a header,
+    /// `link` signs the links of mails (`consent.keys`), `personal` opens sealed addresses (`mail.personal_key`)
+    #[arg(long = "for", value_name = "PURPOSE", value_parser = purposes())]
+    pub(crate) purpose: SecretPurpose,
     #[command(flatten)]
     pub(crate) value: ValueArgs,
     /// Let --generate replace a secret that exists: what was signed with it cannot be checked any more
@@ -224,7 +230,7 @@ pub(crate) struct PutArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct ValueArgs {
-    /// Make a new signing secret (whsec_...) and print it, this once
+    /// Make a new signing secret (whsec_...) and print it, this once; for webhook and link
     #[arg(long)]
     pub(crate) generate: bool,
     /// Read the value from stdin; one line end at its end is taken off
@@ -263,6 +269,11 @@ pub(crate) struct ExplainArgs {
     /// The event's id, in place of EVENT
     #[arg(long, requires = "source")]
     pub(crate) id: Option<String>,
+}
+
+fn purposes() -> impl TypedValueParser<Value = SecretPurpose> {
+    PossibleValuesParser::new(SecretPurpose::ALL.map(SecretPurpose::as_str))
+        .try_map(|word| word.parse::<SecretPurpose>())
 }
 
 fn parse_rate(text: &str) -> Result<u32, String> {

@@ -7,7 +7,7 @@ use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking,
-    DynamoTenants, SqsQueues, SsmSecrets, clients,
+    DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
 };
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
@@ -92,6 +92,10 @@ impl Context {
 
     pub(crate) fn secrets(&self) -> SsmSecrets<SystemClock> {
         SsmSecrets::new(self.clients.ssm.clone(), self.stage.clone(), SystemClock)
+    }
+
+    pub(crate) fn grants(&self) -> SsmGrants<SystemClock> {
+        SsmGrants::new(self.clients.ssm.clone(), self.stage.clone(), SystemClock)
     }
 
     /// The tenant's current configuration, which must be there.

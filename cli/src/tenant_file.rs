@@ -42,8 +42,30 @@ impl fmt::Display for Mistake {
 pub(crate) struct TenantFile {
     pub(crate) raw: RawTenant,
     pub(crate) tenant: Tenant,
-    /// What is valid, and does less than it seems to.
+    /// What is valid, and does less than it seems to, or more.
     pub(crate) notes: Vec<Mistake>,
+    name: String,
+    text: String,
+}
+
+impl TenantFile {
+    /// Where in the file what was found later stands.
+    pub(crate) fn locate(&self, found: &[Issue]) -> Vec<Mistake> {
+        let document = toml_edit::Document::parse(self.text.as_str());
+        let mistake = |issue: &Issue| {
+            let line = document
+                .as_ref()
+                .ok()
+                .and_then(|document| line_of(&self.text, document.as_item(), &issue.path, issue.line_in_value));
+            Mistake {
+                file: self.name.clone(),
+                line: line.or(Some(1)),
+                path: issue.path.clone(),
+                problem: issue.problem.clone(),
+            }
+        };
+        found.iter().map(mistake).collect()
+    }
 }
 
 /// Reads a file.
@@ -100,10 +122,10 @@ fn parse_beside(file: &str, text: &str, egress: Egress, folder: Option<&Path>) -
         )]);
     }
     let notes = notes(&raw).iter().map(locate).collect();
-    Ok(TenantFile { raw, tenant, notes })
+    Ok(TenantFile { raw, tenant, notes, name: file.to_owned(), text: text.to_owned() })
 }
 
-/// What a configuration says to no effect.
+/// What a configuration says to no effect, and what it had better not say.
 fn notes(raw: &RawTenant) -> Vec<Issue> {
     let idle = |sink: &RawSink| sink.kind == SinkKind::Forward.as_str() && sink.retry.is_some();
     let note = |(index, _): (usize, &RawSink)| {
@@ -115,7 +137,8 @@ fn notes(raw: &RawTenant) -> Vec<Issue> {
         line_in_value: None,
     }
     };
-    raw.sinks.iter().enumerate().filter(|(_, sink)| idle(sink)).map(note).collect()
+    let idle = raw.sinks.iter().enumerate().filter(|(_, sink)| idle(sink)).map(note);
+    idle.chain(raw.plain_credentials()).collect()
 }
 
 fn table_to_json(table: &dyn TableLike) -> Json {
@@ -186,6 +209,17 @@ thank you
         let notes = with("retry = [\"5s\"]\n");
         assert_eq!((notes.len(), notes[0].line, notes[0].path.as_str()), (1, Some(28), "sinks[2].retry"));
         assert!(notes[0].problem.contains("no effect on what SQS does not take"), "{notes:?}");
+    }
+
+    #[test]
+    fn a_credential_in_the_file_is_valid_and_noted_where_it_stands_without_its_value() {
+        let with =
+            VALID.replacen("secrets = [\"crm\"]", "secrets = [\"crm\"]\nheaders = { X-Api-Key = \"hunter2\" }", 1);
+        let file = parse("acme.toml", &with, Egress::Public).unwrap();
+        assert_eq!(file.notes.len(), 1);
+        let note = file.notes[0].to_string();
+        assert!(note.starts_with("acme.toml:10: sinks[0].headers.X-Api-Key: "), "{note}");
+        assert!(note.contains("acequia secret put acme NAME --for header") && !note.contains("hunter2"), "{note}");
     }
 
     #[test]

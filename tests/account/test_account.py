@@ -66,7 +66,7 @@ class Account(unittest.TestCase):
     def setUpClass(cls):
         cls.receiver = Receiver()
         cls.secret = new_secret()
-        acequia("secret", "put", "alder", "hook", "--value-stdin", text=cls.secret)
+        acequia("secret", "put", "alder", "hook", "--for", "webhook", "--value-stdin", text=cls.secret)
         alder = ALDER.format(receiver=cls.receiver.address) + (MAIL.format(sender=SENDER) if SENDER else "")
         for text in (alder, BIRCH):
             with tempfile.TemporaryDirectory() as folder:

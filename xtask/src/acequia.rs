@@ -38,9 +38,9 @@ impl Acequia {
         self.run(&["tenant", "apply", &file.to_string_lossy(), "--yes"], "").map(drop)
     }
 
-    /// Writes a tenant's secret.
-    pub(crate) fn put_secret(&self, tenant: &str, name: &str, value: &str) -> Result<()> {
-        self.run(&["secret", "put", tenant, name, "--value-stdin"], value).map(drop)
+    /// Writes a tenant's secret for a purpose.
+    pub(crate) fn put_secret(&self, tenant: &str, purpose: &str, name: &str, value: &str) -> Result<()> {
+        self.run(&["secret", "put", tenant, name, "--for", purpose, "--value-stdin"], value).map(drop)
     }
 
     /// Sends lines at a steady pace, also those that are no events.

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::process;
 use crate::setup::{self, Tools};
 use crate::test::plan::{self, Plan};
+use crate::{deny, process};
 
 /// Runs every check, also after a failure; answers whether all passed.
 pub(crate) fn run() -> Result<bool> {
@@ -38,10 +38,5 @@ pub(crate) fn checks(plan: &mut Plan) -> Result<()> {
     let mut cfn_lint = plan::at_root(process::command(Tools::Sam.program("cfn-lint")));
     cfn_lint.args(["template.yaml", "infra/*.yaml"]);
     plan.check("cfn-lint", cfn_lint)?;
-    if process::output(&mut plan::cargo(&["deny", "--version"]), "cargo deny", "").is_ok() {
-        plan.check("cargo deny", plan::cargo(&["deny", "--workspace", "check"]))?;
-    } else {
-        println!("==> cargo deny (not installed: left out)");
-    }
-    Ok(())
+    deny::everyday(plan)
 }

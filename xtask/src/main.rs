@@ -7,6 +7,7 @@ mod build;
 mod chromium;
 mod consent;
 mod demo;
+mod deny;
 mod deploy;
 mod emulator;
 mod host;
@@ -24,6 +25,7 @@ mod setup;
 mod simulate;
 mod stack;
 mod test;
+mod tool;
 mod version;
 
 use std::process::ExitCode;

@@ -7,18 +7,18 @@ use anyhow::{Context as _, Result};
 
 use crate::build::{Architecture, FUNCTIONS};
 use crate::test::plan;
-use crate::{host, process, report};
+use crate::tool::Subcommand;
+use crate::{host, process};
 
-/// The pinned version of cargo-cyclonedx.
-const VERSION: &str = "0.5.9";
+const CYCLONEDX: Subcommand = Subcommand { package: "cargo-cyclonedx", version: "0.5.9", usual: "2 min, once" };
 /// What it writes, beside the manifest of each package of the workspace.
 const NAME: &str = "acequia-sbom";
 
 /// Writes one document for each function into `folder`.
 pub(crate) fn write(folder: &Path, architecture: Architecture) -> Result<()> {
-    ensure()?;
+    let program = CYCLONEDX.ensure()?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut cargo = plan::at_root(process::command(host::path(".venv/cargo/bin/cargo-cyclonedx")));
+    let mut cargo = plan::at_root(process::command(program));
     cargo.args(["cyclonedx", "--format", "json", "--target", architecture.target(), "--override-filename", NAME]);
     let ran = process::output(&mut cargo, "cargo cyclonedx", "");
     let written = written()?;
@@ -43,18 +43,4 @@ fn written() -> Result<Vec<PathBuf>> {
         process::output(git.args(["ls-files", "Cargo.toml", "*/Cargo.toml"]).current_dir(host::root()), "git", "")?;
     let document = |manifest: &str| host::path(manifest).with_file_name(format!("{NAME}.json"));
     Ok(manifests.lines().map(document).filter(|file| file.exists()).collect())
-}
-
-fn ensure() -> Result<()> {
-    let root = host::path(".venv/cargo");
-    let stamp = root.join("cargo-cyclonedx.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == VERSION) {
-        return Ok(());
-    }
-    report::usual_step("install cargo-cyclonedx", "2 min, once", || {
-        let mut cargo = plan::cargo(&["install", "--quiet", "--locked", "--force", "--version", VERSION, "--root"]);
-        let log = host::scratch("log/cyclonedx.log");
-        process::run_logged(cargo.arg(&root).arg("cargo-cyclonedx"), "cargo install", &log)?;
-        fs::write(&stamp, VERSION).with_context(|| format!("cannot write {}", stamp.display()))
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -19,39 +19,56 @@ const MAX_BYTES: usize = 4096;
 struct Written<'a> {
     tenant: &'a str,
     name: &'a str,
+    purpose: SecretPurpose,
     /// The new secret where one was made: it is shown this once.
     generated: Option<&'a str>,
 }
 
 pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report, Failure> {
-    let PutArgs { tenant, name, .. } = arguments;
+    let PutArgs { tenant, name, purpose, .. } = arguments;
+    let purpose = *purpose;
+    let value = if arguments.value.generate { generate(purpose)? } else { read_value()? };
+    check_form(purpose, &value)?;
     let secrets = context.secrets();
-    let value = if arguments.value.generate { generate() } else { read_value()? };
     let is_written = if arguments.value.generate && !arguments.overwrite {
-        secrets.put_new(tenant, name, &value).await?
+        secrets.put_new(tenant, purpose, name, &value).await?
     } else {
-        secrets.put(tenant, name, &value).await.map(|()| true)?
+        secrets.put(tenant, purpose, name, &value).await.map(|()| true)?
     };
     if !is_written {
+        let list = if purpose == SecretPurpose::Link { "`consent.keys`" } else { "the sink's `secrets`" };
         return Err(Failure::Conflict(format!(
-            "{tenant} has a secret {name} already. To rotate it, make one of another name and list both in the sink's `secrets`; \
+            "{tenant} has a {purpose} secret {name} already. To rotate it, make one of another name and list both in {list}; \
              --overwrite replaces it at once"
         )));
     }
     let generated = arguments.value.generate.then(|| value.expose());
     let text = match generated {
         Some(secret) => {
-            format!("{secret}\n\nThis is secret {name} of {tenant}, shown this once: give it to the receiver.")
+            let whom = if purpose == SecretPurpose::Link { "nobody" } else { "the receiver" };
+            format!("{secret}\n\nThis is the {purpose} secret {name} of {tenant}, shown this once: give it to {whom}.")
         }
-        None => format!("Secret {name} of {tenant} is written. Functions use it within a minute."),
+        None => format!("The {purpose} secret {name} of {tenant} is written. Functions use it within a minute."),
     };
-    Ok(Report::new(&Written { tenant: tenant.as_str(), name: name.as_str(), generated }, text))
+    Ok(Report::new(&Written { tenant: tenant.as_str(), name: name.as_str(), purpose, generated }, text))
 }
 
 /// A signing secret of Standard Webhooks: `whsec_` and 32 random bytes in base64
 /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme>).
-fn generate() -> Secret {
-    Secret::new(format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 32]>())))
+fn generate(purpose: SecretPurpose) -> Result<Secret, Failure> {
+    if purpose.can_be_generated() {
+        return Ok(Secret::new(format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 32]>()))));
+    }
+    Err(Failure::Usage(format!(
+        "a {purpose} secret cannot be made up, since somebody else says what it is: pass it on stdin with --value-stdin"
+    )))
+}
+
+/// Refuses what could never serve: it would be found out by the first delivery that needs it.
+fn check_form(purpose: SecretPurpose, value: &Secret) -> Result<(), Failure> {
+    purpose.check(value).map_err(|unusable| {
+        Failure::Invalid(format!("nothing was written, since this cannot be a {purpose} secret: {unusable}"))
+    })
 }
 
 fn read_value() -> Result<Secret, Failure> {
@@ -84,10 +101,28 @@ mod tests {
 
     #[test]
     fn a_generated_secret_is_a_signing_secret_and_no_two_are_alike() {
-        let (one, two) = (generate(), generate());
+        let [one, two] = [SecretPurpose::Webhook, SecretPurpose::Link].map(|purpose| generate(purpose).unwrap());
+        assert!(check_form(SecretPurpose::Webhook, &one).is_ok() && check_form(SecretPurpose::Link, &two).is_ok());
         assert!(one.expose().starts_with("whsec_") && one != two);
         let bytes = STANDARD.decode(one.expose().trim_start_matches("whsec_")).unwrap();
         assert_eq!(bytes.len(), 32);
+    }
+
+    #[test]
+    fn what_others_decide_is_not_made_up_and_what_could_never_serve_is_refused_unseen() {
+        for purpose in [SecretPurpose::Header, SecretPurpose::Personal] {
+            assert!(
+                matches!(generate(purpose), Err(Failure::Usage(text)) if text.contains("--value-stdin")),
+                "{purpose}"
+            );
+        }
+        for (purpose, wants) in
+            [(SecretPurpose::Webhook, "whsec_"), (SecretPurpose::Link, "whsec_"), (SecretPurpose::Personal, "32 bytes")]
+        {
+            let refused = check_form(purpose, &Secret::new("hunter2")).unwrap_err();
+            assert!(matches!(&refused, Failure::Invalid(text) if text.contains(wants) && !text.contains("hunter2")));
+        }
+        assert!(check_form(SecretPurpose::Header, &Secret::new("hunter2")).is_ok());
     }
 
     #[test]

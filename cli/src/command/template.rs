@@ -13,6 +13,7 @@ use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use serde::Serialize;
 
 use crate::args::{SampleArgs, TemplateCommand};
+use crate::command::tenant::check_grants;
 use crate::context::{Context, SystemClock, egress};
 use crate::exit::Failure;
 use crate::output::Report;
@@ -52,7 +53,9 @@ pub(super) async fn run(
             let to = to.as_str();
             check_recipient(&mail, to)?;
             let (locale, composed) = compose(sample, &file, &mail, true)?;
-            send(&context().await, &mail, to, composed).await.map(|message_id| {
+            let context = context().await;
+            check_grants(&context.grants(), &file).await?;
+            send(&context, &mail, to, composed).await.map(|message_id| {
                 let text = format!("Sent to {to}; SES calls it {message_id}.");
                 Report::new(&Sent { template: sample.template.clone(), locale, message_id }, text)
             })

@@ -14,7 +14,7 @@ use acequia_core::consent::{ActionId, ConsentKey, Desk, ListId, MailBook as _, S
 use acequia_core::egress::Egress;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::{
@@ -49,8 +49,9 @@ async fn world() -> World {
         InMemoryTenants::new().with(&acme, DOCUMENT).with(&bona, DOCUMENT.replace(r#""acme","#, r#""bona","#));
     let mut secrets = InMemorySecrets::new();
     for tenant in [&acme, &bona] {
-        secrets = secrets.with(tenant, &build::secret_name("links"), KEY).with(
+        secrets = secrets.with(tenant, SecretPurpose::Link, &build::secret_name("links"), KEY).with(
             tenant,
+            SecretPurpose::Link,
             &build::secret_name("links-old"),
             OLD_KEY,
         );

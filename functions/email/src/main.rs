@@ -4,22 +4,22 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmSecrets, clients::function_config};
+use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmGrants, SsmSecrets, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry};
-use acequia_lambda::{serve, start_telemetry};
 use email::{EmailSink, config::Config, ses::SesMailer};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
-    start_telemetry(&environment);
+    acequia_lambda::start_telemetry(&environment);
     let Config { installation, configuration_set, consents_table, link_base, rate } = Config::from_env(environment)?;
     let aws = function_config(&installation.reach);
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let ports = Ports::new(&clients, installation.tables());
     let sink = EmailSink {
         mailer: SesMailer::new(&aws, configuration_set),
-        secrets: SsmSecrets::new(clients.ssm, installation.stage, SystemClock),
+        secrets: SsmSecrets::new(clients.ssm.clone(), installation.stage.clone(), SystemClock),
+        grants: SsmGrants::new(clients.ssm, installation.stage, SystemClock),
         book: DynamoMailBook::new(clients.dynamodb.clone(), consents_table.clone()),
         consents: DynamoConsents::new(clients.dynamodb, consents_table),
         clock: clock.clone(),
@@ -36,5 +36,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         chance: Arc::new(SystemChance),
         telemetry: Telemetry::to_stdout(installation.reporting),
     };
-    serve(|event, deadline| sink_loop.handle(event, deadline)).await
+    acequia_lambda::serve(|event, deadline| sink_loop.handle(event, deadline)).await
 }

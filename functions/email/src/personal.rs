@@ -15,13 +15,14 @@ use crypto_box::{PublicKey, SalsaBox, SecretKey};
 pub(crate) fn open(sealed: &Sealed, key: &Secret) -> Result<Personal, Cause> {
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='));
     let fixed = |text: &str| bytes(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let own =
-        fixed(key.expose()).ok_or(Cause::AddressEncrypted("mail.personal_key is no key of 32 bytes in base64url"))?;
+    let own = key
+        .private_key()
+        .map_err(|_| Cause::AddressEncrypted("mail.personal_key is no key of 32 bytes in base64url"))?;
     let unusable = || Cause::AddressEncrypted("the sealed data is not of the form that it must have");
     let sender = fixed(&sealed.sign_key.public).ok_or_else(unusable)?;
     let nonce = bytes(&sealed.nonce).ok().and_then(|bytes| <[u8; 24]>::try_from(bytes).ok()).ok_or_else(unusable)?;
     let payload = bytes(&sealed.payload).map_err(|_| unusable())?;
-    let opened = SalsaBox::new(&PublicKey::from(sender), &SecretKey::from(own))
+    let opened = SalsaBox::new(&PublicKey::from(sender), &SecretKey::from(*own))
         .decrypt(&nonce.into(), payload.as_slice())
         .map_err(|_| Cause::AddressEncrypted("mail.personal_key does not open it"))?;
     String::from_utf8(opened).ok().and_then(|text| Personal::read(&text)).ok_or_else(unusable)

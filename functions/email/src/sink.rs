@@ -2,6 +2,8 @@
 //!
 //! For tenants with a section `[mail]` a mail is sent only if its address is not suppressed and the day's cap is not reached; a mail about
 //! consent that asks, only while there is something to answer. What cannot be looked up delays the mail, and loses none.
+//!
+//! Every mail is sent only from a sender that the tenant's stack allows: this is looked up once for a batch, before any attempt.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,11 +14,14 @@ use acequia_core::consent::link::{self, Links};
 use acequia_core::consent::{ActionId, ConsentKey, Consents, ListId, MailBook, SubjectId, SubjectState};
 use acequia_core::delivery::Delivery;
 use acequia_core::envelope::Format;
+use acequia_core::grant::Grants;
+use acequia_core::id::TenantId;
 use acequia_core::ledger::{Receipt, after};
 use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
+use acequia_core::port::{Clock, GrantStore, SecretError, Secrets, Unavailable};
 use acequia_core::proca::{self, Personal};
+use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
@@ -34,11 +39,13 @@ const ATTEMPT: Duration =
     CALL_TIMEOUT.saturating_add(LOOK_UPS).saturating_add(LOOK_UPS).saturating_add(Duration::from_secs(1));
 
 /// The e-mail sink, wired to its ports.
-pub struct EmailSink<M, S, B, C> {
+pub struct EmailSink<M, S, G, B, C> {
     /// SES.
     pub mailer: M,
     /// The tenants' secrets: keys of links, and of sealed addresses.
     pub secrets: S,
+    /// What tenants' stacks allow: who each may send as.
+    pub grants: G,
     /// What is known of addresses.
     pub book: B,
     /// The memory of consents.
@@ -49,21 +56,34 @@ pub struct EmailSink<M, S, B, C> {
     pub link_base: String,
 }
 
-impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> Sink for EmailSink<M, S, B, C> {
+impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> Sink for EmailSink<M, S, G, B, C> {
     const KIND: SinkKind = SinkKind::Email;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+        let grants = self.grants_of(&batch.current.tenant.summary.id).await;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            work.push((job.sink.id.as_str(), ATTEMPT, self.attempt(batch, job).boxed()));
+            work.push((job.sink.id.as_str(), ATTEMPT, self.attempt(batch, job, grants.as_ref()).boxed()));
         }
         each(&*self.clock, batch.deadline, CONCURRENCY, work).await
     }
 }
 
-impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
-    async fn attempt(&self, batch: Batch<'_>, job: &Job) -> Result<Receipt, Cause> {
+impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M, S, G, B, C> {
+    /// What the tenant's stack allows; `None` where it cannot be read in time.
+    async fn grants_of(&self, tenant: &TenantId) -> Option<Grants> {
+        let error = match self.in_time(Box::pin(self.grants.grants(tenant))).await {
+            Some(Ok(grants)) => return Some(grants),
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        tracing::warn!(tenant.id = %tenant, error = ?error, "what the tenant's stack allows cannot be read: mails wait");
+        None
+    }
+
+    async fn attempt(&self, batch: Batch<'_>, job: &Job, grants: Option<&Grants>) -> Result<Receipt, Cause> {
         let Target::Email(sink) = &job.sink.target else { return Err(Cause::SinkUnknown) };
+        grants.ok_or(Cause::GrantsDown)?.check_sender(&sink.from)?;
         // Futures of AWS's calls are large. On the heap they are not copied each time that this one moves.
         let prepared = self.in_time(Box::pin(self.prepare(batch, job, sink))).await.unwrap_or_else(|| {
             tracing::warn!(tenant.id = %batch.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
@@ -145,7 +165,8 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
             return Ok(None);
         }
         let Some(sealed) = proca::sealed(&delivery.envelope.body) else { return Ok(None) };
-        let key = self.secrets.secret(&tenant.summary.id, name).await.map_err(|error| match error {
+        let key = self.secrets.secret(&tenant.summary.id, SecretPurpose::Personal, name).await;
+        let key = key.map_err(|error| match error {
             SecretError::Missing(name) => Cause::SecretMissing(name),
             SecretError::Unavailable(_) => Cause::SecretsDown,
         })?;

@@ -19,13 +19,13 @@ use acequia_core::envelope::Envelope;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
 use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
-    InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -58,6 +58,8 @@ impl Mailer for RememberingMailer {
     }
 }
 
+type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+
 struct World {
     settings: Tenant,
     clock: FixedClock,
@@ -66,16 +68,10 @@ struct World {
     parking: InMemoryParking,
     mailer: RememberingMailer,
     secrets: InMemorySecrets,
+    grants: InMemoryGrants,
     book: InMemoryMailBook,
     consents: InMemoryConsents,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryParking,
-        InMemoryRates,
-        EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
-    >,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Sink>,
 }
 
 fn world_of(document: &str) -> World {
@@ -83,11 +79,13 @@ fn world_of(document: &str) -> World {
     let clock = FixedClock::default();
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let parking = InMemoryParking::new();
-    let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
+    let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
+    let grants = InMemoryGrants::new().with(&tenant, "acme.example", "");
     let (mailer, book, consents) = (RememberingMailer::default(), InMemoryMailBook::new(), InMemoryConsents::new());
     let sink = EmailSink {
         mailer: mailer.clone(),
         secrets: secrets.clone(),
+        grants: grants.clone(),
         book: book.clone(),
         consents: consents.clone(),
         clock: Arc::new(clock.clone()),
@@ -105,7 +103,7 @@ fn world_of(document: &str) -> World {
         telemetry: Telemetry::silent(),
     };
     let settings = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
-    World { settings, clock, ledger, queues, parking, mailer, secrets, book, consents, sink_loop }
+    World { settings, clock, ledger, queues, parking, mailer, secrets, grants, book, consents, sink_loop }
 }
 
 fn world() -> World {
@@ -300,7 +298,7 @@ async fn a_sealed_address_quarantines_the_mail_unless_the_tenant_lent_us_its_key
     assert_eq!((closed.sent().len(), closed.reasons()), (0, vec!["address-encrypted".to_owned()]));
 
     let open = world_of(&document.replace(r#""ses_tenant":true"#, r#""personal_key":"proca""#));
-    open.secrets.put(&build::tenant_id("acme"), &build::secret_name("proca"), key);
+    open.secrets.put(&build::tenant_id("acme"), SecretPurpose::Personal, &build::secret_name("proca"), key);
     assert!(open.deliver("news", &envelope).await);
     assert_eq!(open.sent()[0].to, "ana@example.org");
 }
@@ -335,4 +333,14 @@ async fn what_ses_answered_counts_though_the_note_after_it_hangs() {
     let record =
         world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();
     assert_eq!((record.spent, record.attempts.len()), (0, 0), "a throttle is no attempt, and no unknown fate");
+}
+
+#[tokio::test]
+async fn a_mail_that_asks_goes_out_only_from_a_sender_that_the_tenants_stack_allows() {
+    let world = world();
+    world.grants.put(&build::tenant_id("acme"), "bona.example", "");
+    let envelope = world.sign("1", ANA).await;
+    assert!(world.deliver("acequia-confirm-1", &envelope).await);
+    assert!(world.sent().is_empty());
+    assert_eq!(world.reasons(), ["not-granted"]);
 }

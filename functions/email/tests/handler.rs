@@ -19,8 +19,8 @@ use acequia_core::stall::MailHold;
 use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryParking, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryParking,
+    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -50,20 +50,16 @@ impl Mailer for RememberingMailer {
     }
 }
 
+type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+
 struct World {
     clock: FixedClock,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     mailer: RememberingMailer,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryParking,
-        InMemoryRates,
-        EmailSink<RememberingMailer, InMemorySecrets, InMemoryMailBook, InMemoryConsents>,
-    >,
+    grants: InMemoryGrants,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Sink>,
 }
 
 fn world(extra: &str) -> World {
@@ -76,6 +72,7 @@ fn world(extra: &str) -> World {
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let mailer = RememberingMailer::default();
     let lines = InMemoryLines::new();
+    let grants = InMemoryGrants::new().with(&build::tenant_id("acme"), "acme.example", "");
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
@@ -85,6 +82,7 @@ fn world(extra: &str) -> World {
         sink: EmailSink {
             mailer: mailer.clone(),
             secrets: InMemorySecrets::new(),
+            grants: grants.clone(),
             book: InMemoryMailBook::new(),
             consents: InMemoryConsents::new(),
             clock: Arc::new(clock.clone()),
@@ -94,7 +92,7 @@ fn world(extra: &str) -> World {
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, ledger, queues, mailer, lines, sink_loop }
+    World { clock, ledger, queues, mailer, lines, grants, sink_loop }
 }
 
 impl World {
@@ -235,4 +233,38 @@ async fn with_the_ledger_down_no_mail_is_sent() {
     assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
     assert!(world.sent().is_empty());
     assert_eq!(world.lines.stalled(), BTreeMap::from([("ledger at email".to_owned(), 1)]));
+}
+
+#[tokio::test]
+async fn a_mail_from_a_domain_that_the_tenants_stack_does_not_allow_is_refused_before_ses_hears_of_it() {
+    for senders in ["", "bona.example,other@acme.example"] {
+        let world = world("");
+        world.grants.put(&build::tenant_id("acme"), senders, "");
+        assert!(world.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
+        assert!(world.sent().is_empty());
+        assert_eq!((world.reasons(), world.status()), (vec!["not-granted".to_owned()], Status::Quarantined));
+        let dead = world.queues.messages(&build::dead_letter_queue("acme", QUEUE));
+        let detail = dead[0].attributes[DETAIL].as_text().unwrap();
+        assert!(detail.contains("acme.example") && detail.contains("SenderDomains"), "{detail}");
+    }
+    for senders in ["hello@acme.example", "acme.example"] {
+        let world = world("");
+        world.grants.put(&build::tenant_id("acme"), senders, "");
+        assert!(world.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
+        assert_eq!(world.sent().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn while_what_a_tenant_may_send_as_cannot_be_read_its_mails_wait_without_an_attempt_spent() {
+    let world = world("");
+    world.grants.reads.go_down();
+    assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
+    assert!(world.sent().is_empty());
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("secrets at email".to_owned(), 1)]));
+    world.grants.reads.mend();
+    world.clock.advance(Duration::from_mins(5));
+    assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
+    let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
+    assert_eq!((world.sent().len(), record.spent), (1, 1));
 }

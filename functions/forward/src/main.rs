@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, Ports, clients::function_config};
+use acequia_aws::{Clients, Ports, SsmGrants, clients::function_config};
 use acequia_lambda::{
     CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
@@ -19,7 +19,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clients = Clients::new(&function_config(&installation.reach));
     let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
-    let sink = ForwardSink { queues: ports.queues.clone(), clock: clock.clone() };
+    let grants = SsmGrants::new(clients.ssm, installation.stage, SystemClock);
+    let sink = ForwardSink { queues: ports.queues.clone(), grants, clock: clock.clone() };
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
         ledger: ports.ledger,

@@ -11,14 +11,21 @@ use acequia_lambda::{Batch, Job};
 pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
     match &job.sink.target {
         Target::Forward(forward) => Some(match &forward.target {
-            ForwardTarget::Out { fifo } => {
-                let name = QueueName { fifo: *fifo, ..batch.name.sibling(QueueRole::Out) };
-                batch.queue.beside(&name)
-            }
+            ForwardTarget::Out { fifo } => own(batch, *fifo),
             ForwardTarget::Arn(arn) => arn.clone(),
         }),
         Target::Webhook(_) | Target::Email(_) => None,
     }
+}
+
+/// The queue of the tenant's own that stands beside the one that the batch came from.
+fn own(batch: &Batch<'_>, fifo: bool) -> QueueArn {
+    batch.queue.beside(&QueueName { fifo, ..batch.name.sibling(QueueRole::Out) })
+}
+
+/// Whether a queue is the tenant's own; all others are outside.
+pub fn is_own(batch: &Batch<'_>, queue: &QueueArn) -> bool {
+    [false, true].into_iter().any(|fifo| own(batch, fifo) == *queue)
 }
 
 /// How the sink of a job writes its messages.

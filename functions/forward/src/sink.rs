@@ -1,4 +1,7 @@
 //! Attempts forward deliveries, batched by the queue that they go to.
+//!
+//! A queue outside is filled only where the tenant's stack allows it. That is looked up once for a batch that has such a delivery, and never
+//! for the tenant's own queue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,37 +9,44 @@ use std::time::Duration;
 
 use acequia_core::config::SinkKind;
 use acequia_core::delivery::Outgoing;
+use acequia_core::grant::Grants;
+use acequia_core::id::TenantId;
 use acequia_core::order::send_in_order;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, Queues};
+use acequia_core::port::{Clock, GrantStore, Queues};
 use acequia_core::queue::QueueArn;
-use acequia_lambda::{Attempted, Batch, Job, Sink};
+use acequia_lambda::{Attempted, Batch, Job, Sink, within};
 
 use crate::{classify, request};
 
 /// What one call for a batch may take: the SDK's own attempts and time-outs end before. To a FIFO queue there may be one call after the other.
 const BUDGET: Duration = Duration::from_secs(15);
+/// What the look-up of the grants may take.
+const LOOK_UP: Duration = Duration::from_secs(2);
 
 /// The forward sink, wired to its ports.
-pub struct ForwardSink<Q> {
+pub struct ForwardSink<Q, G> {
     /// SQS.
     pub queues: Q,
+    /// What tenants' stacks allow: which queues outside each may fill.
+    pub grants: G,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
-impl<Q: Queues> Sink for ForwardSink<Q> {
+impl<Q: Queues, G: GrantStore> Sink for ForwardSink<Q, G> {
     const KIND: SinkKind = SinkKind::Forward;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let mut attempts: Vec<Attempted> = jobs.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
-        for (queue, (indexes, messages)) in by_queue(&batch, jobs) {
-            if !queue.shares_partition(batch.queue) {
-                let refused =
-                    "the queue is in another partition of AWS, where this installation's credentials count for nothing";
+        let by_queue = by_queue(&batch, jobs);
+        let goes_outside = by_queue.keys().any(|queue| !request::is_own(&batch, queue));
+        let grants = if goes_outside { self.grants_of(&batch.current.tenant.summary.id).await } else { None };
+        for (queue, (indexes, messages)) in by_queue {
+            if let Err(cause) = check(&batch, &queue, grants.as_ref()) {
                 for index in indexes {
                     if let Some(attempt) = attempts.get_mut(index) {
-                        *attempt = Attempted::not_begun(Cause::Rejected(refused.to_owned()));
+                        *attempt = Attempted::not_begun(cause.clone());
                     }
                 }
                 continue;
@@ -58,6 +68,32 @@ impl<Q: Queues> Sink for ForwardSink<Q> {
         }
         attempts
     }
+}
+
+impl<Q, G: GrantStore> ForwardSink<Q, G> {
+    /// What the tenant's stack allows; `None` where it cannot be read in time.
+    async fn grants_of(&self, tenant: &TenantId) -> Option<Grants> {
+        let error = match within(&*self.clock, LOOK_UP, Box::pin(self.grants.grants(tenant))).await {
+            Some(Ok(grants)) => return Some(grants),
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        tracing::warn!(tenant.id = %tenant, error = ?error, "what the tenant's stack allows cannot be read: deliveries to queues outside wait");
+        None
+    }
+}
+
+/// Whether a queue may be filled for the tenant of a batch.
+fn check(batch: &Batch<'_>, queue: &QueueArn, grants: Option<&Grants>) -> Result<(), Cause> {
+    if !queue.shares_partition(batch.queue) {
+        let refused =
+            "the queue is in another partition of AWS, where this installation's credentials count for nothing";
+        return Err(Cause::Rejected(refused.to_owned()));
+    }
+    if request::is_own(batch, queue) {
+        return Ok(());
+    }
+    grants.ok_or(Cause::GrantsDown)?.check_target(queue)
 }
 
 /// The messages by the queue that they go to, each with the number of its job.

@@ -13,8 +13,8 @@ use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates,
+    InMemoryTenants, SeededChance, build,
 };
 use forward::ForwardSink;
 
@@ -23,15 +23,17 @@ const ELSEWHERE: &str = "arn:aws:sqs:us-east-1:123456789012:analytics";
 
 struct World {
     clock: FixedClock,
+    tenants: InMemoryTenants,
     queues: InMemoryQueues,
     lines: InMemoryLines,
+    grants: InMemoryGrants,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
         InMemoryParking,
         InMemoryRates,
-        ForwardSink<InMemoryQueues>,
+        ForwardSink<InMemoryQueues, InMemoryGrants>,
     >,
 }
 
@@ -43,18 +45,19 @@ fn world(target: &str) -> World {
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let queues = InMemoryQueues::new(clock.clone());
     let lines = InMemoryLines::new();
+    let grants = InMemoryGrants::new().with(&build::tenant_id("acme"), "", ELSEWHERE);
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
         parking: InMemoryParking::new(),
         pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
-        sink: ForwardSink { queues: queues.clone(), clock: Arc::new(clock.clone()) },
+        sink: ForwardSink { queues: queues.clone(), grants: grants.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, queues, lines, sink_loop }
+    World { clock, tenants, queues, lines, grants, sink_loop }
 }
 
 impl World {
@@ -136,4 +139,59 @@ async fn a_queue_of_another_partition_is_refused_with_the_reason_and_costs_other
     let dead = world.queues.messages(&build::dead_letter_queue("acme", QUEUE));
     assert_eq!(dead[0].attributes["acequia-reason"].as_text(), Some("rejected"));
     assert!(dead[0].attributes["acequia-detail"].as_text().unwrap().contains("another partition"), "{dead:?}");
+}
+
+fn two_sinks() -> World {
+    let world = world(ELSEWHERE);
+    let document = format!(
+        r#"{{"tenant":"acme","name":"Acme","sinks":[
+        {{"id":"analytics","kind":"forward","types":["*"],"queue":"{ELSEWHERE}"}},
+        {{"id":"own","kind":"forward","types":["*"],"queue":"out"}},
+        {{"id":"by-arn","kind":"forward","types":["*"],"queue":"{}"}}]}}"#,
+        out(false)
+    );
+    world.tenants.put(&build::tenant_id("acme"), document);
+    world
+}
+
+fn message_to(event: &str, sink: &str) -> Incoming {
+    let envelope = build::envelope("acme", event, "action.signed", "{}");
+    build::incoming_delivery(&build::queue("acme", QUEUE), event, sink, &envelope)
+}
+
+#[tokio::test]
+async fn a_queue_outside_that_the_tenants_stack_does_not_allow_is_refused_and_its_own_queue_gets_everything() {
+    let world = two_sinks();
+    world.grants.put(&build::tenant_id("acme"), "", "arn:aws:sqs:us-east-1:123456789012:another");
+    let batch = [message_to("1", "analytics"), message_to("2", "own"), message_to("3", "by-arn")];
+    assert!(world.handle(&batch).await.is_empty());
+    assert!(world.queues.messages(&ELSEWHERE.parse().unwrap()).is_empty(), "nothing went outside");
+    assert_eq!(world.queues.messages(&out(false)).len(), 2);
+    let dead = world.queues.messages(&build::dead_letter_queue("acme", QUEUE));
+    assert_eq!(dead[0].attributes["acequia-reason"].as_text(), Some("not-granted"));
+    let detail = dead[0].attributes["acequia-detail"].as_text().unwrap();
+    assert!(detail.contains(ELSEWHERE) && detail.contains("ForwardTargets"), "{detail}");
+    world.grants.put(&build::tenant_id("acme"), "", "arn:aws:sqs:us-east-1:123456789012:*");
+    assert!(world.handle(&[message_to("4", "analytics")]).await.is_empty());
+    assert_eq!(world.queues.messages(&ELSEWHERE.parse().unwrap()).len(), 1);
+}
+
+#[tokio::test]
+async fn while_grants_cannot_be_read_deliveries_to_queues_outside_wait_and_the_tenants_own_queue_does_not() {
+    let world = two_sinks();
+    world.grants.reads.go_down();
+    assert_eq!(world.handle(&[message_to("1", "analytics"), message_to("2", "own")]).await, ["1"]);
+    assert_eq!(world.queues.messages(&out(false)).len(), 1);
+    assert_eq!(world.lines.stalled(), BTreeMap::from([("secrets at forward".to_owned(), 1)]));
+    world.grants.reads.mend();
+    assert!(world.handle(&[message_to("1", "analytics")]).await.is_empty());
+    assert_eq!(world.queues.messages(&ELSEWHERE.parse().unwrap()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_tenant_that_fills_only_its_own_queue_never_asks_what_it_is_granted() {
+    let world = world("out");
+    world.grants.reads.go_down();
+    assert!(world.handle(&[message("1")]).await.is_empty());
+    assert_eq!(world.queues.messages(&out(false)).len(), 1);
 }

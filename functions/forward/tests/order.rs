@@ -15,7 +15,8 @@ use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryGrants, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    SeededChance, build,
 };
 use forward::ForwardSink;
 
@@ -42,7 +43,7 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         queues: queues.clone(),
         parking: InMemoryParking::new(),
         pace: Pace::new(InMemoryRates::new(), clock.clone()),
-        sink: ForwardSink { queues: queues.clone(), clock: clock.clone() },
+        sink: ForwardSink { queues: queues.clone(), grants: InMemoryGrants::new(), clock: clock.clone() },
         clock,
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),

@@ -16,6 +16,7 @@ use acequia_core::egress::Egress;
 use acequia_core::ledger::Record;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::{
@@ -50,7 +51,7 @@ fn world() -> World {
     let (consents, ledger, queues) =
         (InMemoryConsents::new(), InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let tenants = InMemoryTenants::new().with(&tenant, DOCUMENT);
-    let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
+    let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
     let lines = InMemoryLines::new();
     let outbox = Outbox {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),

@@ -5,7 +5,7 @@ use acequia_core::delivery::Delivery;
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{SecretError, Secrets};
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose, UnusableSecret};
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
@@ -43,18 +43,22 @@ impl Sender {
         for header in &sink.headers {
             let value = match &header.value {
                 Value::Plain(value) => value.clone(),
-                Value::Secret(name) => secret(secrets, tenant, name).await?,
+                Value::Secret(name) => {
+                    let value = secret(secrets, tenant, SecretPurpose::Header, name).await?;
+                    value.header_value().map_err(|unusable| Cause::SecretMalformed(name.to_string(), unusable))?;
+                    value
+                }
             };
             let name = HeaderName::from_bytes(header.name.as_bytes())
                 .map_err(|_| Cause::Rejected("a header's name".to_owned()))?;
-            let mut value =
-                HeaderValue::from_str(value.expose()).map_err(|_| Cause::SecretMissing(header.name.clone()))?;
+            let mut value = HeaderValue::from_str(value.expose())
+                .map_err(|_| Cause::SecretMalformed(header.name.clone(), UnusableSecret::Header))?;
             value.set_sensitive(true);
             fixed.push((name, value));
         }
         let mut keys = Vec::with_capacity(sink.secrets.len());
         for name in &sink.secrets {
-            keys.push(Key::read(name.as_str(), &secret(secrets, tenant, name).await?)?);
+            keys.push(Key::read(name.as_str(), &secret(secrets, tenant, SecretPurpose::Webhook, name).await?)?);
         }
         Ok(Self { fixed, keys })
     }
@@ -82,8 +86,13 @@ impl Sender {
     }
 }
 
-async fn secret(secrets: &impl Secrets, tenant: &TenantId, name: &SecretName) -> Result<Secret, Cause> {
-    secrets.secret(tenant, name).await.map_err(|error| match error {
+async fn secret(
+    secrets: &impl Secrets,
+    tenant: &TenantId,
+    purpose: SecretPurpose,
+    name: &SecretName,
+) -> Result<Secret, Cause> {
+    secrets.secret(tenant, purpose, name).await.map_err(|error| match error {
         SecretError::Missing(name) => Cause::SecretMissing(name),
         SecretError::Unavailable(error) => {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the store of secrets does not answer");

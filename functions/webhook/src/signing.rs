@@ -1,15 +1,11 @@
 //! The signature of Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.
 
 use acequia_core::outcome::Cause;
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, UnusableSecret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use zeroize::Zeroizing;
-
-/// What the key of a `whsec_` secret must measure, in bytes.
-const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The characters of one signature, `v1,` included.
 const SIGNATURE_BYTES: usize = 47;
@@ -23,13 +19,9 @@ impl Key {
     /// # Errors
     /// [`Cause::SecretMalformed`] with `name` where it is not a signing secret.
     pub fn read(name: &str, secret: &Secret) -> Result<Self, Cause> {
-        let malformed = || Cause::SecretMalformed(name.to_owned());
-        let key = secret.expose().trim().strip_prefix("whsec_").ok_or_else(malformed)?;
-        let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| malformed())?);
-        if !KEY_BYTES.contains(&key.len()) {
-            return Err(malformed());
-        }
-        Hmac::new_from_slice(&key).map(Self).map_err(|_| malformed())
+        let malformed = |unusable| Cause::SecretMalformed(name.to_owned(), unusable);
+        let key = secret.signing_key().map_err(malformed)?;
+        Hmac::new_from_slice(&key).map(Self).map_err(|_| malformed(UnusableSecret::Signing))
     }
 }
 
@@ -79,7 +71,7 @@ mod tests {
     fn what_is_no_signing_secret_is_refused_by_its_name_and_not_shown() {
         for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!", "whsec_c2hvcnQ=", ""] {
             let error = sign(&[bad]).unwrap_err();
-            assert_eq!(error, Cause::SecretMalformed("crm".to_owned()));
+            assert_eq!(error, Cause::SecretMalformed("crm".to_owned(), UnusableSecret::Signing));
             assert!(bad.is_empty() || !error.to_string().contains(bad));
         }
     }

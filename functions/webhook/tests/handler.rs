@@ -16,6 +16,7 @@ use acequia_core::id::DeliveryId;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::{Clock as _, EndpointStore as _};
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretPurpose::{Header, Webhook};
 use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -61,14 +62,13 @@ async fn world(egress: Egress, extra: &str) -> World {
     tokio::spawn(receiver::serve(listener, Arc::clone(&endpoints)));
 
     let tenant = build::tenant_id("acme");
-    let now = acequia_lambda::SystemClock.now();
-    let clock = FixedClock::at(jiff::Timestamp::from_second(now.as_second()).unwrap());
+    let clock = FixedClock::at(jiff::Timestamp::from_second(acequia_lambda::SystemClock.now().as_second()).unwrap());
     let tenants = InMemoryTenants::new().with(&tenant, document(&url, extra));
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let secrets = InMemorySecrets::new()
-        .with(&tenant, &build::secret_name("crm"), old)
-        .with(&tenant, &build::secret_name("crm-next"), new)
-        .with(&tenant, &build::secret_name("crm-auth"), "Bearer t0ken");
+        .with(&tenant, Webhook, &build::secret_name("crm"), old)
+        .with(&tenant, Webhook, &build::secret_name("crm-next"), new)
+        .with(&tenant, Header, &build::secret_name("crm-auth"), "Bearer t0ken");
     let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
     let (time, chance) = (Arc::new(clock.clone()), Arc::new(SeededChance::new(2)));
     let breakers = Breakers::new(states.clone(), operators.clone(), time.clone(), chance);
@@ -286,7 +286,7 @@ async fn a_store_of_secrets_that_is_down_is_asked_once_for_a_batch_and_all_of_it
 #[tokio::test]
 async fn a_secret_that_does_not_exist_or_is_none_is_named_in_the_dead_letter_queue() {
     let world = world(Egress::Local, "").await;
-    world.secrets.put(&build::tenant_id("acme"), &build::secret_name("crm"), "no signing secret");
+    world.secrets.put(&build::tenant_id("acme"), Webhook, &build::secret_name("crm"), "no signing secret");
     assert!(world.deliver(&["1"], 1).await.is_empty());
     let missing = document(&world.url, "").replace(r#""secrets":["crm"]"#, r#""secrets":["nowhere"]"#);
     world.tenants.put(&build::tenant_id("acme"), missing);

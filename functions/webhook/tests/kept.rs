@@ -11,6 +11,7 @@ use acequia_core::egress::{Authorities, Egress};
 use acequia_core::ledger::{Status, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretPurpose;
 use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -109,7 +110,7 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
     let secret = format!("whsec_{}", "A".repeat(40));
     let chance = || Arc::new(SeededChance::new(1));
     let breakers = Breakers::new(InMemoryEndpoints::new(), InMemoryOperators::new(), time(), chance());
-    let secrets = InMemorySecrets::new().with(&acme, &build::secret_name("crm"), secret);
+    let secrets = InMemorySecrets::new().with(&acme, SecretPurpose::Webhook, &build::secret_name("crm"), secret);
     let sink = WebhookSink::new(breakers, secrets, Egress::Local, Authorities::Built, time()).unwrap();
     let ledger = InMemoryLedger::new();
     let sink_loop = SinkLoop {

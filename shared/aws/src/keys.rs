@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
 use acequia_core::ledger::Record;
+use acequia_core::secret::SecretPurpose;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
@@ -137,9 +138,29 @@ pub(crate) fn outbox(list: &ListId, row: &str) -> String {
     format!("{OUTBOX}{list}#{row}")
 }
 
-/// The path of a secret in the parameter store.
-pub(crate) fn secret(stage: &Stage, tenant: &TenantId, name: &SecretName) -> String {
-    format!("/acequia/{stage}/tenant/{tenant}/{name}")
+/// What the paths of all tenants' secrets in the parameter store begin with.
+pub(crate) fn secrets(stage: &Stage) -> String {
+    format!("/acequia/{stage}/tenant")
+}
+
+/// The path of a secret in the parameter store. The roles of functions name its purpose.
+pub(crate) fn secret(stage: &Stage, tenant: &TenantId, purpose: SecretPurpose, name: &SecretName) -> String {
+    format!("{}/{tenant}/{purpose}/{name}", secrets(stage))
+}
+
+/// The tenant, the purpose and the name of the secret at this path.
+pub(crate) fn secret_of(stage: &Stage, path: &str) -> Option<(TenantId, SecretPurpose, SecretName)> {
+    let mut parts = path.strip_prefix(&secrets(stage))?.strip_prefix('/')?.split('/');
+    let (tenant, purpose, name) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    Some((tenant.parse().ok()?, purpose.parse().ok()?, name.parse().ok()?))
+}
+
+/// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that who may write those may not write this.
+pub(crate) fn grants(stage: &Stage, tenant: &TenantId) -> String {
+    format!("/acequia/{stage}/grants/{tenant}")
 }
 
 /// The text of an item's attribute.
@@ -166,8 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_lies_below_its_stage_and_tenant() {
-        let path = secret(&"dev".parse().unwrap(), &"acme".parse().unwrap(), &"crm".parse().unwrap());
-        assert_eq!(path, "/acequia/dev/tenant/acme/crm");
+    fn a_secret_lies_below_its_stage_tenant_and_purpose_and_reads_back() {
+        let (stage, acme, crm) = ("dev".parse().unwrap(), "acme".parse().unwrap(), "crm".parse().unwrap());
+        let path = secret(&stage, &acme, SecretPurpose::Link, &crm);
+        assert_eq!(path, "/acequia/dev/tenant/acme/link/crm");
+        assert_eq!(secret_of(&stage, &path), Some((acme.clone(), SecretPurpose::Link, crm)));
+        for other in [
+            "/acequia/dev/tenant/acme/crm",
+            "/acequia/dev/tenant/acme/other/crm",
+            "/acequia/dev/tenant/acme/link/crm/x",
+            "/acequia/dev/tenants/acme/link/crm",
+            "/acequia/prod/tenant/acme/link/crm",
+        ] {
+            assert_eq!(secret_of(&stage, other), None, "{other}");
+        }
+        assert_eq!(grants(&stage, &acme), "/acequia/dev/grants/acme");
     }
 }

@@ -1,4 +1,5 @@
-//! The ports on AWS: tenants and the ledger in `DynamoDB`, parked messages likewise, queues in SQS, secrets in the Systems Manager's parameter store.
+//! The ports on AWS: tenants and the ledger in `DynamoDB`, parked messages likewise, queues in SQS, secrets and grants in the
+//! Systems Manager's parameter store.
 //!
 //! An adapter carries out and decides nothing: what a claim comes to is judged in `acequia-core`. All names and keys of a
 //! tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it holds no
@@ -14,11 +15,13 @@ mod elsewhere;
 mod endpoints;
 mod error;
 mod findings;
+mod grants;
 mod journal;
 mod keys;
 mod lazy;
 mod ledger;
 mod mail_book;
+mod memory;
 pub mod operator;
 mod operators;
 mod parking;
@@ -36,6 +39,7 @@ pub use clients::Clients;
 pub use consents::{DynamoConsents, outbox_row};
 pub use endpoints::DynamoEndpoints;
 pub use findings::DynamoFindings;
+pub use grants::SsmGrants;
 pub use journal::DynamoJournal;
 pub use lazy::Lazy;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};

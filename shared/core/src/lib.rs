@@ -15,6 +15,7 @@ pub mod consent;
 pub mod delivery;
 pub mod egress;
 pub mod envelope;
+pub mod grant;
 mod hold;
 pub mod id;
 pub mod ledger;

@@ -13,6 +13,7 @@ use crate::envelope::EnvelopeError;
 pub use crate::hold::Hold;
 pub use crate::reason::Reason;
 use crate::schedule::{RetryPolicy, Wait, back_off};
+use crate::secret::UnusableSecret;
 use crate::stall::MailHold;
 
 /// What happened, at whatever stage: the left column of the decision table.
@@ -162,12 +163,21 @@ pub enum Cause {
     /// Sink: a secret does not exist.
     #[error("the secret {0:?} does not exist in the parameter store")]
     SecretMissing(String),
-    /// Sink: a signing secret is not one.
-    #[error("the secret {0:?} is no signing secret: it must read whsec_ and the base64 of 24 to 64 bytes")]
-    SecretMalformed(String),
+    /// Sink: a secret is not of the form that it must have.
+    #[error("the secret {0:?} cannot be used: {1}")]
+    SecretMalformed(String, UnusableSecret),
     /// Sink: the store of secrets does not answer.
     #[error("the store of secrets does not answer")]
     SecretsDown,
+    /// Sink: the tenant's stack does not allow it to send mail from this domain ([`crate::grant`]).
+    #[error("the tenant's stack does not allow mail from {0} (its parameter SenderDomains)")]
+    SenderNotGranted(String),
+    /// Sink: the tenant's stack does not allow it to fill this queue.
+    #[error("the tenant's stack does not allow deliveries to {0} (its parameter ForwardTargets)")]
+    TargetNotGranted(String),
+    /// Sink: what the tenant's stack allows cannot be read.
+    #[error("what the tenant's stack allows cannot be read from the parameter store")]
+    GrantsDown,
     /// A message that may have ended earlier invocations is handled alone, and this one makes way ([`crate::strikes`]).
     #[error("it makes way for a message that may have ended earlier invocations")]
     MakesWay {
@@ -276,13 +286,15 @@ impl Cause {
             Self::AddressUnusable(_) => Outcome::Quarantine(Reason::AddressUnusable),
             Self::NotWanted(_) => Outcome::Filtered,
             Self::CannotWait(_) => Outcome::Quarantine(Reason::CannotWait),
-            Self::SecretMissing(_) | Self::SecretMalformed(_) => Outcome::Quarantine(Reason::SecretUnusable),
+            Self::SecretMissing(_) | Self::SecretMalformed(..) => Outcome::Quarantine(Reason::SecretUnusable),
+            Self::SenderNotGranted(_) | Self::TargetNotGranted(_) => Outcome::Quarantine(Reason::NotGranted),
             Self::TenantsDown
             | Self::ConfigurationInvalid(_)
             | Self::QueueDown
             | Self::LedgerDown
             | Self::ConsentsDown
             | Self::SecretsDown
+            | Self::GrantsDown
             | Self::Connection(_)
             | Self::Status { .. }
             | Self::Throttled(_)
@@ -424,7 +436,10 @@ mod tests {
             (Cause::ConsentsDown, Outcome::Retry, false),
             (Cause::CannotWait("x"), quarantine(Reason::CannotWait), false),
             (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
-            (Cause::SecretMalformed(String::new()), quarantine(Reason::SecretUnusable), false),
+            (Cause::SecretMalformed(String::new(), UnusableSecret::Signing), quarantine(Reason::SecretUnusable), false),
+            (Cause::SenderNotGranted(String::new()), quarantine(Reason::NotGranted), false),
+            (Cause::TargetNotGranted(String::new()), quarantine(Reason::NotGranted), false),
+            (Cause::GrantsDown, Outcome::Retry, false),
             (Cause::SecretsDown, Outcome::Retry, false),
             (Cause::MakesWay { wait: second }, Outcome::RetryAfter(second), false),
             (Cause::GroupStopped, Outcome::Retry, false),

@@ -50,6 +50,8 @@ pub enum Reason {
     Rejected,
     /// A secret that the sink names does not exist, or cannot be used.
     SecretUnusable,
+    /// The tenant's stack does not allow the sender, or the queue outside.
+    NotGranted,
     /// The address that the mail needs is encrypted, and the tenant's key is not there or does not fit.
     AddressEncrypted,
     /// The address of the mail is none that mails can be sent to.
@@ -93,6 +95,7 @@ impl Reason {
             Self::TemplateFailed => "template-failed",
             Self::Rejected => "rejected",
             Self::SecretUnusable => "secret-unusable",
+            Self::NotGranted => "not-granted",
             Self::AddressEncrypted => "address-encrypted",
             Self::AddressUnusable => "address-unusable",
             Self::CannotWait => "cannot-wait",
@@ -131,6 +134,9 @@ impl Reason {
                 "mend the template (a default for what may be absent), apply, then redrive"
             }
             Self::SecretUnusable => "put the secret into the parameter store (acequia secret put), then redrive",
+            Self::NotGranted => {
+                "if the sender or the queue is the tenant's own, deploy the tenant's stack with it in SenderDomains or ForwardTargets, then redrive"
+            }
             Self::AddressEncrypted => {
                 "put the tenant's private key into the parameter store and name it (mail.personal_key), then redrive"
             }

@@ -65,7 +65,7 @@ impl Cause {
             Self::QueueDown => Some(Store::Queues),
             Self::LedgerDown => Some(Store::Ledger),
             Self::ConsentsDown => Some(Store::Consents),
-            Self::SecretsDown => Some(Store::Secrets),
+            Self::SecretsDown | Self::GrantsDown => Some(Store::Secrets),
             Self::MailHeld(_) => Some(Store::Ses),
             Self::Throttled(_) | Self::Timeout(_) | Self::NoAnswer | Self::Connection(_) => {
                 (kind == Some(SinkKind::Email)).then_some(Store::Ses)
@@ -97,7 +97,9 @@ impl Cause {
             | Self::NotWanted(_)
             | Self::CannotWait(_)
             | Self::SecretMissing(_)
-            | Self::SecretMalformed(_)
+            | Self::SecretMalformed(..)
+            | Self::SenderNotGranted(_)
+            | Self::TargetNotGranted(_)
             | Self::MakesWay { .. }
             | Self::GroupStopped
             | Self::CrashLoop

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::port::{SecretError, Secrets};
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -12,7 +12,7 @@ use crate::shared::Shared;
 /// Secrets in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemorySecrets {
-    rows: Shared<BTreeMap<(TenantId, SecretName), Secret>>,
+    rows: Shared<BTreeMap<(TenantId, SecretPurpose, SecretName), Secret>>,
     /// Makes reading fail.
     pub reads: Faults,
 }
@@ -25,21 +25,27 @@ impl InMemorySecrets {
 
     /// Adds a secret.
     #[must_use]
-    pub fn with(self, tenant: &TenantId, name: &SecretName, value: impl Into<String>) -> Self {
-        self.put(tenant, name, value);
+    pub fn with(self, tenant: &TenantId, purpose: SecretPurpose, name: &SecretName, value: impl Into<String>) -> Self {
+        self.put(tenant, purpose, name, value);
         self
     }
 
     /// Adds or replaces a secret.
-    pub fn put(&self, tenant: &TenantId, name: &SecretName, value: impl Into<String>) {
-        self.rows.lock().insert((tenant.clone(), name.clone()), Secret::new(value));
+    pub fn put(&self, tenant: &TenantId, purpose: SecretPurpose, name: &SecretName, value: impl Into<String>) {
+        self.rows.lock().insert((tenant.clone(), purpose, name.clone()), Secret::new(value));
     }
 }
 
 impl Secrets for InMemorySecrets {
-    async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
+    async fn secret(
+        &self,
+        tenant: &TenantId,
+        purpose: SecretPurpose,
+        name: &SecretName,
+    ) -> Result<Secret, SecretError> {
         self.reads.call("read a secret")?;
         let rows = self.rows.lock();
-        rows.get(&(tenant.clone(), name.clone())).cloned().ok_or_else(|| SecretError::Missing(name.to_string()))
+        let key = (tenant.clone(), purpose, name.clone());
+        rows.get(&key).cloned().ok_or_else(|| SecretError::Missing(name.to_string()))
     }
 }

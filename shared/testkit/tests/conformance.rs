@@ -16,6 +16,10 @@ mod secrets {
     acequia_testkit::suite!(secrets, acequia_testkit::InMemorySecrets::new());
 }
 
+mod grants {
+    acequia_testkit::suite!(grants, acequia_testkit::InMemoryGrants::new());
+}
+
 mod rates {
     acequia_testkit::suite!(rates, acequia_testkit::InMemoryRates::new());
 }

@@ -12,6 +12,10 @@ use crate::http;
 /// Texts that must appear in no log.
 pub const SECRET_HEADER: &str = "Bearer header-secret-5f1c";
 
+/// Keys that no configuration names: which function may read which is tested with them.
+const LINK_KEY: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const PERSONAL_KEY: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
+
 /// The environment, ready to be used.
 pub struct World {
     /// Where it is.
@@ -56,6 +60,11 @@ impl World {
         let mut world = Self { environment, aws, operator_role, operator, producer, secrets: Vec::new() };
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
+        // Rowan has no stack that could say who it may send as.
+        let granted = json!({"senders": "alder.example", "targets": ""}).to_string();
+        let name = format!("/acequia/{}/grants/rowan", world.environment.stage);
+        let grant = json!({"Name": name, "Value": granted, "Type": "String", "Overwrite": true});
+        world.aws.json("ssm", "AmazonSSM.PutParameter", &grant).unwrap();
         for tenant in ["alder", "birch", "aspen", "rowan"] {
             let text = world.document(tenant);
             let endpoints: Vec<String> = text
@@ -67,10 +76,13 @@ impl World {
                 let url = world.receiver(&format!("endpoints/{endpoint}"));
                 let made = http::put(&url, json!({"record": true}).to_string());
                 let secret = made["secrets"][0].as_str().unwrap().to_owned();
-                world.put_secret(tenant, &endpoint, &secret);
+                world.put_secret(tenant, "webhook", &endpoint, &secret);
                 world.secrets.push(secret);
             }
-            world.put_secret(tenant, "token", SECRET_HEADER);
+            world.put_secret(tenant, "header", "token", SECRET_HEADER);
+            for (purpose, name, value) in [("link", "links", LINK_KEY), ("personal", "proca", PERSONAL_KEY)] {
+                world.put_secret(tenant, purpose, name, value);
+            }
             let applied = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
             std::fs::write(applied.path(), text).unwrap();
             world.acequia(&["tenant", "apply", applied.path().to_str().unwrap(), "--yes"], "");
@@ -84,8 +96,8 @@ impl World {
         std::fs::read_to_string(file).unwrap().replace("http://receiver", &self.environment.receiver)
     }
 
-    fn put_secret(&self, tenant: &str, name: &str, value: &str) {
-        self.acequia(&["secret", "put", tenant, name, "--value-stdin"], value);
+    fn put_secret(&self, tenant: &str, purpose: &str, name: &str, value: &str) {
+        self.acequia(&["secret", "put", tenant, name, "--for", purpose, "--value-stdin"], value);
     }
 
     fn receiver(&self, path: &str) -> String {

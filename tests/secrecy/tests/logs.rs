@@ -10,12 +10,13 @@ use acequia_core::egress::{Authorities, Egress};
 use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretPurpose;
 use acequia_lambda::{
     CachedTenants, Deadline, Environment, Pace, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryMailBook,
+    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailBook,
     InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
     build,
 };
@@ -219,11 +220,9 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
             Arc::new(world.clock.clone()),
             Arc::new(SeededChance::new(2)),
         ),
-        secrets: InMemorySecrets::new().with(&tenant, &build::secret_name("crm"), secret.clone()).with(
-            &tenant,
-            &build::secret_name("crm-auth"),
-            HEADER,
-        ),
+        secrets: InMemorySecrets::new()
+            .with(&tenant, SecretPurpose::Webhook, &build::secret_name("crm"), secret.clone())
+            .with(&tenant, SecretPurpose::Header, &build::secret_name("crm-auth"), HEADER),
         caller: webhook::caller::Caller::new(Egress::Local, Authorities::Built).unwrap(),
         egress: Egress::Local,
         clock: Arc::new(world.clock.clone()),
@@ -233,16 +232,18 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         endpoints.lock().get_mut("crm").unwrap().switch(mode.parse::<Mode>().unwrap());
         world.work_off(webhook()).await;
     }
+    let grants = InMemoryGrants::new().with(&tenant, "sender-address.example", "");
     let email = EmailSink {
         mailer: MoodyMailer::default(),
         secrets: InMemorySecrets::new(),
+        grants: grants.clone(),
         book: InMemoryMailBook::new(),
         consents: InMemoryConsents::new(),
         clock: Arc::new(world.clock.clone()),
         link_base: "https://confirm.example.org".to_owned(),
     };
     world.work_off(email).await;
-    world.work_off(ForwardSink { queues: world.queues.clone(), clock: Arc::new(world.clock.clone()) }).await;
+    world.work_off(ForwardSink { queues: world.queues.clone(), grants, clock: Arc::new(world.clock.clone()) }).await;
 
     let words = PAYLOAD.into_iter().chain([ADDRESS, SENDER, SUBJECT, EVENT_ID, HEADER, URL_WORD]);
     let words =

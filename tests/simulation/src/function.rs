@@ -5,7 +5,7 @@ use std::sync::Arc;
 use acequia_core::config::SinkKind;
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
-use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, SeededChance, build};
+use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailBook, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use forward::ForwardSink;
@@ -29,14 +29,14 @@ pub const ROLES: [QueueRole; 4] = [
 pub const SWEEPER: QueueRole = QueueRole::Out;
 
 /// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
-type Email = EmailSink<Perilous, InMemorySecrets, InMemoryMailBook, InMemoryConsents>;
+type Email = EmailSink<Perilous, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
 type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
     Router(Box<Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>>),
     Webhook(Box<Loop<SimulatedWebhook>>),
     Email(Box<Loop<Email>>),
-    Forward(Box<Loop<ForwardSink<Perilous>>>),
+    Forward(Box<Loop<ForwardSink<Perilous, InMemoryGrants>>>),
     Sweeper(Box<Sweeper<Perilous, Perilous, ()>>),
 }
 
@@ -62,6 +62,7 @@ impl Function {
                 let sink = EmailSink {
                     mailer: ports(),
                     secrets: InMemorySecrets::new(),
+                    grants: world.grants.clone(),
                     book: InMemoryMailBook::new(),
                     consents: InMemoryConsents::new(),
                     clock,
@@ -69,9 +70,11 @@ impl Function {
                 };
                 Code::Email(wire(&instance, sink, seed))
             }
-            QueueRole::Sink(SinkKind::Forward) => {
-                Code::Forward(wire(&instance, ForwardSink { queues: ports(), clock }, seed))
-            }
+            QueueRole::Sink(SinkKind::Forward) => Code::Forward(wire(
+                &instance,
+                ForwardSink { queues: ports(), grants: world.grants.clone(), clock },
+                seed,
+            )),
             // No function reads a tenant's own queue; here its place is the sweeper's.
             SWEEPER => Code::Sweeper(Box::new(Sweeper {
                 // Redriving has an actor of its own here.

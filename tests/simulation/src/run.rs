@@ -136,6 +136,7 @@ pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options
     let world = World::new(clock, state, options);
     for tenant in &world.lock().history.scenario.tenants {
         world.tenants.put(&tenant.id, tenant.document());
+        world.grants.put(&tenant.id, &format!("{}.example", tenant.id), "");
     }
     acequia_lambda::mutation::skip_fold(options.mutation == Some(Mutation::SkipFold));
     acequia_lambda::mutation::skip_stop(options.mutation == Some(Mutation::SkipStop));

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates,
-    InMemoryTenants,
+    FixedClock, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemoryTenants,
 };
 
 use crate::dice::Dice;
@@ -42,6 +42,8 @@ pub struct World {
     pub clock: FixedClock,
     /// The store of configurations, without perils.
     pub tenants: InMemoryTenants,
+    /// What tenants' stacks allow, without perils.
+    pub grants: InMemoryGrants,
     /// The ledger, without perils.
     pub ledger: InMemoryLedger,
     /// SQS, without perils.
@@ -64,6 +66,7 @@ impl World {
     pub fn new(clock: FixedClock, state: State, options: Options) -> Self {
         Self {
             tenants: InMemoryTenants::new(),
+            grants: InMemoryGrants::new(),
             ledger: InMemoryLedger::new(),
             queues: InMemoryQueues::new(clock.clone()),
             endpoints: InMemoryEndpoints::new(),

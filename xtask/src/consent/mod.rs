@@ -24,7 +24,8 @@ use mailbox::{Browser, Mail};
 use people::{Answer, CYCLE, Person, people};
 
 /// The tenant's stack.
-pub(crate) const STACK: TenantStack = TenantStack { tenant: TENANT, parameters: &["Webhook=enabled", "Email=enabled"] };
+pub(crate) const STACK: TenantStack =
+    TenantStack { tenant: TENANT, parameters: &["Webhook=enabled", "Email=enabled", "SenderDomains=dalia.example"] };
 
 const TENANT: &str = "dalia";
 const ENDPOINT: &str = "dalia-crm";
@@ -50,9 +51,9 @@ pub(crate) fn people_count(text: &str) -> Result<u32, String> {
 /// Writes the secrets and applies examples/tenants/dalia.toml, with the receiver's address in it.
 pub(crate) fn configure(local: &Local) -> Result<()> {
     local.verify_domain(SENDER_DOMAIN)?;
-    local.acequia.run(&["secret", "put", TENANT, "links", "--generate"], "")?;
+    local.acequia.run(&["secret", "put", TENANT, "links", "--for", "link", "--generate"], "")?;
     let secret = local.receiver.define(ENDPOINT, true)?;
-    local.acequia.put_secret(TENANT, "crm", &secret)?;
+    local.acequia.put_secret(TENANT, "webhook", "crm", &secret)?;
     let example = host::path("examples/tenants/dalia.toml");
     let text = fs::read_to_string(&example).with_context(|| format!("cannot read {}", example.display()))?;
     let url = "https://crm.dalia.example/hooks/acequia";

@@ -12,7 +12,7 @@ use crate::stack::TenantStack;
 
 /// The tenants and their stacks' parameters.
 pub(crate) const STACKS: [TenantStack; 3] = [
-    TenantStack { tenant: "acme", parameters: &["Webhook=enabled", "Email=enabled"] },
+    TenantStack { tenant: "acme", parameters: &["Webhook=enabled", "Email=enabled", "SenderDomains=acme.example"] },
     TenantStack { tenant: "bona", parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=standard"] },
     TenantStack { tenant: "cedar", parameters: &["Webhook=enabled"] },
 ];
@@ -20,8 +20,8 @@ pub(crate) const STACKS: [TenantStack; 3] = [
 /// The tenant whose endpoint breaks.
 pub(super) const BROKEN: &str = "cedar";
 
-/// Secrets that the configurations name beside those that sign.
-const OTHER_SECRETS: [(&str, &str, &str); 1] = [("acme", "crm-token", "Bearer demo-token")];
+/// Values of headers that the configurations name.
+const HEADERS: [(&str, &str, &str); 1] = [("acme", "crm-token", "Bearer demo-token")];
 
 /// The domain of the senders in the examples.
 const SENDER_DOMAIN: &str = "acme.example";
@@ -109,8 +109,8 @@ pub(super) static SINKS: [Sink; 5] = [
 /// Makes the endpoints, writes the secrets, and applies the examples with the receiver's addresses in them.
 pub(super) fn configure(local: &Local) -> Result<()> {
     local.verify_domain(SENDER_DOMAIN)?;
-    for (tenant, name, value) in OTHER_SECRETS {
-        local.acequia.put_secret(tenant, name, value)?;
+    for (tenant, name, value) in HEADERS {
+        local.acequia.put_secret(tenant, "header", name, value)?;
     }
     for stack in STACKS {
         let file = derive(local, stack.tenant)?;
@@ -138,7 +138,7 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
         let secret = local.receiver.define(&endpoint, false)?;
         let names = sink.get("secrets").and_then(toml::Value::as_array).context("a webhook without secrets")?;
         for name in names.iter().filter_map(toml::Value::as_str) {
-            local.acequia.put_secret(tenant, name, &secret)?;
+            local.acequia.put_secret(tenant, "webhook", name, &secret)?;
         }
         sink.insert("url".to_owned(), local.receiver.url(&endpoint).into());
         if tenant == BROKEN {

@@ -2,7 +2,8 @@
 //!
 //! The tests run programs of the profile `dev`. Here all functions are compiled as for AWS, packed (none may be too large) and looked at:
 //! each is of its architecture, asks for no newer C library than Amazon Linux has, and starts: it asks Lambda's runtime interface for
-//! its first event. Those for arm64 start under qemu. At last SAM CLI invokes one in a container (tools/sam-local).
+//! its first event. Those for arm64 start under qemu. At last SAM CLI invokes one in a container (tools/sam-local). Before all that, what is
+//! linked is looked at: licences, sources, and what RustSec knows of it.
 
 mod cross;
 mod program;
@@ -14,7 +15,7 @@ use anyhow::{Result, bail};
 use crate::build::{self, Architecture, FUNCTIONS, Profile, Programs};
 use crate::setup::{self, Tools};
 use crate::test::plan::{self, Plan};
-use crate::{emulator, host, process, report};
+use crate::{deny, emulator, host, process, report};
 use cross::Cross;
 
 /// Options of the check.
@@ -54,6 +55,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 fn checks(plan: &mut Plan, options: &Options) -> Result<()> {
+    if !options.quick && options.function.is_empty() {
+        deny::whole(plan)?;
+    }
     let wanted = |architecture| !options.quick && options.architecture.is_none_or(|only| only == architecture);
     let functions = if options.function.is_empty() { FUNCTIONS.to_vec() } else { options.function.clone() };
     if wanted(Architecture::X86) {

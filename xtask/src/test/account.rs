@@ -74,7 +74,7 @@ pub(super) fn run(plan: &mut Plan, options: &Options, way: build::Options) -> Re
         bail!("nothing was made");
     }
     let built = build::build(if place.stage == LOCAL { way } else { way.for_aws() })?;
-    let done = place.deploy(&built).and_then(|()| {
+    let done = place.deploy(&built, options.sender.as_deref()).and_then(|()| {
         let mut tests = place.python();
         tests.args([
             "-m",
@@ -161,7 +161,7 @@ impl Place {
         command
     }
 
-    fn deploy(&self, built: &Built) -> Result<()> {
+    fn deploy(&self, built: &Built, sender: Option<&str>) -> Result<()> {
         report::step(&format!("sam deploy: {}", self.stack()), || {
             let mut command = Self::sam();
             stack::sam_deploy(&mut command, &self.environment, &built.template);
@@ -175,6 +175,7 @@ impl Place {
                 command.args(["--stack-name", &format!("{}-{tenant}", self.stack())]);
                 command.args(["--tags", &format!("tenant={tenant} stage={}", self.stage), "--parameter-overrides"]);
                 command.args([format!("Stage={}", self.stage), format!("TenantId={tenant}")]).args(parameters);
+                command.args(sender.map(|sender| format!("SenderDomains={sender}")));
                 self.finish(command, tenant)
             })?;
         }

@@ -53,7 +53,14 @@ const TOOLS: [(Tools, &str); 3] =
 const TENANTS: [TenantStack; 4] = [
     TenantStack {
         tenant: "alder",
-        parameters: &["Webhook=enabled", "Email=enabled", "Forward=enabled", "OutQueue=standard", "Alarms=own"],
+        parameters: &[
+            "Webhook=enabled",
+            "Email=enabled",
+            "Forward=enabled",
+            "OutQueue=standard",
+            "Alarms=own",
+            "SenderDomains=alder.example",
+        ],
     },
     TenantStack { tenant: "birch", parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=fifo"] },
     TenantStack { tenant: "aspen", parameters: &["Ordered=enabled", "Forward=enabled", "OutQueue=fifo"] },

@@ -1,10 +1,10 @@
 //! Whether the account has room for what the tenants may take: Lambda's concurrency, and reads of the parameter store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use acequia_aws::account::{Concurrency, Mapping};
+use acequia_aws::account::{Concurrency, Mapping, SecretNames};
 use acequia_core::config::SinkKind;
-use acequia_core::id::{SecretName, TenantId};
+use acequia_core::id::TenantId;
 use acequia_core::queue::QueueRole;
 
 use super::line::{Line, count};
@@ -29,7 +29,7 @@ const REMEMBERED: u64 = 60;
 pub(super) type Shares = BTreeMap<TenantId, u64>;
 
 /// The names of tenants' secrets.
-pub(super) type Secrets = BTreeMap<TenantId, BTreeSet<SecretName>>;
+pub(super) type Secrets = BTreeMap<TenantId, SecretNames>;
 
 /// The function that works a queue off.
 pub(super) fn function_of(role: QueueRole) -> Option<&'static str> {
@@ -117,9 +117,14 @@ pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line
         let own = mappings.iter().filter(|mapping| mapping.queue.tenant == *tenant && read(mapping.queue.role));
         own.map(|mapping| mapping.most.unwrap_or(SHARE)).sum()
     };
-    let number = |secrets: &BTreeSet<SecretName>| u64::try_from(secrets.len()).unwrap_or(u64::MAX);
+    let number = |secrets: &SecretNames| u64::try_from(secrets.len()).unwrap_or(u64::MAX);
     let total: u64 = known.values().map(number).sum();
-    let reads: u64 = known.iter().map(|(tenant, secrets)| number(secrets).saturating_mul(readers(tenant))).sum();
+    let of_secrets: u64 = known.iter().map(|(tenant, secrets)| number(secrets).saturating_mul(readers(tenant))).sum();
+    // What a tenant's stack allows is read beside its secrets, once by each instance that sends mails or fills queues.
+    let grants = |role| matches!(role, QueueRole::Sink(SinkKind::Email | SinkKind::Forward));
+    let of_grants: u64 =
+        mappings.iter().filter(|mapping| grants(mapping.queue.role)).map(|mapping| mapping.most.unwrap_or(SHARE)).sum();
+    let reads = of_secrets.saturating_add(of_grants);
     let a_second = reads.div_ceil(REMEMBERED);
     let found = format!("{total} secrets, at most {a_second} reads a second while all tenants are busy");
     if high {
@@ -138,6 +143,7 @@ pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line
 #[cfg(test)]
 mod tests {
     use acequia_core::queue::QueueName;
+    use acequia_core::secret::SecretPurpose;
     use acequia_testkit::build;
 
     use super::super::line::Verdict;
@@ -196,7 +202,7 @@ mod tests {
     fn reads_of_secrets_are_reckoned_from_busy_tenants_and_bounded_by_the_throughput() {
         let webhook = QueueRole::Sink(SinkKind::Webhook);
         let counts = |number: u64| {
-            let names = (0..number).map(|n| format!("key-{n}").parse().unwrap()).collect();
+            let names = (0..number).map(|n| (SecretPurpose::Webhook, format!("key-{n}").parse().unwrap())).collect();
             Secrets::from([(build::tenant_id("acme"), names)])
         };
         let mappings = [mapping("acme", webhook, Some(10)), mapping("acme", QueueRole::Intake, Some(10))];
@@ -204,5 +210,8 @@ mod tests {
         assert_eq!((line.verdict, line.found.contains("at most 40 reads")), (Verdict::Ok, true), "{line:?}");
         assert_eq!(secrets(&counts(241), &mappings, false).verdict, Verdict::Warn);
         assert_eq!(secrets(&counts(241), &mappings, true).verdict, Verdict::Ok);
+        let with_mail =
+            [mappings.as_slice(), &[mapping("acme", QueueRole::Sink(SinkKind::Forward), Some(10))]].concat();
+        assert_eq!(secrets(&counts(240), &with_mail, false).verdict, Verdict::Warn, "grants are read too");
     }
 }

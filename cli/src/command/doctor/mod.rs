@@ -57,6 +57,11 @@ const SENDERS: Check = Check {
     needs: "ses:GetEmailIdentity, dynamodb:Scan and dynamodb:GetItem",
     tells: "whether SES sends from tenants' domains",
 };
+const GRANTS: Check = Check {
+    name: tenant::GRANTS,
+    needs: "ssm:GetParameter, dynamodb:Scan and dynamodb:GetItem",
+    tells: "whether tenants' stacks allow their senders and queues outside",
+};
 const STACKS: Check =
     Check { name: platform::STACKS, needs: "cloudformation:DescribeStacks", tells: "whether a deployment failed" };
 const VERSION: Check = Check {
@@ -125,6 +130,12 @@ pub(super) async fn run(context: &Context, arguments: &DoctorArgs) -> Report {
         parts.push(("Platform", judge_platform(&of_account, &of_stage, deployed, &stage)));
         let mut tenants = judge_tenants(&of_account, &of_stage, &stage);
         tenants.extend(SENDERS.of(&senders, |senders| mail::senders(senders)));
+        let grants = match &of_stage.tenants {
+            Ok(tenants) => sight::grants(context, tenants).await,
+            Err(unseen) => Err(unseen.clone()),
+        };
+        let known = both(&of_stage.tenants, &grants);
+        tenants.extend(GRANTS.of(&known, |(tenants, grants)| tenant::grants(tenants, grants, &stage)));
         tenants.extend(tenant::files(&files, of_stage.tenants.is_ok()));
         parts.push(("Tenants", tenants));
     } else {

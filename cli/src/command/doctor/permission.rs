@@ -18,7 +18,7 @@ struct Kind {
     needs: &'static [(&'static str, &'static str)],
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind { resource: "*", needs: &[("sqs:ListQueues", "status, dlq")] },
     Kind {
         resource: "sqs:{region}:{account}:acequia_{stage}_doctor_intake",
@@ -64,12 +64,12 @@ const KINDS: [Kind; 8] = [
         needs: &[("dynamodb:Query", "consent"), ("dynamodb:DeleteItem", "consent erase")],
     },
     Kind {
-        resource: "ssm:{region}:{account}:parameter/acequia/{stage}/tenant/doctor/key",
-        needs: &[
-            ("ssm:GetParameter", "secret put"),
-            ("ssm:PutParameter", "secret put"),
-            ("ssm:AddTagsToResource", "secret put"),
-        ],
+        resource: "ssm:{region}:{account}:parameter/acequia/{stage}/tenant/doctor/webhook/key",
+        needs: &[("ssm:PutParameter", "secret put"), ("ssm:AddTagsToResource", "secret put")],
+    },
+    Kind {
+        resource: "ssm:{region}:{account}:parameter/acequia/{stage}/grants/doctor",
+        needs: &[("ssm:GetParameter", "tenant apply, template send-test")],
     },
 ];
 

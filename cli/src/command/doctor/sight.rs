@@ -7,8 +7,9 @@ use std::time::Duration;
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
 use acequia_aws::operator::Depth;
 use acequia_core::config::{RawTenant, Tenant};
-use acequia_core::id::Stage;
-use acequia_core::port::{TenantStore as _, Unavailable};
+use acequia_core::grant::{self, Grants};
+use acequia_core::id::{Stage, TenantId};
+use acequia_core::port::{GrantStore as _, TenantStore as _, Unavailable};
 use acequia_core::queue::QueueName;
 use futures::StreamExt as _;
 
@@ -173,6 +174,17 @@ pub(super) async fn senders(context: &Context, tenants: &[Stored], files: &[File
         answers.into_iter().collect()
     })
     .await
+}
+
+/// What the stacks of those tenants allow whose configurations ask for anything that must be granted.
+pub(super) async fn grants(context: &Context, tenants: &[Stored]) -> Seen<BTreeMap<TenantId, Grants>> {
+    let store = context.grants();
+    let asking = tenants.iter().filter(|stored| stored.configuration.as_ref().is_ok_and(grant::is_needed));
+    let asked = asking.map(|stored| {
+        let store = &store;
+        async move { store.grants(&stored.tenant).await.map(|grants| (stored.tenant.clone(), grants)) }
+    });
+    bounded(async { Ok(each(asked).await?.into_iter().collect()) }).await
 }
 
 /// The addresses that a tenant sends from, each with the tenant.

@@ -5,18 +5,21 @@ use std::fmt::Write as _;
 
 use acequia_aws::account::{Mapping, Stack};
 use acequia_aws::operator::Depth;
-use acequia_core::config::{RawHeader, RawSink, RawTenant, SinkKind};
+use acequia_core::config::{RawSink, RawTenant, SinkKind};
+use acequia_core::grant::{self, Grants};
 use acequia_core::id::TenantId;
 use acequia_core::queue::{QueueName, QueueRole};
 
 use super::capacity::{SECRETS, SHARE, Secrets, Shares};
 use super::line::{Line, count, or_ok};
+use crate::command::tenant::put_command;
 
 pub(super) const CONFIGURATIONS: &str = "configurations";
 pub(super) const FILES: &str = "files";
 pub(super) const QUEUES: &str = "queues";
 pub(super) const MAPPINGS: &str = "mappings";
 pub(super) const DEAD_LETTERS: &str = "dead-letters";
+pub(super) const GRANTS: &str = "grants";
 
 /// A tenant's current configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +72,9 @@ pub(super) fn planned(files: &[File]) -> Shares {
 }
 
 /// The command that makes or changes a tenant's stack, so that it has these queues.
-pub(super) fn deploy(stage: &str, tenant: &TenantId, needed: &BTreeMap<QueueRole, Vec<String>>, fifo: bool) -> String {
+pub(super) fn deploy(stage: &str, tenant: &TenantId, configuration: &RawTenant) -> String {
+    let needed = needed(configuration);
+    let fifo = configuration.sinks.iter().any(|sink| sink.queue.as_deref() == Some("out.fifo"));
     let mut parameters = String::new();
     for kind in SinkKind::ALL {
         let has = if needed.contains_key(&QueueRole::Sink(kind)) { "enabled" } else { "disabled" };
@@ -84,25 +89,15 @@ pub(super) fn deploy(stage: &str, tenant: &TenantId, needed: &BTreeMap<QueueRole
     if needed.contains_key(&QueueRole::Out) {
         parameters.push_str(if fifo { " OutQueue=fifo" } else { " OutQueue=standard" });
     }
+    let (senders, targets) = grant::wanted(configuration);
+    for (name, wanted) in [("SenderDomains", senders), ("ForwardTargets", targets)] {
+        if !wanted.is_empty() {
+            let _ = write!(parameters, " {name}={}", wanted.into_iter().collect::<Vec<_>>().join(","));
+        }
+    }
     format!(
         "sam deploy --config-env {stage}-tenant --stack-name acequia-{stage}-{tenant} --tags tenant={tenant} stage={stage} --parameter-overrides Stage={stage} TenantId={tenant}{parameters}"
     )
-}
-
-/// The secrets that a configuration names, and whether each signs: only those can be made up.
-fn named(configuration: &RawTenant) -> BTreeMap<&str, bool> {
-    let mut named = BTreeMap::new();
-    for sink in &configuration.sinks {
-        for header in sink.headers.iter().flat_map(BTreeMap::values) {
-            if let RawHeader::Secret(secret) = header {
-                named.insert(secret.secret.as_str(), false);
-            }
-        }
-        named.extend(sink.secrets.iter().flatten().map(|secret| (secret.as_str(), true)));
-    }
-    let keys = configuration.consent.iter().flat_map(|consent| &consent.keys);
-    named.extend(keys.map(|key| (key.as_str(), true)));
-    named
 }
 
 /// Secrets that a configuration names and the parameter store does not have.
@@ -110,16 +105,35 @@ pub(super) fn lacking_secrets(tenants: &[Stored], known: &Secrets) -> Vec<Line> 
     let mut bad = Vec::new();
     for Stored { tenant, configuration, .. } in tenants {
         let own = known.get(tenant);
-        for (secret, signs) in configuration.iter().flat_map(named) {
-            if !own.is_some_and(|own| own.iter().any(|name| name.as_str() == secret)) {
-                let found =
-                    format!("{tenant} names the secret {secret}, which is not there: its deliveries wait for it");
-                let from = if signs { "--generate" } else { "--value-stdin < FILE" };
-                bad.push(Line::fail(SECRETS, found, format!("acequia secret put {tenant} {secret} {from}")));
+        let uses = configuration.iter().flat_map(RawTenant::secret_uses);
+        for (name, purpose) in uses.map(|used| (used.name, used.purpose)).collect::<BTreeMap<_, _>>() {
+            if !own.is_some_and(|own| own.iter().any(|(of, known)| *of == purpose && known.as_str() == name)) {
+                let found = format!(
+                    "{tenant} names the {purpose} secret {name}, which is not there: what needs it is quarantined"
+                );
+                bad.push(Line::fail(SECRETS, found, put_command(tenant, purpose, name)));
             }
         }
     }
     bad
+}
+
+/// What configurations ask for against what their stacks allow.
+pub(super) fn grants(tenants: &[Stored], allowed: &BTreeMap<TenantId, Grants>, stage: &str) -> Vec<Line> {
+    let mut bad = Vec::new();
+    for Stored { tenant, configuration, .. } in tenants {
+        let Ok(configuration) = configuration else { continue };
+        let none = Grants::default();
+        for refused in allowed.get(tenant).unwrap_or(&none).refusals(configuration) {
+            // Without what is wrong with it in full: a sender may be allowed by its address, and addresses are not told.
+            let found = format!(
+                "the stack of {tenant} does not allow what {} says: such deliveries are quarantined as not-granted",
+                refused.path
+            );
+            bad.push(Line::fail(GRANTS, found, deploy(stage, tenant, configuration)));
+        }
+    }
+    or_ok(bad, GRANTS, || "senders and queues outside are those that the stacks allow".to_owned())
 }
 
 /// Whether this command can read all configurations.
@@ -169,8 +183,7 @@ pub(super) fn queues(
     for Stored { tenant, configuration, .. } in tenants {
         let Ok(configuration) = configuration else { continue };
         let needed = needed(configuration);
-        let fifo = configuration.sinks.iter().any(|sink| sink.queue.as_deref() == Some("out.fifo"));
-        let mend = || deploy(stage, tenant, &needed, fifo);
+        let mend = || deploy(stage, tenant, configuration);
         let Some(present) = present.get(tenant) else {
             bad.push(Line::fail(
                 QUEUES,
@@ -263,6 +276,7 @@ pub(super) fn dead_letters(queues: &[(QueueName, Depth)]) -> Vec<Line> {
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::secret::SecretPurpose;
     use acequia_testkit::build;
 
     use super::super::line::Verdict;
@@ -327,9 +341,7 @@ mod tests {
             needed(&raw).into_keys().collect::<Vec<_>>(),
             [QueueRole::Intake, QueueRole::Sink(SinkKind::Forward), QueueRole::Out]
         );
-        assert!(
-            deploy("dev", &build::tenant_id("acme"), &needed(&raw), true).ends_with("Forward=enabled OutQueue=fifo")
-        );
+        assert!(deploy("dev", &build::tenant_id("acme"), &raw).ends_with("Forward=enabled OutQueue=fifo"));
         let file = File { name: "acme.toml".into(), configuration: Ok(raw), differs: None };
         assert_eq!(planned(&[file]).into_values().collect::<Vec<_>>(), [20]);
     }
@@ -360,15 +372,39 @@ mod tests {
         raw.sinks[0].headers = Some([("authorization".to_owned(), token)].into());
         let tenants = [Stored { configuration: Ok(raw), ..stored(&[]).remove(0) }];
         let known = |names: &[&str]| {
-            Secrets::from([(build::tenant_id("acme"), names.iter().map(|name| name.parse().unwrap()).collect())])
+            let purpose = |name: &str| if name == "token" { SecretPurpose::Header } else { SecretPurpose::Webhook };
+            let names = names.iter().map(|name| (purpose(name), name.parse().unwrap()));
+            Secrets::from([(build::tenant_id("acme"), names.collect())])
         };
         assert!(lacking_secrets(&tenants, &known(&["crm", "token"])).is_empty());
+        let other_purpose =
+            [(SecretPurpose::Link, "crm".parse().unwrap()), (SecretPurpose::Header, "token".parse().unwrap())];
+        let lines = lacking_secrets(&tenants, &Secrets::from([(build::tenant_id("acme"), other_purpose.into())]));
+        assert!(one(&lines).1.contains("the webhook secret crm"), "{lines:?}");
         let lines = lacking_secrets(&tenants, &known(&["token", "other"]));
         assert_eq!(one(&lines).0, Verdict::Fail);
-        assert_eq!(lines[0].mend.as_deref(), Some("acequia secret put acme crm --generate"));
+        assert_eq!(lines[0].mend.as_deref(), Some("acequia secret put acme crm --for webhook --generate"));
         let lines = lacking_secrets(&tenants, &Secrets::new());
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[1].mend.as_deref(), Some("acequia secret put acme token --value-stdin < FILE"));
+        assert_eq!(lines[1].mend.as_deref(), Some("acequia secret put acme token --for header --value-stdin < FILE"));
+    }
+
+    #[test]
+    fn what_a_configuration_asks_for_and_its_stack_does_not_allow_fails_with_the_deployment_that_allows_it() {
+        let mut raw = configuration(&["email"]);
+        raw.sinks[0].from = Some("hello@acme.example".to_owned());
+        let tenants = [Stored { configuration: Ok(raw), ..stored(&[]).remove(0) }];
+        let allows = |senders: &str| {
+            let json = format!(r#"{{"senders":"{senders}","targets":""}}"#);
+            BTreeMap::from([(build::tenant_id("acme"), Grants::parse(&json).unwrap())])
+        };
+        assert_eq!(one(&grants(&tenants, &allows("acme.example"), "dev")).0, Verdict::Ok);
+        for seen in [allows("other@acme.example"), BTreeMap::new()] {
+            let lines = grants(&tenants, &seen, "dev");
+            assert_eq!(one(&lines).0, Verdict::Fail);
+            assert!(lines[0].found.contains("sinks[0].from") && !lines[0].found.contains('@'), "{lines:?}");
+            assert!(lines[0].mend.as_ref().unwrap().ends_with(" SenderDomains=acme.example"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -1,15 +1,21 @@
 //! `acequia tenant apply`: writes a file as the next version, after showing what changes.
 
-use acequia_core::config::RawTenant;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use acequia_aws::account::SecretNames;
+use acequia_core::config::{RawTenant, SecretUse};
 use acequia_core::egress::Egress;
-use acequia_core::port::{Change, Clock as _, TenantStore};
+use acequia_core::grant;
+use acequia_core::port::{Change, Clock as _, GrantStore, TenantStore};
+use acequia_core::secret::SecretPurpose;
 use serde::Serialize;
 
 use crate::args::ApplyArgs;
 use crate::change;
 use crate::confirm::confirm;
 use crate::context::{Context, SystemClock};
-use crate::exit::Failure;
+use crate::exit::{Failure, describe as describe_failure};
 use crate::output::{Report, note};
 use crate::tenant_file::{self, TenantFile};
 
@@ -43,6 +49,8 @@ pub(super) async fn run(
         note(&format!("note: {found}"));
     }
     let context = context().await;
+    check_grants(&context.grants(), &file).await?;
+    note_secrets(&context, &file).await;
     let tenants = context.tenants();
     let plan = plan(&tenants, &mut file).await?;
     let tenant = file.tenant.summary.id.to_string();
@@ -61,6 +69,64 @@ pub(super) async fn run(
     applied.version = publish(&tenants, &file, &plan, actor(arguments.actor.as_deref())).await?;
     let text = if arguments.yes { format!("{text}\n") } else { String::new() };
     Ok(Report::new(&applied, format!("{text}{}: version {} is current.", applied.tenant, applied.version)))
+}
+
+/// Refuses a sender or a queue outside that the tenant's stack does not allow. Its deliveries would be quarantined one by one.
+pub(in crate::command) async fn check_grants(store: &impl GrantStore, file: &TenantFile) -> Result<(), Failure> {
+    if !grant::is_needed(&file.raw) {
+        return Ok(());
+    }
+    let refused = store.grants(&file.tenant.summary.id).await?.refusals(&file.raw);
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = file.locate(&refused).iter().map(ToString::to_string).collect();
+    Err(Failure::Invalid(format!(
+        "the configuration wants what is not granted; nothing was written\n{}",
+        lines.join("\n")
+    )))
+}
+
+/// Says which secrets the file names that are not there. They may come later: what needs one waits in the dead-letter queue.
+async fn note_secrets(context: &Context, file: &TenantFile) {
+    if file.raw.secret_uses().is_empty() {
+        return;
+    }
+    match context.account().secrets_of(&context.stage, &file.tenant.summary.id).await {
+        Ok(known) => lacking(&file.raw, &known).iter().for_each(|found| note(found)),
+        Err(error) => {
+            note(&format!(
+                "note: whether the secrets that it names exist could not be seen: {}",
+                describe_failure(&error)
+            ));
+        }
+    }
+}
+
+/// A note for each secret that is named and not there, with the command that writes it.
+fn lacking(raw: &RawTenant, known: &SecretNames) -> Vec<String> {
+    let mut said = BTreeSet::new();
+    let uses = raw.secret_uses().into_iter();
+    let missing = uses.filter(|used| {
+        let there = known.iter().any(|(purpose, name)| *purpose == used.purpose && name.as_str() == used.name);
+        !there && said.insert(used.name.to_owned())
+    });
+    let note = |used: SecretUse<'_>| {
+        format!(
+            "note: the {} secret {:?} ({}) does not exist: {}",
+            used.purpose,
+            used.name,
+            used.path,
+            put_command(&raw.tenant, used.purpose, used.name)
+        )
+    };
+    missing.map(note).collect()
+}
+
+/// The command that writes a secret.
+pub(in crate::command) fn put_command(tenant: impl Display, purpose: SecretPurpose, name: &str) -> String {
+    let from = if purpose.can_be_generated() { "--generate" } else { "--value-stdin < FILE" };
+    format!("acequia secret put {tenant} {name} --for {purpose} {from}")
 }
 
 /// A sink that an operator paused stays so, unless the file says something of it.
@@ -117,7 +183,7 @@ pub(super) fn actor(named: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_testkit::InMemoryTenants;
+    use acequia_testkit::{InMemoryGrants, InMemoryTenants, build};
 
     use super::*;
 
@@ -169,6 +235,49 @@ mod tests {
         explicit.raw.sinks[0].paused = Some(false);
         plan(&tenants, &mut explicit).await.unwrap();
         assert_eq!(explicit.raw.sinks[0].paused, Some(false));
+    }
+
+    #[tokio::test]
+    async fn a_sender_or_a_queue_that_the_tenants_stack_does_not_allow_is_refused_with_its_line() {
+        let text = "tenant = \"acme\"\nname = \"Acme\"\n[[sinks]]\nid = \"thanks\"\nkind = \"email\"\ntypes = [\"*\"]\n\
+            from = \"Acme <a@acme.example>\"\nto = \"x@y.example\"\nsubject = \"s\"\ntext = \"t\"\n\
+            [[sinks]]\nid = \"far\"\nkind = \"forward\"\ntypes = [\"*\"]\nqueue = \"arn:aws:sqs:eu-west-1:111122223333:crm\"\n";
+        let file = tenant_file::parse("acme.toml", text, Egress::Public).unwrap();
+        let store = InMemoryGrants::new();
+        let refused = check_grants(&store, &file).await.unwrap_err();
+        let Failure::Invalid(said) = &refused else { panic!("{refused:?}") };
+        assert!(
+            said.contains("acme.toml:7: sinks[0].from: ") && said.contains("acme.toml:15: sinks[1].queue: "),
+            "{said}"
+        );
+        assert!(said.contains("SenderDomains") && said.contains("ForwardTargets"), "{said}");
+        store.put(&build::tenant_id("acme"), "acme.example", "arn:aws:sqs:eu-west-1:111122223333:*");
+        assert!(check_grants(&store, &file).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_needs_no_grant_asks_for_none() {
+        let store = InMemoryGrants::new();
+        store.reads.go_down();
+        assert!(check_grants(&store, &file("https://a.example/")).await.is_ok());
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_noted_once_with_the_command_that_writes_it() {
+        let mut raw = file("https://a.example/").raw;
+        raw.sinks.push(raw.sinks[0].clone());
+        let notes = lacking(&raw, &SecretNames::new());
+        assert_eq!(
+            notes,
+            [
+                "note: the webhook secret \"crm\" (sinks[0].secrets[0]) does not exist: acequia secret put acme crm --for webhook --generate"
+            ]
+        );
+        let other = SecretNames::from([(SecretPurpose::Link, build::secret_name("crm"))]);
+        assert_eq!(lacking(&raw, &other).len(), 1, "it is there for another purpose");
+        let there = SecretNames::from([(SecretPurpose::Webhook, build::secret_name("crm"))]);
+        assert!(lacking(&raw, &there).is_empty());
+        assert!(put_command("acme", SecretPurpose::Header, "token").ends_with("--for header --value-stdin < FILE"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod validate;
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 
-pub(super) use self::apply::keep_paused;
+pub(super) use self::apply::{check_grants, keep_paused, put_command};
 use crate::args::TenantCommand;
 use crate::context::Context;
 use crate::exit::Failure;

@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::port::Unavailable;
+use acequia_core::secret::SecretPurpose;
 use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 
 use super::Account;
 use crate::error::EntryError;
+use crate::keys;
 
 const SETTING: &str = "read the parameter store's throughput";
 const READ: &str = "read a parameter";
 const LIST: &str = "list the secrets";
 const THROUGHPUT: &str = "/ssm/parameter-store/high-throughput-enabled";
+
+/// What a tenant's secrets are for and called.
+pub type SecretNames = BTreeSet<(SecretPurpose, SecretName)>;
 
 impl Account {
     /// Whether the account pays for the parameter store's higher throughput.
@@ -41,24 +46,33 @@ impl Account {
         }
     }
 
-    /// The names of each tenant's secrets. Their values are not read.
+    /// The names of each tenant's secrets, with what each is for. Their values are not read.
     ///
     /// # Errors
     /// When the parameter store does not answer, or refuses.
-    pub async fn secrets(&self, stage: &Stage) -> Result<BTreeMap<TenantId, BTreeSet<SecretName>>, Unavailable> {
-        let path = format!("/acequia/{stage}/tenant/");
-        let below = ParameterStringFilter::builder().key("Path").option("Recursive").values(path.trim_end_matches('/'));
+    pub async fn secrets(&self, stage: &Stage) -> Result<BTreeMap<TenantId, SecretNames>, Unavailable> {
+        self.secrets_below(stage, keys::secrets(stage)).await
+    }
+
+    /// The names of one tenant's secrets, with what each is for. Their values are not read.
+    ///
+    /// # Errors
+    /// When the parameter store does not answer, or refuses.
+    pub async fn secrets_of(&self, stage: &Stage, tenant: &TenantId) -> Result<SecretNames, Unavailable> {
+        let mut found = self.secrets_below(stage, format!("{}/{tenant}", keys::secrets(stage))).await?;
+        Ok(found.remove(tenant).unwrap_or_default())
+    }
+
+    async fn secrets_below(&self, stage: &Stage, path: String) -> Result<BTreeMap<TenantId, SecretNames>, Unavailable> {
+        let below = ParameterStringFilter::builder().key("Path").option("Recursive").values(path);
         let below = below.build().map_err(|error| Unavailable::new(LIST, error))?;
         let mut pages = self.clients.ssm.describe_parameters().parameter_filters(below).into_paginator().send();
-        let mut found: BTreeMap<TenantId, BTreeSet<SecretName>> = BTreeMap::new();
+        let mut found: BTreeMap<TenantId, SecretNames> = BTreeMap::new();
         while let Some(page) = pages.next().await {
             let parameters = page.map_err(|error| Unavailable::new(LIST, error))?.parameters.unwrap_or_default();
             for name in parameters.iter().filter_map(ParameterMetadata::name) {
-                let Some((tenant, secret)) = name.strip_prefix(&path).and_then(|rest| rest.split_once('/')) else {
-                    continue;
-                };
-                if let (Ok(tenant), Ok(secret)) = (tenant.parse(), secret.parse()) {
-                    found.entry(tenant).or_default().insert(secret);
+                if let Some((tenant, purpose, name)) = keys::secret_of(stage, name) {
+                    found.entry(tenant).or_default().insert((purpose, name));
                 }
             }
         }

@@ -8,6 +8,7 @@ use acequia_core::ledger::{Record, Status};
 use acequia_core::port::{Ledger as _, Queues as _, Secrets as _};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::redrive::DeadLetters as _;
+use acequia_core::secret::SecretPurpose::Webhook;
 use acequia_testkit::build;
 use acequia_testkit::conformance::queues::QueuesInTest as _;
 use acequia_testkit::conformance::secrets::SecretsInTest as _;
@@ -18,12 +19,24 @@ use crate::world::World;
 async fn a_secret_is_remembered_for_a_minute_and_then_read_again() {
     let (secrets, clock) = World::load().await.secrets();
     let (tenant, name): (_, SecretName) = (build::tenant_id("memory"), build::secret_name("crm"));
-    secrets.put(&tenant, &name, "old").await;
-    assert_eq!(secrets.secret(&tenant, &name).await.unwrap().expose(), "old");
-    secrets.change_behind_its_back(&tenant, &name, "new").await;
-    assert_eq!(secrets.secret(&tenant, &name).await.unwrap().expose(), "old");
+    secrets.put(&tenant, Webhook, &name, "old").await;
+    assert_eq!(secrets.secret(&tenant, Webhook, &name).await.unwrap().expose(), "old");
+    secrets.change_behind_its_back(&tenant, Webhook, &name, "new").await;
+    assert_eq!(secrets.secret(&tenant, Webhook, &name).await.unwrap().expose(), "old");
     clock.advance(std::time::Duration::from_mins(1));
-    assert_eq!(secrets.secret(&tenant, &name).await.unwrap().expose(), "new");
+    assert_eq!(secrets.secret(&tenant, Webhook, &name).await.unwrap().expose(), "new");
+}
+
+#[tokio::test]
+async fn that_a_secret_does_not_exist_is_remembered_for_ten_seconds() {
+    let (secrets, clock) = World::load().await.secrets();
+    let (tenant, name): (_, SecretName) = (build::tenant_id("absent"), build::secret_name("crm"));
+    assert!(secrets.secret(&tenant, Webhook, &name).await.is_err());
+    secrets.change_behind_its_back(&tenant, Webhook, &name, "new").await;
+    clock.advance(std::time::Duration::from_secs(9));
+    assert!(secrets.secret(&tenant, Webhook, &name).await.is_err());
+    clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(secrets.secret(&tenant, Webhook, &name).await.unwrap().expose(), "new");
 }
 
 #[tokio::test]

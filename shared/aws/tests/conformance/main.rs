@@ -28,6 +28,10 @@ mod secrets {
     acequia_testkit::suite!(secrets, crate::World::load().await.secrets().0);
 }
 
+mod grants {
+    acequia_testkit::suite!(grants, crate::World::load().await.grants());
+}
+
 mod rates {
     acequia_testkit::suite!(rates, crate::World::load().await.rates().await);
 }

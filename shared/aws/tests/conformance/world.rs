@@ -7,13 +7,15 @@ use std::time::Duration;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoConsents, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger, DynamoMailBook,
-    DynamoParking, DynamoRates, DynamoTenants, PutClaims, SqsQueues, SsmSecrets,
+    DynamoParking, DynamoRates, DynamoTenants, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
 };
 use acequia_core::delivery::{Incoming, Outgoing};
+use acequia_core::grant::Grants;
 use acequia_core::id::{SecretName, Stage, TenantId};
-use acequia_core::port::{Queues, SecretError, Secrets, SendError, Unavailable};
+use acequia_core::port::{GrantStore, Queues, SecretError, Secrets, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_testkit::conformance::grants::GrantsInTest;
 use acequia_testkit::conformance::queues::QueuesInTest;
 use acequia_testkit::conformance::secrets::SecretsInTest;
 use acequia_testkit::{FixedClock, build};
@@ -24,6 +26,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_ssm::types::ParameterType;
 
 /// A local AWS with a name that nothing else on it has.
 pub(crate) struct World {
@@ -165,6 +168,11 @@ impl World {
         (RealSecrets { used: make(), other: make() }, clock.clone())
     }
 
+    pub(crate) fn grants(self) -> RealGrants {
+        let used = SsmGrants::new(self.clients.ssm.clone(), self.stage.clone(), FixedClock::default());
+        RealGrants { used, world: self }
+    }
+
     pub(crate) fn queues(self) -> RealQueues {
         RealQueues {
             used: SqsQueues::new(self.clients.sqs.clone()),
@@ -181,20 +189,51 @@ pub(crate) struct RealSecrets {
 }
 
 impl RealSecrets {
-    pub(crate) async fn change_behind_its_back(&self, tenant: &TenantId, name: &SecretName, value: &str) {
-        self.other.put(tenant, name, &Secret::new(value)).await.unwrap();
+    pub(crate) async fn change_behind_its_back(
+        &self,
+        tenant: &TenantId,
+        purpose: SecretPurpose,
+        name: &SecretName,
+        value: &str,
+    ) {
+        self.other.put(tenant, purpose, name, &Secret::new(value)).await.unwrap();
     }
 }
 
 impl Secrets for RealSecrets {
-    async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
-        self.used.secret(tenant, name).await
+    async fn secret(
+        &self,
+        tenant: &TenantId,
+        purpose: SecretPurpose,
+        name: &SecretName,
+    ) -> Result<Secret, SecretError> {
+        self.used.secret(tenant, purpose, name).await
     }
 }
 
 impl SecretsInTest for RealSecrets {
-    async fn put(&self, tenant: &TenantId, name: &SecretName, value: &str) {
-        self.used.put(tenant, name, &Secret::new(value)).await.unwrap();
+    async fn put(&self, tenant: &TenantId, purpose: SecretPurpose, name: &SecretName, value: &str) {
+        self.used.put(tenant, purpose, name, &Secret::new(value)).await.unwrap();
+    }
+}
+
+/// The parameter store with what tenants' stacks write there.
+pub(crate) struct RealGrants {
+    used: SsmGrants<FixedClock>,
+    world: World,
+}
+
+impl GrantStore for RealGrants {
+    async fn grants(&self, tenant: &TenantId) -> Result<Grants, Unavailable> {
+        self.used.grants(tenant).await
+    }
+}
+
+impl GrantsInTest for RealGrants {
+    async fn put(&self, tenant: &TenantId, senders: &str, targets: &str) {
+        let value = format!(r#"{{"senders":"{senders}","targets":"{targets}"}}"#);
+        let put = self.world.clients.ssm.put_parameter().r#type(ParameterType::String).overwrite(true);
+        put.name(format!("/acequia/{}/grants/{tenant}", self.world.stage)).value(value).send().await.unwrap();
     }
 }
 

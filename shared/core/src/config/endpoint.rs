@@ -10,7 +10,7 @@ use crate::id::SecretName;
 use crate::secret::Secret;
 
 /// Headers that Acequia sets, or that belong to the connection.
-const OWN_HEADERS: [&str; 9] = [
+const OWN_HEADERS: [&str; 14] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -19,6 +19,11 @@ const OWN_HEADERS: [&str; 9] = [
     "trailer",
     "upgrade",
     "keep-alive",
+    "expect",
+    "http2-settings",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
     "user-agent",
 ];
 const MAX_HEADERS: usize = 20;

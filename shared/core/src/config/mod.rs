@@ -13,6 +13,7 @@ mod mail;
 mod pace;
 mod raw;
 mod redrive;
+mod secret_use;
 mod sink;
 mod tenant;
 
@@ -23,5 +24,6 @@ pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};
 pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
 pub use redrive::{AutoRedrive, RawAutoRedrive};
+pub use secret_use::SecretUse;
 pub use sink::{EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, SinkKind, Target, WebhookSink};
 pub use tenant::{Tenant, TenantSummary};

@@ -118,6 +118,7 @@ fn read_reason(code: &str) -> Result<Reason, String> {
         Reason::AttemptsExhausted
         | Reason::QueueMissing
         | Reason::SecretUnusable
+        | Reason::NotGranted
         | Reason::UnknownSink
         | Reason::SinkDisabled
         | Reason::EndpointGone

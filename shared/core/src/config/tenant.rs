@@ -10,6 +10,7 @@ use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
 use super::raw::{Ambiguous, RawTenant, Trace};
 use super::redrive::{AutoRedrive, validate_auto_redrive};
+use super::secret_use::refuse_two_purposes;
 use super::sink::{EmailSink, Sink, Target, validate_sink};
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId};
@@ -80,6 +81,7 @@ impl Tenant {
         }
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
+        refuse_two_purposes(raw, &mut findings);
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::default();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
@@ -227,6 +229,16 @@ mod tests {
             ("x-team = \"red\"", "host = \"red\"", "sinks[0].headers.host", "set by Acequia"),
             ("x-team = \"red\"", "webhook-id = \"red\"", "sinks[0].headers.webhook-id", "set by Acequia"),
             ("x-team = \"red\"", "Content-Length = \"1\"", "sinks[0].headers.Content-Length", "set by Acequia"),
+            ("x-team = \"red\"", "Expect = \"100-continue\"", "sinks[0].headers.Expect", "set by Acequia"),
+            (
+                "x-team = \"red\"",
+                "proxy-authorization = \"x\"",
+                "sinks[0].headers.proxy-authorization",
+                "set by Acequia",
+            ),
+            ("x-team = \"red\"", "proxy-connection = \"close\"", "sinks[0].headers.proxy-connection", "set by Acequia"),
+            ("x-team = \"red\"", "http2-settings = \"x\"", "sinks[0].headers.http2-settings", "set by Acequia"),
+            ("secret = \"crm-auth\"", "secret = \"crm\"", "sinks[0].headers.authorization.secret", "one purpose"),
             ("x-team = \"red\"", "x-team = \"a\\r\\nb\"", "sinks[0].headers.x-team", "value"),
             ("country = [\"FR\"]", "country = \"FR\"", "sinks[0].pattern.data.country", "list of matchers"),
             ("types = [\"action.signed\"]", "types = []", "sinks[1].types", "one at least"),

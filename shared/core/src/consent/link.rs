@@ -10,6 +10,7 @@ use crate::config::ConsentSettings;
 use crate::id::{SecretName, TenantId};
 use crate::outcome::Cause;
 use crate::port::{SecretError, Secrets};
+use crate::secret::SecretPurpose;
 
 /// The first part of the path of every link.
 pub const PATH: &str = "c";
@@ -44,11 +45,11 @@ pub async fn keys_for(
 }
 
 async fn key(secrets: &impl Secrets, tenant: &TenantId, name: &SecretName) -> Result<LinkKey, Cause> {
-    let secret = secrets.secret(tenant, name).await.map_err(|error| match error {
+    let secret = secrets.secret(tenant, SecretPurpose::Link, name).await.map_err(|error| match error {
         SecretError::Missing(name) => Cause::SecretMissing(name),
         SecretError::Unavailable(_) => Cause::SecretsDown,
     })?;
-    LinkKey::new(name.clone(), &secret).map_err(|_| Cause::SecretMalformed(name.to_string()))
+    LinkKey::new(name.clone(), &secret).map_err(|unusable| Cause::SecretMalformed(name.to_string(), unusable))
 }
 
 /// What all links of one mail have in common.

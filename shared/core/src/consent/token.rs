@@ -9,21 +9,19 @@
 //! - A key that is taken out of the configuration ends every link that it signed.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::id::{ActionId, ConsentKey, ListId, SubjectId};
 use crate::id::{SecretName, TenantId};
-use crate::secret::Secret;
+use crate::secret::{Secret, UnusableSecret};
 
 /// The first byte of every payload.
 const VERSION: u8 = 1;
 /// Keeps these signatures apart from any other use of the same key.
 const CONTEXT: &[u8] = b"acequia consent link 1\0";
-/// What a key must measure, in bytes.
-const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// No token is longer: a key's name, payload and signature in base64, and two dots.
 const MAX_TOKEN_BYTES: usize = 64 + 1 + 128 + 1 + 43;
 
@@ -122,23 +120,14 @@ impl std::fmt::Debug for LinkKey {
     }
 }
 
-/// A secret that is no signing key: it must read `whsec_` and the base64 of 24 to 64 bytes, as `acequia secret put --generate` makes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the secret is no signing key: it must read whsec_ and the base64 of 24 to 64 bytes")]
-pub struct UnusableKey;
-
 impl LinkKey {
     /// Reads a key from the secret of this name.
     ///
     /// # Errors
     /// Where the secret is not one that can sign.
-    pub fn new(name: SecretName, secret: &Secret) -> Result<Self, UnusableKey> {
-        let text = secret.expose().trim().strip_prefix("whsec_").ok_or(UnusableKey)?;
-        let key = zeroize::Zeroizing::new(STANDARD.decode(text).map_err(|_| UnusableKey)?);
-        if !KEY_BYTES.contains(&key.len()) {
-            return Err(UnusableKey);
-        }
-        Ok(Self { name, mac: Hmac::<Sha256>::new_from_slice(&key).map_err(|_| UnusableKey)? })
+    pub fn new(name: SecretName, secret: &Secret) -> Result<Self, UnusableSecret> {
+        let key = secret.signing_key()?;
+        Ok(Self { name, mac: Hmac::<Sha256>::new_from_slice(&key).map_err(|_| UnusableSecret::Signing)? })
     }
 
     fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
@@ -234,6 +223,7 @@ fn parse(payload: &[u8]) -> Option<(&str, Link)> {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
@@ -310,7 +300,11 @@ mod tests {
     #[test]
     fn a_key_is_what_the_command_generates_and_never_shows() {
         for bad in ["", "whsec_", "whsec_!!", "c2hvcnQ=", &format!("whsec_{}", STANDARD.encode([1; 23]))] {
-            assert_eq!(LinkKey::new("links".parse().unwrap(), &Secret::new(bad)).unwrap_err(), UnusableKey, "{bad}");
+            assert_eq!(
+                LinkKey::new("links".parse().unwrap(), &Secret::new(bad)).unwrap_err(),
+                UnusableSecret::Signing,
+                "{bad}"
+            );
         }
         assert!(!format!("{:?}", key("links", 65)).contains("AAA"));
     }

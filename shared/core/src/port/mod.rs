@@ -21,7 +21,7 @@ use crate::id::TenantId;
 pub use endpoints::{Advance, EndpointStore, RateStore};
 pub use ledger::{Amend, Ledger, Page, Strikes};
 pub use queues::{Parking, ParkingLot, Queues, SendError, Sweeping};
-pub use tenants::{AuditRow, Change, PublishError, SecretError, Secrets, StoredTenant, TenantStore};
+pub use tenants::{AuditRow, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore};
 
 /// A service that did not do what it was asked to, and may do it later.
 ///

@@ -1,4 +1,4 @@
-//! Tenants: their configurations and their secrets.
+//! Tenants: their configurations, their secrets, and what their stacks allow them.
 
 use std::future::Future;
 
@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Unavailable;
+use crate::grant::Grants;
 use crate::id::{SecretName, TenantId};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretPurpose};
 
 /// A stored configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +144,17 @@ pub enum SecretError {
 
 /// Where tenants' secrets are kept.
 pub trait Secrets: Send + Sync {
-    /// The value of one of the tenant's secrets.
-    fn secret(&self, tenant: &TenantId, name: &SecretName) -> impl Future<Output = Result<Secret, SecretError>> + Send;
+    /// The value of one of the tenant's secrets for one purpose. Under the same name there may be another for another purpose.
+    fn secret(
+        &self,
+        tenant: &TenantId,
+        purpose: SecretPurpose,
+        name: &SecretName,
+    ) -> impl Future<Output = Result<Secret, SecretError>> + Send;
+}
+
+/// Where it is kept what each tenant's stack allows it.
+pub trait GrantStore: Send + Sync {
+    /// What the tenant's stack allows; nothing where there is no such stack. What it took back may still be allowed for a minute.
+    fn grants(&self, tenant: &TenantId) -> impl Future<Output = Result<Grants, Unavailable>> + Send;
 }

@@ -13,6 +13,7 @@
 pub mod claims;
 pub mod consents;
 pub mod endpoints;
+pub mod grants;
 pub mod journal;
 pub mod ledger;
 pub mod mail_book;
@@ -119,6 +120,18 @@ macro_rules! suite {
                 a_secret_is_read_by_its_name,
                 a_secret_that_does_not_exist_is_missing,
                 the_secret_of_another_tenant_is_missing,
+                a_secret_for_one_purpose_is_missing_for_every_other,
+            ]
+        );
+    };
+    (grants, $port:expr) => {
+        $crate::cases!(
+            grants,
+            $port,
+            [
+                what_a_stack_allows_is_read_as_it_was_written,
+                without_a_stack_and_with_empty_lists_nothing_is_allowed,
+                no_tenant_is_allowed_what_another_is,
             ]
         );
     };

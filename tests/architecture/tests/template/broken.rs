@@ -338,6 +338,29 @@ fn logs_that_stay_for_ever_or_go_elsewhere_are_found() {
 }
 
 #[test]
+fn a_function_that_may_read_what_it_does_not_work_with_is_found() {
+    let whole = crate::read("template.yaml");
+    let rule = function::function_reads_the_parameters_of_its_own_purposes_only;
+    assert_eq!(rule(&whole), Vec::<String>::new());
+    let arn = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/acequia/${Stage}/";
+    let statement = |action: &str, path: &str| {
+        let resource = serde_json::json!({"Fn::Sub": format!("{arn}{path}")});
+        serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource})
+    };
+    for (role, more) in [
+        ("WebhookRole", statement("ssm:GetParameter", "tenant/*")),
+        ("RouterRole", statement("ssm:GetParameter", "tenant/*/header/*")),
+        ("ConfirmRole", statement("ssm:GetParametersByPath", "tenant/*/link/*")),
+        ("EmailRole", statement("ssm:PutParameter", "grants/*")),
+    ] {
+        let mut body = whole.body.clone();
+        let statements = &mut body["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+        statements.as_array_mut().unwrap().push(more);
+        assert!(!rule(&Template { file: "broken.yaml".to_owned(), body }).is_empty(), "{role}");
+    }
+}
+
+#[test]
 fn a_function_without_traces_or_alias_is_found() {
     let own = "FunctionName: !Sub acequia-${Stage}-two\n";
     let dark = "FunctionName: !Sub acequia-${Stage}-two\n      Tracing: Active\n";

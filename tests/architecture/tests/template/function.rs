@@ -218,6 +218,44 @@ pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Te
     found
 }
 
+/// Which secrets each function may read, by their purpose, and which may read what tenants' stacks allow: these and no others.
+const PARAMETERS: [(&str, &[&str]); 5] = [
+    ("webhook", &["tenant/*/header/*", "tenant/*/webhook/*"]),
+    ("email", &["grants/*", "tenant/*/link/*", "tenant/*/personal/*"]),
+    ("forward", &["grants/*"]),
+    ("outbox", &["tenant/*/link/*"]),
+    ("confirm", &["tenant/*/link/*"]),
+];
+
+pub(crate) fn function_reads_the_parameters_of_its_own_purposes_only(template: &Template) -> Vec<String> {
+    let prefix = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/acequia/${Stage}/";
+    let mut found = Vec::new();
+    for function in template.of_kind(FUNCTION) {
+        let name =
+            text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-')).map_or("", |(_, name)| name);
+        let wanted = PARAMETERS.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, paths)| *paths);
+        let statements = role(template, &function).map(|role| allowances(&role)).unwrap_or_default();
+        let reading = statements
+            .into_iter()
+            .filter(|statement| actions(statement).iter().any(|action| action.starts_with("ssm:")));
+        let mut paths = Vec::new();
+        for statement in reading {
+            if actions(statement) != ["ssm:GetParameter"] {
+                found.push(template.says(function.name, "reads single parameters, and does nothing else to them"));
+            }
+            let resources = alternatives(&statement["Resource"]);
+            paths.extend(
+                resources.into_iter().map(|arn| text(arn).and_then(|arn| arn.strip_prefix(prefix)).unwrap_or("?")),
+            );
+        }
+        paths.sort_unstable();
+        if paths != wanted {
+            found.push(template.says(function.name, &format!("may read the parameters {wanted:?}, and has {paths:?}")));
+        }
+    }
+    found
+}
+
 /// A function that claims deliveries in the ledger is a sink's.
 pub(crate) fn sink_has_an_alarm_on_unrecorded_deliveries(template: &Template) -> Vec<String> {
     let alarms = template.of_kind("AWS::CloudWatch::Alarm");

@@ -210,6 +210,12 @@ fn every_alarm_watches_what_aws_measures() {
 }
 
 #[test]
+fn every_function_reads_the_secrets_of_its_own_purposes_only() {
+    let found = function::function_reads_the_parameters_of_its_own_purposes_only(&platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
 fn every_function_keeps_its_logs_for_a_set_time() {
     holds(function::function_keeps_its_logs_for_a_set_time);
 }

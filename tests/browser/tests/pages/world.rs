@@ -10,7 +10,7 @@ use acequia_core::consent::{ActionId, ConsentKey, Desk, ListId, MailBook as _, S
 use acequia_core::egress::Egress;
 use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
 use acequia_lambda::{CachedTenants, Telemetry};
 use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryMailBook, InMemorySecrets, InMemoryTenants, build};
@@ -52,7 +52,7 @@ impl World {
         let tenants = InMemoryTenants::new().with(&acme, document).with(&bona, other);
         let mut secrets = InMemorySecrets::new();
         for tenant in [&acme, &bona] {
-            secrets = secrets.with(tenant, &build::secret_name("links"), KEY);
+            secrets = secrets.with(tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
         }
         let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
         let confirm = Confirm {

@@ -9,11 +9,12 @@ use acequia_core::delivery::{Outgoing, REASON};
 use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretPurpose;
 use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
-    InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use confirm::{Confirm, Request, Response};
 use email::EmailSink;
@@ -82,8 +83,8 @@ pub(crate) struct World {
     postbox: Postbox,
     router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
     outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
-    email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryMailBook, InMemoryConsents>>,
-    forward: Loop<ForwardSink<InMemoryQueues>>,
+    email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>>,
+    forward: Loop<ForwardSink<InMemoryQueues, InMemoryGrants>>,
     confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>,
     feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemoryLedger>,
     /// How much of the stream the outbox has been through.
@@ -95,7 +96,7 @@ impl World {
         let tenant = build::tenant_id("acme");
         let clock = FixedClock::default();
         let tenants = InMemoryTenants::new().with(&tenant, DOCUMENT);
-        let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("links"), KEY);
+        let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
         let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
         let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
         let postbox = Postbox::default();
@@ -126,12 +127,13 @@ impl World {
         let email = EmailSink {
             mailer: postbox.clone(),
             secrets: secrets.clone(),
+            grants: InMemoryGrants::new().with(&tenant, "acme.example", ""),
             book: book.clone(),
             consents: consents.clone(),
             clock: time(),
             link_base: BASE.to_owned(),
         };
-        let forward = ForwardSink { queues: queues.clone(), clock: time() };
+        let forward = ForwardSink { queues: queues.clone(), grants: InMemoryGrants::new(), clock: time() };
         let confirm = Confirm {
             tenants: cached(),
             consents: consents.clone(),

@@ -55,12 +55,45 @@ fn status_and_tally_account_for_a_tenant() {
 #[test]
 fn a_secret_that_is_there_is_not_made_anew_unless_that_is_asked_for() {
     let world = world();
-    let made = world.read(&["secret", "put", "rowan", "once", "--generate", "--overwrite"]);
-    let ran = world.run(&["secret", "put", "rowan", "once", "--generate"], "");
+    let made = world.read(&["secret", "put", "rowan", "once", "--for", "webhook", "--generate", "--overwrite"]);
+    let ran = world.run(&["secret", "put", "rowan", "once", "--for", "webhook", "--generate"], "");
     assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stderr.contains("rowan has a secret once already"), "{}", ran.stderr);
-    let name = format!("/acequia/{}/tenant/rowan/once", world.environment.stage);
+    assert!(ran.stderr.contains("rowan has a webhook secret once already"), "{}", ran.stderr);
+    let name = format!("/acequia/{}/tenant/rowan/webhook/once", world.environment.stage);
     let ask = serde_json::json!({"Name": name, "WithDecryption": true});
     let stored = world.aws.json("ssm", "AmazonSSM.GetParameter", &ask).unwrap();
     assert_eq!(stored["Parameter"]["Value"], made["generated"], "it is as it was");
+}
+
+/// Rowan's file, changed, as a file of its own.
+fn rowan(from: &str, to: &str) -> tempfile::NamedTempFile {
+    let text = std::fs::read_to_string(world().environment.root.join("tests/e2e/tenants/rowan.toml")).unwrap();
+    assert!(text.contains(from), "rowan's file has no {from}");
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::fs::write(file.path(), text.replacen(from, to, 1)).unwrap();
+    file
+}
+
+#[test]
+fn a_file_that_sends_from_anothers_domain_or_fills_anothers_queue_is_not_applied() {
+    let far = "queue = \"arn:aws:sqs:us-east-1:111122223333:birchs-own\"";
+    for (from, to, path, parameter) in [
+        ("hello@alder.example", "hello@birch.example", "mail.from", "SenderDomains"),
+        ("queue = \"out\"", far, "sinks[0].queue", "ForwardTargets"),
+    ] {
+        let file = rowan(from, to);
+        let ran = world().run(&["tenant", "apply", file.path().to_str().unwrap(), "--yes"], "");
+        assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(path) && ran.stderr.contains(parameter), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_names_a_secret_which_is_not_there_is_applied_and_the_command_that_writes_it_is_said() {
+    let sink = "\n[[sinks]]\nid = \"hook\"\nkind = \"webhook\"\ntypes = [\"none\"]\nurl = \"https://example.org/\"\nsecrets = [\"nope\"]\n";
+    let file = rowan("queue = \"out\"\n", &format!("queue = \"out\"\n{sink}"));
+    let ran = world().run(&["tenant", "apply", file.path().to_str().unwrap(), "--dry-run"], "");
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let put = "acequia secret put rowan nope --for webhook --generate";
+    assert!(ran.stderr.contains(put), "{}", ran.stderr);
 }

@@ -18,9 +18,33 @@ fn read_tenants(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
     role.json("dynamodb", "DynamoDB_20120810.GetItem", &json!({"TableName": "acequia-local-tenants", "Key": key}))
 }
 
-fn read_secret(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
-    let name = "/acequia/local/tenant/alder/plain";
-    role.json("ssm", "AmazonSSM.GetParameter", &json!({"Name": name, "WithDecryption": true}))
+/// Secrets of alder, by what each is for.
+const SECRETS: [(&str, &str); 4] =
+    [("webhook", "plain"), ("header", "token"), ("link", "links"), ("personal", "proca")];
+
+fn read_parameter(role: &Aws, path: &str) -> Result<Json, e2e::aws::Refusal> {
+    role.json("ssm", "AmazonSSM.GetParameter", &json!({"Name": path, "WithDecryption": true}))
+}
+
+/// Reads the secrets for these purposes, and is denied all others.
+fn assert_reads_secrets(role: &Aws, purposes: &[&str]) {
+    for (purpose, name) in SECRETS {
+        let answer = read_parameter(role, &format!("/acequia/local/tenant/alder/{purpose}/{name}"));
+        if purposes.contains(&purpose) {
+            answer.unwrap();
+        } else {
+            assert_denied(&format!("reading a {purpose} secret"), answer);
+        }
+    }
+}
+
+fn read_grants(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    read_parameter(role, "/acequia/local/grants/alder")
+}
+
+fn write_grants(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
+    let put = json!({"Name": "/acequia/local/grants/alder", "Value": "{}", "Type": "String", "Overwrite": true});
+    role.json("ssm", "AmazonSSM.PutParameter", &put)
 }
 
 fn mail(role: &Aws) -> Result<Json, e2e::aws::Refusal> {
@@ -58,15 +82,17 @@ fn the_router_may_read_tenants_and_fill_sinks_queues_and_nothing_else() {
     let role = role("router");
     read_tenants(&role).unwrap();
     assert_denied("sending to the tenant's own queue", send(&role, "alder", "out"));
-    assert_denied("reading a secret", read_secret(&role));
+    assert_reads_secrets(&role, &[]);
+    assert_denied("reading grants", read_grants(&role));
     assert_denied("changing a tenant", write_tenants(&role));
     assert_denied("sending a mail", mail(&role));
 }
 
 #[test]
-fn the_webhook_function_may_read_secrets_and_cannot_send_events_or_mails() {
+fn the_webhook_function_may_read_what_signs_and_what_stands_in_headers_and_cannot_send_events_or_mails() {
     let role = role("webhook");
-    read_secret(&role).unwrap();
+    assert_reads_secrets(&role, &["webhook", "header"]);
+    assert_denied("reading grants", read_grants(&role));
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("sending a mail", mail(&role));
     assert_denied("changing a tenant", write_tenants(&role));
@@ -76,17 +102,21 @@ fn the_webhook_function_may_read_secrets_and_cannot_send_events_or_mails() {
 fn the_forward_function_may_fill_tenants_queues_and_cannot_read_secrets() {
     let role = role("forward");
     send(&role, "alder", "out").unwrap();
-    assert_denied("reading a secret", read_secret(&role));
+    assert_reads_secrets(&role, &[]);
+    read_grants(&role).unwrap();
+    assert_denied("changing grants", write_grants(&role));
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("sending a mail", mail(&role));
     assert_denied("changing a tenant", write_tenants(&role));
 }
 
 #[test]
-fn the_email_function_may_read_the_keys_of_links_and_cannot_change_consents() {
+fn the_email_function_may_read_the_keys_of_links_and_of_sealed_addresses_and_cannot_change_consents_or_grants() {
     let role = role("email");
     read_tenants(&role).unwrap();
-    read_secret(&role).unwrap();
+    assert_reads_secrets(&role, &["link", "personal"]);
+    read_grants(&role).unwrap();
+    assert_denied("changing grants", write_grants(&role));
     assert_denied("changing a consent", write_consents(&role));
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
@@ -97,7 +127,7 @@ fn the_email_function_may_read_the_keys_of_links_and_cannot_change_consents() {
 fn the_confirm_function_may_change_consents_and_cannot_send_anything() {
     let role = role("confirm");
     read_tenants(&role).unwrap();
-    read_secret(&role).unwrap();
+    assert_reads_secrets(&role, &["link"]);
     write_consents(&role).unwrap();
     for queue in ["intake", "email", "webhook", "out"] {
         assert_denied("filling a queue", send(&role, "alder", queue));
@@ -112,7 +142,7 @@ fn the_feedback_function_may_change_consents_and_cannot_read_secrets_or_send_any
     let role = role("feedback");
     read_tenants(&role).unwrap();
     write_consents(&role).unwrap();
-    assert_denied("reading a secret", read_secret(&role));
+    assert_reads_secrets(&role, &[]);
     assert_denied("filling a queue", send(&role, "alder", "email"));
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("sending a mail", mail(&role));
@@ -124,7 +154,7 @@ fn the_feedback_function_may_change_consents_and_cannot_read_secrets_or_send_any
 fn the_outbox_function_may_fill_the_queues_of_sinks_and_cannot_send_events_or_mails() {
     let role = role("outbox");
     read_tenants(&role).unwrap();
-    read_secret(&role).unwrap();
+    assert_reads_secrets(&role, &["link"]);
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
     assert_denied("sending a mail", mail(&role));
@@ -142,7 +172,7 @@ fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_a
     read_tenants(&role).unwrap();
     assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
     assert_denied("changing a tenant", write_tenants(&role));
-    assert_denied("reading a secret", read_secret(&role));
+    assert_reads_secrets(&role, &[]);
     assert_denied("sending a mail", mail(&role));
     let receive = |queue: &str| {
         let url = world().queue_url("alder", queue);

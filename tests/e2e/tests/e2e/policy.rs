@@ -76,7 +76,7 @@ impl Stage {
             "tenant list" => String::new(),
             "tenant pause" => "rowan out".to_owned(),
             "tenant resume" => "birch away".to_owned(),
-            "secret put" => format!("rowan made-{turn}-{} --generate", std::process::id()),
+            "secret put" => format!("rowan made-{turn}-{} --for webhook --generate", std::process::id()),
             "consent show" => format!("rowan {SUBJECT}"),
             "consent export" => format!("rowan {SUBJECT} --out {}", self.path(&format!("proof-{turn}.ndjson"))),
             "consent erase" => format!("rowan {SUBJECT} --yes"),
@@ -336,7 +336,7 @@ fn a_producer_may_send_events_to_any_tenant_and_nothing_else() {
         ("sqs", "AmazonSQS.ReceiveMessage", json!({"QueueUrl": world.queue_url("alder", "intake")})),
         ("sqs", "AmazonSQS.PurgeQueue", json!({"QueueUrl": world.queue_url("alder", "intake")})),
         ("dynamodb", "DynamoDB_20120810.Scan", json!({"TableName": "acequia-local-tenants"})),
-        ("ssm", "AmazonSSM.GetParameter", json!({"Name": "/acequia/local/tenant/alder/plain"})),
+        ("ssm", "AmazonSSM.GetParameter", json!({"Name": "/acequia/local/tenant/alder/webhook/plain"})),
     ];
     for (service, target, body) in calls {
         let refusal = world.producer.json(service, target, &body).expect_err(target);
@@ -345,10 +345,15 @@ fn a_producer_may_send_events_to_any_tenant_and_nothing_else() {
 }
 
 #[test]
-fn an_operator_may_neither_read_secrets_nor_take_messages_that_are_on_their_way_nor_leave_the_stage() {
+fn an_operator_may_neither_read_secrets_nor_grant_a_tenant_anything_nor_take_messages_on_their_way_nor_leave_the_stage()
+{
     let world = world();
     let calls = [
-        ("ssm", "AmazonSSM.GetParameter", json!({"Name": "/acequia/local/tenant/alder/plain", "WithDecryption": true})),
+        (
+            "ssm",
+            "AmazonSSM.GetParameter",
+            json!({"Name": "/acequia/local/tenant/alder/webhook/plain", "WithDecryption": true}),
+        ),
         (
             "ssm",
             "AmazonSSM.PutParameter",
@@ -357,7 +362,12 @@ fn an_operator_may_neither_read_secrets_nor_take_messages_that_are_on_their_way_
         (
             "ssm",
             "AmazonSSM.PutParameter",
-            json!({"Name": "/acequia/dev/tenant/alder/plain", "Value": "x", "Type": "String"}),
+            json!({"Name": "/acequia/dev/tenant/alder/webhook/plain", "Value": "x", "Type": "String"}),
+        ),
+        (
+            "ssm",
+            "AmazonSSM.PutParameter",
+            json!({"Name": "/acequia/local/grants/alder", "Value": "x", "Type": "String", "Overwrite": true}),
         ),
         ("sqs", "AmazonSQS.ReceiveMessage", json!({"QueueUrl": world.queue_url("alder", "webhook")})),
         ("sqs", "AmazonSQS.PurgeQueue", json!({"QueueUrl": world.queue_url("alder", "out-dlq")})),

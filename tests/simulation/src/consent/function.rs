@@ -76,12 +76,13 @@ pub enum Output {
     Done,
 }
 
+type Email = EmailSink<Port, Port, Port, Port, Port>;
 type Loop<S> = SinkLoop<Perilous, Port, Port, Port, Perilous, S>;
 
 enum Code {
     Router(Box<Router<Perilous, Port, Port, Port, Port>>),
-    Email(Box<Loop<EmailSink<Port, Port, Port, Port>>>),
-    Forward(Box<Loop<ForwardSink<Port>>>),
+    Email(Box<Loop<Email>>),
+    Forward(Box<Loop<ForwardSink<Port, Port>>>),
     Sweeper(Box<Sweeper<Perilous, Port, ()>>),
     Outbox(Box<Outbox<Perilous, Port, Port, Port, Port>>),
     Confirm(Box<Confirm<Perilous, Port, Port, Port>>),
@@ -118,6 +119,7 @@ impl Function {
                 let sink = EmailSink {
                     mailer: port(),
                     secrets: port(),
+                    grants: port(),
                     book: port(),
                     consents: port(),
                     clock,
@@ -125,7 +127,7 @@ impl Function {
                 };
                 Code::Email(wire(&port(), sink, seed))
             }
-            Kind::Forward => Code::Forward(wire(&port(), ForwardSink { queues: port(), clock }, seed)),
+            Kind::Forward => Code::Forward(wire(&port(), ForwardSink { queues: port(), grants: port(), clock }, seed)),
             Kind::Sweeper => Code::Sweeper(Box::new(Sweeper {
                 afterwards: (),
                 stage: build::stage(),

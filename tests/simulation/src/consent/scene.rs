@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_core::id::TenantId;
+use acequia_core::secret::SecretPurpose;
 use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, build};
 
 use super::mutation::Mutation;
@@ -32,7 +33,8 @@ impl Scene {
         let secrets = InMemorySecrets::new();
         for tenant in &scenario.tenants {
             world.tenants.put(&tenant.id, tenant.document());
-            secrets.put(&tenant.id, &build::secret_name(KEY_NAME), KEY);
+            world.grants.put(&tenant.id, &format!("{}.example", tenant.id), "");
+            secrets.put(&tenant.id, SecretPurpose::Link, &build::secret_name(KEY_NAME), KEY);
         }
         Self {
             consents: InMemoryConsents::new(),

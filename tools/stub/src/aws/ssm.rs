@@ -1,4 +1,4 @@
-//! The parameter store: every parameter is there, as a signing secret.
+//! The parameter store: every parameter is there, as a signing secret, or as what a tenant's stack allows.
 
 use serde_json::{Value as Json, json};
 
@@ -9,9 +9,14 @@ use crate::latency::Latencies;
 /// A signing secret of no worth, in the form of Standard Webhooks.
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// Allows what the fixture's tenant asks for.
+const GRANTS: &str = r#"{"senders":"acme.example","targets":""}"#;
+
 pub(super) fn take(latencies: &Latencies, operation: &str, request: &Json) -> Result<Taken, Refusal> {
-    let parameter =
-        |name: &str| json!({"Name": name, "Type": "SecureString", "Value": SECRET, "Version": 1, "DataType": "text"});
+    let parameter = |name: &str| {
+        let value = if name.contains("/grants/") { GRANTS } else { SECRET };
+        json!({"Name": name, "Type": "String", "Value": value, "Version": 1, "DataType": "text"})
+    };
     let (items, answer) = match operation {
         "GetParameter" => (1, json!({"Parameter": parameter(text(request, "Name")?)})),
         "GetParameters" => {

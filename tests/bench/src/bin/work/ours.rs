@@ -10,13 +10,14 @@ use acequia_core::id::TenantId;
 use acequia_core::ledger::{Receipt, after};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
+use acequia_core::secret::SecretPurpose;
 use acequia_lambda::{
     Attempted, Batch, CachedTenants, Deadline, Job, Pace, Reporting, Sink, SinkLoop, SystemChance, SystemClock,
     Telemetry, Work, each,
 };
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues, InMemoryRates,
-    InMemorySecrets, InMemoryTenants,
+    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -61,6 +62,7 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
             let sink = EmailSink {
                 mailer: Nowhere,
                 secrets: InMemorySecrets::new(),
+                grants: InMemoryGrants::new().with(&tenant, "acme.example", ""),
                 book: InMemoryMailBook::new(),
                 consents: InMemoryConsents::new(),
                 clock: Arc::clone(&parts.clock),
@@ -69,11 +71,15 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
             parts.run(sink).await
         }
         "forward" => {
-            let sink = ForwardSink { queues: parts.queues.clone(), clock: Arc::clone(&parts.clock) };
+            let sink = ForwardSink {
+                queues: parts.queues.clone(),
+                grants: InMemoryGrants::new(),
+                clock: Arc::clone(&parts.clock),
+            };
             parts.run(sink).await
         }
         "webhook" => {
-            let secrets = InMemorySecrets::new().with(&tenant, &"crm".parse()?, SECRET);
+            let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Webhook, &"crm".parse()?, SECRET);
             let sink = NoHttp { secrets, clock: Arc::clone(&parts.clock) };
             parts.run(sink).await
         }

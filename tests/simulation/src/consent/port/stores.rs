@@ -1,4 +1,4 @@
-//! The stores of consents, addresses and secrets, with perils.
+//! The stores of consents, addresses, secrets and grants, with perils.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use acequia_core::consent::{
     ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, OutboxRow, Snapshot, SubjectId,
     SubjectState, Suppression,
 };
+use acequia_core::grant::Grants;
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::ledger::after;
-use acequia_core::port::{Clock as _, SecretError, Secrets, Unavailable};
-use acequia_core::secret::Secret;
+use acequia_core::port::{Clock as _, GrantStore, SecretError, Secrets, Unavailable};
+use acequia_core::secret::{Secret, SecretPurpose};
 use jiff::Timestamp;
 
 use super::Port;
@@ -20,6 +21,7 @@ use crate::peril::unavailable;
 const READ: &str = "read a consent";
 const WRITE: &str = "write a consent";
 const BOOK: &str = "ask the book of addresses";
+const GRANTS: &str = "read what a tenant's stack allows";
 /// For how long the index may show a row that is gone.
 const LAG: Duration = Duration::from_secs(3);
 
@@ -180,9 +182,22 @@ impl MailBook for Port {
 }
 
 impl Secrets for Port {
-    async fn secret(&self, tenant: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
+    async fn secret(
+        &self,
+        tenant: &TenantId,
+        purpose: SecretPurpose,
+        name: &SecretName,
+    ) -> Result<Secret, SecretError> {
         let call = self.instance.call("secrets.secret").await.ok_or_else(|| unavailable("read a secret"))?;
-        let answer = self.scene.secrets.secret(tenant, name).await;
+        let answer = self.scene.secrets.secret(tenant, purpose, name).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable("read a secret").into()) }
+    }
+}
+
+impl GrantStore for Port {
+    async fn grants(&self, tenant: &TenantId) -> Result<Grants, Unavailable> {
+        let call = self.instance.call("grants.grants").await.ok_or_else(|| unavailable(GRANTS))?;
+        let answer = self.scene.world.grants.grants(tenant).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable(GRANTS)) }
     }
 }
