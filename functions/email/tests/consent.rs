@@ -329,8 +329,8 @@ async fn what_ses_answered_counts_though_the_note_after_it_hangs() {
     let world = world();
     let envelope = world.sign("1", ANA).await;
     *world.mailer.throttles.lock().unwrap() = 1;
-    // After the look at the address and at the cap, the mail is given back to the day.
-    world.book.calls.hang_from(3);
+    // After the look at the address, at the cap and at how often it was asked, the mail is given back.
+    world.book.calls.hang_from(4);
     assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);
     let record =
         world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();

@@ -19,6 +19,7 @@ pub mod mail;
 mod nesting;
 pub mod order;
 pub mod outcome;
+pub mod own_type;
 pub mod parking;
 pub mod port;
 pub mod proca;

@@ -10,6 +10,7 @@ use quamina::{Quamina, QuaminaBuilder};
 use crate::envelope::Envelope;
 use crate::id::SinkId;
 use crate::outcome::Cause;
+use crate::own_type;
 
 /// How much of a pattern is taken: far above what a filter needs, far below what could hurt the router.
 const MAX_PATTERN_DEPTH: usize = 16;
@@ -27,7 +28,7 @@ pub enum TypeRule {
     Exact(String),
     /// `action.*`: every type below `action.`.
     Below(String),
-    /// `*`: every type.
+    /// `*`: every type but the platform's own ([`own_type`]).
     Any,
 }
 
@@ -37,7 +38,7 @@ impl TypeRule {
         match self {
             Self::Exact(exact) => exact == kind,
             Self::Below(prefix) => kind.strip_prefix(prefix.as_str()).is_some_and(|rest| !rest.is_empty()),
-            Self::Any => true,
+            Self::Any => own_type::any_takes(kind),
         }
     }
 }
