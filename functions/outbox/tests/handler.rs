@@ -202,6 +202,18 @@ async fn a_moderator_gets_the_action_with_the_links_of_both_answers() {
 }
 
 #[tokio::test]
+async fn a_sink_of_every_type_gets_no_links_of_a_moderator() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace(r#"["*","acequia.*"]"#, r#"["*"]"#));
+    world.sign("1", "moderated").await;
+    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
+    world.act("1", "moderated", Deed::Reject).await;
+    assert_eq!(world.relay().await.left, 0);
+    assert!(world.sinks(SinkKind::Webhook).is_empty());
+    assert!(world.consents.outbox().is_empty());
+}
+
+#[tokio::test]
 async fn what_the_stream_shows_again_is_carried_out_once() {
     let world = world();
     world.sign("1", "trees").await;
