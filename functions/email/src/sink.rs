@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::config::{EmailSink as Settings, SinkKind, Target, Tenant};
-use acequia_core::consent::link::{self, Links};
 use acequia_core::consent::address::counted;
+use acequia_core::consent::link::{self, Links};
 use acequia_core::consent::{ActionId, AddressId, ConsentKey, Consents, ListId, MailBook, SubjectId, SubjectState};
 use acequia_core::delivery::Delivery;
 use acequia_core::envelope::Format;
@@ -110,8 +110,7 @@ impl<M: Mailer, S: Secrets, B: MailBook, C: Consents> EmailSink<M, S, B, C> {
         let (sealed, opened) = (personal.is_none() && is_sealed(&job.delivery), personal.is_some());
         let context = Context::with_personal(&tenant.summary, &job.delivery.envelope, personal);
         // Who an event is of was decided before anything was opened, so it is decided by the same here.
-        let as_it_came =
-            if opened { Context::new(&tenant.summary, &job.delivery.envelope) } else { context.clone() };
+        let as_it_came = if opened { Context::new(&tenant.summary, &job.delivery.envelope) } else { context.clone() };
         let mut asks = false;
         let mut mail = match MailRef::of(&job.delivery.sink) {
             None => request::mail(tenant, sink, &job.delivery, &context, None),

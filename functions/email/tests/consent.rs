@@ -395,7 +395,10 @@ async fn a_sealed_address_quarantines_the_mail_unless_the_tenant_lent_us_its_key
 async fn who_a_sealed_event_is_of_is_the_same_before_and_after_it_is_opened() {
     let (envelope, key) = sealed();
     let document = DOCUMENT
-        .replace(r#""types":["action.*"],"subject":"{{ data.email }}""#, r#""types":["proca.action.*"],"subject":"{{ data.contact.email | default(data.contact.contactRef) }}""#)
+        .replace(
+            r#""types":["action.*"],"subject":"{{ data.email }}""#,
+            r#""types":["proca.action.*"],"subject":"{{ data.contact.email | default(data.contact.contactRef) }}""#,
+        )
         .replace(r#""to":"{{ data.email }}""#, r#""to":"{{ data.contact.email }}""#)
         .replace(r#""ses_tenant":true"#, r#""personal_key":"proca""#);
     let world = world_of(&document);

@@ -56,7 +56,9 @@ pub enum ServeError {
     #[error("the event is neither a batch of a stream nor a schedule's")]
     Event(#[from] serde_json::Error),
     /// A sweep found rows that cannot be carried out. It did everything else.
-    #[error("{0} outbox rows cannot be carried out; the log says of each why, and they are tried again, less and less often")]
+    #[error(
+        "{0} outbox rows cannot be carried out; the log says of each why, and they are tried again, less and less often"
+    )]
     Stuck(usize),
     /// The sweep could not begin.
     #[error(transparent)]
@@ -186,7 +188,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     /// Reads rows as they stand; what cannot be read is told.
     pub(crate) async fn look_up(&self, rows: &[(TenantId, RowKey)]) -> Vec<Result<Option<Waiting>, Unavailable>> {
         let found = self.consents.waiting(rows).await;
-        for ((tenant, name), error) in rows.iter().zip(&found).filter_map(|(row, found)| Some((row, found.as_ref().err()?))) {
+        for ((tenant, name), error) in
+            rows.iter().zip(&found).filter_map(|(row, found)| Some((row, found.as_ref().err()?)))
+        {
             tracing::warn!(tenant.id = %tenant, outbox.row = name.id, error = ?error, "an outbox row could not be read");
             self.stalled(Some(tenant), Some(Store::Consents));
         }

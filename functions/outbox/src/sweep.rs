@@ -4,7 +4,7 @@
 //! - Of a tenant of which nothing works it tries a few rows and no more; these are put off, and the next sweep tries others.
 //! - A row that a process may have died of comes last, alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ struct Sweep {
     handled: usize,
     failures: BTreeMap<TenantId, u32>,
     suspects: Vec<(TenantId, Waiting)>,
+    /// What was looked at: a row that is put off meanwhile stands in the index at two places for a moment.
+    seen: BTreeSet<(TenantId, RowKey)>,
 }
 
 impl Sweep {
@@ -99,6 +101,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             handled: 0,
             failures: BTreeMap::new(),
             suspects: Vec::new(),
+            seen: BTreeSet::new(),
         };
         let now = self.clock.now();
         let end = self.go_through(now, &mut sweep).await;
@@ -136,7 +139,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             }
             sweep.thin(&mut due);
             let rest = due.split_off(due.len().min(READ));
-            let names: Vec<_> = std::mem::replace(&mut due, rest).into_iter().map(|due| (due.tenant, due.key)).collect();
+            let some = std::mem::replace(&mut due, rest).into_iter().map(|due| (due.tenant, due.key));
+            let names: Vec<_> = some.filter(|name| sweep.seen.insert(name.clone())).collect();
             let mut found = self.look_up(&names).await;
             if found.len() == READ && found.iter().all(Result::is_err) {
                 // Not one of so many can be read: the store does not answer.
@@ -166,9 +170,10 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     /// Carries out a few rows at once.
     async fn together(&self, rows: Vec<(TenantId, Waiting)>, sweep: &mut Sweep) {
         let deadline = sweep.deadline;
-        let work = rows.iter().filter(|(tenant, _)| sweep.goes_on(tenant)).map(|(tenant, waiting)| async move {
-            (tenant, self.one(tenant, waiting, deadline).await)
-        });
+        let work = rows
+            .iter()
+            .filter(|(tenant, _)| sweep.goes_on(tenant))
+            .map(|(tenant, waiting)| async move { (tenant, self.one(tenant, waiting, deadline).await) });
         let work: Vec<_> = work.collect();
         sweep.swept.left += rows.len() - work.len();
         for (tenant, end) in futures::future::join_all(work).await {
@@ -271,7 +276,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         }
     }
 
-    async fn remind_later(&self, due: &Due<ConsentKey>, store: Option<Store>, wait: Duration) -> Result<bool, Obstacle> {
+    async fn remind_later(
+        &self,
+        due: &Due<ConsentKey>,
+        store: Option<Store>,
+        wait: Duration,
+    ) -> Result<bool, Obstacle> {
         self.stalled(Some(&due.tenant), store);
         self.put_off_reminder(due, Some(after(self.clock.now(), wait))).await;
         Err(if store.is_some() { Obstacle::Ours } else { Obstacle::Own })

@@ -72,8 +72,10 @@ fn world() -> World {
 /// The consent of a person, with an action that waits, and what is to be done about it.
 fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, errand: Option<Errand>) -> Change {
     let event = build::event_id(&person.to_string());
-    let key =
-        ConsentKey { subject: SubjectId::derive(tenant, &format!("{person}@example.org")), list: ListId::derive(tenant, "all") };
+    let key = ConsentKey {
+        subject: SubjectId::derive(tenant, &format!("{person}@example.org")),
+        list: ListId::derive(tenant, "all"),
+    };
     let id = ActionId::derive(tenant, &event);
     let body = build::body(event.id(), "action.signed", &format!(r#"{{"email":"{person}@example.org"}}"#));
     let action = Action {
@@ -254,7 +256,11 @@ async fn a_row_that_a_process_died_of_is_carried_out_after_all_others() {
     // A sweep took it, and was not heard of again.
     assert!(world.consents.take(&tenant, &waiting, after(first.at, Duration::from_secs(1))).await.unwrap());
     world.clock.advance(Duration::from_mins(3));
-    assert_eq!(world.relay().await, Relayed { published: 2, passed_over: 1, ..Relayed::default() }, "it is the sweep's");
+    assert_eq!(
+        world.relay().await,
+        Relayed { published: 2, passed_over: 1, ..Relayed::default() },
+        "it is the sweep's"
+    );
     world.release("acme", 3..5).await;
     world.clock.advance(Duration::from_mins(3));
     assert_eq!(world.sweep().await, Swept { published: 3, ..Swept::default() });

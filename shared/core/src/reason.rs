@@ -131,7 +131,9 @@ impl Reason {
             Self::AddressEncrypted => {
                 "put the tenant's private key into the parameter store and name it (mail.personal_key), then redrive"
             }
-            Self::CannotWait => "the producer must send it smaller, its subject answer first, or its list be named in consent.lists; then redrive",
+            Self::CannotWait => {
+                "the producer must send it smaller, its subject answer first, or its list be named in consent.lists; then redrive"
+            }
             Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
             Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
             Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",

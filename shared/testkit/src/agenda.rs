@@ -75,10 +75,12 @@ impl Agenda for InMemoryConsents {
     ) -> Result<DuePage<RowKey>, Unavailable> {
         self.reads.call("find overdue outbox rows")?;
         let rows = self.rows.lock();
-        let due = rows.outbox.iter().filter(|((_, row), waiting)| {
-            waiting.is_due(now) && shard_of(&row.consent.subject) == shard
-        });
-        let due = due.map(|((tenant, row), waiting)| Due { at: waiting.due_at, tenant: tenant.clone(), key: row.clone() });
+        let due = rows
+            .outbox
+            .iter()
+            .filter(|((_, row), waiting)| waiting.is_due(now) && shard_of(&row.consent.subject) == shard);
+        let due =
+            due.map(|((tenant, row), waiting)| Due { at: waiting.due_at, tenant: tenant.clone(), key: row.clone() });
         Ok(page(due, from.as_deref(), limit))
     }
 

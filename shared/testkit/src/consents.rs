@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use acequia_core::consent::{
-    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, RowKey, Snapshot, SubjectId,
-    Waiting,
+    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, RowKey, Snapshot,
+    SubjectId, Waiting,
 };
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;

@@ -247,7 +247,8 @@ pub(super) fn validate_consent(
         findings.report("consent.lists", format!("there are {}; at most {MAX_LISTS} are taken", raw.lists.len()));
     }
     if raw.lists_closed && raw.lists.is_empty() {
-        let wants = "there is none, and consent.lists_closed lets there be no other: name the lists, or leave lists_closed out";
+        let wants =
+            "there is none, and consent.lists_closed lets there be no other: name the lists, or leave lists_closed out";
         findings.report("consent.lists", wants);
     }
     if raw.asks_per_day.is_some_and(|asks| !ASKS.contains(&asks)) {

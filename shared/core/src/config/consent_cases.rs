@@ -209,7 +209,8 @@ fn what_a_moderator_and_a_sealed_subject_need_is_noted() {
     let list = VALID.replace("lists.no-coal]", "lists.no-coal]\n    action_confirm = true");
     assert_eq!(noted(&list), ["consent.lists.no-coal.action_confirm"]);
     for types in ["acequia.action.confirming", "acequia.action.*", "acequia.*"] {
-        let named = moderated.replace("types = [\"action.*\"]\n    template", &format!("types = [\"{types}\"]\n    template"));
+        let named =
+            moderated.replace("types = [\"action.*\"]\n    template", &format!("types = [\"{types}\"]\n    template"));
         assert!(noted(&named).is_empty(), "{types}");
     }
     let every = moderated.replace("types = [\"action.*\"]\n    template", "types = [\"*\"]\n    template");

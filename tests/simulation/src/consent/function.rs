@@ -210,9 +210,7 @@ impl Function {
 fn sequences(records: &Json) -> Vec<(String, String)> {
     let records = records.get("Records").and_then(Json::as_array).cloned().unwrap_or_default();
     let text = |record: &Json, path: &str| record.pointer(path).and_then(Json::as_str).unwrap_or_default().to_owned();
-    let read = |record: &Json| {
-        (text(record, "/dynamodb/SequenceNumber"), text(record, "/dynamodb/NewImage/sk/S"))
-    };
+    let read = |record: &Json| (text(record, "/dynamodb/SequenceNumber"), text(record, "/dynamodb/NewImage/sk/S"));
     records.iter().map(read).collect()
 }
 

@@ -196,7 +196,8 @@ impl Seen {
     /// carried out before it began: whatever befell the others of a batch is no reason.
     fn publish(&mut self, who: u64, parcel: &Parcel) -> Result<(), String> {
         let rows = self.rows.iter().enumerate().filter(|(_, (.., parcels))| parcels.contains(parcel));
-        let theirs: Vec<usize> = rows.map(|(index, _)| index).filter(|index| self.handed.contains_key(&(who, *index))).collect();
+        let theirs: Vec<usize> =
+            rows.map(|(index, _)| index).filter(|index| self.handed.contains_key(&(who, *index))).collect();
         if theirs.iter().any(|index| self.gone.get(index).is_some_and(|begun| who > *begun)) {
             return Err(format!("{parcel:?} is published again, and its row was gone before the invocation began"));
         }

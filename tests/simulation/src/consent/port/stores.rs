@@ -1,8 +1,8 @@
 //! The stores of consents, addresses and secrets, with perils.
 
 use acequia_core::consent::{
-    ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, Snapshot, SubjectId, SubjectState,
-    Suppression,
+    ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, Snapshot, SubjectId,
+    SubjectState, Suppression,
 };
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::port::{Clock as _, SecretError, Secrets, Unavailable};
