@@ -129,6 +129,8 @@ pub struct EventPlan {
     pub body: String,
     /// After how long, and how often, it is sent.
     pub sendings: Vec<Duration>,
+    /// Whether the outbox dies of it, until all is mended.
+    pub kills: bool,
 }
 
 impl EventPlan {
@@ -256,5 +258,6 @@ fn event(dice: &mut Dice, tenant: &TenantId, address: &str, temper: Temper, numb
         list,
         body: body.to_string(),
         sendings,
+        kills: dice.happens(0.02),
     }
 }

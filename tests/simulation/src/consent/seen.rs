@@ -145,6 +145,11 @@ impl Seen {
         self.rows.get(self.place(tenant, row)?).map(|(_, row, _)| row.clone())
     }
 
+    /// Whether the outbox dies of this event (still).
+    pub fn kills(&self, parcel: &Parcel) -> bool {
+        !self.mended && self.event(&parcel.tenant, &parcel.event).is_some_and(|plan| plan.kills)
+    }
+
     /// Whether a tenant's queue for mails does not exist (yet).
     pub fn lacks_email(&self, tenant: &TenantId) -> bool {
         !self.mended && self.scenario.tenant(tenant).is_some_and(|plan| plan.lacks_email)

@@ -119,6 +119,13 @@ impl Queues for Port {
         {
             return messages.iter().map(|_| Err(SendError::Refused("no such queue".to_owned()))).collect();
         }
+        if self.kind == Kind::Outbox {
+            let kills =
+                |one: &Outgoing| self.parcel(&name, one).is_some_and(|(parcel, _)| self.scene.seen().kills(&parcel));
+            if let Some(place) = messages.iter().position(kills) {
+                self.instance.die(place).await;
+            }
+        }
         let what = match (name.dlq, name.role) {
             (true, _) => "queues.send to the dead-letter queue",
             (_, QueueRole::Out) => "queues.send to the target",
