@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use acequia_core::config::{Issue, RawSink, RawTenant, SinkKind, Tenant};
+use acequia_core::config::{Issue, RawSink, RawTenant, SinkKind, Tenant, consent_notes};
 use acequia_core::egress::Egress;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -121,7 +121,7 @@ fn parse_beside(file: &str, text: &str, egress: Egress, folder: Option<&Path>) -
             ),
         )]);
     }
-    let notes = notes(&raw).iter().map(locate).collect();
+    let notes = notes(&raw).iter().chain(&consent_notes(&raw)).map(locate).collect();
     Ok(TenantFile { raw, tenant, notes, name: file.to_owned(), text: text.to_owned() })
 }
 

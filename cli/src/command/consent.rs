@@ -15,8 +15,11 @@ use crate::exit::Failure;
 use crate::output::{Report, table};
 
 /// What erasing leaves, and why. The texts are part of what is told to people who ask.
-const REMAINS: [&str; 5] = [
+const REMAINS: [&str; 8] = [
     "the ledger: ids of events, and no address; its rows expire after 30 days",
+    "parked messages, with their bodies: up to 15 days after they are due, and as long as their sink is paused; `acequia parked` shows how many wait for each sink",
+    "what is known of the address, where the events name the subject by something else: erase the address in the same way, `acequia consent erase TENANT ADDRESS`",
+    "how often an address was asked on a day: a number under a digest, which expires after three days",
     "messages on their way and in dead-letter queues: SQS keeps them for 14 days in each; `acequia dlq list` shows them, `dlq purge` deletes them",
     "what sinks received: it is the receivers' to erase",
     "SES's own suppression list, where the address stands on it: `aws sesv2 delete-suppressed-destination` takes it off",
@@ -69,7 +72,7 @@ struct Exported {
 struct Erased {
     rows: usize,
     address: bool,
-    remains: [&'static str; 5],
+    remains: [&'static str; 8],
 }
 
 pub(super) async fn run(context: &Context, command: &ConsentCommand) -> Result<Report, Failure> {
@@ -293,6 +296,9 @@ mod tests {
             let confirmed = confirm_by_name("", &tenant, true).unwrap();
             let erased = erase(&consents, &book, &tenant, id, keep, &confirmed).await.unwrap();
             assert_eq!((erased.rows, erased.address), (2, !keep));
+            for named in ["parked", "erase the address", "dlq purge", "backups"] {
+                assert!(erased.remains.iter().any(|line| line.contains(named)), "{named}");
+            }
             assert_eq!(consents.dossier(&tenant, &id).await.unwrap(), Dossier::default());
             assert_eq!(book.suppressed(&tenant, &[id]).await.unwrap()[0].is_some(), stays);
         }

@@ -1,7 +1,8 @@
 //! Attempts e-mail deliveries, each on its own.
 //!
-//! For tenants with a section `[mail]` a mail is sent only if its address is not suppressed and the day's cap is not reached; a mail about
-//! consent that asks, only while there is something to answer. What cannot be looked up delays the mail, and loses none.
+//! For tenants with a section `[mail]` a mail is sent only if neither its address nor its subject is suppressed and the day's cap is not reached;
+//! a mail about consent that asks, only while there is something to answer, and so often a day to one address. What cannot be looked up delays
+//! the mail, and loses none.
 //!
 //! Every mail is sent only from a sender that the tenant's stack allows: this is looked up once for a batch, before any attempt.
 
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::config::{EmailSink as Settings, SinkKind, Target, Tenant};
+use acequia_core::consent::address::counted;
 use acequia_core::consent::link::{self, Links};
-use acequia_core::consent::{ActionId, ConsentKey, Consents, ListId, MailBook, SubjectId, SubjectState};
+use acequia_core::consent::{ActionId, AddressId, ConsentKey, Consents, ListId, MailBook, SubjectId, SubjectState};
 use acequia_core::delivery::Delivery;
 use acequia_core::envelope::Format;
 use acequia_core::grant::Grants;
@@ -37,6 +39,24 @@ const LOOK_UPS: Duration = Duration::from_secs(2);
 /// What an attempt may take in all. The second is for rendering, and for a processor that is busy.
 const ATTEMPT: Duration =
     CALL_TIMEOUT.saturating_add(LOOK_UPS).saturating_add(LOOK_UPS).saturating_add(Duration::from_secs(1));
+
+/// Why a mail is not sent whose address was asked too often.
+const ASKED_ENOUGH: &str = "its address was asked as often today as consent.asks_per_day says";
+
+/// What counts a mail.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    /// The tenant's day.
+    day: bool,
+    /// The day of the address.
+    ask: Option<AddressId>,
+}
+
+impl Taken {
+    fn is_something(self) -> bool {
+        self.day || self.ask.is_some()
+    }
+}
 
 /// The e-mail sink, wired to its ports.
 pub struct EmailSink<M, S, G, B, C> {
@@ -89,11 +109,11 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
             tracing::warn!(tenant.id = %batch.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
             Err(Cause::ConsentsDown)
         });
-        let (mail, counted) = prepared?;
+        let (mail, taken) = prepared?;
         let answer = Box::pin(self.mailer.send(&mail)).await;
         let unsent = matches!(answer, Err(MailError::Throttled(_) | MailError::Held(_) | MailError::NoConnection));
-        if counted && unsent && self.in_time(Box::pin(self.give_back(&mail))).await.is_none() {
-            tracing::warn!(tenant.id = %mail.tenant, "a mail that was not sent counts for the day's cap all the same: the store does not answer");
+        if taken.is_something() && unsent && self.in_time(Box::pin(self.give_back(&mail, taken))).await.is_none() {
+            tracing::warn!(tenant.id = %mail.tenant, "a mail that was not sent counts for its day all the same: the store does not answer");
         }
         classify::answer(answer, sink.ambiguous)
     }
@@ -102,40 +122,63 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
         within(&*self.clock, LOOK_UPS, look_ups).await
     }
 
-    /// The mail, and whether the day's cap counts it; or why it is not to be sent now.
-    async fn prepare(&self, batch: Batch<'_>, job: &Job, sink: &Settings) -> Result<(Mail, bool), Cause> {
+    /// The mail, and what counts it; or why it is not to be sent now.
+    async fn prepare(&self, batch: Batch<'_>, job: &Job, sink: &Settings) -> Result<(Mail, Taken), Cause> {
         let tenant = &batch.current.tenant;
         let personal = self.open(tenant, &job.delivery).await?;
-        let sealed = personal.is_none() && is_sealed(&job.delivery);
+        let (sealed, opened) = (personal.is_none() && is_sealed(&job.delivery), personal.is_some());
         let context = Context::with_personal(&tenant.summary, &job.delivery.envelope, personal);
+        // Who an event is of was decided before anything was opened, so it is decided by the same here.
+        let as_it_came = if opened { Context::new(&tenant.summary, &job.delivery.envelope) } else { context.clone() };
+        let mut asks = false;
         let mut mail = match MailRef::of(&job.delivery.sink) {
             None => request::mail(tenant, sink, &job.delivery, &context, None),
-            Some(about) => self.about_consent(tenant, sink, &job.delivery, &context, about).await,
+            Some(about) => {
+                let contexts = (&context, &as_it_came);
+                self.about_consent(tenant, sink, &job.delivery, contexts, about).await.map(|(mail, unasked)| {
+                    asks = unasked;
+                    mail
+                })
+            }
         }
         .map_err(|cause| name_the_seal(cause, sealed))?;
-        let Some(settings) = &tenant.mail else { return Ok((mail, false)) };
+        let Some(settings) = &tenant.mail else { return Ok((mail, Taken::default())) };
         if settings.ses_tenant {
             mail.ses_tenant = Some(format!("acequia-{}-{}", batch.name.stage, tenant.summary.id));
         }
-        self.check_address(&mail).await?;
+        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address. An event that names nobody is of nobody.
+        let subject = tenant.consent.as_ref().and_then(|consent| consent.subject(&as_it_came).ok());
+        self.check_address(&mail, subject.as_deref()).await?;
+        let mut taken = Taken::default();
         if let Some(cap) = settings.daily_cap {
             self.take(&mail, cap).await?;
+            taken.day = true;
         }
-        Ok((mail, settings.daily_cap.is_some()))
+        if let Some(consent) = tenant.consent.as_ref().filter(|_| asks) {
+            let address = counted(&mail.tenant, &mail.to);
+            match self.book.take_ask(&mail.tenant, &address, consent.asks_per_day, self.clock.now()).await {
+                Ok(true) => taken.ask = Some(address),
+                refused => {
+                    self.give_back(&mail, taken).await;
+                    return Err(refused.map_or_else(|error| consents_down(&error), |_| Cause::NotWanted(ASKED_ENOUGH)));
+                }
+            }
+        }
+        Ok((mail, taken))
     }
 
-    /// The mail of a delivery that is about consent, with its links.
+    /// The mail of a delivery that is about consent, with its links; and whether its address has agreed to nothing yet, as far as this shows.
     async fn about_consent(
         &self,
         tenant: &Tenant,
         sink: &Settings,
         delivery: &Delivery,
-        context: &Context,
+        (context, as_it_came): (&Context, &Context),
         about: MailRef,
-    ) -> Result<Mail, Cause> {
+    ) -> Result<(Mail, bool), Cause> {
         let settings = tenant.consent.as_ref().ok_or(Cause::SinkUnknown)?;
         let id = &tenant.summary.id;
-        let need = settings.need(context)?;
+        let need = settings.need(as_it_came)?;
         let key = ConsentKey { subject: SubjectId::derive(id, &need.subject), list: ListId::derive(id, &need.list) };
         let action = ActionId::derive(id, &delivery.envelope.event);
         if about.kind.asks() {
@@ -155,7 +198,9 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
             action,
             expires_at: after(self.clock.now(), settings.valid_for),
         };
-        request::mail(tenant, sink, delivery, context, Some(&links))
+        let mail = request::mail(tenant, sink, delivery, context, Some(&links))?;
+        // Thanks follow the subject's own answer, unless the list asks nobody.
+        Ok((mail, about.kind.asks() || about.answers_a_repeat() || !need.asks.subject))
     }
 
     /// Opens the personal data of one of Proca's messages, where the tenant lent us the key.
@@ -173,13 +218,13 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
         personal::open(&sealed, &key).map(Some)
     }
 
-    async fn check_address(&self, mail: &Mail) -> Result<(), Cause> {
+    async fn check_address(&self, mail: &Mail, subject: Option<&str>) -> Result<(), Cause> {
         // SES tells of bounces by the address that it was given; who unsubscribed is known by what the tenant calls a subject.
-        let mut names = vec![SubjectId::derive(&mail.tenant, &mail.to)];
-        let written = SubjectId::derive(&mail.tenant, &mail.written);
-        for subject in [Some(written), mail.about.map(|(key, _)| key.subject)].into_iter().flatten() {
-            if !names.contains(&subject) {
-                names.push(subject);
+        let mut names = Vec::with_capacity(3);
+        for text in [Some(mail.to.as_str()), Some(&mail.written), subject].into_iter().flatten() {
+            let name = SubjectId::derive(&mail.tenant, text);
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
         let known = self.book.suppressed(&mail.tenant, &names).await.map_err(|error| consents_down(&error))?;
@@ -198,9 +243,18 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
         }
     }
 
-    async fn give_back(&self, mail: &Mail) {
-        if let Err(error) = self.book.give_back(&mail.tenant, self.clock.now()).await {
-            tracing::warn!(tenant.id = %mail.tenant, error = ?error, "a mail that was not sent counts for the day's cap all the same");
+    async fn give_back(&self, mail: &Mail, taken: Taken) {
+        let now = self.clock.now();
+        let day = async { if taken.day { self.book.give_back(&mail.tenant, now).await } else { Ok(()) } };
+        let ask = async {
+            match &taken.ask {
+                Some(address) => self.book.give_back_ask(&mail.tenant, address, now).await,
+                None => Ok(()),
+            }
+        };
+        let (day, ask) = futures::join!(day, ask);
+        for error in day.err().into_iter().chain(ask.err()) {
+            tracing::warn!(tenant.id = %mail.tenant, error = ?error, "a mail that was not sent counts for its day all the same");
         }
     }
 }

@@ -225,6 +225,92 @@ async fn a_suppressed_address_gets_no_mail_of_any_sink() {
     assert_eq!((&*note.outcome, &*note.detail, record.receipt), ("filtered", "not wanted: its owner complained", None));
 }
 
+/// The tenant names its subjects by a number of its own, and not by the address.
+fn numbered() -> String {
+    DOCUMENT.replace(r#""subject":"{{ data.email }}""#, r#""subject":"{{ data.person }}""#)
+}
+
+#[tokio::test]
+async fn who_wants_no_more_mails_gets_none_of_any_sink_whatever_the_tenant_calls_people() {
+    let world = world_of(&numbered());
+    let tenant = world.settings.summary.id.clone();
+    let suppression = Suppression { reason: SuppressionReason::Unsubscribed, since: build::start() };
+    // What the link in a mail ends is the mails of the subject.
+    world.book.suppress(&tenant, &SubjectId::derive(&tenant, "p-1"), &suppression).await.unwrap();
+    let ana = world.sign("1", r#"{"email":"ana@example.org","person":"p-1"}"#).await;
+    for sink in ["acequia-confirm-1", "news"] {
+        assert!(world.deliver(sink, &ana).await);
+    }
+    assert!(world.sent().is_empty() && world.reasons().is_empty());
+    // An event that names nobody, and another person's.
+    let nobody = build::envelope("acme", "2", "t", ANA);
+    let other = world.sign("3", r#"{"email":"ben@example.org","person":"p-2"}"#).await;
+    assert!(world.deliver("news", &nobody).await && world.deliver("news", &other).await);
+    assert_eq!(world.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn one_mailbox_is_asked_ten_times_a_day_over_all_lists_and_under_all_its_names() {
+    let document = DOCUMENT
+        .replace(r#""supporter_confirm":true"#, r#""list":"{{ data.list }}","supporter_confirm":true"#)
+        .replace(r#""daily_cap":2,"#, "");
+    let world = world_of(&document);
+    let ask = async |event: String, address: &str| {
+        let data = format!(r#"{{"email":"{address}","list":"list {event}"}}"#);
+        let envelope = world.sign(&event, &data).await;
+        assert!(world.deliver("acequia-confirm-1", &envelope).await);
+        envelope
+    };
+    for number in 0..15 {
+        ask(number.to_string(), &format!("victim+{number}@example.org")).await;
+    }
+    assert_eq!(world.sent().len(), 10);
+    ask("other".to_owned(), "other@example.org").await;
+    assert_eq!(world.sent().len(), 11, "nobody else is asked the less for it");
+    let key = build::delivery_key("14", "acequia-confirm-1");
+    let note = &world.ledger.record(&world.settings.summary.id, &key).unwrap().attempts[0];
+    assert_eq!(&*note.outcome, "filtered");
+    assert!(note.detail.contains("consent.asks_per_day"), "{}", note.detail);
+    world.clock.advance(Duration::from_hours(24));
+    ask("tomorrow".to_owned(), "victim@example.org").await;
+    assert_eq!(world.sent().len(), 12);
+}
+
+#[tokio::test]
+async fn an_ask_that_was_not_sent_does_not_count_and_neither_does_the_tenants_day() {
+    let world = world_of(&DOCUMENT.replace(r#""valid_for":"2days""#, r#""asks_per_day":1"#));
+    let envelope = world.sign("1", ANA).await;
+    *world.mailer.throttles.lock().unwrap() = 3;
+    for receives in 1..=4 {
+        let answer = world.handle(&[message("acequia-confirm-1", &envelope, receives)]).await;
+        assert_eq!(answer.is_empty(), receives == 4);
+        world.clock.advance(Duration::from_mins(30));
+    }
+    assert_eq!(world.sent().len(), 1);
+    // Of the day's two mails the refused question of today takes none.
+    let again = world.sign("2", r#"{"email":"ana@example.org","locale":"fr"}"#).await;
+    assert!(world.deliver("acequia-duplicate-1", &again).await);
+    assert_eq!(world.sent().len(), 1, "one question a day");
+    assert!(world.deliver("news", &build::envelope("acme", "3", "t", ANA)).await);
+    assert_eq!(world.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn thanks_count_as_asking_only_on_a_list_that_asks_nobody() {
+    for (asks, sent) in [("true", 3), ("false", 1)] {
+        let document = DOCUMENT
+            .replace(r#""supporter_confirm":true"#, &format!(r#""supporter_confirm":{asks},"asks_per_day":1"#))
+            .replace(r#""daily_cap":2,"#, "")
+            .replace(r#""templates":{"#, r#""templates":{"thanks":{"en":{"subject":"Thanks","text":"thanks"}},"#);
+        let world = world_of(&document);
+        for event in ["1", "2", "3"] {
+            let envelope = world.sign(event, ANA).await;
+            assert!(world.deliver("acequia-thanks-1", &envelope).await);
+        }
+        assert_eq!(world.sent().len(), sent, "supporter_confirm = {asks}");
+    }
+}
+
 #[tokio::test]
 async fn with_a_look_up_down_mails_wait_and_none_is_lost() {
     let world = world();
@@ -303,6 +389,27 @@ async fn a_sealed_address_quarantines_the_mail_unless_the_tenant_lent_us_its_key
     assert_eq!(open.sent()[0].to, "ana@example.org");
 }
 
+#[tokio::test]
+async fn who_a_sealed_event_is_of_is_the_same_before_and_after_it_is_opened() {
+    let (envelope, key) = sealed();
+    let document = DOCUMENT
+        .replace(
+            r#""types":["action.*"],"subject":"{{ data.email }}""#,
+            r#""types":["proca.action.*"],"subject":"{{ data.contact.email | default(data.contact.contactRef) }}""#,
+        )
+        .replace(r#""to":"{{ data.email }}""#, r#""to":"{{ data.contact.email }}""#)
+        .replace(r#""ses_tenant":true"#, r#""personal_key":"proca""#);
+    let world = world_of(&document);
+    world.secrets.put(&build::tenant_id("acme"), &build::secret_name("proca"), key);
+    let settings = world.settings.consent.as_ref().unwrap();
+    let need = settings.need(&Context::new(&world.settings.summary, &envelope)).unwrap();
+    assert_eq!(need.subject, "c-1");
+    world.desk().arrive(&need, &envelope).await.unwrap();
+    assert!(world.deliver("acequia-confirm-1", &envelope).await);
+    let sent = world.sent();
+    assert_eq!((sent[0].to.as_str(), sent[0].about.unwrap().0), ("ana@example.org", world.key("c-1")));
+}
+
 /// One invocation in which three seconds pass as soon as it waits for something.
 async fn handle_while_time_passes(world: &World, envelope: &Envelope) -> Vec<String> {
     let messages = [message("acequia-confirm-1", envelope, 1)];
@@ -327,8 +434,8 @@ async fn what_ses_answered_counts_though_the_note_after_it_hangs() {
     let world = world();
     let envelope = world.sign("1", ANA).await;
     *world.mailer.throttles.lock().unwrap() = 1;
-    // After the look at the address and at the cap, the mail is given back to the day.
-    world.book.calls.hang_from(3);
+    // After the look at the address, at the cap and at how often it was asked, the mail is given back.
+    world.book.calls.hang_from(4);
     assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);
     let record =
         world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();

@@ -32,5 +32,5 @@ async fn main() -> Result<(), Error> {
         link_base: config.link_base,
         telemetry: Telemetry::to_stdout(installation.reporting),
     };
-    serve_json(|event, _deadline| outbox.serve(event)).await
+    serve_json(|event, deadline| outbox.serve(event, deadline)).await
 }

@@ -1,27 +1,29 @@
 //! One invocation: of the stream, or of the schedule.
+//!
+//! The stream is always answered with success. What cannot be carried out stays in the table, and is the sweep's: Lambda hands out everything
+//! behind a record that failed again, and that is other tenants' too. So it comes again only where the invocation itself died.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::consent::{Answer, Consents, Desk, OutboxRow};
+use acequia_core::consent::{Agenda, Consents, OutboxRow, RowKey, Waiting};
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Ledger, Queues, Secrets, TenantStore, Unavailable};
 use acequia_core::stall::Store;
-use acequia_lambda::{CachedTenants, Telemetry, unwind};
+use acequia_lambda::{CachedTenants, Deadline, Telemetry, unwind, within};
 use futures::StreamExt as _;
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::event::{Batch, Failures};
+use crate::event::Batch;
+use crate::sweep::Swept;
 
 /// How many rows are carried out at once.
-const AT_ONCE: usize = 8;
-/// How old a row is that the sweep takes for given up: the stream is seconds behind as a rule.
-const OVERDUE: Duration = Duration::from_mins(2);
-/// The most rows, and the most reminders, of one sweep.
-const SWEPT: usize = 500;
+pub(crate) const AT_ONCE: usize = 8;
+/// The most that one row may take: what is slow is somebody's, and the others' time is theirs.
+const FOR_A_ROW: Duration = Duration::from_secs(10);
 
 /// The outbox, wired to its ports.
 pub struct Outbox<T, L, Q, C, S> {
@@ -54,35 +56,48 @@ pub enum ServeError {
     #[error("the event is neither a batch of a stream nor a schedule's")]
     Event(#[from] serde_json::Error),
     /// A sweep found rows that cannot be carried out. It did everything else.
-    #[error("{0} outbox rows cannot be carried out; the log says of each why, and they are tried again")]
+    #[error(
+        "{0} outbox rows cannot be carried out; the log says of each why, and they are tried again, less and less often"
+    )]
     Stuck(usize),
     /// The sweep could not begin.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// What a sweep did.
+/// What became of a batch of the stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Swept {
-    /// Rows that the stream had given up on, and that are carried out now.
+pub struct Relayed {
+    /// Rows that are carried out now.
     pub published: usize,
-    /// Rows that still could not be carried out.
-    pub failed: usize,
-    /// Reminders that were sent.
-    pub reminded: usize,
+    /// Rows that were gone, or are the sweep's already.
+    pub passed_over: usize,
+    /// Rows that are left to the sweep.
+    pub left: usize,
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L, Q, C, S> {
+/// Why a row was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// A store of ours does not answer: it may be over in a minute.
+    Ours,
+    /// Something of its own, or of its tenant's.
+    Own,
+    /// It took too long.
+    Slow,
+}
+
+impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Outbox<T, L, Q, C, S> {
     /// Does what an invocation asks for, and answers it.
     ///
     /// # Errors
-    /// When the event is neither the stream's nor the schedule's, or a sweep could not begin.
-    pub async fn serve(&self, event: Json) -> Result<Json, ServeError> {
+    /// When the event is neither the stream's nor the schedule's, or a sweep could not begin, or left rows that it should have carried out.
+    pub async fn serve(&self, event: Json, deadline: Deadline) -> Result<Json, ServeError> {
         let batch: Batch = serde_json::from_value(event)?;
-        if let Some(failures) = self.handle(batch).await {
-            return Ok(serde_json::to_value(failures)?);
+        if self.handle(batch, deadline).await.is_some() {
+            return Ok(json!({ "batchItemFailures": [] }));
         }
-        let swept = self.sweep().await?;
+        let swept: Swept = self.sweep(deadline).await?;
         if swept.failed > 0 {
             // An invocation that fails is what the alarm of the function watches.
             return Err(ServeError::Stuck(swept.failed));
@@ -90,78 +105,96 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L,
         Ok(serde_json::to_value(swept)?)
     }
 
-    /// Carries out the rows of a batch of the stream; `None` where it is none, and the schedule wants a sweep.
-    pub async fn handle(&self, batch: Batch) -> Option<Failures> {
-        let rows = batch.rows()?;
+    /// Carries out the rows of a batch of the stream that are still there; `None` where it is none, and the schedule wants a sweep.
+    pub async fn handle(&self, batch: Batch, deadline: Deadline) -> Option<Relayed> {
+        let mut rows = batch.rows()?;
+        let mut known = BTreeSet::new();
+        rows.retain(|row| known.insert(row.clone()));
+        let mut relayed = Relayed::default();
+        if rows.is_empty() {
+            return Some(relayed);
+        }
+        // A record may be handed out again, and what it asked for is done: then its row is gone.
+        let standing = self.look_up(&rows).await;
         let work: Vec<_> = rows
-            .into_iter()
-            .map(|streamed| async move {
-                let done = self.carry_out(&streamed.tenant, &streamed.row).await;
-                (!done).then_some(streamed.sequence)
+            .iter()
+            .zip(standing)
+            .map(|((tenant, _), standing)| async move {
+                match standing {
+                    Ok(Some(waiting)) if waiting.tries == 0 => {
+                        Some(self.has_time(deadline) && self.carry_out(tenant, &waiting.row, deadline).await.is_ok())
+                    }
+                    // It is done, or the sweep has taken it up.
+                    Ok(_) => None,
+                    Err(_) => Some(false),
+                }
             })
             .collect();
-        let failed: Vec<_> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
-        Some(Failures::of(failed.into_iter().flatten().collect()))
+        let done: Vec<Option<bool>> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
+        for done in done {
+            match done {
+                Some(true) => relayed.published += 1,
+                Some(false) => relayed.left += 1,
+                None => relayed.passed_over += 1,
+            }
+        }
+        Some(relayed)
     }
 
-    /// Takes up what the stream gave up on, and sends the reminders that are due.
+    /// Whether there is time for one more row.
+    pub(crate) fn has_time(&self, deadline: Deadline) -> bool {
+        deadline.for_effects(&*self.clock) >= FOR_A_ROW
+    }
+
+    /// Carries out one row and deletes it.
     ///
     /// # Errors
-    /// When the store does not answer; the next sweep does it then.
-    pub async fn sweep(&self) -> Result<Swept, Unavailable> {
-        let mut swept = Swept::default();
-        let now = self.clock.now();
-        let before = now.checked_sub(SignedDuration::try_from(OVERDUE).unwrap_or_default()).unwrap_or(now);
-        let down = |_: &Unavailable| self.stalled(None, Some(Store::Consents));
-        let overdue = self.consents.overdue(before, SWEPT).await.inspect_err(down)?;
-        let work: Vec<_> = overdue.iter().map(|(tenant, row)| self.carry_out(tenant, row)).collect();
-        let done: Vec<bool> = futures::stream::iter(work).buffered(AT_ONCE).collect().await;
-        swept.published = done.iter().filter(|done| **done).count();
-        swept.failed = done.len() - swept.published;
-        for (tenant, key) in self.consents.to_remind(now, SWEPT).await.inspect_err(down)? {
-            swept.reminded += usize::from(self.remind(&tenant, key, now).await);
-        }
-        Ok(swept)
+    /// Where it must come again.
+    pub(crate) async fn carry_out(
+        &self,
+        tenant: &TenantId,
+        row: &OutboxRow,
+        deadline: Deadline,
+    ) -> Result<(), Obstacle> {
+        let time = FOR_A_ROW.min(deadline.for_effects(&*self.clock));
+        let done = within(&*self.clock, time, Box::pin(self.publish_and_settle(tenant, row))).await;
+        done.unwrap_or_else(|| {
+            tracing::warn!(tenant.id = %tenant, outbox.row = row.id, "an outbox row took too long, and comes again");
+            Err(Obstacle::Slow)
+        })
     }
 
-    async fn remind(&self, tenant: &TenantId, key: acequia_core::consent::ConsentKey, now: Timestamp) -> bool {
-        let current = match self.tenants.current(tenant).await {
-            Ok(current) => current,
-            Err(cause) => {
-                tracing::warn!(tenant.id = %tenant, error = %cause, "a reminder waits for the tenant's configuration");
-                self.stalled(Some(tenant), cause.stalled_by(None));
-                return false;
-            }
-        };
-        let Some(settings) = &current.tenant.consent else { return false };
-        let desk = Desk { consents: &self.consents, tenant, settings, config_version: current.version, now };
-        match desk.remind(key).await {
-            Ok(answer) => answer == Some(Answer::Done),
-            Err(error) => {
-                tracing::warn!(tenant.id = %tenant, error = ?error, "a reminder could not be decided");
-                self.stalled(Some(tenant), error.stalled_by());
-                false
-            }
-        }
-    }
-
-    /// Carries out one row and deletes it; false where it must come again.
-    async fn carry_out(&self, tenant: &TenantId, row: &OutboxRow) -> bool {
+    async fn publish_and_settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Obstacle> {
         // A row holds foreign bytes: a panic over them must not cost the neighbours anything.
         let published = unwind(self.publish(tenant, row)).await.and_then(|published| published);
         if let Err(cause) = published {
             let cause: Cause = cause;
             tracing::warn!(tenant.id = %tenant, outbox.row = row.id, error = %cause, "an outbox row comes again");
-            self.stalled(Some(tenant), cause.stalled_by(None));
-            return false;
+            let store = cause.stalled_by(None);
+            self.stalled(Some(tenant), store);
+            // A configuration that this version cannot read is the tenant's own, and stays so for longer.
+            let is_ours = store.is_some() && !matches!(cause, Cause::ConfigurationInvalid(_));
+            return Err(if is_ours { Obstacle::Ours } else { Obstacle::Own });
         }
         if let Err(error) = self.consents.settle(tenant, row).await {
             // Everything that it asks for is in the queues. It is carried out once more, with the same ids.
             tracing::warn!(tenant.id = %tenant, outbox.row = row.id, error = ?error, "an outbox row could not be deleted");
             self.stalled(Some(tenant), Some(Store::Consents));
-            return false;
+            return Err(Obstacle::Ours);
         }
-        true
+        Ok(())
+    }
+
+    /// Reads rows as they stand; what cannot be read is told.
+    pub(crate) async fn look_up(&self, rows: &[(TenantId, RowKey)]) -> Vec<Result<Option<Waiting>, Unavailable>> {
+        let found = self.consents.waiting(rows).await;
+        for ((tenant, name), error) in
+            rows.iter().zip(&found).filter_map(|(row, found)| Some((row, found.as_ref().err()?)))
+        {
+            tracing::warn!(tenant.id = %tenant, outbox.row = name.id, error = ?error, "an outbox row could not be read");
+            self.stalled(Some(tenant), Some(Store::Consents));
+        }
+        found
     }
 
     /// Tells what of ours held a row or a reminder up.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use acequia_core::config::{SinkKind, Trace};
 use acequia_core::consent::link::{self, Links};
 use acequia_core::consent::token::Purpose;
-use acequia_core::consent::{Consents, Errand, OutboxRow, notice};
+use acequia_core::consent::{Agenda, Consents, Errand, OutboxRow, notice};
 use acequia_core::delivery::Delivery;
 use acequia_core::envelope::Envelope;
 use acequia_core::id::TenantId;
@@ -20,7 +20,7 @@ use acequia_lambda::{CurrentTenant, dispatch};
 
 use crate::Outbox;
 
-impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents, S: Secrets> Outbox<T, L, Q, C, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Outbox<T, L, Q, C, S> {
     /// Puts the deliveries that a row asks for into their queues.
     pub(crate) async fn publish(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Cause> {
         let current = self.tenants.current(tenant).await?;

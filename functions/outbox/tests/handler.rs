@@ -13,24 +13,24 @@ use acequia_core::config::{RawTenant, SinkKind, Tenant};
 use acequia_core::consent::{ActionId, ConsentKey, Deed, Desk, ListId, Means, SubjectId};
 use acequia_core::delivery::SINK;
 use acequia_core::egress::Egress;
-use acequia_core::ledger::Record;
+use acequia_core::ledger::{Record, after};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
-use acequia_lambda::{CachedTenants, Reporting, Telemetry};
+use acequia_lambda::{CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::{
     FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemorySecrets, InMemoryTenants,
     build,
 };
-use outbox::{Batch, Outbox, Swept};
+use outbox::{Batch, Outbox, Relayed, Swept};
 
 const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
     "consent":{"types":["action.*"],"subject":"{{ data.email }}","list":"{{ data.list }}","supporter_confirm":true,"keys":["links"],
         "reminders":{"after":"2days","most":1},"lists":{"moderated":{"action_confirm":true}}},
     "mail":{"from":"a@acme.example","to":"{{ data.email }}","default_locale":"en"},
     "templates":{"confirm":{"en":{"subject":"x","text":"{{ links.accept }}"}},"thanks":{"en":{"subject":"x","text":"thanks"}}},
-    "sinks":[{"id":"crm","kind":"webhook","types":["*"],"url":"https://crm.example.org/","secrets":["crm"]}]}"#;
+    "sinks":[{"id":"crm","kind":"webhook","types":["*","acequia.*"],"url":"https://crm.example.org/","secrets":["crm"]}]}"#;
 const KEY: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 struct World {
@@ -114,9 +114,16 @@ impl World {
         serde_json::from_value(serde_json::json!({ "Records": records })).unwrap()
     }
 
-    async fn relay(&self) -> Vec<String> {
-        let failures = self.outbox.handle(self.stream()).await.unwrap();
-        failures.sequences().into_iter().map(str::to_owned).collect()
+    async fn relay(&self) -> Relayed {
+        self.outbox.handle(self.stream(), self.deadline()).await.unwrap()
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::at(after(self.clock.now(), Duration::from_mins(1)))
+    }
+
+    async fn sweep(&self) -> Swept {
+        self.outbox.sweep(self.deadline()).await.unwrap()
     }
 
     /// The sinks of the deliveries in a queue.
@@ -130,7 +137,7 @@ impl World {
 async fn a_question_goes_to_the_email_queue_and_to_no_sink() {
     let world = world();
     world.sign("1", "trees").await;
-    assert!(world.relay().await.is_empty());
+    assert_eq!(world.relay().await.left, 0);
     assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1"]);
     assert!(world.sinks(SinkKind::Webhook).is_empty());
     assert!(world.consents.outbox().is_empty(), "the row is deleted when it is carried out");
@@ -141,7 +148,7 @@ async fn a_released_action_reaches_its_sinks_byte_for_byte_with_thanks_and_is_re
     let world = world();
     world.sign("1", "trees").await;
     world.act("1", "trees", Deed::Accept { opt_in: false }).await;
-    assert!(world.relay().await.is_empty());
+    assert_eq!(world.relay().await.left, 0);
     assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1", "acequia-thanks-1"]);
     let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
     assert_eq!(sent.len(), 1);
@@ -159,7 +166,7 @@ async fn a_released_action_of_an_ordered_tenant_goes_to_its_fifo_forward_queue()
     world.queues.remove(&build::queue("acme", role));
     world.sign("1", "trees").await;
     world.act("1", "trees", Deed::Accept { opt_in: false }).await;
-    assert!(world.relay().await.is_empty());
+    assert_eq!(world.relay().await.left, 0);
     let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), role);
     let sent = world.queues.messages(&build::named_queue(&QueueName { fifo: true, ..name }));
     assert_eq!(sent.len(), 1);
@@ -196,33 +203,77 @@ async fn a_moderator_gets_the_action_with_the_links_of_both_answers() {
 }
 
 #[tokio::test]
-async fn what_the_stream_shows_twice_makes_the_same_deliveries() {
+async fn a_sink_of_every_type_gets_no_links_of_a_moderator() {
+    let world = world();
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace(r#"["*","acequia.*"]"#, r#"["*"]"#));
+    world.sign("1", "moderated").await;
+    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
+    world.act("1", "moderated", Deed::Reject).await;
+    assert_eq!(world.relay().await.left, 0);
+    assert!(world.sinks(SinkKind::Webhook).is_empty());
+    assert!(world.consents.outbox().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_stream_shows_again_is_carried_out_once() {
     let world = world();
     world.sign("1", "trees").await;
     world.act("1", "trees", Deed::Accept { opt_in: false }).await;
-    world.relay().await;
-    world.relay().await;
+    assert_eq!(world.relay().await, Relayed { published: 2, ..Relayed::default() });
+    for _ in 0..20 {
+        assert_eq!(world.relay().await, Relayed { passed_over: 2, ..Relayed::default() });
+    }
+    assert_eq!((world.sinks(SinkKind::Webhook).len(), world.sinks(SinkKind::Email).len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_row_that_could_not_be_deleted_makes_the_same_delivery_again() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    world.consents.writes.go_down();
+    assert_eq!(world.relay().await, Relayed { left: 2, ..Relayed::default() });
+    world.consents.writes.mend();
+    world.clock.advance(Duration::from_mins(3));
+    assert_eq!(world.sweep().await, Swept { published: 2, ..Swept::default() });
     let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
     assert_eq!((sent.len(), &sent[0].body, &sent[0].attributes), (2, &sent[1].body, &sent[1].attributes));
 }
 
 #[tokio::test]
-async fn with_a_queue_or_a_store_down_a_row_comes_again_and_the_sweep_takes_it_up() {
+async fn with_a_queue_or_a_store_down_a_row_is_left_and_the_sweep_takes_it_up() {
     let world = world();
+    let left = Relayed { left: 1, ..Relayed::default() };
     world.sign("1", "trees").await;
-    world.tenants.reads.go_down();
-    assert_eq!(world.relay().await, ["1"]);
-    world.tenants.reads.mend();
-    world.queues.sends.go_down();
-    assert_eq!(world.relay().await, ["1"]);
-    world.queues.sends.mend();
-    assert_eq!(world.outbox.sweep().await.unwrap(), Swept::default(), "it may still be on its way");
+    for faults in [&world.consents.reads, &world.tenants.reads, &world.queues.sends] {
+        faults.go_down();
+        assert_eq!(world.relay().await, left);
+        faults.mend();
+    }
+    assert_eq!(world.sweep().await, Swept::default(), "it may still be on its way");
     world.clock.advance(Duration::from_mins(3));
-    assert_eq!(world.outbox.sweep().await.unwrap(), Swept { published: 1, ..Swept::default() });
+    assert_eq!(world.sweep().await, Swept { published: 1, ..Swept::default() });
     assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1"]);
     assert!(world.consents.outbox().is_empty());
-    let stalled = [("queues at outbox".to_owned(), 1), ("tenants at outbox".to_owned(), 1)];
+    let stalled = ["consents at outbox", "queues at outbox", "tenants at outbox"].map(|what| (what.to_owned(), 1));
     assert_eq!(world.lines.stalled(), BTreeMap::from(stalled));
+}
+
+#[tokio::test]
+async fn the_stream_is_answered_with_success_whatever_failed() {
+    let world = world();
+    world.sign("1", "trees").await;
+    world.queues.sends.go_down();
+    let image = serde_json::json!({"pk": {"S": "acme#x"}, "sk": {"S": "outbox#x"}});
+    let mut records = vec![serde_json::json!({"dynamodb": {"SequenceNumber": "1", "NewImage": image}})];
+    for (tenant, row) in world.consents.stream() {
+        let image = serde_json::json!({"pk": {"S": format!("{tenant}#{}", row.key.subject)},
+            "sk": {"S": format!("outbox#{}#{}", row.key.list, row.id)}});
+        records.push(serde_json::json!({"dynamodb": {"SequenceNumber": "2", "NewImage": image}}));
+    }
+    let answer = world.outbox.serve(serde_json::json!({ "Records": records }), world.deadline()).await.unwrap();
+    assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+    assert_eq!(world.consents.outbox().len(), 1);
 }
 
 #[tokio::test]
@@ -231,8 +282,8 @@ async fn the_sweep_sends_the_reminders_that_are_due_once() {
     world.sign("1", "trees").await;
     world.relay().await;
     world.clock.advance(Duration::from_hours(49));
-    assert_eq!(world.outbox.sweep().await.unwrap().reminded, 1);
-    assert_eq!(world.outbox.sweep().await.unwrap().reminded, 0);
+    assert_eq!(world.sweep().await.reminded, 1);
+    assert_eq!(world.sweep().await.reminded, 0);
     world.relay().await;
     let mails = world.sinks(SinkKind::Email);
     assert_eq!(mails.iter().filter(|sink| *sink == "acequia-reminder-1").count(), 1, "{mails:?}");
@@ -244,9 +295,10 @@ async fn without_the_key_a_moderator_is_asked_later() {
     world.secrets.reads.go_down();
     world.sign("1", "moderated").await;
     world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
-    assert_eq!(world.relay().await, ["2"]);
+    assert_eq!(world.relay().await, Relayed { published: 1, left: 1, ..Relayed::default() });
     world.secrets.reads.mend();
-    assert!(world.relay().await.is_empty());
+    world.clock.advance(Duration::from_mins(3));
+    assert_eq!(world.sweep().await.published, 1);
     assert_eq!(world.lines.stalled(), BTreeMap::from([("secrets at outbox".to_owned(), 1)]));
 }
 
@@ -254,6 +306,6 @@ async fn without_the_key_a_moderator_is_asked_later() {
 async fn a_sweep_that_cannot_read_the_store_of_consents_says_so() {
     let world = world();
     world.consents.reads.go_down();
-    assert!(world.outbox.sweep().await.is_err());
+    assert!(world.outbox.sweep(world.deadline()).await.is_err());
     assert_eq!(world.lines.stalled(), BTreeMap::from([("consents at outbox".to_owned(), 1)]));
 }

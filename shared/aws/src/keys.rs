@@ -20,6 +20,8 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const ROUTE: &str = "@route";
 /// The sort key of the row that points at a tenant's current version.
 pub(crate) const CURRENT: &str = "current";
+/// The partition key of the rows that list the tenants; no tenant's id begins with `@`.
+pub(crate) const TENANTS: &str = "@tenants";
 /// What the sort keys of audit rows begin with.
 pub(crate) const AUDIT: &str = "audit#";
 

@@ -13,12 +13,14 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
-use crate::error::ItemError;
+use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, text, text_of};
 use crate::table::Table;
 
 const SUPPRESSED: &str = "suppressed";
 const FAILURES: &str = "failures";
+/// What the sort keys of the days of an address begin with.
+const ASKED: &str = "asked#";
 const DOC: &str = "doc";
 /// How long failures that may pass are remembered, and the count of a day is kept.
 const FAILURES_KEPT: Duration = Duration::from_hours(24 * 30);
@@ -30,6 +32,8 @@ const FORGET: &str = "forget an address";
 const COUNT: &str = "count a failure of an address";
 const TAKE: &str = "take from the day's mails";
 const GIVE_BACK: &str = "give a mail back to the day";
+const TAKE_ASK: &str = "count a mail that asks an address";
+const GIVE_BACK_ASK: &str = "give back a mail that asks an address";
 
 /// The addresses' rows of the consents table.
 #[derive(Debug, Clone)]
@@ -58,6 +62,32 @@ impl DynamoMailBook {
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":expires", AttributeValue::N(expires_at.as_second().to_string()))
+    }
+}
+
+impl DynamoMailBook {
+    /// Adds one to a day's count, unless it has come to `most`.
+    async fn take_one(
+        &self,
+        operation: &'static str,
+        key: Item,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let request = self
+            .add(key, after(now, DAY_KEPT))
+            .condition_expression("attribute_not_exists(#count) OR #count < :most")
+            .expression_attribute_values(":most", AttributeValue::N(most.to_string()));
+        was_written(request.send().await, UpdateItemError::is_conditional_check_failed_exception, operation)
+    }
+
+    async fn give_back_one(&self, operation: &'static str, key: Item) -> Result<(), Unavailable> {
+        let request = self.client.update_item().table_name(&self.table).set_key(Some(key));
+        let request = request
+            .update_expression("ADD #count :less")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":less", AttributeValue::N("-1".to_owned()));
+        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(operation, error))
     }
 }
 
@@ -124,29 +154,33 @@ impl MailBook for DynamoMailBook {
     }
 
     async fn take(&self, tenant: &TenantId, cap: u64, now: Timestamp) -> Result<bool, Unavailable> {
-        let key = keys::key(keys::days(tenant), now.strftime("%Y-%m-%d").to_string());
-        let request = self
-            .add(key, after(now, DAY_KEPT))
-            .condition_expression("attribute_not_exists(#count) OR #count < :cap")
-            .expression_attribute_values(":cap", AttributeValue::N(cap.to_string()));
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(Unavailable::new(TAKE, error)),
-        }
+        self.take_one(TAKE, keys::key(keys::days(tenant), day(now)), cap, now).await
     }
 
     async fn give_back(&self, tenant: &TenantId, now: Timestamp) -> Result<(), Unavailable> {
-        let key = keys::key(keys::days(tenant), now.strftime("%Y-%m-%d").to_string());
-        let request = self.client.update_item().table_name(&self.table).set_key(Some(key));
-        let request = request
-            .update_expression("ADD #count :less")
-            .expression_attribute_names("#count", "count")
-            .expression_attribute_values(":less", AttributeValue::N("-1".to_owned()));
-        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(GIVE_BACK, error))
+        self.give_back_one(GIVE_BACK, keys::key(keys::days(tenant), day(now))).await
     }
+
+    async fn take_ask(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        self.take_one(TAKE_ASK, asked(tenant, address, now), most, now).await
+    }
+
+    async fn give_back_ask(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<(), Unavailable> {
+        self.give_back_one(GIVE_BACK_ASK, asked(tenant, address, now)).await
+    }
+}
+
+/// The key of how often an address was asked on a day.
+fn asked(tenant: &TenantId, address: &AddressId, now: Timestamp) -> Item {
+    keys::key(keys::address(tenant, address), format!("{ASKED}{}", day(now)))
+}
+
+fn day(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%d").to_string()
 }

@@ -1,8 +1,10 @@
 //! Tenants' configurations in `DynamoDB`: immutable versions, a pointer to the current one, and the audit log.
 //!
-//! All rows of a tenant share the partition key (its id). A change is one transaction of three writes, each on a condition:
-//! the version is new, the pointer still stands where the author saw it, the audit row is new. So of two authors one wins, and
-//! no version, pointer or audit row is ever there without the others.
+//! All rows of a tenant share the partition key (its id). A change is one transaction: the version is new, the pointer still stands where the
+//! author saw it, the audit row is new, and the list of tenants names the version. So of two authors one wins, and none of these rows is ever
+//! there without the others.
+//!
+//! The list is a partition of its own with one small row for each tenant: to know who there is costs the same however many versions there are.
 
 use acequia_core::id::TenantId;
 use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
@@ -81,7 +83,15 @@ impl DynamoTenants {
                 .expression_attribute_values(":expected", number(change.expected))
                 .expression_attribute_values(":hash", text(&pointer.audit))
         };
-        let puts = [new().set_item(Some(version)), unmoved.set_item(Some(current)), new().set_item(Some(audit))];
+        let mut listed = keys::key(keys::TENANTS, tenant.as_str());
+        listed.insert("version".to_owned(), number(row.to));
+        let puts = [
+            new().set_item(Some(version)),
+            unmoved.set_item(Some(current)),
+            new().set_item(Some(audit)),
+            // Whoever moves the pointer writes it, and nobody else.
+            Put::builder().table_name(&self.table).set_item(Some(listed)),
+        ];
         let mut request = self.client.transact_write_items();
         for put in puts {
             let put = put.build().map_err(SdkError::construction_failure)?;
@@ -149,10 +159,11 @@ impl TenantStore for DynamoTenants {
     async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
         let mut pages = self
             .client
-            .scan()
+            .query()
             .table_name(&self.table)
-            .filter_expression("sk = :current")
-            .expression_attribute_values(":current", text(keys::CURRENT))
+            .consistent_read(true)
+            .key_condition_expression("pk = :tenants")
+            .expression_attribute_values(":tenants", text(keys::TENANTS))
             .into_paginator()
             .items()
             .send();
@@ -160,7 +171,7 @@ impl TenantStore for DynamoTenants {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| Unavailable::new(LIST, error))?;
             let version = number_of(&item, "version").map_err(|error| Unavailable::new(LIST, error))?;
-            let tenant = text_of(&item, keys::PK).and_then(|text| text.parse::<TenantId>().ok());
+            let tenant = text_of(&item, keys::SK).and_then(|text| text.parse::<TenantId>().ok());
             tenants.push((tenant.ok_or_else(|| Unavailable::new(LIST, ItemError::Keyless))?, version));
         }
         tenants.sort();

@@ -23,6 +23,7 @@ pub mod mail;
 mod nesting;
 pub mod order;
 pub mod outcome;
+pub mod own_type;
 pub mod parking;
 pub mod pattern;
 pub mod port;

@@ -80,6 +80,11 @@ impl MailRef {
         Some(Self { kind, number })
     }
 
+    /// Whether it tells who signed again while being asked; the second of its kind thanks who has agreed.
+    pub fn answers_a_repeat(self) -> bool {
+        self.kind == MailKind::Duplicate && self.number == 1
+    }
+
     /// The id of its sink, such as `acequia-confirm-1`.
     pub fn sink(self) -> Option<SinkId> {
         self.to_string().parse().ok()

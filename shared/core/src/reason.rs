@@ -143,7 +143,9 @@ impl Reason {
             Self::AddressUnusable => {
                 "nobody can get a mail at this address: mend the template of to if it gives the wrong text, or leave the message to expire"
             }
-            Self::CannotWait => "the producer must send it smaller, or its subject answer first; then redrive",
+            Self::CannotWait => {
+                "the producer must send it smaller, its subject answer first, or its list be named in consent.lists; then redrive"
+            }
             Self::PayloadConflict => "the producer used one id for two events: give the second an id of its own",
             Self::Ambiguous => "find out whether it arrived; redrive it if not, leave it to expire if so",
             Self::QueueMissing => "deploy the tenant's stack with this kind of sink enabled, then redrive",

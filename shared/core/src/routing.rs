@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::envelope::Envelope;
 use crate::id::SinkId;
 use crate::outcome::Cause;
+use crate::own_type;
 use crate::pattern::{Pattern, PatternError, Reader, Seen, Steps};
 
 /// Which types of events a sink takes: one type exactly, or all that begin with a prefix.
@@ -17,7 +18,7 @@ pub enum TypeRule {
     Exact(String),
     /// `action.*`: every type below `action.`.
     Below(String),
-    /// `*`: every type.
+    /// `*`: every type but the platform's own ([`own_type`]).
     Any,
 }
 
@@ -27,7 +28,7 @@ impl TypeRule {
         match self {
             Self::Exact(exact) => exact == kind,
             Self::Below(prefix) => kind.strip_prefix(prefix.as_str()).is_some_and(|rest| !rest.is_empty()),
-            Self::Any => true,
+            Self::Any => own_type::any_takes(kind),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use acequia_core::consent::{
-    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, Snapshot, SubjectId,
+    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, RowKey, Snapshot,
+    SubjectId, Waiting,
 };
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
@@ -15,10 +16,12 @@ use crate::fault::Faults;
 use crate::shared::Shared;
 
 #[derive(Debug, Default)]
-struct Rows {
-    consents: BTreeMap<(TenantId, ConsentKey), Consent>,
+pub(crate) struct Rows {
+    pub(crate) consents: BTreeMap<(TenantId, ConsentKey), Consent>,
     actions: BTreeMap<(TenantId, ConsentKey, ActionId), Action>,
-    outbox: BTreeMap<(TenantId, ConsentKey, String), OutboxRow>,
+    pub(crate) outbox: BTreeMap<(TenantId, RowKey), Waiting>,
+    /// When the reminder of a consent is due, where one is to be given.
+    pub(crate) reminders: BTreeMap<(TenantId, ConsentKey), Timestamp>,
     /// What the stream has shown, in order: every row that was ever written to the outbox.
     stream: Vec<(TenantId, OutboxRow)>,
 }
@@ -26,7 +29,7 @@ struct Rows {
 /// Consents in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryConsents {
-    rows: Shared<Rows>,
+    pub(crate) rows: Shared<Rows>,
     /// Makes every reading fail.
     pub reads: Faults,
     /// Makes every writing fail, before it is done.
@@ -61,28 +64,28 @@ impl InMemoryConsents {
         self.rows.lock().stream.get(place..).unwrap_or_default().to_vec()
     }
 
-    /// When the oldest outbox row was written that is not carried out.
-    pub fn oldest(&self) -> Option<Timestamp> {
-        self.rows.lock().outbox.values().map(|row| row.at).min()
+    /// When the next outbox row is due for the sweep.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.rows.lock().outbox.values().map(|waiting| waiting.due_at).min()
     }
 
     /// Writes outbox rows without the change that they follow from: what nobody may do, for a test that proves that it would be found.
     pub fn add_rows(&self, tenant: &TenantId, outbox: &[OutboxRow]) {
         let mut rows = self.rows.lock();
         for row in outbox {
-            rows.outbox.insert((tenant.clone(), row.key, row.id.clone()), row.clone());
+            rows.outbox.insert((tenant.clone(), row.name()), Waiting::new(row.clone()));
             rows.stream.push((tenant.clone(), row.clone()));
         }
     }
 
     /// When the next reminder is due, of all tenants.
     pub fn next_reminder(&self) -> Option<Timestamp> {
-        self.rows.lock().consents.values().filter_map(|consent| consent.remind_at).min()
+        self.rows.lock().reminders.values().min().copied()
     }
 
     /// The outbox rows that are not carried out.
     pub fn outbox(&self) -> Vec<OutboxRow> {
-        self.rows.lock().outbox.values().cloned().collect()
+        self.rows.lock().outbox.values().map(|waiting| waiting.row.clone()).collect()
     }
 }
 
@@ -111,22 +114,21 @@ impl Consents for InMemoryConsents {
             if current != change.expected() {
                 return Err(CommitError::Conflict);
             }
+            // A change writes the whole row, so that what the sweep put off is due as the consent says.
+            match change.consent.remind_at {
+                Some(at) => rows.reminders.insert(key.clone(), at),
+                None => rows.reminders.remove(&key),
+            };
             rows.consents.insert(key, stored(&change.consent));
             for action in &change.actions {
                 rows.actions.insert((tenant.clone(), change.key, action.id), stored(action));
             }
             for row in &change.outbox {
-                rows.outbox.insert((tenant.clone(), change.key, row.id.clone()), stored(row));
+                rows.outbox.insert((tenant.clone(), row.name()), Waiting::new(stored(row)));
                 rows.stream.push((tenant.clone(), stored(row)));
             }
         }
         Ok(self.answers.call("write a consent")?)
-    }
-
-    async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
-        self.writes.call("settle an outbox row")?;
-        self.rows.lock().outbox.remove(&(tenant.clone(), row.key, row.id.clone()));
-        Ok(())
     }
 
     async fn dossier(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Dossier, Unavailable> {
@@ -135,11 +137,11 @@ impl Consents for InMemoryConsents {
         let theirs = |owner: &TenantId, key: &ConsentKey| owner == tenant && key.subject == *subject;
         let consents = rows.consents.iter().filter(|((owner, key), _)| theirs(owner, key));
         let actions = rows.actions.iter().filter(|((owner, key, _), _)| theirs(owner, key));
-        let outbox = rows.outbox.iter().filter(|((owner, key, _), _)| theirs(owner, key));
+        let outbox = rows.outbox.iter().filter(|((owner, row), _)| theirs(owner, &row.consent));
         Ok(Dossier {
             consents: consents.map(|((_, key), consent)| (*key, consent.clone())).collect(),
             actions: actions.map(|((_, key, _), action)| (*key, action.clone())).collect(),
-            outbox: outbox.map(|(_, row)| row.clone()).collect(),
+            outbox: outbox.map(|(_, waiting)| waiting.row.clone()).collect(),
         })
     }
 
@@ -151,35 +153,8 @@ impl Consents for InMemoryConsents {
         let stays = |owner: &TenantId, key: &ConsentKey| owner != tenant || key.subject != *subject;
         rows.consents.retain(|(owner, key), _| stays(owner, key));
         rows.actions.retain(|(owner, key, _), _| stays(owner, key));
-        rows.outbox.retain(|(owner, key, _), _| stays(owner, key));
+        rows.outbox.retain(|(owner, row), _| stays(owner, &row.consent));
+        rows.reminders.retain(|(owner, key), _| stays(owner, key));
         Ok(before - count(&rows))
-    }
-
-    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<(TenantId, OutboxRow)>, Unavailable> {
-        self.reads.call("find overdue outbox rows")?;
-        let rows = self.rows.lock();
-        let mut found: Vec<_> = rows
-            .outbox
-            .iter()
-            .filter(|(_, row)| row.at < before)
-            .map(|((tenant, ..), row)| (tenant.clone(), row.clone()))
-            .collect();
-        found.sort_by_key(|(_, row)| row.at);
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    async fn to_remind(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, ConsentKey)>, Unavailable> {
-        self.reads.call("find reminders that are due")?;
-        let rows = self.rows.lock();
-        let mut found: Vec<_> = rows
-            .consents
-            .iter()
-            .filter_map(|((tenant, key), consent)| Some((consent.remind_at?, tenant.clone(), *key)))
-            .filter(|(due, ..)| *due <= now)
-            .collect();
-        found.sort();
-        found.truncate(limit);
-        Ok(found.into_iter().map(|(_, tenant, key)| (tenant, key)).collect())
     }
 }

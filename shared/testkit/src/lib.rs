@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod agenda;
 pub mod build;
 mod chance;
 mod clock;

@@ -15,6 +15,7 @@ struct Rows {
     suppressed: BTreeMap<(TenantId, AddressId), Suppression>,
     failures: BTreeMap<(TenantId, AddressId), u32>,
     taken: BTreeMap<(TenantId, String), u64>,
+    asked: BTreeMap<(TenantId, AddressId, String), u64>,
 }
 
 /// A book of addresses in memory.
@@ -74,7 +75,7 @@ impl MailBook for InMemoryMailBook {
     async fn take(&self, tenant: &TenantId, cap: u64, now: Timestamp) -> Result<bool, Unavailable> {
         self.calls.call("take from the day's mails")?;
         let mut rows = self.rows.lock();
-        let taken = rows.taken.entry((tenant.clone(), now.strftime("%Y-%m-%d").to_string())).or_default();
+        let taken = rows.taken.entry((tenant.clone(), day(now))).or_default();
         let free = *taken < cap;
         *taken += u64::from(free);
         Ok(free)
@@ -84,9 +85,38 @@ impl MailBook for InMemoryMailBook {
         self.calls.answers().await;
         self.calls.call("give a mail back to the day")?;
         let mut rows = self.rows.lock();
-        if let Some(taken) = rows.taken.get_mut(&(tenant.clone(), now.strftime("%Y-%m-%d").to_string())) {
+        if let Some(taken) = rows.taken.get_mut(&(tenant.clone(), day(now))) {
             *taken = taken.saturating_sub(1);
         }
         Ok(())
     }
+
+    async fn take_ask(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        self.calls.answers().await;
+        self.calls.call("count a mail that asks an address")?;
+        let mut rows = self.rows.lock();
+        let asked = rows.asked.entry((tenant.clone(), *address, day(now))).or_default();
+        let free = *asked < most;
+        *asked += u64::from(free);
+        Ok(free)
+    }
+
+    async fn give_back_ask(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<(), Unavailable> {
+        self.calls.answers().await;
+        self.calls.call("give back a mail that asks an address")?;
+        if let Some(asked) = self.rows.lock().asked.get_mut(&(tenant.clone(), *address, day(now))) {
+            *asked = asked.saturating_sub(1);
+        }
+        Ok(())
+    }
+}
+
+fn day(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%d").to_string()
 }

@@ -64,3 +64,8 @@ fn asking_who_has_answered_is_found() {
 fn writing_to_a_suppressed_address_is_found() {
     assert_found(Mutation::IgnoreSuppression, &["an address that is suppressed"]);
 }
+
+#[test]
+fn publishing_again_what_is_done_because_a_neighbour_failed_is_found() {
+    assert_found(Mutation::RepeatNeighbours, &["is published again"]);
+}

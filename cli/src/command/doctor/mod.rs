@@ -54,7 +54,7 @@ const MAIL_RATE: Check = Check {
 };
 const SENDERS: Check = Check {
     name: mail::SENDERS,
-    needs: "ses:GetEmailIdentity, dynamodb:Scan and dynamodb:GetItem",
+    needs: "ses:GetEmailIdentity, dynamodb:Query and dynamodb:GetItem",
     tells: "whether SES sends from tenants' domains",
 };
 const GRANTS: Check = Check {
@@ -83,12 +83,12 @@ const NOTIFICATIONS: Check = Check {
 };
 const CONFIGURATIONS: Check = Check {
     name: tenant::CONFIGURATIONS,
-    needs: "dynamodb:Scan and dynamodb:GetItem",
+    needs: "dynamodb:Query and dynamodb:GetItem",
     tells: "whether tenants' configurations can be read",
 };
 const QUEUES: Check = Check {
     name: tenant::QUEUES,
-    needs: "sqs:ListQueues, sqs:GetQueueUrl, sqs:GetQueueAttributes, dynamodb:Scan and dynamodb:GetItem",
+    needs: "sqs:ListQueues, sqs:GetQueueUrl, sqs:GetQueueAttributes, dynamodb:Query and dynamodb:GetItem",
     tells: "whether each sink has its queue",
 };
 const MAPPINGS: Check = Check {

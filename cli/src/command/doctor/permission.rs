@@ -40,8 +40,7 @@ const KINDS: [Kind; 9] = [
         resource: "dynamodb:{region}:{account}:table/acequia-{stage}-tenants",
         needs: &[
             ("dynamodb:GetItem", "tenant, dlq"),
-            ("dynamodb:Query", "tenant history"),
-            ("dynamodb:Scan", "tenant list"),
+            ("dynamodb:Query", "tenant list, tenant history"),
             ("dynamodb:PutItem", "tenant apply, tenant pause, tenant resume"),
         ],
     },

@@ -111,7 +111,7 @@ impl World {
         let element = |attribute: &str, role| {
             KeySchemaElement::builder().attribute_name(attribute).key_type(role).build().unwrap()
         };
-        let projection = Projection::builder().projection_type(ProjectionType::All).build();
+        let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
         let index = GlobalSecondaryIndex::builder()
             .index_name("due")
             .key_schema(element("due_kind", KeyType::Hash))

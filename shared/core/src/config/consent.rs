@@ -30,6 +30,8 @@ const MAX_LIST_BYTES: usize = 200;
 const MAX_SUBJECT_BYTES: usize = 400;
 /// The list of a tenant who has but one.
 const ONE_LIST: &str = "all";
+/// How often one address is asked in a day, over all lists.
+const DEFAULT_ASKS: u64 = 10;
 
 /// The section `[consent]` as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +70,12 @@ pub struct RawConsent {
     /// Where a page leads who declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected_url: Option<String>,
+    /// How often one address is asked in a day (UTC), over all lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks_per_day: Option<u64>,
+    /// Whether there are no lists but those below: events of others are quarantined.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lists_closed: bool,
     /// Settings of single lists, over those above.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lists: BTreeMap<String, RawList>,
@@ -104,6 +112,9 @@ pub struct ConsentSettings {
     with_consent: Option<Template>,
     asks: Asks,
     lists: BTreeMap<String, RawList>,
+    lists_closed: bool,
+    /// How often one address is asked in a day (UTC), over all lists.
+    pub asks_per_day: u64,
     /// The names of the secrets that sign links, the current one first.
     pub keys: Vec<SecretName>,
     /// How long a link works.
@@ -155,28 +166,33 @@ impl ConsentSettings {
         self.list.is_some()
     }
 
+    /// Whether there is such a list.
+    pub fn has_list(&self, list: &str) -> bool {
+        !self.lists_closed || self.lists.contains_key(list)
+    }
+
     /// Who is asked on a list.
     pub fn asks(&self, list: &str) -> Asks {
         let own = self.lists.get(list).copied().unwrap_or_default();
         self.asks.with(own.supporter_confirm, own.action_confirm)
     }
 
-    /// What an event needs.
+    /// Who an event is of. `context` is that of the event as it came, without what was sealed in it: so it is the same for whoever asks.
+    ///
+    /// # Errors
+    /// The causes of templates, where the event does not say.
+    pub fn subject(&self, context: &Context) -> Result<String, Cause> {
+        bounded("consent.subject", &self.subject.render(context)?, MAX_SUBJECT_BYTES)
+    }
+
+    /// What an event needs, by the context of the event as it came ([`ConsentSettings::subject`]).
     ///
     /// # Errors
     /// The causes of templates, where the event does not say who, or for what.
     pub fn need(&self, context: &Context) -> Result<Need, Cause> {
-        let bounded = |field: &'static str, text: String, most: usize| {
-            let text = text.trim().to_owned();
-            if text.is_empty() || text.len() > most || text.chars().any(char::is_control) {
-                let problem = format!("it gives no text of 1 to {most} bytes");
-                return Err(Cause::TemplateFailed { field, problem, line: 1 });
-            }
-            Ok(text)
-        };
-        let subject = bounded("consent.subject", self.subject.render(context)?, MAX_SUBJECT_BYTES)?;
+        let subject = self.subject(context)?;
         let list = self.list.as_ref().map_or_else(|| Ok(ONE_LIST.to_owned()), |list| list.render(context))?;
-        let list = bounded("consent.list", list, MAX_LIST_BYTES)?;
+        let list = bounded("consent.list", &list, MAX_LIST_BYTES)?;
         let with_consent = self.with_consent.as_ref().map(|template| template.render(context)).transpose()?;
         let with_consent = with_consent.is_none_or(|text| !text.trim().eq_ignore_ascii_case("false"));
         let asks = self.asks(&list);
@@ -186,6 +202,15 @@ impl ConsentSettings {
     fn may_ask(&self) -> bool {
         self.asks.subject || self.lists.values().any(|list| list.supporter_confirm == Some(true))
     }
+}
+
+fn bounded(field: &'static str, text: &str, most: usize) -> Result<String, Cause> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > most || text.chars().any(char::is_control) {
+        let problem = format!("it gives no text of 1 to {most} bytes");
+        return Err(Cause::TemplateFailed { field, problem, line: 1 });
+    }
+    Ok(text.to_owned())
 }
 
 /// Validates the section `[consent]`.
@@ -220,6 +245,13 @@ pub(super) fn validate_consent(
     if raw.lists.len() > MAX_LISTS {
         findings.report("consent.lists", format!("there are {}; at most {MAX_LISTS} are taken", raw.lists.len()));
     }
+    if raw.lists_closed && raw.lists.is_empty() {
+        findings
+            .report("consent.lists", "there is none, and lists_closed lets no other be: name lists, or leave it out");
+    }
+    if raw.asks_per_day.is_some_and(|asks| !(1..=1000).contains(&asks)) {
+        findings.report("consent.asks_per_day", "it must be 1 to 1000");
+    }
     let mut redirect = |field: &str, text: Option<&String>| validate_redirect(field, text?, raw, egress, findings);
     let accepted_url = redirect("consent.accepted_url", raw.accepted_url.as_ref());
     let rejected_url = redirect("consent.rejected_url", raw.rejected_url.as_ref());
@@ -230,6 +262,8 @@ pub(super) fn validate_consent(
         with_consent,
         asks: Asks { subject: raw.supporter_confirm, moderator: raw.action_confirm },
         lists: raw.lists.clone(),
+        lists_closed: raw.lists_closed,
+        asks_per_day: raw.asks_per_day.unwrap_or(DEFAULT_ASKS),
         keys,
         valid_for: valid_for.unwrap_or(DEFAULT_VALIDITY),
         reminders,

@@ -1,6 +1,6 @@
 //! Tests of a configuration with consent, mails and templates: what is taken, and what is refused where.
 
-use super::{Issues, RawTenant, Target, Tenant};
+use super::{Issues, RawTenant, Target, Tenant, consent_notes};
 use crate::consent::Asks;
 use crate::egress::Egress;
 use crate::envelope::Envelope;
@@ -191,4 +191,38 @@ fn who_asks_without_a_mail_that_asks_is_refused() {
     let start = VALID.find("[mail]").unwrap();
     let Err(issues) = validate(VALID.get(..start).unwrap()) else { panic!("it was taken") };
     assert!(issues.0.iter().any(|issue| issue.path == "mail"), "{issues:?}");
+}
+
+#[test]
+fn a_closed_set_of_lists_has_those_that_are_named_and_is_not_empty() {
+    let open = validate(VALID).unwrap().consent.unwrap();
+    assert!(open.has_list("no-coal") && open.has_list("trees"));
+    let document = VALID.replace("valid_for = \"30days\"", "lists_closed = true");
+    let closed = validate(&document).unwrap().consent.unwrap();
+    assert!(closed.has_list("no-coal") && !closed.has_list("trees"));
+    let empty = document.replace("[consent.lists.no-coal]\n    supporter_confirm = false", "");
+    let Err(issues) = validate(&empty) else { panic!("it was taken") };
+    assert!(issues.0.iter().any(|issue| issue.path == "consent.lists"), "{issues:?}");
+}
+
+#[test]
+fn what_a_moderator_and_a_sealed_subject_need_is_noted() {
+    let noted = |document: &str| {
+        let raw = RawTenant::from_value(toml::from_str(document).unwrap()).unwrap();
+        consent_notes(&raw).into_iter().map(|issue| issue.path).collect::<Vec<_>>()
+    };
+    assert!(noted(VALID).is_empty());
+    let moderated = VALID.replace("action_confirm = false", "action_confirm = true");
+    assert_eq!(noted(&moderated), ["consent.action_confirm"]);
+    let list = VALID.replace("lists.no-coal]", "lists.no-coal]\n    action_confirm = true");
+    assert_eq!(noted(&list), ["consent.lists.no-coal.action_confirm"]);
+    for types in ["acequia.action.confirming", "acequia.action.*", "acequia.*"] {
+        let named =
+            moderated.replace("types = [\"action.*\"]\n    template", &format!("types = [\"{types}\"]\n    template"));
+        assert!(noted(&named).is_empty(), "{types}");
+    }
+    let every = moderated.replace("types = [\"action.*\"]\n    template", "types = [\"*\"]\n    template");
+    assert_eq!(noted(&every), ["consent.action_confirm"], "* does not take them");
+    let sealed = VALID.replace("daily_cap = 1000", "daily_cap = 1000\n    personal_key = \"sealed\"");
+    assert_eq!(noted(&sealed), ["consent.subject"]);
 }

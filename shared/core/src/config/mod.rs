@@ -5,6 +5,7 @@
 mod consent;
 #[cfg(test)]
 mod consent_cases;
+mod consent_note;
 mod email;
 mod endpoint;
 mod intake;
@@ -18,6 +19,7 @@ mod sink;
 mod tenant;
 
 pub use consent::{ConsentSettings, Need, RawConsent, RawList, RawReminders, Reminders};
+pub use consent_note::consent_notes;
 pub use intake::RawIntake;
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};

@@ -51,6 +51,9 @@ impl<C: Consents> Desk<'_, C> {
     /// # Errors
     /// [`DeskError::Refused`] where it cannot be taken; else it may be taken later, and nothing or all was written.
     pub async fn arrive(&self, need: &Need, envelope: &Envelope) -> Result<Answer, DeskError> {
+        if !self.settings.has_list(&need.list) {
+            return Err(Cause::CannotWait("its list is none of consent.lists, and consent.lists_closed is set").into());
+        }
         let subject = SubjectId::derive(self.tenant, &need.subject);
         let key = ConsentKey { subject, list: ListId::derive(self.tenant, &need.list) };
         let id = ActionId::derive(self.tenant, &envelope.event);

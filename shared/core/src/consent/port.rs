@@ -4,6 +4,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
+use super::agenda::{Due, DuePage, RowKey, Waiting};
 use super::id::{ActionId, ConsentKey, SubjectId};
 use super::record::{AddressId, Change, Dossier, OutboxRow, Snapshot, Suppression};
 use crate::id::TenantId;
@@ -20,7 +21,7 @@ pub enum CommitError {
     Unavailable(#[from] Unavailable),
 }
 
-/// The memory of consents, with its outbox.
+/// The memory of consents. What follows from a change is written with it, to the outbox ([`Agenda`]).
 pub trait Consents: Send + Sync {
     /// Reads a consent and these of its actions, as they are now.
     fn load(
@@ -31,8 +32,6 @@ pub trait Consents: Send + Sync {
     ) -> impl Future<Output = Result<Snapshot, Unavailable>> + Send;
     /// Writes a change with its outbox rows: all of it, if the consent still has the version that was read, or nothing.
     fn commit(&self, tenant: &TenantId, change: &Change) -> impl Future<Output = Result<(), CommitError>> + Send;
-    /// Deletes an outbox row that was carried out. That it is gone already is no error.
-    fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> impl Future<Output = Result<(), Unavailable>> + Send;
     /// All rows of a subject.
     fn dossier(
         &self,
@@ -41,18 +40,56 @@ pub trait Consents: Send + Sync {
     ) -> impl Future<Output = Result<Dossier, Unavailable>> + Send;
     /// Deletes all rows of a subject; answers how many there were.
     fn erase(&self, tenant: &TenantId, subject: &SubjectId) -> impl Future<Output = Result<usize, Unavailable>> + Send;
-    /// Outbox rows of all tenants that were written before this time, oldest first, at most `limit`: for the sweep.
+}
+
+/// What is to be done yet, of all tenants ([`super::agenda`]): the outbox rows, and the reminders.
+pub trait Agenda: Send + Sync {
+    /// Some rows as they stand now, one answer each, in order; `None` for one that is gone. The rows must be distinct.
+    fn waiting(
+        &self,
+        rows: &[(TenantId, RowKey)],
+    ) -> impl Future<Output = Vec<Result<Option<Waiting>, Unavailable>>> + Send;
+    /// Takes a row that stands as `seen`: it is due again at `until`, marked, and with one try more. False where somebody else was there first.
+    fn take(
+        &self,
+        tenant: &TenantId,
+        seen: &Waiting,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Puts off a row that could not be carried out: it has had so many tries, is due again at `until`, and is marked no more. That it is gone
+    /// is no error.
+    fn put_off(
+        &self,
+        tenant: &TenantId,
+        row: &RowKey,
+        tries: u32,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Deletes a row that was carried out. That it is gone already is no error.
+    fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// The rows of one shard that are due at `now`, the longest first, about `limit` of them; `from` is the [`DuePage::next`] of the page before.
     fn overdue(
         &self,
-        before: Timestamp,
+        shard: u8,
+        now: Timestamp,
+        from: Option<String>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<(TenantId, OutboxRow)>, Unavailable>> + Send;
-    /// Consents of all tenants whose reminder was due at this time, the one that waits longest first, at most `limit`.
+    ) -> impl Future<Output = Result<DuePage<RowKey>, Unavailable>> + Send;
+    /// The consents of one shard whose reminder is due at `now`, as [`Agenda::overdue`].
     fn to_remind(
         &self,
+        shard: u8,
         now: Timestamp,
+        from: Option<String>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<(TenantId, ConsentKey)>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<DuePage<ConsentKey>, Unavailable>> + Send;
+    /// Puts off a reminder that cannot be given now; without a time it is not looked at any more. Nothing is done where the consent was changed
+    /// in between.
+    fn put_off_reminder(
+        &self,
+        due: &Due<ConsentKey>,
+        until: Option<Timestamp>,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// What is known of addresses, and how many mails a tenant may still send.
@@ -88,4 +125,19 @@ pub trait MailBook: Send + Sync {
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
     /// Gives back one that was taken on the day of `now`, because no mail was sent.
     fn give_back(&self, tenant: &TenantId, now: Timestamp) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Takes one mail to this address out of the `most` that may ask it on the day of `now` (UTC); false where none is left.
+    fn take_ask(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        most: u64,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Gives back one that was taken for this address on the day of `now`, because no mail was sent.
+    fn give_back_ask(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

@@ -1,8 +1,9 @@
 //! The suite of the store of consents: one change is one transaction, the outbox row with it, and a tenant's rows are its own.
 
+use acequia_core::consent::agenda::SHARDS;
 use acequia_core::consent::{
-    Action, ActionId, ActionState, Change, CommitError, Consent, ConsentKey, Consents, Errand, ListId, MAX_HELD_BYTES,
-    MAX_WAITING, OutboxRow, Snapshot, SubjectId, SubjectState,
+    Action, ActionId, ActionState, Agenda, Change, CommitError, Consent, ConsentKey, Consents, Due, Errand, ListId,
+    MAX_HELD_BYTES, MAX_WAITING, OutboxRow, RowKey, Snapshot, SubjectId, SubjectState, Waiting,
 };
 use acequia_core::id::TenantId;
 use acequia_core::mail::{MailKind, MailRef};
@@ -48,9 +49,44 @@ fn change(tenant: &TenantId, subject: &str, version: u64) -> Change {
     Change { key, consent, actions: vec![action], outbox: vec![row] }
 }
 
-async fn rows_of(consents: &impl Consents, tenant: &TenantId) -> Vec<OutboxRow> {
-    let all = consents.overdue(at(1_000_000), 10_000).await.unwrap();
-    all.into_iter().filter(|(owner, _)| owner == tenant).map(|(_, row)| row).collect()
+/// The tenant's outbox rows that are due after so many seconds, page by page of `limit`, as they stand in the store.
+async fn due_rows(consents: &impl Agenda, tenant: &TenantId, seconds: u64, limit: usize) -> Vec<Waiting> {
+    let mut found: Vec<Due<RowKey>> = Vec::new();
+    for shard in 0..SHARDS {
+        let mut from = None;
+        loop {
+            let page = consents.overdue(shard, at(seconds), from, limit).await.unwrap();
+            found.extend(page.found.into_iter().filter(|due| due.tenant == *tenant));
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+    }
+    found.sort();
+    let keys: Vec<_> = found.into_iter().map(|due| (due.tenant, due.key)).collect();
+    consents.waiting(&keys).await.into_iter().map(|row| row.unwrap().unwrap()).collect()
+}
+
+async fn rows_of(consents: &impl Agenda, tenant: &TenantId) -> Vec<OutboxRow> {
+    due_rows(consents, tenant, 1_000_000, 1000).await.into_iter().map(|waiting| waiting.row).collect()
+}
+
+/// The tenant's reminders that are due after so many seconds.
+async fn due_reminders(consents: &impl Agenda, tenant: &TenantId, seconds: u64) -> Vec<Due<ConsentKey>> {
+    let mut found = Vec::new();
+    for shard in 0..SHARDS {
+        let mut from = None;
+        loop {
+            let page = consents.to_remind(shard, at(seconds), from, 2).await.unwrap();
+            found.extend(page.found.into_iter().filter(|due| due.tenant == *tenant));
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+    }
+    found
 }
 
 /// Neither a consent nor an action, an outbox row or a reminder.
@@ -80,7 +116,7 @@ pub async fn a_change_is_read_back_with_its_actions(consents: &impl Consents) {
 }
 
 /// Not the consent, not an action, not an outbox row.
-pub async fn a_change_of_an_old_version_is_a_conflict_and_writes_nothing(consents: &impl Consents) {
+pub async fn a_change_of_an_old_version_is_a_conflict_and_writes_nothing(consents: &(impl Consents + Agenda)) {
     let tenant = tenant_id("c-conflict");
     let first = change(&tenant, "ana", 1);
     consents.commit(&tenant, &first).await.unwrap();
@@ -116,7 +152,7 @@ pub async fn of_many_changes_at_once_exactly_one_is_written(consents: &impl Cons
 }
 
 /// As many actions as can wait, each of the largest size, all released at once.
-pub async fn the_largest_change_is_written_as_a_whole(consents: &impl Consents) {
+pub async fn the_largest_change_is_written_as_a_whole(consents: &(impl Consents + Agenda)) {
     let tenant = tenant_id("c-large");
     let mut change = change(&tenant, "ana", 1);
     let body = "x".repeat(MAX_HELD_BYTES);
@@ -132,47 +168,120 @@ pub async fn the_largest_change_is_written_as_a_whole(consents: &impl Consents) 
     assert_eq!(rows_of(consents, &tenant).await.len(), MAX_WAITING);
 }
 
-/// Older ones first; settling twice is no error.
-pub async fn an_outbox_row_is_overdue_until_it_is_settled(consents: &impl Consents) {
+/// Two minutes after it was written, older ones first; settling twice is no error.
+pub async fn an_outbox_row_is_overdue_until_it_is_settled(consents: &(impl Consents + Agenda)) {
     let tenant = tenant_id("c-outbox");
     for (subject, seconds) in [("ben", 20), ("ana", 10)] {
         let mut change = change(&tenant, subject, 1);
         change.outbox[0].at = at(seconds);
         consents.commit(&tenant, &change).await.unwrap();
     }
-    let of = |found: Vec<(TenantId, OutboxRow)>| -> Vec<OutboxRow> {
-        found.into_iter().filter(|(owner, _)| *owner == tenant).map(|(_, row)| row).collect()
-    };
-    let early = of(consents.overdue(at(15), 1000).await.unwrap());
-    assert_eq!((early.len(), early[0].at), (1, at(10)));
-    let both = of(consents.overdue(at(21), 1000).await.unwrap());
-    assert_eq!(both.iter().map(|row| row.at).collect::<Vec<_>>(), [at(10), at(20)]);
-    assert_eq!(both[0].body, r#"{"é":1}"#);
+    let early = due_rows(consents, &tenant, 135, 1000).await;
+    assert_eq!((early.len(), early[0].row.at, early[0].due_at), (1, at(10), at(130)));
+    assert!(due_rows(consents, &tenant, 129, 1000).await.is_empty());
+    let both = due_rows(consents, &tenant, 140, 1000).await;
+    assert_eq!(both.iter().map(|waiting| waiting.row.at).collect::<Vec<_>>(), [at(10), at(20)]);
+    assert_eq!((&*both[0].row.body, both[0].tries, both[0].taken), (r#"{"é":1}"#, 0, false));
     for _ in 0..2 {
-        consents.settle(&tenant, &both[0]).await.unwrap();
+        consents.settle(&tenant, &both[0].row).await.unwrap();
     }
-    assert_eq!(of(consents.overdue(at(21), 1000).await.unwrap()).len(), 1);
+    assert_eq!(due_rows(consents, &tenant, 140, 1000).await.len(), 1);
+    let gone = [(tenant.clone(), both[0].row.name()), (tenant.clone(), both[1].row.name())];
+    let answers: Vec<_> = consents.waiting(&gone).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, [None, Some(both[1].clone())]);
+}
+
+/// More of them than a page holds, each once.
+pub async fn every_overdue_row_is_found_page_by_page(consents: &(impl Consents + Agenda)) {
+    let tenant = tenant_id("c-pages");
+    for subject in 0..3 {
+        let mut change = change(&tenant, &subject.to_string(), 1);
+        let row = change.outbox[0].clone();
+        // Some at the same moment, some not.
+        change.outbox =
+            (0..20).map(|n| OutboxRow { id: format!("row-{n:02}"), at: at(n / 3), ..row.clone() }).collect();
+        consents.commit(&tenant, &change).await.unwrap();
+    }
+    let mut names: Vec<RowKey> = due_rows(consents, &tenant, 1000, 3).await.iter().map(|it| it.row.name()).collect();
+    assert_eq!(names.len(), 60);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 60);
+}
+
+/// And is due again at the time that the one who took it said.
+pub async fn a_row_is_taken_by_one_and_due_again_later(consents: &(impl Consents + Agenda)) {
+    let tenant = tenant_id("c-take");
+    consents.commit(&tenant, &change(&tenant, "ana", 1)).await.unwrap();
+    let seen = due_rows(consents, &tenant, 200, 10).await.remove(0);
+    let answers = futures::future::join_all((0..8).map(|_| consents.take(&tenant, &seen, at(500)))).await;
+    assert_eq!(answers.iter().filter(|answer| *answer.as_ref().unwrap()).count(), 1, "{answers:?}");
+    assert!(due_rows(consents, &tenant, 499, 10).await.is_empty());
+    let again = due_rows(consents, &tenant, 500, 10).await.remove(0);
+    assert_eq!((again.tries, again.taken, again.due_at, &again.row), (1, true, at(500), &seen.row));
+    assert!(!consents.take(&tenant, &seen, at(900)).await.unwrap(), "it is not as it was seen");
+}
+
+/// Its mark is gone; of a row that is gone nothing comes.
+pub async fn a_row_is_put_off_unless_it_is_gone(consents: &(impl Consents + Agenda)) {
+    let tenant = tenant_id("c-off");
+    consents.commit(&tenant, &change(&tenant, "ana", 1)).await.unwrap();
+    let seen = due_rows(consents, &tenant, 200, 10).await.remove(0);
+    assert!(consents.take(&tenant, &seen, at(500)).await.unwrap());
+    consents.put_off(&tenant, &seen.row.name(), 3, at(900)).await.unwrap();
+    assert!(due_rows(consents, &tenant, 899, 10).await.is_empty());
+    let again = due_rows(consents, &tenant, 900, 10).await.remove(0);
+    assert_eq!((again.tries, again.taken, again.due_at), (3, false, at(900)));
+    consents.settle(&tenant, &seen.row).await.unwrap();
+    consents.put_off(&tenant, &seen.row.name(), 4, at(100)).await.unwrap();
+    assert!(!consents.take(&tenant, &again, at(1000)).await.unwrap());
+    assert!(rows_of(consents, &tenant).await.is_empty());
 }
 
 /// And no more once the consent says so.
-pub async fn a_reminder_is_due_at_its_time_and_not_before(consents: &impl Consents) {
+pub async fn a_reminder_is_due_at_its_time_and_not_before(consents: &(impl Consents + Agenda)) {
     let tenant = tenant_id("c-remind");
     let mut first = change(&tenant, "ana", 1);
     first.consent.remind_at = Some(at(100));
     consents.commit(&tenant, &first).await.unwrap();
-    let is_due = async |seconds: u64| {
-        let found = consents.to_remind(at(seconds), 1000).await.unwrap();
-        found.contains(&(tenant.clone(), first.key))
-    };
-    assert!(!is_due(99).await);
-    assert!(is_due(100).await && is_due(200).await);
-    let second = change(&tenant, "ana", 2);
-    consents.commit(&tenant, &second).await.unwrap();
-    assert!(!is_due(200).await);
+    assert!(due_reminders(consents, &tenant, 99).await.is_empty());
+    let due = Due { at: at(100), tenant: tenant.clone(), key: first.key };
+    for seconds in [100, 200] {
+        assert_eq!(due_reminders(consents, &tenant, seconds).await, std::slice::from_ref(&due));
+    }
+    consents.commit(&tenant, &change(&tenant, "ana", 2)).await.unwrap();
+    assert!(due_reminders(consents, &tenant, 200).await.is_empty());
+}
+
+/// Until the consent is changed: then it is due as that says.
+pub async fn a_reminder_is_put_off_or_taken_away_unless_the_consent_was_changed(consents: &(impl Consents + Agenda)) {
+    let tenant = tenant_id("c-later");
+    for (version, remind_at) in [(1, 100), (2, 300)] {
+        let mut change = change(&tenant, "ana", version);
+        change.consent.remind_at = Some(at(remind_at));
+        consents.commit(&tenant, &change).await.unwrap();
+        let due = due_reminders(consents, &tenant, 10_000).await.remove(0);
+        assert_eq!(due.at, at(remind_at));
+        consents.put_off_reminder(&due, Some(at(5000))).await.unwrap();
+        assert!(due_reminders(consents, &tenant, 4999).await.is_empty());
+        let later = due_reminders(consents, &tenant, 5000).await.remove(0);
+        // What was seen before stands no more.
+        consents.put_off_reminder(&due, None).await.unwrap();
+        assert_eq!(due_reminders(consents, &tenant, 5000).await, std::slice::from_ref(&later));
+        consents.put_off_reminder(&later, None).await.unwrap();
+        assert!(due_reminders(consents, &tenant, 10_000).await.is_empty());
+    }
+    let consent = consents.load(&tenant, &key(&tenant, "ana"), &[]).await.unwrap().consent.unwrap();
+    assert_eq!(consent.version, 2, "the consent itself is as it was");
+    // One that is gone is not brought back.
+    consents.erase(&tenant, &key(&tenant, "ana").subject).await.unwrap();
+    let due = Due { at: at(300), tenant: tenant.clone(), key: key(&tenant, "ana") };
+    consents.put_off_reminder(&due, Some(at(400))).await.unwrap();
+    assert!(due_reminders(consents, &tenant, 10_000).await.is_empty());
 }
 
 /// More rows than one call deletes.
-pub async fn a_dossier_holds_all_of_a_subject_and_erasing_leaves_nothing(consents: &impl Consents) {
+pub async fn a_dossier_holds_all_of_a_subject_and_erasing_leaves_nothing(consents: &(impl Consents + Agenda)) {
     let tenant = tenant_id("c-erase");
     let mut first = change(&tenant, "ana", 1);
     first.actions = (0..30).map(|n| action(&tenant, &n.to_string(), "{}")).collect();
@@ -187,7 +296,7 @@ pub async fn a_dossier_holds_all_of_a_subject_and_erasing_leaves_nothing(consent
 }
 
 /// Even where one name begins with the other.
-pub async fn no_tenant_and_no_subject_sees_the_rows_of_another(consents: &impl Consents) {
+pub async fn no_tenant_and_no_subject_sees_the_rows_of_another(consents: &(impl Consents + Agenda)) {
     let (one, two) = (tenant_id("c-iso"), tenant_id("c-iso-b"));
     let change = change(&one, "ana", 1);
     consents.commit(&one, &change).await.unwrap();

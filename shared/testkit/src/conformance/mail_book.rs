@@ -69,6 +69,21 @@ pub async fn a_days_cap_is_never_exceeded_and_the_next_day_begins_anew(book: &im
     assert!(book.take(&tenant, 5, after(start(), Duration::from_hours(24))).await.unwrap());
 }
 
+/// Each address for itself, also where many ask at once.
+pub async fn an_address_is_asked_so_often_a_day_and_no_other_is_the_less_for_it(book: &impl MailBook) {
+    let tenant = tenant_id("m-ask");
+    let (ana, ben) = (address(&tenant, "ana"), address(&tenant, "ben"));
+    let answers = futures::future::join_all((0..12).map(|_| book.take_ask(&tenant, &ana, 5, start()))).await;
+    assert_eq!(answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count(), 5);
+    assert!(!book.take_ask(&tenant, &ana, 5, at(3600)).await.unwrap());
+    assert!(book.take_ask(&tenant, &ben, 5, at(3600)).await.unwrap());
+    book.give_back_ask(&tenant, &ana, at(3600)).await.unwrap();
+    assert!(book.take_ask(&tenant, &ana, 5, start()).await.unwrap());
+    assert!(!book.take_ask(&tenant, &ana, 5, start()).await.unwrap());
+    assert!(book.take_ask(&tenant, &ana, 5, after(start(), Duration::from_hours(24))).await.unwrap());
+    assert_eq!(book.suppressed(&tenant, &[ana]).await.unwrap(), [None]);
+}
+
 /// Its addresses, and its day.
 pub async fn the_book_of_another_tenant_is_another_book(book: &impl MailBook) {
     let (one, two) = (tenant_id("m-iso"), tenant_id("m-iso-b"));
@@ -77,4 +92,6 @@ pub async fn the_book_of_another_tenant_is_another_book(book: &impl MailBook) {
     assert_eq!(book.suppressed(&two, &[ana]).await.unwrap(), [None]);
     assert!(book.take(&one, 1, start()).await.unwrap() && !book.take(&one, 1, start()).await.unwrap());
     assert!(book.take(&two, 1, start()).await.unwrap());
+    assert!(book.take_ask(&one, &ana, 1, start()).await.unwrap());
+    assert!(book.take_ask(&two, &ana, 1, start()).await.unwrap());
 }

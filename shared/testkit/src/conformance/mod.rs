@@ -158,7 +158,11 @@ macro_rules! suite {
                 of_many_changes_at_once_exactly_one_is_written,
                 the_largest_change_is_written_as_a_whole,
                 an_outbox_row_is_overdue_until_it_is_settled,
+                every_overdue_row_is_found_page_by_page,
+                a_row_is_taken_by_one_and_due_again_later,
+                a_row_is_put_off_unless_it_is_gone,
                 a_reminder_is_due_at_its_time_and_not_before,
+                a_reminder_is_put_off_or_taken_away_unless_the_consent_was_changed,
                 a_dossier_holds_all_of_a_subject_and_erasing_leaves_nothing,
                 no_tenant_and_no_subject_sees_the_rows_of_another,
             ]
@@ -173,6 +177,7 @@ macro_rules! suite {
                 the_first_reason_of_a_suppression_stays,
                 failures_that_may_pass_are_counted,
                 a_days_cap_is_never_exceeded_and_the_next_day_begins_anew,
+                an_address_is_asked_so_often_a_day_and_no_other_is_the_less_for_it,
                 the_book_of_another_tenant_is_another_book,
             ]
         );

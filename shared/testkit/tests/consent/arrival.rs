@@ -114,3 +114,13 @@ async fn with_the_store_down_nothing_is_written() {
     assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(DeskError::Unavailable(_))));
     assert!(world.outbox().is_empty());
 }
+
+#[tokio::test]
+async fn in_a_closed_set_of_lists_no_event_makes_another_one() {
+    let world = World::but(r#""keys":["links"],"#, r#""keys":["links"],"lists_closed":true,"#);
+    assert!(world.try_sign("1", "ana", "open", 0).await.is_ok());
+    let refused = world.try_sign("2", "ana", "made-up", 0).await;
+    let named = matches!(&refused, Err(DeskError::Refused(Cause::CannotWait(why))) if why.contains("consent.lists"));
+    assert!(named, "{refused:?}");
+    assert!(world.outbox().iter().all(|row| !row.ends_with(" 2")), "{:?}", world.outbox());
+}

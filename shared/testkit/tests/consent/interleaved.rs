@@ -5,13 +5,11 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use acequia_core::consent::{
-    ActionId, Answer, Change, CommitError, ConsentKey, Consents, Deed, Desk, Dossier, Means, OutboxRow, Snapshot,
-    SubjectId,
+    ActionId, Answer, Change, CommitError, ConsentKey, Consents, Deed, Desk, Dossier, Means, Snapshot, SubjectId,
 };
 use acequia_core::id::TenantId;
 use acequia_core::port::{Clock as _, Unavailable};
 use acequia_testkit::InMemoryConsents;
-use jiff::Timestamp;
 
 use crate::world::World;
 
@@ -44,24 +42,12 @@ impl Consents for Interleaved {
         self.0.commit(tenant, change).await
     }
 
-    async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
-        self.0.settle(tenant, row).await
-    }
-
     async fn dossier(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Dossier, Unavailable> {
         self.0.dossier(tenant, subject).await
     }
 
     async fn erase(&self, tenant: &TenantId, subject: &SubjectId) -> Result<usize, Unavailable> {
         self.0.erase(tenant, subject).await
-    }
-
-    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<(TenantId, OutboxRow)>, Unavailable> {
-        self.0.overdue(before, limit).await
-    }
-
-    async fn to_remind(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, ConsentKey)>, Unavailable> {
-        self.0.to_remind(now, limit).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reminders: when they are due, and for whom they never are.
 
-use acequia_core::consent::{Answer, Consents as _, Deed};
+use acequia_core::consent::agenda::SHARDS;
+use acequia_core::consent::{Agenda as _, Answer, Deed};
 use acequia_core::port::Clock as _;
 
 use crate::world::World;
@@ -9,10 +10,12 @@ impl World {
     /// One run of the sweep; answers how many reminders it sent.
     async fn sweep(&self) -> usize {
         let before = self.outbox().len();
-        for (_, key) in self.consents.to_remind(self.clock.now(), 100).await.unwrap() {
-            for who in ["ana", "ben", "eve"] {
-                if self.key(who, "trees") == key {
-                    self.remind(who, "trees").await;
+        for shard in 0..SHARDS {
+            for due in self.consents.to_remind(shard, self.clock.now(), None, 100).await.unwrap().found {
+                for who in ["ana", "ben", "eve"] {
+                    if self.key(who, "trees") == due.key {
+                        self.remind(who, "trees").await;
+                    }
                 }
             }
         }

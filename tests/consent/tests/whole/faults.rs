@@ -29,6 +29,8 @@ async fn story(world: &World) -> End {
     world.settle().await;
     world.clock.advance(Duration::from_hours(50));
     world.sweep().await;
+    // What could not be decided by the first is by the next, and nobody is reminded twice.
+    world.clock.advance(Duration::from_mins(2));
     world.sweep().await;
     world.settle().await;
     let events = world.out().into_iter().map(|event| format!("{} {}", event["type"], event["data"]["action"]["event"]));

@@ -33,7 +33,7 @@ const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
     "mail":{"from":"a@acme.example","to":"{{ data.email }}","default_locale":"en","daily_cap":100000},
     "templates":{"confirm":{"en":{"subject":"Confirm","text":"{{ links.accept }} {{ links.reject }}"}},
         "thanks":{"en":{"subject":"Thanks","text":"{{ links.accept }} {{ links.reject }}"}}},
-    "sinks":[{"id":"out","kind":"forward","types":["*"],"queue":"out"}]}"#;
+    "sinks":[{"id":"out","kind":"forward","types":["*","acequia.*"],"queue":"out"}]}"#;
 
 /// A mail as it arrived: whose, from which sink, and its links.
 #[derive(Debug, Clone)]
@@ -202,7 +202,7 @@ impl World {
                 Some(next) => self.clock.set(next.max(self.clock.now())),
                 None if !self.consents.outbox().is_empty() => {
                     self.clock.advance(Duration::from_mins(3));
-                    let _ = self.outbox.sweep().await;
+                    let _ = self.outbox.sweep(self.deadline()).await;
                 }
                 None => return,
             }
@@ -225,7 +225,7 @@ impl World {
             }
         }
         let event = serde_json::from_value(lambda_event(&messages)).unwrap();
-        let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
+        let deadline = self.deadline();
         let response = match role {
             QueueRole::Sink(SinkKind::Email) => self.email.handle(event, deadline).await,
             QueueRole::Sink(_) => self.forward.handle(event, deadline).await,
@@ -255,14 +255,19 @@ impl World {
             .collect();
         let busy = !records.is_empty();
         let batch: Batch = serde_json::from_value(serde_json::json!({ "Records": records })).unwrap();
-        self.outbox.handle(batch).await.unwrap();
+        self.outbox.handle(batch, self.deadline()).await.unwrap();
         busy
+    }
+
+    /// When an invocation ends that begins now.
+    fn deadline(&self) -> Deadline {
+        Deadline::at(after(self.clock.now(), Duration::from_mins(1)))
     }
 
     /// One run of the schedule; answers how many reminders it sent. A run that cannot begin is followed by the next.
     pub(crate) async fn sweep(&self) -> usize {
         loop {
-            if let Ok(swept) = self.outbox.sweep().await {
+            if let Ok(swept) = self.outbox.sweep(self.deadline()).await {
                 return swept.reminded;
             }
         }

@@ -155,6 +155,9 @@ fn the_outbox_function_may_fill_the_queues_of_sinks_and_cannot_send_events_or_ma
     let role = role("outbox");
     read_tenants(&role).unwrap();
     assert_reads_secrets(&role, &["link"]);
+    let key = json!({"pk": {"S": "alder#none"}, "sk": {"S": "outbox#none"}});
+    let keys = json!({"RequestItems": {"acequia-local-consents": {"Keys": [key]}}});
+    role.json("dynamodb", "DynamoDB_20120810.BatchGetItem", &keys).unwrap();
     assert_denied("sending an event", send(&role, "alder", "intake"));
     assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
     assert_denied("sending a mail", mail(&role));
@@ -170,6 +173,11 @@ fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_a
     let keys = json!({"RequestItems": {"acequia-local-parked": {"Keys": [key]}}});
     role.json("dynamodb", "DynamoDB_20120810.BatchGetItem", &keys).unwrap();
     read_tenants(&role).unwrap();
+    let list = json!({"TableName": "acequia-local-tenants", "KeyConditionExpression": "pk = :tenants",
+        "ExpressionAttributeValues": {":tenants": {"S": "@tenants"}}});
+    role.json("dynamodb", "DynamoDB_20120810.Query", &list).unwrap();
+    let scan = json!({"TableName": "acequia-local-tenants"});
+    assert_denied("reading every version of every tenant", role.json("dynamodb", "DynamoDB_20120810.Scan", &scan));
     assert_denied("filling the tenant's own queue", send(&role, "alder", "out"));
     assert_denied("changing a tenant", write_tenants(&role));
     assert_reads_secrets(&role, &[]);

@@ -26,7 +26,8 @@ use crate::task::Task;
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// The schedules call this often, and up to a minute later.
 const SWEEP: Duration = Duration::from_mins(1);
-const OUTBOX_SWEEP: Duration = Duration::from_mins(5);
+/// Clocks differ by so much.
+const SKEW: Duration = Duration::from_secs(2);
 /// SQS's own redrive: the attempts of the longest schedule, and ten.
 const MOST_RECEIVES: u32 = 14;
 /// A run that takes more steps than this goes round in circles.
@@ -144,11 +145,7 @@ impl Driver {
         if self.scene.mutation == Some(Mutation::NeverSweep) {
             return None;
         }
-        let overdue = self
-            .scene
-            .consents
-            .oldest()
-            .map(|at| after(at, Duration::from_mins(2).saturating_add(Duration::from_secs(2))));
+        let overdue = self.scene.consents.next_due().map(|at| after(at, SKEW));
         let due = overdue.into_iter().chain(self.scene.consents.next_reminder()).min()?;
         Some(due.max(self.next_schedule))
     }
@@ -163,7 +160,7 @@ impl Driver {
             return true;
         }
         if self.schedule_at().is_some_and(|at| at <= now) {
-            self.next_schedule = after(now, OUTBOX_SWEEP.saturating_add(late(&self.scene)));
+            self.next_schedule = after(now, SWEEP.saturating_add(late(&self.scene)));
             self.begin(Kind::Outbox, Work::Schedule);
             return true;
         }
@@ -236,6 +233,7 @@ impl Driver {
         function.instance.begin(number);
         let deadline = after(self.scene.world.clock.now(), TIMEOUT);
         self.scene.world.lock().history.running.insert(number);
+        self.scene.seen().begun = number;
         let (input, shown) = work.begin(&self.scene, number);
         self.scene.note(number, &format!("{kind:?} begins with {shown}"));
         let task = Task::new(Box::pin({

@@ -112,6 +112,7 @@ fn live(scene: &Scene) {
         state.weather = Weather::calm();
         state.history.note(0, format_args!("all is mended"));
     }
+    scene.seen().mended = true;
     if !go_on(scene, &mut driver, None) {
         return;
     }

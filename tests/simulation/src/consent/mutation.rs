@@ -17,11 +17,13 @@ pub enum Mutation {
     AskTheAnswered,
     /// Nobody hears of suppressed addresses.
     IgnoreSuppression,
+    /// The stream is told of what failed, so that it hands out the neighbours too, and nobody looks whether a row is still there.
+    RepeatNeighbours,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SplitCommit,
         Self::SettleFirst,
         Self::NeverSweep,
@@ -29,5 +31,6 @@ impl Mutation {
         Self::IgnoreVersion,
         Self::AskTheAnswered,
         Self::IgnoreSuppression,
+        Self::RepeatNeighbours,
     ];
 }

@@ -24,7 +24,9 @@ const LISTS: [&str; 4] = ["plain", "plain", "open", "moderated"];
 pub const GOVERNED: &str = "action.signed";
 const FREE: &str = "order.placed";
 /// What a sink may want to hear of.
-const RULES: [&str; 4] = ["*", "*", "action.*", "acequia.*"];
+const RULES: [&str; 4] = ["acequia.*", "*", "action.*", "acequia.*"];
+/// What the types of the platform's own events begin with: rules for everything leave them out.
+const OWN: &str = "acequia.";
 
 /// A tenant's own sink: a forward sink to the tenant's queue.
 #[derive(Debug, Clone)]
@@ -40,7 +42,11 @@ pub struct SinkPlan {
 impl SinkPlan {
     /// Whether it takes events of this type.
     pub fn takes(&self, kind: &str) -> bool {
-        self.rule.strip_suffix('*').map_or(self.rule == kind, |start| kind.starts_with(start))
+        match self.rule.strip_suffix('*') {
+            None => self.rule == kind,
+            Some("") => !kind.starts_with(OWN),
+            Some(start) => kind.starts_with(start),
+        }
     }
 }
 
@@ -57,6 +63,8 @@ pub struct TenantPlan {
     pub duplicate: bool,
     /// After how many minutes it reminds, and how often at most.
     pub reminders: Option<(u64, u32)>,
+    /// Whether its stack has no queue for mails until all is mended, though its configuration asks by mail.
+    pub lacks_email: bool,
 }
 
 /// How a person takes mails that ask.
@@ -121,6 +129,8 @@ pub struct EventPlan {
     pub body: String,
     /// After how long, and how often, it is sent.
     pub sendings: Vec<Duration>,
+    /// Whether the outbox dies of it, until all is mended.
+    pub kills: bool,
 }
 
 impl EventPlan {
@@ -162,6 +172,7 @@ impl TenantPlan {
             thanks: dice.happens(0.5),
             duplicate: dice.happens(0.5),
             reminders: dice.happens(0.6).then(|| (5 + dice.below(40) as u64, 1 + u32::from(dice.happens(0.5)))),
+            lacks_email: dice.happens(0.1),
         }
     }
 
@@ -172,7 +183,7 @@ impl TenantPlan {
         let mail = |kind: &str| json!({ "en": { "subject": format!("{kind} of {}", self.id), "text": text } });
         let mut templates = json!({ "confirm": mail("confirm") });
         let mut consent = json!({ "types": ["action.*"], "subject": "{{ data.email }}", "list": "{{ data.list }}",
-            "supporter_confirm": true, "keys": [KEY_NAME], "valid_for": "1h",
+            "supporter_confirm": true, "keys": [KEY_NAME], "valid_for": "1h", "asks_per_day": 1000,
             "lists": { "open": { "supporter_confirm": false }, "moderated": { "action_confirm": true } } });
         if let Some(templates) = templates.as_object_mut() {
             for (has, kind) in [(self.thanks, "thanks"), (self.duplicate, "duplicate")] {
@@ -247,5 +258,6 @@ fn event(dice: &mut Dice, tenant: &TenantId, address: &str, temper: Temper, numb
         list,
         body: body.to_string(),
         sendings,
+        kills: dice.happens(0.02),
     }
 }

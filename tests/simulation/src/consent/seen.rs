@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use acequia_core::config::SinkKind;
-use acequia_core::consent::{ActionId, AddressId, ConsentKey, OutboxRow};
+use acequia_core::consent::{ActionId, AddressId, ConsentKey, OutboxRow, RowKey};
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock as _;
@@ -61,6 +61,12 @@ pub struct Seen {
     pub handed: BTreeMap<(u64, usize), u32>,
     /// Rows that were deleted lately: the index may still show them.
     pub settled: Vec<(Timestamp, TenantId, OutboxRow)>,
+    /// The last invocation that began.
+    pub begun: u64,
+    /// Rows (by their place) that were deleted, with the last invocation that had begun by then.
+    gone: BTreeMap<usize, u64>,
+    /// Whether all is mended.
+    pub mended: bool,
     published: BTreeMap<(u64, Parcel), u32>,
     /// What was sent to sinks' queues.
     pub sent: BTreeMap<Parcel, u32>,
@@ -95,6 +101,9 @@ impl Seen {
             rows: Vec::new(),
             handed: BTreeMap::new(),
             settled: Vec::new(),
+            begun: 0,
+            gone: BTreeMap::new(),
+            mended: false,
             published: BTreeMap::new(),
             sent: BTreeMap::new(),
             arrived: BTreeSet::new(),
@@ -122,13 +131,28 @@ impl Seen {
 
     /// An invocation is handed a row of the outbox, by the stream or by the sweep.
     pub fn hand(&mut self, who: u64, tenant: &TenantId, row: &OutboxRow) {
-        let found = self
-            .rows
-            .iter()
-            .position(|(owner, known, _)| owner == tenant && known.key == row.key && known.id == row.id);
-        if let Some(index) = found {
+        if let Some(index) = self.place(tenant, &row.name()) {
             *self.handed.entry((who, index)).or_default() += 1;
         }
+    }
+
+    fn place(&self, tenant: &TenantId, row: &RowKey) -> Option<usize> {
+        self.rows.iter().position(|(owner, known, _)| owner == tenant && known.key == row.consent && known.id == row.id)
+    }
+
+    /// The row of this name, whether it is still there or not.
+    pub fn row(&self, tenant: &TenantId, row: &RowKey) -> Option<OutboxRow> {
+        self.rows.get(self.place(tenant, row)?).map(|(_, row, _)| row.clone())
+    }
+
+    /// Whether the outbox dies of this event (still).
+    pub fn kills(&self, parcel: &Parcel) -> bool {
+        !self.mended && self.event(&parcel.tenant, &parcel.event).is_some_and(|plan| plan.kills)
+    }
+
+    /// Whether a tenant's queue for mails does not exist (yet).
+    pub fn lacks_email(&self, tenant: &TenantId) -> bool {
+        !self.mended && self.scenario.tenant(tenant).is_some_and(|plan| plan.lacks_email)
     }
 
     /// A row is deleted.
@@ -137,8 +161,11 @@ impl Seen {
     /// Where what it asks for is not in the queues.
     pub fn settle(&mut self, tenant: &TenantId, row: &OutboxRow) -> Result<(), String> {
         self.settled.push((self.clock.now(), tenant.clone(), row.clone()));
-        let parcels =
-            self.rows.iter().find(|(owner, known, _)| owner == tenant && known.key == row.key && known.id == row.id);
+        let place = self.place(tenant, &row.name());
+        if let Some(place) = place {
+            self.gone.entry(place).or_insert(self.begun);
+        }
+        let parcels = place.and_then(|place| self.rows.get(place));
         let missing =
             parcels.and_then(|(_, _, parcels)| parcels.iter().find(|parcel| !self.sent.contains_key(*parcel)));
         missing.map_or(Ok(()), |parcel| Err(format!("row {} is deleted before {parcel:?} is in its queue", row.id)))
@@ -170,10 +197,16 @@ impl Seen {
         if routed { Ok(()) } else { self.publish(who, parcel) }
     }
 
-    /// The outbox may publish what a row asks for once for each time that it was handed the row, and nothing else.
+    /// The outbox may publish what a row asks for once for each time that it was handed the row, and nothing else; and nothing of a row that was
+    /// carried out before it began: whatever befell the others of a batch is no reason.
     fn publish(&mut self, who: u64, parcel: &Parcel) -> Result<(), String> {
         let rows = self.rows.iter().enumerate().filter(|(_, (.., parcels))| parcels.contains(parcel));
-        let handed: u32 = rows.filter_map(|(index, _)| self.handed.get(&(who, index))).sum();
+        let theirs: Vec<usize> =
+            rows.map(|(index, _)| index).filter(|index| self.handed.contains_key(&(who, *index))).collect();
+        if theirs.iter().any(|index| self.gone.get(index).is_some_and(|begun| who > *begun)) {
+            return Err(format!("{parcel:?} is published again, and its row was gone before the invocation began"));
+        }
+        let handed: u32 = theirs.iter().filter_map(|index| self.handed.get(&(who, *index))).sum();
         let published = self.published.entry((who, parcel.clone())).or_default();
         *published += 1;
         if *published <= handed {

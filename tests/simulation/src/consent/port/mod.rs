@@ -1,5 +1,6 @@
 //! The ports of consent with perils, and with eyes: those that tell nothing of consent are [`Perilous`] itself.
 
+mod agenda;
 mod mailer;
 mod queues;
 mod stores;

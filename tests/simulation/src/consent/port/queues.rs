@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use acequia_core::consent::Consents as _;
+use acequia_core::config::SinkKind;
+use acequia_core::consent::Agenda as _;
 use acequia_core::consent::notice::CONFIRMING;
 use acequia_core::delivery::{Attribute, Outgoing, REASON, SINK};
 use acequia_core::envelope::Envelope;
@@ -111,6 +112,19 @@ impl Queues for Port {
         };
         if self.scene.mutation == Some(Mutation::SettleFirst) && self.kind == Kind::Outbox {
             self.settle_first(&name, messages).await;
+        }
+        if self.kind == Kind::Outbox
+            && name.role == QueueRole::Sink(SinkKind::Email)
+            && self.scene.seen().lacks_email(&name.tenant)
+        {
+            return messages.iter().map(|_| Err(SendError::Refused("no such queue".to_owned()))).collect();
+        }
+        if self.kind == Kind::Outbox {
+            let kills =
+                |one: &Outgoing| self.parcel(&name, one).is_some_and(|(parcel, _)| self.scene.seen().kills(&parcel));
+            if let Some(place) = messages.iter().position(kills) {
+                self.instance.die(place).await;
+            }
         }
         let what = match (name.dlq, name.role) {
             (true, _) => "queues.send to the dead-letter queue",

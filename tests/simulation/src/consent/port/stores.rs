@@ -1,14 +1,11 @@
 //! The stores of consents, addresses, secrets and grants, with perils.
 
-use std::time::Duration;
-
 use acequia_core::consent::{
-    ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, OutboxRow, Snapshot, SubjectId,
+    ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, Snapshot, SubjectId,
     SubjectState, Suppression,
 };
 use acequia_core::grant::Grants;
 use acequia_core::id::{SecretName, TenantId};
-use acequia_core::ledger::after;
 use acequia_core::port::{Clock as _, GrantStore, SecretError, Secrets, Unavailable};
 use acequia_core::secret::{Secret, SecretPurpose};
 use jiff::Timestamp;
@@ -22,8 +19,6 @@ const READ: &str = "read a consent";
 const WRITE: &str = "write a consent";
 const BOOK: &str = "ask the book of addresses";
 const GRANTS: &str = "read what a tenant's stack allows";
-/// For how long the index may show a row that is gone.
-const LAG: Duration = Duration::from_secs(3);
 
 impl Port {
     /// Writes for real, and sees it.
@@ -81,46 +76,12 @@ impl Consents for Port {
         if self.instance.end(&call).await { answer } else { Err(unavailable(WRITE).into()) }
     }
 
-    async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
-        let call = self.instance.call("consents.settle").await.ok_or_else(|| unavailable(WRITE))?;
-        let answer = self.scene.consents.settle(tenant, row).await;
-        self.scene.note(self.who(), &format!("deletes {row:?}"));
-        let held = self.scene.seen().settle(tenant, row);
-        self.hold(held);
-        if self.instance.end(&call).await { answer } else { Err(unavailable(WRITE)) }
-    }
-
     async fn dossier(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Dossier, Unavailable> {
         self.scene.consents.dossier(tenant, subject).await
     }
 
     async fn erase(&self, tenant: &TenantId, subject: &SubjectId) -> Result<usize, Unavailable> {
         self.scene.consents.erase(tenant, subject).await
-    }
-
-    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<(TenantId, OutboxRow)>, Unavailable> {
-        let call = self.instance.call("consents.overdue").await.ok_or_else(|| unavailable(READ))?;
-        let mut rows = self.scene.consents.overdue(before, limit).await?;
-        // The index is a moment behind: it lacks rows, and shows some that are gone.
-        rows.retain(|_| !self.instance.entry_fails(&call));
-        let now = self.scene.world.clock.now();
-        let gone = self.scene.seen().settled.clone();
-        for (at, tenant, row) in gone.into_iter().rev() {
-            if after(at, LAG) >= now && row.at < before && self.instance.entry_fails(&call) {
-                rows.push((tenant, row));
-            }
-        }
-        for (tenant, row) in &rows {
-            self.scene.seen().hand(self.who(), tenant, row);
-        }
-        if self.instance.end(&call).await { Ok(rows) } else { Err(unavailable(READ)) }
-    }
-
-    async fn to_remind(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, ConsentKey)>, Unavailable> {
-        let call = self.instance.call("consents.to_remind").await.ok_or_else(|| unavailable(READ))?;
-        let mut found = self.scene.consents.to_remind(now, limit).await?;
-        found.retain(|_| !self.instance.entry_fails(&call));
-        if self.instance.end(&call).await { Ok(found) } else { Err(unavailable(READ)) }
     }
 }
 
@@ -177,6 +138,24 @@ impl MailBook for Port {
     async fn give_back(&self, tenant: &TenantId, now: Timestamp) -> Result<(), Unavailable> {
         let call = self.instance.call("book.give_back").await.ok_or_else(|| unavailable(BOOK))?;
         let answer = self.scene.book.give_back(tenant, now).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+
+    async fn take_ask(
+        &self,
+        tenant: &TenantId,
+        address: &AddressId,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let call = self.instance.call("book.take_ask").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.book.take_ask(tenant, address, most, now).await;
+        if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
+    }
+
+    async fn give_back_ask(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<(), Unavailable> {
+        let call = self.instance.call("book.give_back_ask").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.book.give_back_ask(tenant, address, now).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
     }
 }

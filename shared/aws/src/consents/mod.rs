@@ -1,11 +1,13 @@
 //! Consents in `DynamoDB`: a subject's rows share a partition, and a change is one transaction.
 //!
 //! Each row holds its record as JSON in `doc`; beside it stands only what conditions and the index need. The index `due` holds the rows that
-//! something is to be done about (outbox rows, and consents with a reminder) and no others, spread over 16 partitions so that the busiest
-//! stage does not write to one.
+//! something is to be done about (outbox rows, and consents with a reminder) and no others, by their keys alone, spread over 16 partitions so that
+//! the busiest stage does not write to one.
 //!
 //! A consent and its actions are read in one transaction: with separate reads an action could be older than the consent beside it, and the
 //! version of the consent would not tell.
+
+mod agenda;
 
 use std::collections::HashMap;
 
@@ -19,7 +21,6 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Get, Put, TransactGetItem, TransactWriteItem};
-use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +29,8 @@ use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
 use crate::table::Table;
 
+pub use agenda::outbox_row;
+
 /// The attribute with the record.
 const DOC: &str = "doc";
 const VERSION: &str = "version";
@@ -35,34 +38,21 @@ const VERSION: &str = "version";
 const DUE_KIND: &str = "due_kind";
 const DUE_AT: &str = "due_at";
 const DUE: &str = "due";
-/// The index is spread by a subject's first hex digit.
-const SHARDS: &str = "0123456789abcdef";
+/// The index is spread by a subject's first hex digit, which names the shard.
+const SHARD_DIGITS: &str = "0123456789abcdef";
 /// How often a read is tried that met a write.
 const TRIES: usize = 5;
-/// How many calls run at once.
-const CALLS: usize = 8;
 
 const LOAD: &str = "read a consent";
 const COMMIT: &str = "write a consent";
-const SETTLE: &str = "settle an outbox row";
 const DOSSIER: &str = "read a subject's rows";
 const ERASE: &str = "erase a subject's rows";
-const OVERDUE: &str = "find overdue outbox rows";
-const REMIND: &str = "find reminders that are due";
 
 /// The consents table.
 #[derive(Debug, Clone)]
 pub struct DynamoConsents {
     client: Client,
     table: String,
-}
-
-/// Reads the outbox row, with its tenant, of which a stream gives the partition key and the record; `None` where it is no outbox row.
-pub fn outbox_row(pk: &str, sk: &str, doc: &str) -> Option<(TenantId, OutboxRow)> {
-    if !sk.starts_with(keys::OUTBOX) {
-        return None;
-    }
-    Some((keys::tenant_of(pk)?, serde_json::from_str(doc).ok()?))
 }
 
 impl DynamoConsents {
@@ -97,65 +87,13 @@ impl DynamoConsents {
         }
         for row in &change.outbox {
             let mut outbox = item(&pk, keys::outbox(list, &row.id), row)?;
-            mark_due(&mut outbox, "outbox", &change.key.subject, row.at);
+            mark_due(&mut outbox, "outbox", &change.key.subject, row.due_at());
             puts.push(self.new_put(outbox));
         }
         let built: Result<Vec<_>, _> =
             puts.into_iter().map(aws_sdk_dynamodb::types::builders::PutBuilder::build).collect();
         let built = built.map_err(|error| Unavailable::new(COMMIT, error))?;
         Ok(built.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect())
-    }
-
-    /// The rows of the index that were due before a time, of all shards, the longest overdue first.
-    async fn due(
-        &self,
-        operation: &'static str,
-        kind: &str,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Item>, Unavailable> {
-        // Each shard gives its part: rows are large, and all parts are in memory at once. A shard that has more is done by later sweeps.
-        let most = limit.div_ceil(SHARDS.len());
-        let calls: Vec<_> = SHARDS.chars().map(|shard| self.due_of(operation, kind, shard, until, most)).collect();
-        let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
-        let mut found = Vec::new();
-        for answer in answers {
-            found.extend(answer?);
-        }
-        found.sort_by_key(|item| item.get(DUE_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok()).unwrap_or(0));
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    /// At most `most` rows of one shard, page by page: a page is at most 1 MB.
-    async fn due_of(
-        &self,
-        operation: &'static str,
-        kind: &str,
-        shard: char,
-        until: Timestamp,
-        most: usize,
-    ) -> Result<Vec<Item>, Unavailable> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE)
-            .key_condition_expression("#kind = :kind AND #at <= :until")
-            .expression_attribute_names("#kind", DUE_KIND)
-            .expression_attribute_names("#at", DUE_AT)
-            .expression_attribute_values(":kind", text(format!("{kind}#{shard}")))
-            .expression_attribute_values(":until", AttributeValue::N(until.as_millisecond().to_string()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while found.len() < most
-            && let Some(item) = pages.next().await
-        {
-            found.push(item.map_err(|error| Unavailable::new(operation, error))?);
-        }
-        Ok(found)
     }
 
     async fn rows(&self, operation: &'static str, pk: String) -> Result<Vec<Item>, Unavailable> {
@@ -223,12 +161,6 @@ impl Consents for DynamoConsents {
         }
     }
 
-    async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
-        let key = keys::key(keys::subject(tenant, &row.key.subject), keys::outbox(&row.key.list, &row.id));
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key));
-        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(SETTLE, error))
-    }
-
     async fn dossier(&self, tenant: &TenantId, subject: &SubjectId) -> Result<Dossier, Unavailable> {
         let mut dossier = Dossier::default();
         for item in self.rows(DOSSIER, keys::subject(tenant, subject)).await? {
@@ -258,25 +190,6 @@ impl Consents for DynamoConsents {
         let answers = table.delete(ERASE, rows.into_iter().map(key).collect()).await;
         answers.into_iter().collect::<Result<(), _>>()?;
         Ok(count)
-    }
-
-    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<(TenantId, OutboxRow)>, Unavailable> {
-        // The index takes times up to and with the one that is asked for.
-        let until = Timestamp::from_millisecond(before.as_millisecond() - 1).unwrap_or(before);
-        let items = self.due(OVERDUE, "outbox", until, limit).await?;
-        items.iter().map(|item| Ok((owner(OVERDUE, item)?, doc(OVERDUE, item)?))).collect()
-    }
-
-    async fn to_remind(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, ConsentKey)>, Unavailable> {
-        let items = self.due(REMIND, "remind", now, limit).await?;
-        let key = |item: &Item| {
-            let keyless = || Unavailable::new(REMIND, ItemError::Keyless);
-            let subject = text_of(item, keys::PK).and_then(|pk| pk.split('#').nth(1)?.parse().ok());
-            let list = text_of(item, keys::SK).and_then(|sk| sk.split('#').nth(1)?.parse().ok());
-            let (subject, list) = subject.zip(list).ok_or_else(keyless)?;
-            Ok((owner(REMIND, item)?, ConsentKey { subject, list }))
-        };
-        items.iter().map(key).collect()
     }
 }
 
@@ -308,11 +221,6 @@ fn doc<T: DeserializeOwned>(operation: &'static str, item: &Item) -> Result<T, U
     let json = text_of(item, DOC).ok_or_else(|| Unavailable::new(operation, ItemError::Attribute(DOC)))?;
     // The text of serde's error may hold a value, so it is not passed on.
     serde_json::from_str(json).map_err(|_| Unavailable::new(operation, ItemError::Attribute(DOC)))
-}
-
-fn owner(operation: &'static str, item: &Item) -> Result<TenantId, Unavailable> {
-    let tenant = text_of(item, keys::PK).and_then(keys::tenant_of);
-    tenant.ok_or_else(|| Unavailable::new(operation, ItemError::Keyless))
 }
 
 fn number(value: u64) -> AttributeValue {
