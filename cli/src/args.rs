@@ -21,9 +21,9 @@ const EXITS: &str = "\
 Exit codes:
   0  done
   1  failed, or done in part: the output says what
-  2  the command line is wrong
+  2  the command line is wrong, or no region is set
   3  a tenant's file or an event is not valid
-  4  not found: tenant, sink, event, queue or file
+  4  not found: tenant, sink, event, queue or file, or a platform of this stage in this region
   5  conflict: changed by somebody else in between, or there already
   6  AWS cannot be reached, or refuses
   130, 143  ended by Ctrl-C, by SIGTERM: the output says how far it came

@@ -11,6 +11,8 @@ use serde_json::{Value as Json, json};
 /// Nothing takes as long.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+const OF_OLD: &str = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender\r\n";
+
 /// What it has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Has {
@@ -103,8 +105,10 @@ fn converse(stream: &TcpStream, has: Has, seen: &Seen) {
     while let Some((target, body)) = request(&mut reader) {
         let (status, answer) = answer(&target, &body, has, seen);
         let text = answer.to_string();
+        // SQS tells its errors by their names of old, too, and the SDK goes by these.
+        let of_old = if text.contains("QueueDoesNotExist") { OF_OLD } else { "" };
         let head = format!(
-            "HTTP/1.1 {status} x\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{text}",
+            "HTTP/1.1 {status} x\r\ncontent-type: application/x-amz-json-1.0\r\n{of_old}content-length: {}\r\n\r\n{text}",
             text.len()
         );
         let mut writer = stream;
