@@ -12,11 +12,11 @@ use acequia_aws::{
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{Clock, StoredTenant, TenantStore as _};
+use acequia_core::port::{Clock, StoredTenant, TenantStore as _, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 use jiff::Timestamp;
 
-use crate::exit::{Failure, is_of_no_platform};
+use crate::exit::{Failure, describe, is_denied, is_of_no_platform};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -121,17 +121,39 @@ impl Context {
         ))
     }
 
-    /// That the stage has a platform, as far as may be seen: where tables may not be read, nothing is said.
+    /// That the stage has a platform, as far as may be seen: where its tables may not be read, nothing is said.
     ///
     /// # Errors
     /// Where there is none.
     pub(crate) async fn platform(&self) -> Result<(), Failure> {
-        // Any tenant's row will do: it is the table that is asked for.
-        let Ok(nobody) = "nobody".parse() else { return Ok(()) };
-        match self.tenants().current_version(&nobody).await {
+        match self.look_for_platform().await {
             Err(error) if is_of_no_platform(&error) => Err(Failure::no_platform(&self.stage, &self.region)),
             _ => Ok(()),
         }
+    }
+
+    /// That the stage has a platform, though it has no queues. Who may not read its tables is no operator of it, as a rule because the
+    /// stage or the region is another one.
+    ///
+    /// # Errors
+    /// Where none can be seen, or AWS does not answer.
+    pub(crate) async fn platform_without_queues(&self) -> Result<(), Failure> {
+        match self.look_for_platform().await {
+            Err(error) if is_denied(&error) => {
+                let Self { stage, region, .. } = self;
+                Err(Failure::NotFound(format!(
+                    "no platform of stage {stage} in region {region} can be seen: there are no queues, and {}",
+                    describe(&error)
+                )))
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Any tenant's row will do: it is the table that is asked for.
+    async fn look_for_platform(&self) -> Result<(), Unavailable> {
+        let Ok(nobody) = "nobody".parse() else { return Ok(()) };
+        self.tenants().current_version(&nobody).await.map(drop)
     }
 
     /// The address of a queue, which must be there.

@@ -112,6 +112,13 @@ pub(crate) fn is_of_no_platform(error: &Unavailable) -> bool {
         || has("ConfigurationSetDoesNotExist")
 }
 
+/// Whether AWS says that these credentials do not allow the call.
+pub(crate) fn is_denied(error: &Unavailable) -> bool {
+    DENIED.iter().any(|word| with_causes(error).contains(word))
+}
+
+const DENIED: [&str; 2] = ["AccessDenied", "not authorized"];
+
 /// The error with all its causes, and what to do about it.
 pub(crate) fn describe(error: &Unavailable) -> String {
     let text = with_causes(error);
@@ -135,7 +142,7 @@ fn with_causes(error: &Unavailable) -> String {
 
 fn advice(text: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if has(&["AccessDenied", "not authorized"]) {
+    if has(&DENIED) {
         "the credentials in use do not allow this call: use those of an operator of this stage, a role with the policy OperatorPolicy of \
          the platform's stack (docs/CLI.md)"
     } else if has(&[

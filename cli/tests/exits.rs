@@ -103,6 +103,20 @@ fn in_a_stage_without_a_platform_every_command_names_stage_and_region_and_ends_w
 }
 
 #[test]
+fn operators_of_another_stage_are_told_that_none_can_be_seen() {
+    let aws = aws::of_another_stage();
+    for (command, said) in [
+        ("status", "no platform of stage nosuch in region eu-west-9 can be seen"),
+        ("status acme", "tenant acme has no queues in stage nosuch in region eu-west-9"),
+        ("dlq list acme", "tenant acme has no queues in stage nosuch in region eu-west-9"),
+        ("send acme {event}", "there is no queue acequia_nosuch_acme_intake in region eu-west-9"),
+    ] {
+        let surroundings = Surroundings::none().in_region("eu-west-9").with("ACEQUIA_STAGE", "nosuch");
+        surroundings.with("AWS_ENDPOINT_URL", &aws.address()).run(command).ends(4, command, &[said]);
+    }
+}
+
+#[test]
 fn an_endpoint_that_refuses_connections_ends_every_command_with_the_code_of_aws() {
     // Bound and let go again: nobody listens there.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port is free").port();

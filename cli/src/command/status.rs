@@ -96,7 +96,7 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
         None => context.find_queues(None).await?,
     };
     if queues.is_empty() {
-        context.platform().await?;
+        context.platform_without_queues().await?;
     }
     let operator = context.operator();
     let calls: Vec<_> = queues

@@ -18,6 +18,8 @@ const OF_OLD: &str = "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueu
 enum Has {
     Nothing,
     Intake,
+    /// Nothing that these credentials may see.
+    Hidden,
 }
 
 /// What it was asked for.
@@ -43,6 +45,11 @@ pub(crate) fn without_a_platform() -> Aws {
 /// It has the intake of the tenant `acme` and an empty dead-letter queue behind it.
 pub(crate) fn with_an_intake() -> Aws {
     Aws::serve(Has::Intake)
+}
+
+/// It has a platform of another stage, whose operators may not look into this one.
+pub(crate) fn of_another_stage() -> Aws {
+    Aws::serve(Has::Hidden)
 }
 
 impl Aws {
@@ -176,6 +183,9 @@ fn answer(target: &str, body: &Json, has: Has, seen: &Seen) -> (u16, Json) {
         }
         target if target.starts_with("AmazonSQS.") => {
             refused("com.amazonaws.sqs#QueueDoesNotExist", "The specified queue does not exist.")
+        }
+        target if target.starts_with("DynamoDB_20120810.") && has == Has::Hidden => {
+            refused("com.amazon.coral.service#AccessDeniedException", "not authorized to perform this")
         }
         target if target.starts_with("DynamoDB_20120810.") => {
             refused("com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "Requested resource not found")
