@@ -29,7 +29,7 @@ const UNREADABLE: &str = "unreadable";
 const LISTED: usize = 20;
 
 #[derive(Debug, Serialize, PartialEq, Eq, Default)]
-struct Sent {
+struct Sums {
     sent: usize,
     failed: usize,
     /// Those that a signal left where they are.
@@ -74,8 +74,8 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
 }
 
 /// How far it came. `rest` is the line of the first event that a signal left unsent.
-fn describe_sent(sent: &Sent, name: &QueueName, rest: Option<usize>, stopped: Option<Exit>) -> String {
-    let Sent { sent, failed, unsent } = sent;
+fn describe_sent(sent: &Sums, name: &QueueName, rest: Option<usize>, stopped: Option<Exit>) -> String {
+    let Sums { sent, failed, unsent } = sent;
     let all = sent + failed + unsent;
     let mut text = match (stopped, failed) {
         (Some(exit), _) => {
@@ -175,8 +175,8 @@ async fn send_all(
     pace: Pace,
     bar: &ProgressBar,
     goes_on: impl Fn() -> bool,
-) -> (Sent, Vec<String>) {
-    let (mut sent, mut problems) = (Sent::default(), Vec::new());
+) -> (Sums, Vec<String>) {
+    let (mut sent, mut problems) = (Sums::default(), Vec::new());
     let all = lines.len();
     for (step, lines) in lines.chunks(pace.step).enumerate() {
         if step > 0 {
@@ -256,7 +256,7 @@ mod tests {
             || true,
         )
         .await;
-        assert_eq!(answer.0, Sent { sent: 2, failed: 1, unsent: 0 });
+        assert_eq!(answer.0, Sums { sent: 2, failed: 1, unsent: 0 });
         assert!(answer.1[0].starts_with("line 2: cannot send messages"), "{:?}", answer.1);
         assert_eq!(queues.depth(&queue).visible, 2);
         assert_eq!(serde_json::to_string(&answer.0).unwrap(), r#"{"sent":2,"failed":1,"unsent":0}"#);
@@ -275,7 +275,7 @@ mod tests {
         let pace = Pace::new(None, 1);
         let tenant = build::tenant_id("acme");
         let (sent, problems) = send_all(&queues, &queue, &tenant, &lines, pace, &ProgressBar::hidden(), goes_on).await;
-        assert_eq!((&sent, problems.len()), (&Sent { sent: 2, failed: 0, unsent: 1 }, 0));
+        assert_eq!((&sent, problems.len()), (&Sums { sent: 2, failed: 0, unsent: 1 }, 0));
         assert_eq!(queues.depth(&queue).visible, 2);
         let name = QueueName::new(&build::stage(), &tenant, QueueRole::Intake);
         let said = describe_sent(&sent, &name, Some(4), Some(Exit::Interrupted));

@@ -43,12 +43,10 @@ pub(super) async fn run(
     let conditions = filter.conditions()?;
     let places = places(context, tenant, &filter.place).await?;
     let watch = Progress::new(places.iter().map(Place::total).sum());
-    let found = look(&context.operator(), &places, &conditions, limit, &watch).await?;
     let now = SystemClock.now();
-    let rows =
-        found.iter().flat_map(|found| found.letters.iter().map(|(one, letter)| (&found.place.name, one, letter)));
-    let rows = rows.take(limit).map(|(name, one, letter)| describe(name, one, letter, now));
-    let messages: Vec<Row> = rows.collect();
+    let keep = |place: &Place, one: Received, letter: Letter| describe(&place.name, &one, &letter, now);
+    let found = look(&context.operator(), &places, &conditions, limit, &watch, keep).await?;
+    let messages: Vec<Row> = found.into_iter().flat_map(|found| found.letters).take(limit).collect();
     let empty = nothing(tenant, &conditions, &places);
     let report = report(tenant, &Listed { count: messages.len(), messages }, &empty);
     let Some(exit) = watch.stopped() else { return Ok(report) };

@@ -64,21 +64,23 @@ async fn places(context: &Context, tenant: &TenantId, wanted: &DlqPlace) -> Resu
 }
 
 /// What a walk through one dead-letter queue found.
-struct Found<'a> {
+struct Found<'a, T> {
     place: &'a Place,
     walked: Walked,
-    letters: Vec<(Received, Letter)>,
+    letters: Vec<T>,
 }
 
 /// Looks into all of the queues at once, also into those that look empty: SQS's depths are estimates, in which a letter of the last minute
-/// may be missing. Of each queue at most so many letters are taken.
-async fn look<'a>(
+/// may be missing. Of each queue at most so many letters are taken, and of each what `keep` makes of it.
+async fn look<'a, T>(
     operator: &impl DeadLetters,
     places: &'a [Place],
     filter: &Filter,
     limit: usize,
     watch: &Progress,
-) -> Result<Vec<Found<'a>>, Failure> {
+    keep: impl Fn(&'a Place, Received, Letter) -> T,
+) -> Result<Vec<Found<'a, T>>, Failure> {
+    let keep = &keep;
     let total: u64 = places.iter().map(Place::total).sum();
     if total > SOME {
         let queues = count(places.len(), "dead-letter queue", "dead-letter queues");
@@ -87,7 +89,7 @@ async fn look<'a>(
     let walks = places.iter().map(async |place| {
         let mut letters = Vec::new();
         let take = |one: Received, letter: Letter| {
-            letters.push((one, letter));
+            letters.push(keep(place, one, letter));
             letters.len() < limit
         };
         let walked = walk(operator, &place.queue, place.total(), filter, watch, take).await?;

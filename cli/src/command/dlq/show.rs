@@ -73,12 +73,10 @@ pub(super) async fn run(context: &Context, arguments: &ShowArgs) -> Result<Repor
     let watch = Progress::new(places.iter().map(Place::total).sum());
     // Of a message there is one.
     let most = if message.is_some() { 1 } else { usize::MAX };
-    let found = look(&context.operator(), &places, &filter, most, &watch).await?;
+    let keep = |place, one: Received, letter: Letter| (place, one, letter);
+    let found = look(&context.operator(), &places, &filter, most, &watch, keep).await?;
     super::unless_stopped(&watch)?;
-    let found: Vec<_> = found
-        .into_iter()
-        .flat_map(|found| found.letters.into_iter().map(move |(one, letter)| (found.place, one, letter)))
-        .collect();
+    let found: Vec<(&Place, _, _)> = found.into_iter().flat_map(|found| found.letters).collect();
     if found.is_empty() {
         return Err(Failure::NotFound(missing(tenant, event.as_ref(), message.as_deref())));
     }
