@@ -12,11 +12,11 @@ use acequia_aws::{
 use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{Clock, StoredTenant, TenantStore as _};
+use acequia_core::port::{Clock, StoredTenant, TenantStore as _, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 use jiff::Timestamp;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, describe, is_denied, is_of_no_platform};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,7 @@ impl Clock for SystemClock {
 /// One stage on AWS.
 pub(crate) struct Context {
     pub(crate) stage: Stage,
+    pub(crate) region: String,
     /// Sends the mails of `template send-test`.
     pub(crate) ses: aws_sdk_sesv2::Client,
     clients: Clients,
@@ -43,11 +44,21 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Self {
+    /// The stage, with the credentials and the region that the environment has.
+    ///
+    /// # Errors
+    /// Where no region is named: no call could be made, and none is tried.
+    pub(crate) async fn load(stage: &Stage, region: Option<&String>) -> Result<Self, Failure> {
         let config = clients::operator_config(region.cloned()).await;
+        let region = config.region().map(ToString::to_string).ok_or_else(|| {
+            Failure::Usage(
+                "no region is set: pass --region, or set AWS_REGION, or the region of your profile".to_owned(),
+            )
+        })?;
         let clients = Clients::new(&config);
         let account = Account::new(&config, &clients);
-        Self { stage: stage.clone(), ses: aws_sdk_sesv2::Client::new(&config), clients, account }
+        let ses = aws_sdk_sesv2::Client::new(&config);
+        Ok(Self { stage: stage.clone(), region, ses, clients, account })
     }
 
     pub(crate) fn account(&self) -> Account {
@@ -114,23 +125,61 @@ impl Context {
         ))
     }
 
+    /// That the stage has a platform, as far as may be seen: where its tables may not be read, nothing is said.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) async fn platform(&self) -> Result<(), Failure> {
+        match self.look_for_platform().await {
+            Err(error) if is_of_no_platform(&error) => Err(Failure::no_platform(&self.stage, &self.region)),
+            _ => Ok(()),
+        }
+    }
+
+    /// That the stage has a platform, though it has no queues. Who may not read its tables is no operator of it, as a rule because the
+    /// stage or the region is another one.
+    ///
+    /// # Errors
+    /// Where none can be seen, or AWS does not answer.
+    pub(crate) async fn platform_without_queues(&self) -> Result<(), Failure> {
+        match self.look_for_platform().await {
+            Err(error) if is_denied(&error) => {
+                let Self { stage, region, .. } = self;
+                Err(Failure::NotFound(format!(
+                    "no platform of stage {stage} in region {region} can be seen: there are no queues, and {}",
+                    describe(&error)
+                )))
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Any tenant's row will do: it is the table that is asked for.
+    async fn look_for_platform(&self) -> Result<(), Unavailable> {
+        let Ok(nobody) = "nobody".parse() else { return Ok(()) };
+        self.tenants().current_version(&nobody).await.map(drop)
+    }
+
     /// The address of a queue, which must be there.
     pub(crate) async fn locate(&self, name: &QueueName) -> Result<QueueArn, Failure> {
-        self.operator().locate(name).await?.ok_or_else(|| {
-            Failure::NotFound(format!(
-                "there is no queue {name}; is the stack of tenant {} deployed in stage {}?",
-                name.tenant, self.stage
-            ))
-        })
+        if let Some(queue) = self.operator().locate(name).await? {
+            return Ok(queue);
+        }
+        self.platform().await?;
+        Err(Failure::NotFound(format!(
+            "there is no queue {name} in region {}; is the stack of tenant {} deployed in stage {}?",
+            self.region, name.tenant, self.stage
+        )))
     }
 
     /// The queues of a tenant, of which there must be some, with their addresses.
     pub(crate) async fn queues_of(&self, tenant: &TenantId) -> Result<Vec<(QueueName, QueueArn)>, Failure> {
         let queues = self.find_queues(Some(tenant)).await?;
         if queues.is_empty() {
-            let stage = &self.stage;
+            self.platform().await?;
+            let Self { stage, region, .. } = self;
             return Err(Failure::NotFound(format!(
-                "tenant {tenant} has no queues in stage {stage}: is its stack deployed?"
+                "tenant {tenant} has no queues in stage {stage} in region {region}: is its stack deployed?"
             )));
         }
         Ok(queues)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use acequia_core::config::RawTenant;
-use acequia_core::id::{SinkId, TenantId};
+use acequia_core::id::{SinkId, Stage, TenantId};
 use acequia_core::port::{PublishError, Unavailable};
 
 /// The exit codes, for scripts. Also in the help text ([`crate::args`]) and in README.
@@ -25,6 +25,10 @@ pub(crate) enum Exit {
     Conflict = 5,
     /// AWS cannot be reached, or refuses.
     Aws = 6,
+    /// It was ended by Ctrl-C: 128 and the signal's number, as shells say it.
+    Interrupted = 130,
+    /// It was ended by SIGTERM.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -48,6 +52,9 @@ pub(crate) enum Failure {
     Conflict(String),
     #[error("{}", describe(.0))]
     Aws(#[from] Unavailable),
+    /// A signal ended it, and this is how far it came.
+    #[error("stopped by {}: {so_far}", crate::interrupt::name(*.exit))]
+    Stopped { exit: Exit, so_far: String },
 }
 
 impl Failure {
@@ -55,6 +62,22 @@ impl Failure {
     pub(crate) fn no_sink(tenant: &TenantId, sink: &SinkId, configuration: &RawTenant) -> Self {
         let known: Vec<&str> = configuration.sinks.iter().map(|sink| sink.id.as_str()).collect();
         Self::NotFound(format!("tenant {tenant} has no sink {sink}; it has {}", known.join(", ")))
+    }
+
+    /// That nothing of the platform is there.
+    pub(crate) fn no_platform(stage: &Stage, region: &str) -> Self {
+        Self::NotFound(format!(
+            "there is no platform of stage {stage} in region {region}: --stage (or ACEQUIA_STAGE) and --region (or AWS_REGION) name \
+             another, and `acequia --stage {stage} --region {region} doctor` says what is there"
+        ))
+    }
+
+    /// The same; where AWS says that it has not what each platform has, that there is none.
+    pub(crate) fn in_stage(self, stage: &Stage, region: &str) -> Self {
+        match &self {
+            Self::Aws(error) if is_of_no_platform(error) => Self::no_platform(stage, region),
+            _ => self,
+        }
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -65,6 +88,7 @@ impl Failure {
             Self::NotFound(_) => Exit::NotFound,
             Self::Conflict(_) => Exit::Conflict,
             Self::Aws(_) => Exit::Aws,
+            Self::Stopped { exit, .. } => *exit,
         }
     }
 }
@@ -78,8 +102,31 @@ impl From<PublishError> for Failure {
     }
 }
 
+/// Whether AWS says that it has no table, or no configuration set, of this name: every platform has them.
+pub(crate) fn is_of_no_platform(error: &Unavailable) -> bool {
+    let text = with_causes(error);
+    let has = |words: &str| text.contains(words);
+    has("ResourceNotFoundException")
+        || has("non-existent table")
+        || (has("onfiguration set") && has("does not exist"))
+        || has("ConfigurationSetDoesNotExist")
+}
+
+/// Whether AWS says that these credentials do not allow the call.
+pub(crate) fn is_denied(error: &Unavailable) -> bool {
+    DENIED.iter().any(|word| with_causes(error).contains(word))
+}
+
+const DENIED: [&str; 2] = ["AccessDenied", "not authorized"];
+
 /// The error with all its causes, and what to do about it.
 pub(crate) fn describe(error: &Unavailable) -> String {
+    let text = with_causes(error);
+    let advice = advice(&text);
+    if advice.is_empty() { text } else { format!("{text}\n  {advice}") }
+}
+
+fn with_causes(error: &Unavailable) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -90,13 +137,12 @@ pub(crate) fn describe(error: &Unavailable) -> String {
         }
         cause = error.source();
     }
-    let advice = advice(&text);
-    if advice.is_empty() { text } else { format!("{text}\n  {advice}") }
+    text
 }
 
 fn advice(text: &str) -> &'static str {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if has(&["AccessDenied", "not authorized"]) {
+    if has(&DENIED) {
         "the credentials in use do not allow this call: use those of an operator of this stage, a role with the policy OperatorPolicy of \
          the platform's stack (docs/CLI.md)"
     } else if has(&[
@@ -114,8 +160,6 @@ fn advice(text: &str) -> &'static str {
         "is the platform deployed in this stage, region and account? --stage and --region choose them"
     } else if has(&["dispatch failure", "timeout", "timed out", "(Connect)"]) {
         "no answer from AWS: check the network, --region, and AWS_ENDPOINT_URL where it is set"
-    } else if has(&["region must be set", "Invalid Configuration: Missing Region", "MissingRegion"]) {
-        "no region is set: pass --region, or set AWS_REGION"
     } else {
         ""
     }
@@ -124,6 +168,27 @@ fn advice(text: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_every_platform_has_and_is_not_there_says_that_there_is_no_platform() {
+        let stage: Stage = "nosuch".parse().unwrap();
+        for (said, code) in [
+            ("service error: ResourceNotFoundException: Requested resource not found", Exit::NotFound),
+            ("NotFoundException: Configuration set <acequia-nosuch> does not exist.", Exit::NotFound),
+            ("AccessDeniedException: no", Exit::Aws),
+        ] {
+            let failure = Failure::from(Unavailable::new("look", said)).in_stage(&stage, "eu-west-9");
+            assert_eq!(failure.exit(), code, "{said}");
+            let text = failure.to_string();
+            assert_eq!(
+                text.contains("no platform of stage nosuch in region eu-west-9"),
+                code == Exit::NotFound,
+                "{text}"
+            );
+        }
+        let other = Failure::Conflict("x".to_owned()).in_stage(&stage, "eu-west-9");
+        assert_eq!(other.exit(), Exit::Conflict);
+    }
 
     #[test]
     fn a_failure_of_aws_names_the_operation_its_causes_and_what_to_do() {

@@ -6,6 +6,8 @@ mod command;
 mod confirm;
 mod context;
 mod exit;
+mod input;
+mod interrupt;
 mod output;
 mod position;
 mod template_source;
@@ -17,12 +19,13 @@ use clap::Parser as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments = args::Arguments::parse();
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return command::print_usage(&error).into(),
+    };
+    interrupt::listen(command::so_far(&arguments.command));
     match Box::pin(command::run(&arguments)).await {
-        Ok(report) => {
-            output::print(&report, arguments.output);
-            report.exit.into()
-        }
+        Ok(report) => output::print(&report, arguments.output).into(),
         Err(failure) => {
             output::complain(&failure);
             failure.exit().into()

@@ -1,6 +1,9 @@
 //! What the command prints: text for people or JSON for scripts, and errors to stderr.
 
-use std::io::Write as _;
+use std::fmt::{Display, Write as _};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use clap::ValueEnum;
 use comfy_table::Table;
@@ -8,6 +11,7 @@ use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
+use crate::interrupt::InGoodOrder;
 
 /// The form of the output: text for people, or one JSON object for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,13 +25,21 @@ pub(crate) enum Format {
 pub(crate) struct Report {
     json: String,
     text: String,
+    /// Whether the text is a program's and printed as it is.
+    verbatim: bool,
     pub(crate) exit: Exit,
 }
 
 impl Report {
     pub(crate) fn new(json: &impl Serialize, text: impl Into<String>) -> Self {
         // Reports are structs of texts, numbers and lists, which always have a JSON form.
-        Self { json: serde_json::to_string_pretty(json).unwrap_or_default(), text: text.into(), exit: Exit::Ok }
+        let json = serde_json::to_string_pretty(json).unwrap_or_default();
+        Self { json, text: text.into(), verbatim: false, exit: Exit::Ok }
+    }
+
+    /// A text that is nobody's but ours, and read by a program.
+    pub(crate) fn verbatim(text: String) -> Self {
+        Self { verbatim: true, ..Self::new(&text.clone(), text) }
     }
 
     /// A report of many things, in JSON one per line.
@@ -52,14 +64,27 @@ impl Report {
     }
 }
 
-/// Prints a report. Who closes the pipe early has read enough.
-pub(crate) fn print(report: &Report, format: Format) {
+/// Prints a report; answers how the command ends. Who closes the pipe early has read enough.
+pub(crate) fn print(report: &Report, format: Format) -> Exit {
     let text = match format {
-        Format::Text => &report.text,
-        Format::Json => &report.json,
+        Format::Text if report.verbatim => report.text.clone(),
+        Format::Text => clean_lines(&report.text),
+        Format::Json => escape_json(&report.json),
     };
-    if !text.is_empty() {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+    let text = text.trim_end();
+    if text.is_empty() {
+        return report.exit;
+    }
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            note(&format!(
+                "error: the output cannot be written: {error}. What the command does was done (exit code {})",
+                report.exit as u8
+            ));
+            Exit::Failed
+        }
+        _ => report.exit,
     }
 }
 
@@ -70,22 +95,107 @@ pub(crate) fn complain(failure: &Failure) {
 
 /// Says something that is not part of the output.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", clean_lines(text));
 }
 
-/// Lines up rows under a header. Control characters of what others wrote do not reach the terminal.
+/// Writes a file whole, in place of one that is there.
+///
+/// # Errors
+/// Where it cannot be written; then there is no part of it.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write(path, bytes, std::fs::OpenOptions::new().write(true).create(true).truncate(true))
+}
+
+/// Writes a file that only its owner can read, and that was not there before: not through a link, and not over anything.
+///
+/// # Errors
+/// Where something is there, and where it cannot be written; then there is no part of it.
+pub(crate) fn write_private_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write(path, bytes, std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600))
+}
+
+fn write(path: &Path, bytes: &[u8], options: &std::fs::OpenOptions) -> Result<(), Failure> {
+    let _whole = InGoodOrder::begin();
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::Conflict(format!("{} is there already: name another file, or move it away", path.display()))
+        }
+        _ => Failure::Failed(format!("{} cannot be written: {error}", path.display())),
+    };
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.flush()).map_err(|error| {
+        // A device or a pipe is not ours to take away.
+        if file.metadata().is_ok_and(|known| known.is_file()) {
+            let _ = std::fs::remove_file(path);
+        }
+        failed(error)
+    })
+}
+
+/// Lines up rows under a header. What others wrote cannot steer the terminal.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header);
     for row in rows {
         table.add_row(row.map(|cell| clean(&cell)));
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// The text without control characters.
+/// A number with what it counts: `1 sink`, `2 sinks`.
+pub(crate) fn count(number: impl Display, one: &str, several: &str) -> String {
+    let number = number.to_string();
+    let word = if number == "1" { one } else { several };
+    format!("{number} {word}")
+}
+
+/// Whether a character does not show, or changes how others do: control characters, and Unicode's format characters, such as those
+/// that turn the direction of writing round.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text in one line, with what does not show written out: `\n`, `\u{202e}`.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => cleaned.extend(c.escape_default()),
+            hidden if is_hidden(hidden) => cleaned.extend(hidden.escape_unicode()),
+            shown => cleaned.push(shown),
+        }
+    }
+    cleaned
+}
+
+/// The same of a text whose own line ends and tabs stay.
+pub(crate) fn clean_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(|one| line(one.strip_suffix('\r').unwrap_or(one))).collect::<Vec<_>>().join("\n")
+}
+
+/// The same JSON, with what does not show as JSON's own escapes.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        // JSON has control characters as white space only.
+        if is_hidden(c) && !c.is_ascii_whitespace() {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// The sink of a message; one of an intake queue has none yet.
@@ -100,11 +210,48 @@ pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
-    fn a_table_lines_up_and_drops_control_characters() {
-        let text = table(["a", "b"], [["1".to_owned(), "\u{1b}[31mred".to_owned()]]);
-        assert_eq!(text, " a  b\n 1  [31mred");
+    fn a_table_begins_at_the_left_and_cannot_steer_the_terminal() {
+        let text = table(["a", "b"], [["1".to_owned(), "\u{1b}[31mred\u{202e}\n".to_owned()]]);
+        assert_eq!(text, "a  b\n1  \\u{1b}[31mred\\u{202e}\\n");
+    }
+
+    #[test]
+    fn texts_keep_their_lines_and_json_its_meaning() {
+        assert_eq!(clean_lines("one\r\n\ttwo\u{7}\u{2066}\n"), "one\n\ttwo\\u{7}\\u{2066}\n");
+        let texts = vec!["a\u{202e}b\u{e0041}\u{9b}\u{7f}\n\té 👩"];
+        let escaped = escape_json(&serde_json::to_string_pretty(&texts).unwrap());
+        assert!(!escaped.chars().any(|c| is_hidden(c) && c != '\n'), "{escaped}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), texts);
+    }
+
+    #[test]
+    fn one_is_one_and_all_others_are_several() {
+        assert_eq!([0, 1, 2].map(|n| count(n, "sink", "sinks")), ["0 sinks", "1 sink", "2 sinks"]);
+    }
+
+    #[test]
+    fn a_private_file_is_its_owners_and_takes_nothings_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("proof"), folder.path().join("link"));
+        write_private_file(&file, b"one").unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
+        for taken in [&file, &link] {
+            assert!(matches!(write_private_file(taken, b"two"), Err(Failure::Conflict(_))), "{}", taken.display());
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), b"one");
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_and_a_device_stays() {
+        let failure = write_file(Path::new("/dev/full"), b"x").unwrap_err();
+        assert!(matches!(&failure, Failure::Failed(text) if text.contains("/dev/full cannot be written")), "{failure}");
+        assert!(Path::new("/dev/full").exists());
     }
 }

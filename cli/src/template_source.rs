@@ -10,6 +10,8 @@ use acequia_core::config::Issue;
 use acequia_core::template::MAX_TEMPLATE_BYTES;
 use serde_json::{Map, Value as Json};
 
+use crate::input;
+
 /// The deepest nesting of tags: MJML's parser and renderer recurse.
 const MAX_DEPTH: usize = 60;
 /// Where lines of plain text are broken.
@@ -85,7 +87,10 @@ fn read(name: &Json, folder: Option<&Path>) -> Result<String, String> {
     if size > MAX_TEMPLATE_BYTES as u64 {
         return Err(format!("{} has {size} bytes; at most {MAX_TEMPLATE_BYTES} are taken", path.display()));
     }
-    std::fs::read_to_string(&real).map_err(unreadable)
+    let bytes = std::fs::read(&real).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = input::decode(bytes).map_err(|misencoded| misencoded.of(&path.display().to_string()).to_string())?;
+    // The same template on Windows is the same version of the configuration.
+    Ok(text.replace("\r\n", "\n"))
 }
 
 /// The HTML of MJML, in the language of its tag where it names none itself. Nothing is fetched: an `mj-include` is refused.
@@ -206,6 +211,17 @@ mod tests {
             assert!(issues[0].problem.contains("leads out of"), "{name}: {}", issues[0].problem);
         }
         assert!(of("inner").unwrap_err()[0].problem.contains("no file"));
+    }
+
+    #[test]
+    fn a_file_of_another_editor_is_read_or_its_encoding_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let fields = serde_json::json!({ "subject": "x", "text_file": "a.txt" });
+        std::fs::write(folder.path().join("a.txt"), "\u{feff}one\r\ntwo\r\n").unwrap();
+        assert_eq!(resolved(&fields, Some(folder.path())).unwrap()["text"], "one\ntwo\n");
+        std::fs::write(folder.path().join("a.txt"), b"one\nd\xe9j\xe0\n").unwrap();
+        let issues = resolved(&fields, Some(folder.path())).unwrap_err();
+        assert!(issues[0].problem.contains("a.txt:2: ") && issues[0].problem.contains("Latin-1"), "{issues:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use toml_edit::{Item, TableLike, Value};
 
+use crate::input;
 use crate::position::{line_at, line_of};
 use crate::template_source;
 
@@ -74,10 +75,11 @@ impl TenantFile {
 /// All its problems.
 pub(crate) fn read(path: &Path, egress: Egress) -> Result<TenantFile, Vec<Mistake>> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let problem = format!("the file cannot be read: {error}");
-        vec![Mistake { file: file.clone(), line: None, path: String::new(), problem }]
-    })?;
+    let mistake = |line, problem| vec![Mistake { file: file.clone(), line, path: String::new(), problem }];
+    let bytes = std::fs::read(path).map_err(|error| mistake(None, format!("the file cannot be read: {error}")))?;
+    let text = input::decode(bytes).map_err(|misencoded| mistake(misencoded.line, misencoded.problem))?;
+    // The same file on Windows is the same version of the configuration.
+    let text = text.replace("\r\n", "\n");
     parse_beside(&file, &text, egress, path.parent())
 }
 
@@ -254,6 +256,25 @@ thank you
     fn all_problems_are_found_together() {
         let broken = VALID.replace("https://crm", "http://crm").replace("id = \"mail\"", "id = \"Mail\"");
         assert_eq!(problems(&broken).len(), 2);
+    }
+
+    #[test]
+    fn a_file_of_another_editor_is_read_or_its_encoding_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme.toml");
+        let windows = format!("\u{feff}{}", VALID.replace('\n', "\r\n"));
+        std::fs::write(&path, &windows).unwrap();
+        let file = read(&path, Egress::Public).unwrap();
+        assert_eq!(file.raw.to_json(), parse("acme.toml", VALID, Egress::Public).unwrap().raw.to_json());
+        let wide: Vec<u8> = VALID.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let latin =
+            VALID.replace("Acme", "Fundaci\u{f3}n").chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        for (bytes, line, named) in [(wide, None, "UTF-16"), (latin, Some(2), "Latin-1")] {
+            std::fs::write(&path, bytes).unwrap();
+            let found = read(&path, Egress::Public).unwrap_err();
+            assert_eq!((found.len(), found[0].line), (1, line), "{found:?}");
+            assert!(found[0].problem.contains(named), "{found:?}");
+        }
     }
 
     #[test]

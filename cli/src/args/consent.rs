@@ -13,7 +13,7 @@ pub(crate) enum ConsentCommand {
     Export {
         #[command(flatten)]
         subject: SubjectArgs,
-        /// Where to write; - is stdout
+        /// Where to write, to a new file that only you can read; - is stdout
         #[arg(long, value_name = "FILE", default_value = "-")]
         out: PathBuf,
     },

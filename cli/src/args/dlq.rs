@@ -5,10 +5,12 @@ use acequia_core::id::{EventId, SinkId, TenantId};
 use acequia_core::queue::QueueRole;
 use acequia_core::redrive::Filter;
 use acequia_core::routing::TypeRule;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{parse_rate, parse_time};
+use crate::exit::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {
@@ -22,7 +24,7 @@ pub(crate) enum DlqCommand {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show one event's dead letters whole, with the history of their attempts. Looking hides messages for a moment
+    /// Show the dead letters of one event, or one message, whole, with the history of their attempts. Looking hides messages for a moment
     Show(ShowArgs),
     /// Move messages back to the queues that they came from. Stopped on the way, it can be run again
     Redrive(RedriveArgs),
@@ -35,7 +37,11 @@ pub(crate) struct ShowArgs {
     /// The tenant's id
     pub(crate) tenant: TenantId,
     /// The event, as SOURCE|ID (quote it: | is the shell's)
-    pub(crate) event: EventId,
+    #[arg(value_name = "EVENT", required_unless_present = "message", conflicts_with = "message")]
+    pub(crate) event: Option<EventId>,
+    /// The message, in place of EVENT: the id that `dlq list` shows. Also of what is no event
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) message: Option<String>,
     #[command(flatten)]
     pub(crate) place: DlqPlace,
     /// Show the body too, which may hold personal data
@@ -104,7 +110,7 @@ pub(crate) struct DlqFilter {
     /// Only events of this type, or of all below a prefix: action.*
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     pub(crate) types: Option<TypeRule>,
-    /// Only what was quarantined (else sent) from this time on: RFC 3339, or milliseconds since 1970
+    /// Only what was quarantined (else sent) from this time on: how long ago (5m, 2h, 3d), a date (in UTC), or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) since: Option<Timestamp>,
     /// Only what was quarantined (else sent) before this time
@@ -113,20 +119,33 @@ pub(crate) struct DlqFilter {
     /// Only this event, as SOURCE|ID (quote it: | is the shell's)
     #[arg(long)]
     pub(crate) event: Option<EventId>,
+    /// Only this message, by the id that `dlq list` shows; several times for several
+    #[arg(long = "message", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) messages: Vec<String>,
 }
 
 impl DlqFilter {
     /// The conditions on messages; the queue is not among them.
-    pub(crate) fn conditions(&self) -> Filter {
-        Filter {
+    ///
+    /// # Errors
+    /// Where no time can meet both of its bounds.
+    pub(crate) fn conditions(&self) -> Result<Filter, Failure> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since >= until
+        {
+            return Err(Failure::Usage(format!(
+                "nothing lies between --since {since} and --until {until}: --since must be the earlier one"
+            )));
+        }
+        Ok(Filter {
             sink: self.place.sink.clone(),
             reason: self.reason.clone(),
             types: self.types.clone(),
             since: self.since,
             until: self.until,
             event: self.event.clone(),
-            letters: None,
-        }
+            letters: (!self.messages.is_empty()).then(|| self.messages.iter().cloned().collect()),
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! `acequia consent`: who agreed to what, when, on which text; and forgetting it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use acequia_core::consent::{AddressId, Consents, Dossier, MailBook, SubjectId, Suppression};
@@ -12,7 +11,8 @@ use crate::args::{ConsentCommand, SubjectArgs};
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::{Context, time};
 use crate::exit::Failure;
-use crate::output::{Report, table};
+use crate::input;
+use crate::output::{self, Report, escape_json, table, write_private_file};
 
 /// What erasing leaves, and why. The texts are part of what is told to people who ask.
 const REMAINS: [&str; 8] = [
@@ -92,20 +92,15 @@ pub(super) async fn run(context: &Context, command: &ConsentCommand) -> Result<R
             let confirmed = confirm_by_name(&question, &subject.tenant, *yes)?;
             let erased = erase(&consents, &book, &subject.tenant, id, *keep_suppressed, &confirmed).await?;
             let remains = REMAINS.map(|text| format!("  {text}")).join("\n");
-            let text = format!("{} rows are erased. What remains, and why:\n{remains}", erased.rows);
+            let rows = output::count(erased.rows, "row is", "rows are");
+            let text = format!("{rows} erased. What remains, and why:\n{remains}");
             Ok(Report::new(&erased, text))
         }
     }
 }
 
 fn identify(arguments: &SubjectArgs) -> Result<SubjectId, Failure> {
-    let mut text = arguments.subject.clone();
-    if text == "-" {
-        text.clear();
-        std::io::stdin()
-            .read_line(&mut text)
-            .map_err(|error| Failure::Failed(format!("stdin cannot be read: {error}")))?;
-    }
+    let text = if arguments.subject == "-" { input::stdin_line()? } else { arguments.subject.clone() };
     let text = text.trim();
     if text.is_empty() {
         return Err(Failure::Usage(
@@ -187,7 +182,7 @@ fn export(shown: &Shown, out: &Path) -> Result<Report, Failure> {
                 "tenant": shown.tenant, "subject": shown.subject, "list": listed.list, "state": listed.state,
                 "at": line.at, "what": line.what, "by": line.by, "event": line.event, "config_version": line.config_version, "key": line.key,
             });
-            lines.push(line.to_string());
+            lines.push(escape_json(&line.to_string()));
         }
     }
     let count = lines.len();
@@ -196,9 +191,10 @@ fn export(shown: &Shown, out: &Path) -> Result<Report, Failure> {
         return Ok(Report::new(&Exported { lines: count }, text));
     }
     text.push('\n');
-    let written = std::fs::File::create(out).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", out.display())))?;
-    Ok(Report::new(&Exported { lines: count }, format!("{count} lines are in {}.", out.display())))
+    // Who agreed to what is nobody else's to read.
+    write_private_file(out, text.as_bytes())?;
+    let what = output::count(count, "line is", "lines are");
+    Ok(Report::new(&Exported { lines: count }, format!("{what} in {}, which only you can read.", out.display())))
 }
 
 async fn erase(
@@ -218,6 +214,8 @@ async fn erase(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use acequia_core::consent::{
         Action, ActionId, ActionState, Change, Consent, ConsentKey, ListId, Proof, SubjectState, SuppressionReason,
     };
@@ -281,6 +279,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("proof.jsonl");
         export(&shown, &out).unwrap();
+        let mode = std::fs::metadata(&out).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else can read it");
+        assert!(matches!(export(&shown, &out), Err(Failure::Conflict(_))), "what is there stays");
         let text = std::fs::read_to_string(out).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((lines.len(), &lines[1]["what"], &lines[1]["config_version"]), (2, &"accept".into(), &3.into()));

@@ -1,15 +1,20 @@
 //! `acequia explain`: what became of one event, from every row that the ledger has of it.
 
+mod unknown;
+
 use std::fmt::Write as _;
 
 use acequia_core::config::SinkKind;
-use acequia_core::id::{DeliveryId, EventId, SinkId, Stage, TenantId};
-use acequia_core::ledger::{AttemptNote, DeliveryRecord, Receipt, Record, RouteRecord, Status};
+use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
+use acequia_core::ledger::{DeliveryRecord, Receipt, Record, RouteRecord, Status};
 use acequia_core::outcome::Reason;
 use acequia_core::port::{Clock as _, Ledger as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::unknown::unknown;
+use super::paused::{Paused, paused};
+use super::story::{Attempt, story};
 use crate::args::ExplainArgs;
 use crate::context::{Context, SystemClock, time};
 use crate::exit::Failure;
@@ -21,6 +26,8 @@ struct Explained<'a> {
     event: String,
     route: Option<Route>,
     deliveries: Vec<DeliveryRow>,
+    /// The paused ones of the sinks that are to get it still.
+    paused: Vec<Paused>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +50,12 @@ struct DeliveryRow {
     delivery_id: DeliveryId,
     status: Status,
     spent: u32,
+    spent_before: u32,
     attempts: Vec<Attempt>,
+    redriven_at: Vec<String>,
+    /// Attempts and redrives in words.
+    #[serde(skip)]
+    story: Vec<String>,
     receipt: Option<Receipt>,
     due_at: Option<String>,
     lease_until: Option<String>,
@@ -54,51 +66,20 @@ struct DeliveryRow {
     updated_at: String,
 }
 
-/// One attempt, as scripts read it.
-#[derive(Serialize)]
-pub(super) struct Attempt {
-    number: u32,
-    at: String,
-    outcome: String,
-    duration_ms: u64,
-    detail: String,
-}
-
-impl From<AttemptNote> for Attempt {
-    fn from(note: AttemptNote) -> Self {
-        let AttemptNote { number, at, outcome, duration_ms, detail } = note;
-        Self { number, at: time(at), outcome, duration_ms, detail }
-    }
-}
-
-impl Attempt {
-    /// In one line.
-    pub(super) fn line(&self) -> String {
-        let Self { number, at, outcome, duration_ms, detail } = self;
-        let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
-        format!("{number}. {at} {outcome} in {duration_ms} ms{detail}")
-    }
-}
-
 pub(super) async fn run(context: &Context, arguments: &ExplainArgs) -> Result<Report, Failure> {
     let tenant = &arguments.tenant;
     let event = event_of(arguments)?;
     let rows = context.ledger().explain(tenant, &event).await?;
     if rows.is_empty() {
-        return Err(unknown(tenant, &event, &context.stage));
+        let paused = paused(context, tenant, |_| true).await;
+        return Err(unknown(tenant, &event, &context.stage, &paused));
     }
-    Ok(report(tenant, &event, rows, SystemClock.now()))
-}
-
-/// What may have become of an event of which nothing is recorded.
-fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage) -> Failure {
-    Failure::NotFound(format!(
-        "the ledger has nothing of event {event} of tenant {tenant} in stage {stage}. It may not have been routed yet \
-         (acequia status {tenant}), be quarantined before it could be read (acequia dlq list {tenant} --queue intake), or be \
-         older than 30 days. Where the tenant has trace = \"failures\", it may also have gone well, or merely wait: its sink is \
-         paused or has a rate (acequia tenant show {tenant}), or the circuit of its endpoint is open (acequia status {tenant} shows \
-         the circuits, and how much waits in the queues and parked)"
-    ))
+    let mut explained = Explained::of(tenant, &event, rows);
+    let open = explained.open();
+    if !open.is_empty() {
+        explained.paused = paused(context, tenant, |sink| open.contains(sink)).await;
+    }
+    Ok(report(&explained, SystemClock.now()))
 }
 
 fn event_of(arguments: &ExplainArgs) -> Result<EventId, Failure> {
@@ -109,16 +90,34 @@ fn event_of(arguments: &ExplainArgs) -> Result<EventId, Failure> {
     }
 }
 
-fn report(tenant: &TenantId, event: &EventId, rows: Vec<Record>, now: Timestamp) -> Report {
-    let mut explained = Explained { tenant, event: event.to_string(), route: None, deliveries: Vec::new() };
-    for row in rows {
-        match row {
-            Record::Route(row) => explained.route = Some(route(row)),
-            Record::Delivery(row) => explained.deliveries.push(delivery(tenant, *row)),
+impl<'a> Explained<'a> {
+    fn of(tenant: &'a TenantId, event: &EventId, rows: Vec<Record>) -> Self {
+        let event = event.to_string();
+        let mut explained = Self { tenant, event, route: None, deliveries: Vec::new(), paused: Vec::new() };
+        for row in rows {
+            match row {
+                Record::Route(row) => explained.route = Some(route(row)),
+                Record::Delivery(row) => explained.deliveries.push(delivery(tenant, *row)),
+            }
         }
+        explained
     }
-    let text = narrate(&explained, now);
-    Report::new(&explained, text)
+
+    /// The sinks that take it, and of which nothing is recorded.
+    fn unrecorded(&self) -> Vec<SinkId> {
+        let taken = self.route.iter().flat_map(|route| &route.taken);
+        taken.filter(|sink| !self.deliveries.iter().any(|delivery| delivery.sink == **sink)).cloned().collect()
+    }
+
+    /// The sinks that are to get it still.
+    fn open(&self) -> Vec<SinkId> {
+        let waiting = self.deliveries.iter().filter(|delivery| delivery.status == Status::Retry);
+        waiting.map(|delivery| delivery.sink.clone()).chain(self.unrecorded()).collect()
+    }
+}
+
+fn report(explained: &Explained<'_>, now: Timestamp) -> Report {
+    Report::new(explained, narrate(explained, now))
 }
 
 fn route(row: RouteRecord) -> Route {
@@ -136,7 +135,11 @@ fn route(row: RouteRecord) -> Route {
 }
 
 fn delivery(tenant: &TenantId, row: DeliveryRecord) -> DeliveryRow {
+    let due_at = row.due_at.filter(|_| row.status == Status::Retry);
     DeliveryRow {
+        story: story(&row.attempts, &row.rounds, due_at),
+        redriven_at: row.rounds.iter().map(|round| time(round.at)).collect(),
+        spent_before: row.spent_before,
         delivery_id: DeliveryId::derive(tenant, &row.sink, &row.event),
         sink: row.sink,
         kind: row.kind,
@@ -167,7 +170,15 @@ fn narrate(explained: &Explained<'_>, now: Timestamp) -> String {
                 clean(&route.r#type)
             );
             match (route.reason, route.unmatched) {
-                (Some(reason), _) => _ = writeln!(text, "  quarantined: {reason}; {}", reason.advice()),
+                (Some(reason), _) => {
+                    let _ = writeln!(text, "  quarantined: {reason}; {}", reason.advice());
+                    let _ = writeln!(
+                        text,
+                        "  acequia dlq show {} '{}' shows it",
+                        explained.tenant,
+                        clean(&explained.event)
+                    );
+                }
                 (None, true) => text.push_str("  unmatched: no sink takes this event\n"),
                 (None, false) => _ = writeln!(text, "  goes to {}", names(&route.taken)),
             }
@@ -179,20 +190,25 @@ fn narrate(explained: &Explained<'_>, now: Timestamp) -> String {
     for delivery in &explained.deliveries {
         let _ = writeln!(text, "\n{} ({}) {}", delivery.sink, delivery.kind, standing(delivery, now));
         let _ = writeln!(text, "  delivery {}, version {}", delivery.delivery_id, delivery.config_version);
-        for attempt in &delivery.attempts {
-            let Attempt { number, at, outcome, duration_ms, detail } = attempt;
-            let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
-            let _ = writeln!(text, "  attempt {number}  {at}  {outcome} in {duration_ms} ms{detail}");
+        for line in &delivery.story {
+            let _ = writeln!(text, "  {line}");
         }
         if let Some(reason) = delivery.reason {
             let _ = writeln!(text, "  {}", reason.advice());
         }
     }
-    let undone = |sink: &&SinkId| !explained.deliveries.iter().any(|delivery| delivery.sink == **sink);
-    let waiting: Vec<SinkId> = explained.route.iter().flat_map(|route| &route.taken).filter(undone).cloned().collect();
-    if !waiting.is_empty() {
-        let _ =
-            writeln!(text, "\nNothing is recorded of {} yet: see acequia status {}", names(&waiting), explained.tenant);
+    let mut unrecorded = explained.unrecorded();
+    unrecorded.retain(|sink| !explained.paused.iter().any(|paused| paused.sink == *sink));
+    if !unrecorded.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nNothing is recorded of {} yet: see acequia status {}",
+            names(&unrecorded),
+            explained.tenant
+        );
+    }
+    for paused in &explained.paused {
+        let _ = writeln!(text, "\n{}", paused.told(explained.tenant));
     }
     text
 }
@@ -226,11 +242,16 @@ fn names(sinks: &[SinkId]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::ledger::{AttemptNote, Round};
     use acequia_testkit::build;
 
     use super::*;
 
     fn explained() -> Report {
+        explained_with(Vec::new())
+    }
+
+    fn explained_with(paused: Vec<Paused>) -> Report {
         let route = RouteRecord {
             event: build::event_id("1"),
             event_type: "action.signed".to_owned(),
@@ -252,10 +273,12 @@ mod tests {
             duration_ms: 12,
             detail: "the endpoint answered 500".to_owned(),
         });
+        crm.rounds.push(Round { mark: "m-1".to_owned(), at: build::at(1) });
         let mut mail = build::record("1", "mail", Status::Delivered);
         mail.receipt = Some(Receipt { id: Some("0100-ses".to_owned()), status: None });
         let rows = vec![Record::Route(route), Record::Delivery(Box::new(crm)), Record::Delivery(Box::new(mail))];
-        report(&build::tenant_id("acme"), &build::event_id("1"), rows, build::at(100))
+        let tenant = build::tenant_id("acme");
+        report(&Explained { paused, ..Explained::of(&tenant, &build::event_id("1"), rows) }, build::at(100))
     }
 
     #[test]
@@ -269,7 +292,8 @@ mod tests {
 
 crm (email) is in the dead-letter queue: attempts-exhausted
   delivery dlv_a1, version 1
-  attempt 1  2026-01-01T00:00:02.000Z  retry in 12 ms: the endpoint answered 500
+  redriven   2026-01-01T00:00:01.000Z  its attempts are counted from 1 again
+  attempt 1  2026-01-01T00:00:02.000Z  failed after 12 ms: the endpoint answered 500
   mend the endpoint, then redrive
 
 mail (email) was delivered 2026-01-01T00:00:00.000Z, receipt 0100-ses
@@ -289,13 +313,13 @@ Nothing is recorded of late yet: see acequia status acme
     }
 
     #[test]
-    fn of_an_event_that_is_not_recorded_all_that_may_hold_it_is_named_with_the_command_that_shows_it() {
-        let failure = unknown(&build::tenant_id("acme"), &build::event_id("1"), &build::stage());
-        let Failure::NotFound(text) = failure else { panic!("{failure:?}") };
-        for part in ["paused", "a rate", "circuit", "acequia status acme", "acequia tenant show acme", "--queue intake"]
-        {
-            assert!(text.contains(part), "{part} is missing in {text}");
-        }
+    fn a_paused_sink_that_is_to_get_it_is_named_with_what_waits_and_what_ends_that() {
+        let paused = vec![Paused { sink: build::sink_id("late"), parked: Some(1) }];
+        let report = explained_with(paused);
+        let wanted = "\nlate is paused, and its deliveries wait, 1 parked message so far: acequia tenant resume acme late ends that\n";
+        assert!(report.text().ends_with(wanted) && !report.text().contains("Nothing is recorded"), "{}", report.text());
+        let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
+        assert_eq!(json["paused"], serde_json::json!([{"sink": "late", "parked": 1}]));
     }
 
     #[test]
@@ -305,6 +329,7 @@ Nothing is recorded of late yet: see acequia status acme
         assert_eq!(json["route"]["taken"], serde_json::json!(["crm", "late", "mail"]));
         let delivery = &json["deliveries"][0];
         assert_eq!((&delivery["status"], &delivery["reason"]), (&"quarantined".into(), &"attempts-exhausted".into()));
+        assert_eq!(delivery["redriven_at"], serde_json::json!(["2026-01-01T00:00:01.000Z"]));
         assert_eq!(
             delivery["attempts"][0],
             serde_json::json!({"number": 1, "at": "2026-01-01T00:00:02.000Z",

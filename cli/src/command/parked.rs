@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::ParkedArgs;
 use crate::context::{Context, time};
 use crate::exit::Failure;
-use crate::output::{Report, or_dash, sink_or_routing, table};
+use crate::output::{Report, count, or_dash, sink_or_routing, table};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -86,10 +86,10 @@ fn report(tenant: &TenantId, look: &Look) -> Report {
     };
     let header = ["EVENT", "TYPE", "SINK", "PARKED", "DUE"];
     let text = format!(
-        "{}\n\n{} of {} parked messages, those due first. `acequia explain {tenant} 'EVENT'` tells what became of one so far.",
+        "{}\n\n{} of {}, those due first. `acequia explain {tenant} 'EVENT'` tells what became of one so far.",
         table(header, listed.messages.iter().map(row)),
         listed.messages.len(),
-        listed.total
+        count(listed.total, "parked message", "parked messages")
     );
     Report::new(&listed, text)
 }

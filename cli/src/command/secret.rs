@@ -1,7 +1,5 @@
 //! `acequia secret put`: writes a secret. Its value comes from stdin or is made here; it never stands on a command line.
 
-use std::io::Read as _;
-
 use acequia_core::secret::{Secret, SecretPurpose};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +8,7 @@ use serde::Serialize;
 use crate::args::PutArgs;
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::input;
 use crate::output::Report;
 
 /// The parameter store takes 4 KB in a standard parameter.
@@ -30,6 +29,8 @@ pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report
     let value = if arguments.value.generate { generate(purpose)? } else { read_value()? };
     check_form(purpose, &value)?;
     let secrets = context.secrets();
+    // What is written for a stage that is not there would never be read.
+    context.platform().await?;
     let is_written = if arguments.value.generate && !arguments.overwrite {
         secrets.put_new(tenant, purpose, name, &value).await?
     } else {
@@ -72,12 +73,16 @@ fn check_form(purpose: SecretPurpose, value: &Secret) -> Result<(), Failure> {
 }
 
 fn read_value() -> Result<Secret, Failure> {
-    let mut text = String::new();
-    // One byte more than is taken, so that a longer value is noticed and not cut.
-    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(3);
-    let read = std::io::stdin().lock().take(most).read_to_string(&mut text);
-    read.map_err(|error| Failure::Invalid(format!("the value on stdin cannot be read as UTF-8 text: {error}")))?;
+    // A few bytes more than are taken, so that a longer value is noticed and not cut: of a byte order mark, a line end, and one.
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(6);
+    let bytes = input::stdin(most)?;
+    // A value that was cut need not be text.
+    let text = if bytes.len() > MAX_BYTES + 5 { "x".repeat(bytes.len()) } else { decode(bytes)? };
     check(&Secret::new(text))
+}
+
+fn decode(bytes: Vec<u8>) -> Result<String, Failure> {
+    input::decode(bytes).map_err(|misencoded| misencoded.of("stdin"))
 }
 
 fn check(text: &Secret) -> Result<Secret, Failure> {

@@ -1,10 +1,9 @@
 //! `acequia send`: events from a file or stdin to a tenant's intake queue, each checked first.
 
-use std::io::{IsTerminal as _, Read as _};
-use std::path::Path;
+use std::io::IsTerminal as _;
 
 use acequia_core::delivery::Outgoing;
-use acequia_core::envelope::Envelope;
+use acequia_core::envelope::{Envelope, EnvelopeError};
 use acequia_core::id::{self, TenantId};
 use acequia_core::order;
 use acequia_core::port::{Clock as _, Queues, SendError};
@@ -16,7 +15,9 @@ use super::pace::Pace;
 use crate::args::SendArgs;
 use crate::context::{Context, SystemClock};
 use crate::exit::{Exit, Failure, describe};
-use crate::output::{Report, note};
+use crate::input;
+use crate::interrupt::{self, InGoodOrder};
+use crate::output::{Report, count, note};
 
 /// So many events show a progress bar.
 const MANY: usize = 100;
@@ -28,9 +29,11 @@ const UNREADABLE: &str = "unreadable";
 const LISTED: usize = 20;
 
 #[derive(Debug, Serialize, PartialEq, Eq, Default)]
-struct Sent {
+struct Sums {
     sent: usize,
     failed: usize,
+    /// Those that a signal left where they are.
+    unsent: usize,
 }
 
 /// One event, and the line on which it begins.
@@ -42,7 +45,7 @@ pub(super) struct Line<'a> {
 
 pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Report, Failure> {
     let source = arguments.source.as_ref().or(arguments.file.as_ref());
-    let text = read(source.map(std::path::PathBuf::as_path))?;
+    let (_, text) = input::read(source.map(std::path::PathBuf::as_path))?;
     let lines = split(&text);
     if lines.is_empty() {
         return Err(Failure::Invalid(
@@ -53,9 +56,10 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
         validate(&arguments.tenant, &lines)?;
     }
     let (name, queue) = intake(context, &arguments.tenant).await?;
-    let bar = progress(lines.len());
-    let (sent, problems) =
-        send_all(&context.queues(), &queue, &arguments.tenant, &lines, Pace::new(arguments.rate, STEP), &bar).await;
+    let (bar, orderly) = (progress(lines.len()), InGoodOrder::begin());
+    let pace = Pace::new(arguments.rate, STEP);
+    let goes_on = || orderly.stopped().is_none();
+    let (sent, problems) = send_all(&context.queues(), &queue, &arguments.tenant, &lines, pace, &bar, goes_on).await;
     bar.finish_and_clear();
     for problem in problems.iter().take(LISTED) {
         note(problem);
@@ -63,12 +67,30 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
     if problems.len() > LISTED {
         note(&format!("and {} more", problems.len() - LISTED));
     }
-    let text = match sent.failed {
-        0 => format!("{} sent to {name}.", sent.sent),
-        failed => format!("{} sent to {name}, {failed} failed: send those lines again.", sent.sent),
+    let exit = orderly.stopped().filter(|_| sent.unsent > 0);
+    let text = describe_sent(&sent, &name, lines.get(lines.len() - sent.unsent).map(|line| line.number), exit);
+    let done = if sent.failed == 0 { Exit::Ok } else { Exit::Failed };
+    Ok(Report::new(&sent, text).ending(exit.unwrap_or(done)))
+}
+
+/// How far it came. `rest` is the line of the first event that a signal left unsent.
+fn describe_sent(sent: &Sums, name: &QueueName, rest: Option<usize>, stopped: Option<Exit>) -> String {
+    let Sums { sent, failed, unsent } = sent;
+    let all = sent + failed + unsent;
+    let mut text = match (stopped, failed) {
+        (Some(exit), _) => {
+            format!("stopped by {}: {sent} of {} sent to {name}", interrupt::name(exit), count(all, "event", "events"))
+        }
+        (None, _) => format!("{} sent to {name}", count(sent, "event", "events")),
     };
-    let exit = if sent.failed == 0 { Exit::Ok } else { Exit::Failed };
-    Ok(Report::new(&sent, text).ending(exit))
+    if *failed > 0 {
+        text =
+            format!("{text}, {failed} failed: send {} again", if *failed == 1 { "that line" } else { "those lines" });
+    }
+    match rest {
+        Some(line) => format!("{text}. From line {line} on nothing was sent: send the rest of the input from there."),
+        None => text + ".",
+    }
 }
 
 /// The tenant's intake: FIFO where its stack keeps order, else standard.
@@ -95,20 +117,6 @@ fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
     Outgoing { group: Some(group), deduplication: Some(id::digest(body.as_bytes())), ..plain }
 }
 
-pub(super) fn read(source: Option<&Path>) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    let (name, read) = match source.filter(|path| path.as_os_str() != "-") {
-        None => ("stdin".to_owned(), std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())),
-        Some(path) => (path.display().to_string(), std::fs::read(path).map(|read| bytes = read)),
-    };
-    read.map_err(|error| Failure::NotFound(format!("{name} cannot be read: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let line =
-            crate::position::line_at(&String::from_utf8_lossy(error.as_bytes()), error.utf8_error().valid_up_to());
-        Failure::Invalid(format!("{name}:{line}: the text is not UTF-8"))
-    })
-}
-
 /// One event over several lines, or one event per line.
 pub(super) fn split(text: &str) -> Vec<Line<'_>> {
     let whole = text.trim();
@@ -124,12 +132,7 @@ fn validate(tenant: &TenantId, lines: &[Line<'_>]) -> Result<(), Failure> {
     let now = SystemClock.now();
     let check = |line: &Line<'_>| {
         let received = Envelope::receive(tenant, now, line.body).and_then(|received| received.admit(true));
-        received.err().map(|error| match error.position() {
-            Some((down, column)) => {
-                format!("line {}, column {column}: {}", line.number + down.saturating_sub(1), error.problem())
-            }
-            None => format!("line {}: {error}", line.number),
-        })
+        received.err().map(|error| problem(line, &error))
     };
     let problems: Vec<String> = lines.iter().filter_map(check).collect();
     if problems.is_empty() {
@@ -139,10 +142,21 @@ fn validate(tenant: &TenantId, lines: &[Line<'_>]) -> Result<(), Failure> {
     let more = problems.len().checked_sub(LISTED).filter(|more| *more > 0);
     let more = more.map(|more| format!("\nand {more} more")).unwrap_or_default();
     Err(Failure::Invalid(format!(
-        "{} of {} events are not valid; nothing was sent (--no-validate sends them as they are)\n{listed}{more}",
+        "{} of {} not valid; nothing was sent (--no-validate sends them as they are)\n{listed}{more}",
         problems.len(),
-        lines.len()
+        count(lines.len(), "event is", "events are")
     )))
+}
+
+/// What is wrong with an event, by its place in the input.
+fn problem(line: &Line<'_>, error: &EnvelopeError) -> String {
+    match error {
+        // The parser counts from where the event begins.
+        EnvelopeError::NotJson { line: below, column } => {
+            format!("line {}, column {column}: the body is not JSON", line.number + below.saturating_sub(1))
+        }
+        other => format!("line {}: {other}", line.number),
+    }
 }
 
 fn progress(events: usize) -> ProgressBar {
@@ -162,13 +176,19 @@ async fn send_all(
     lines: &[Line<'_>],
     pace: Pace,
     bar: &ProgressBar,
-) -> (Sent, Vec<String>) {
-    let (mut sent, mut problems) = (Sent::default(), Vec::new());
+    goes_on: impl Fn() -> bool,
+) -> (Sums, Vec<String>) {
+    let (mut sent, mut problems) = (Sums::default(), Vec::new());
+    let all = lines.len();
     for (step, lines) in lines.chunks(pace.step).enumerate() {
         if step > 0 {
             pace.wait(pace.step).await;
         }
+        if !goes_on() {
+            break;
+        }
         let messages: Vec<Outgoing> = lines.iter().map(|line| message(queue, tenant, line.body)).collect();
+        // Once it is begun a step is sent whole: what is left of it could not be told by one line.
         for (line, answer) in lines.iter().zip(order::send_in_order(queues, queue, &messages, || true).await) {
             bar.inc(1);
             match answer {
@@ -180,6 +200,7 @@ async fn send_all(
             }
         }
     }
+    sent.unsent = all - sent.sent - sent.failed;
     (sent, problems)
 }
 
@@ -213,12 +234,12 @@ mod tests {
         let failure = validate(&build::tenant_id("acme"), &split(&text)).unwrap_err();
         let text = failure.to_string();
         assert_eq!(failure.exit(), Exit::Invalid);
-        assert!(
-            text.contains("2 of 3") && text.contains("line 2: the attribute \"id\"") && text.contains("line 3, column"),
-            "{text}"
-        );
-        let third = text.lines().find(|line| line.starts_with("line 3")).unwrap();
-        assert_eq!(third.matches("line ").count(), 1, "{third}");
+        assert!(text.contains("2 of 3 events are") && text.contains("line 2: the attribute \"id\""), "{text}");
+        assert!(text.contains("line 3, column 2: the body is not JSON"), "one place, and not two: {text}");
+        let pretty = "\n{\n  \"id\": 1,,\n}\n{";
+        let one = Line { number: 2, body: pretty.trim() };
+        let error = Envelope::parse(&build::tenant_id("acme"), build::start(), one.body.as_bytes()).unwrap_err();
+        assert!(problem(&one, &error).starts_with("line 3, column 11: "), "{}", problem(&one, &error));
     }
 
     #[test]
@@ -241,11 +262,33 @@ mod tests {
             &split(text),
             Pace::new(None, STEP),
             &ProgressBar::hidden(),
+            || true,
         )
         .await;
-        assert_eq!(answer.0, Sent { sent: 2, failed: 1 });
+        assert_eq!(answer.0, Sums { sent: 2, failed: 1, unsent: 0 });
         assert!(answer.1[0].starts_with("line 2: cannot send messages"), "{:?}", answer.1);
         assert_eq!(queues.depth(&queue).visible, 2);
-        assert_eq!(serde_json::to_string(&answer.0).unwrap(), r#"{"sent":2,"failed":1}"#);
+        assert_eq!(serde_json::to_string(&answer.0).unwrap(), r#"{"sent":2,"failed":1,"unsent":0}"#);
+    }
+
+    #[tokio::test]
+    async fn a_signal_ends_it_after_a_step_and_says_how_many_were_sent_and_where_the_rest_begins() {
+        let (queues, queue) = (InMemoryQueues::default(), build::queue("acme", QueueRole::Intake));
+        let text = "{\"a\":1}\n\n{\"a\":2}\n{\"a\":3}";
+        let lines = split(text);
+        let steps = std::cell::Cell::new(0);
+        let goes_on = || {
+            steps.set(steps.get() + 1);
+            steps.get() <= 2
+        };
+        let pace = Pace::new(None, 1);
+        let tenant = build::tenant_id("acme");
+        let (sent, problems) = send_all(&queues, &queue, &tenant, &lines, pace, &ProgressBar::hidden(), goes_on).await;
+        assert_eq!((&sent, problems.len()), (&Sums { sent: 2, failed: 0, unsent: 1 }, 0));
+        assert_eq!(queues.depth(&queue).visible, 2);
+        let name = QueueName::new(&build::stage(), &tenant, QueueRole::Intake);
+        let said = describe_sent(&sent, &name, Some(4), Some(Exit::Interrupted));
+        let wanted = format!("stopped by Ctrl-C: 2 of 3 events sent to {name}. From line 4 on nothing was sent");
+        assert!(said.starts_with(&wanted), "{said}");
     }
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use acequia_aws::operator::Depth;
 use acequia_core::breaker::{Circuit, EndpointState};
-use acequia_core::id::{SinkId, TenantId};
+use acequia_core::id::{SinkId, Stage, TenantId};
 use acequia_core::parking::Waiting;
 use acequia_core::port::{EndpointStore as _, ParkingLot as _};
 use acequia_core::queue::QueueName;
 use futures::StreamExt as _;
 use serde::Serialize;
 
+use super::paused;
 use crate::context::{Context, time};
 use crate::exit::Failure;
-use crate::output::{Report, or_dash, sink_or_routing, table};
+use crate::output::{Report, count, or_dash, sink_or_routing, table};
 
 /// How many queues are asked at once.
 const CALLS: usize = 8;
@@ -29,6 +30,8 @@ struct TenantStatus {
     queues: Vec<QueueStatus>,
     parked: Vec<ParkedStatus>,
     endpoints: Vec<EndpointStatus>,
+    /// The sinks that an operator paused, as far as that may be seen.
+    paused: Vec<SinkId>,
 }
 
 /// An endpoint of which something bad is known.
@@ -92,6 +95,9 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
         Some(tenant) => context.queues_of(tenant).await?,
         None => context.find_queues(None).await?,
     };
+    if queues.is_empty() {
+        context.platform_without_queues().await?;
+    }
     let operator = context.operator();
     let calls: Vec<_> = queues
         .iter()
@@ -105,8 +111,11 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
         tenant.parked = parking.waiting(&tenant.tenant).await?.into_iter().map(ParkedStatus::from).collect();
         let known = endpoints.states(&tenant.tenant).await?;
         tenant.endpoints = known.into_iter().filter_map(EndpointStatus::of).collect();
+        // A role that may not read configurations sees the rest.
+        let configuration = context.configuration(&tenant.tenant).await;
+        tenant.paused = configuration.map(|(_, raw)| paused::sinks(&raw)).unwrap_or_default();
     }
-    Ok(report(&status))
+    Ok(report(&status, &context.stage, &context.region))
 }
 
 /// Puts each queue beside its dead-letter queue, by tenant.
@@ -129,13 +138,15 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
         queues: queues.into_values().collect(),
         parked: Vec::new(),
         endpoints: Vec::new(),
+        paused: Vec::new(),
     };
     Status { tenants: tenants.into_iter().map(of_tenant).collect() }
 }
 
-fn report(status: &Status) -> Report {
+fn report(status: &Status, stage: &Stage, region: &str) -> Report {
     if status.tenants.is_empty() {
-        return Report::new(status, "There are no queues in this stage: no tenant's stack is deployed.");
+        let text = format!("There are no queues in stage {stage} in region {region}: no tenant's stack is deployed.");
+        return Report::new(status, text);
     }
     let row = |tenant: &TenantStatus, queue: &QueueStatus| {
         [
@@ -150,7 +161,7 @@ fn report(status: &Status) -> Report {
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
     let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "IN DLQ", "OLDEST (S)"];
-    let parts = [Some(table(header, rows)), parked(status), endpoints(status)];
+    let parts = [Some(table(header, rows)), parked(status), endpoints(status), pauses(status)];
     Report::new(status, parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
 }
 
@@ -188,12 +199,63 @@ fn endpoints(status: &Status) -> Option<String> {
         .then(|| table(["TENANT", "ENDPOINT", "CIRCUIT", "NEXT PROBE", "FAILING SINCE", "DISABLED"], rows))
 }
 
+/// The paused sinks with what waits because of it, a line each; `None` where none is.
+fn pauses(status: &Status) -> Option<String> {
+    let line = |tenant: &TenantStatus, sink: &SinkId| {
+        let parked = tenant.parked.iter().filter(|parked| parked.sink.as_ref() == Some(sink));
+        let waits = match parked.map(|parked| parked.count).sum() {
+            0 => "nothing is parked because of it yet".to_owned(),
+            parked => format!("{} because of it", count(parked, "delivery is parked", "deliveries are parked")),
+        };
+        let tenant = &tenant.tenant;
+        format!("{tenant}: {sink} is paused, and {waits}. `acequia tenant resume {tenant} {sink}` ends that.")
+    };
+    let lines: Vec<_> =
+        status.tenants.iter().flat_map(|tenant| tenant.paused.iter().map(move |sink| line(tenant, sink))).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use acequia_core::queue::QueueRole;
     use acequia_testkit::build;
 
     use super::*;
+
+    fn shown(status: &Status) -> Report {
+        report(status, &build::stage(), "eu-west-1")
+    }
+
+    #[test]
+    fn a_paused_sink_is_named_with_what_is_parked_because_of_it() {
+        let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
+        let mut status = gather(vec![(name, Depth::default())]);
+        status.tenants[0].paused.push(build::sink_id("crm"));
+        let text = shown(&status).text().to_owned();
+        assert!(text.contains("acme: crm is paused, and nothing is parked because of it yet."), "{text}");
+        let (next_due_at, oldest_parked_at) = (String::new(), String::new());
+        status.tenants[0].parked.push(ParkedStatus {
+            sink: Some(build::sink_id("crm")),
+            count: 1,
+            next_due_at,
+            oldest_parked_at,
+        });
+        let report = shown(&status);
+        let wanted =
+            "crm is paused, and 1 delivery is parked because of it. `acequia tenant resume acme crm` ends that.";
+        assert!(report.text().contains(wanted), "{}", report.text());
+        let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
+        assert_eq!(json["tenants"][0]["paused"], serde_json::json!(["crm"]));
+    }
+
+    #[test]
+    fn a_stage_without_queues_is_named_with_its_region() {
+        let text = shown(&gather(Vec::new())).text().to_owned();
+        assert!(
+            text.starts_with(&format!("There are no queues in stage {} in region eu-west-1", build::stage())),
+            "{text}"
+        );
+    }
 
     #[test]
     fn each_queue_stands_beside_its_dead_letter_queue() {
@@ -202,15 +264,19 @@ mod tests {
             (name.clone(), Depth { visible: 1, in_flight: 2, delayed: 3 }),
             (name.dead_letter(), Depth { visible: 4, in_flight: 5, delayed: 0 }),
         ];
-        let report = report(&gather(depths));
+        let report = shown(&gather(depths));
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         assert_eq!(
             json,
             serde_json::json!({"tenants": [{"tenant": "acme", "queues": [
             {"queue": "intake", "visible": 1, "in_flight": 2, "delayed": 3, "dlq_visible": 4, "dlq_in_flight": 5,
-             "oldest_age_s": null}], "parked": [], "endpoints": []}]})
+             "oldest_age_s": null}], "parked": [], "endpoints": [], "paused": []}]})
         );
-        assert!(report.text().contains(" acme    intake  1        2          3        9       -"), "{}", report.text());
+        assert!(
+            report.text().contains("\nacme    intake  1        2          3        9       -"),
+            "{}",
+            report.text()
+        );
     }
 
     #[test]
@@ -224,7 +290,7 @@ mod tests {
             oldest_parked_at: build::start(),
         };
         status.tenants[0].parked = [waiting(None, 1), waiting(Some("crm"), 7)].map(ParkedStatus::from).into();
-        let report = report(&status);
+        let report = shown(&status);
         assert!(report.text().contains("(to be routed)"), "{}", report.text());
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         let expected = serde_json::json!({"sink": "crm", "count": 7, "next_due_at": "2026-01-01T00:01:00.000Z",
@@ -241,7 +307,7 @@ mod tests {
         let circuit = Circuit::Open { until: build::at(60), since: build::start(), trips: 1 };
         let open = EndpointState { circuit, ..healthy };
         status.tenants[0].endpoints.extend(EndpointStatus::of((build::sink_id("crm"), open)));
-        let report = report(&status);
+        let report = shown(&status);
         assert!(report.text().contains("open") && report.text().contains("00:01:00"), "{}", report.text());
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         assert_eq!(json["tenants"][0]["endpoints"][0]["circuit"], "open");

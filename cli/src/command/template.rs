@@ -16,7 +16,8 @@ use crate::args::{SampleArgs, TemplateCommand};
 use crate::command::tenant::check_grants;
 use crate::context::{Context, SystemClock, egress};
 use crate::exit::Failure;
-use crate::output::Report;
+use crate::input;
+use crate::output::{Report, write_file};
 use crate::tenant_file::{self, TenantFile};
 
 /// Where the links of a sample lead: to a name that can never exist (RFC 2606).
@@ -40,7 +41,7 @@ struct Sent {
 pub(super) async fn run(
     command: &TemplateCommand,
     stage: &Stage,
-    context: impl AsyncFnOnce() -> Context,
+    context: impl AsyncFnOnce() -> Result<Context, Failure>,
 ) -> Result<Report, Failure> {
     match command {
         TemplateCommand::Preview { sample, out } => {
@@ -53,7 +54,7 @@ pub(super) async fn run(
             let to = to.as_str();
             check_recipient(&mail, to)?;
             let (locale, composed) = compose(sample, &file, &mail, true)?;
-            let context = context().await;
+            let context = context().await?;
             check_grants(&context.grants(), &file).await?;
             send(&context, &mail, to, composed).await.map(|message_id| {
                 let text = format!("Sent to {to}; SES calls it {message_id}.");
@@ -64,6 +65,7 @@ pub(super) async fn run(
 }
 
 fn read(sample: &SampleArgs, stage: &Stage) -> Result<(TenantFile, MailSettings), Failure> {
+    input::exists(&sample.file)?;
     let mut file = tenant_file::read(&sample.file, egress(stage)).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Invalid(format!("the configuration is not valid\n{}", lines.join("\n")))
@@ -85,8 +87,7 @@ fn preview(sample: &SampleArgs, file: &TenantFile, mail: &MailSettings, out: &Pa
         }
         _ => composed.text,
     };
-    std::fs::write(out, text)
-        .map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", out.display())))?;
+    write_file(out, text.as_bytes())?;
     let shown = Previewed {
         template: sample.template.clone(),
         locale,
@@ -112,10 +113,9 @@ fn compose(
         .as_deref()
         .map(|tag| tag.parse().map_err(|error| Failure::Usage(format!("--locale {tag:?}: {error}"))))
         .transpose()?;
-    let body = std::fs::read(&sample.event)
-        .map_err(|error| Failure::NotFound(format!("{} cannot be read: {error}", sample.event.display())))?;
-    let envelope = Envelope::parse(&file.tenant.summary.id, SystemClock.now(), &body)
-        .map_err(|error| Failure::Invalid(format!("{}: {error}", sample.event.display())))?;
+    let (name, body) = input::read(Some(&sample.event))?;
+    let envelope = Envelope::parse(&file.tenant.summary.id, SystemClock.now(), body.as_bytes())
+        .map_err(|error| Failure::Invalid(format!("{name}: {error}")))?;
     let locale = asked.as_ref().unwrap_or(&mail.default_locale).as_str().to_owned();
     let link = |name: &'static str| (name, format!("{NOWHERE}{name}"));
     let links = ["accept", "accept_opt_in", "reject", "unsubscribe"].map(link).into();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use acequia_core::delivery::Outgoing;
 use acequia_core::port::{Queues as _, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Depths, Received, Sending};
+use acequia_core::redrive::{DeadLetters, Depths, Received, Search, Sending};
 use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::MessageSystemAttributeName as System;
@@ -17,8 +17,13 @@ use crate::queues::{self, SqsQueues};
 const SEND: &str = "send messages back";
 
 impl DeadLetters for OperatorQueues {
-    async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Received>, Unavailable> {
-        let messages = self.receive_raw(queue, visibility).await?;
+    async fn receive(
+        &self,
+        queue: &QueueArn,
+        visibility: Duration,
+        search: Search,
+    ) -> Result<Vec<Received>, Unavailable> {
+        let messages = self.receive_raw(queue, visibility, search).await?;
         let received = messages.iter().filter_map(|message| {
             let group = message.attributes.as_ref().and_then(|known| known.get(&System::MessageGroupId)).cloned();
             Some(Received { message: incoming(queue, message)?, group })

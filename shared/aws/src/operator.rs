@@ -6,6 +6,7 @@ use acequia_core::delivery::Incoming;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::Unavailable;
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::redrive::Search;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
@@ -107,7 +108,7 @@ impl OperatorQueues {
     /// # Errors
     /// When SQS does not answer.
     pub async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Incoming>, Unavailable> {
-        let messages = self.receive_raw(queue, visibility).await?;
+        let messages = self.receive_raw(queue, visibility, Search::Whole).await?;
         Ok(messages.iter().filter_map(|message| incoming(queue, message)).collect())
     }
 
@@ -115,14 +116,19 @@ impl OperatorQueues {
         &self,
         queue: &QueueArn,
         visibility: Duration,
+        search: Search,
     ) -> Result<Vec<Message>, Unavailable> {
+        // A short wait makes SQS ask all of its servers, not a sample of them.
+        let wait = match search {
+            Search::Whole => 1,
+            Search::Quick => 0,
+        };
         let request = self
             .client
             .receive_message()
             .queue_url(queue.url())
             .max_number_of_messages(10)
-            // A short wait makes SQS ask all of its servers, not a sample of them.
-            .wait_time_seconds(1)
+            .wait_time_seconds(wait)
             .visibility_timeout(i32::try_from(visibility.as_secs()).unwrap_or(i32::MAX))
             .message_attribute_names("All")
             .message_system_attribute_names(System::ApproximateReceiveCount)

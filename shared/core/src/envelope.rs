@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 use crate::id::{EventId, TenantId};
 use crate::nesting;
+use crate::own_type;
 use crate::proca;
 use members::Members;
 
@@ -181,7 +182,7 @@ impl Envelope {
         if is_own_source(envelope.event.source()) {
             return reserved("source", "the producer's own: /acequia and /proca are sources of Acequia's events");
         }
-        if envelope.kind.get(..OWN_TYPES.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_TYPES)) {
+        if own_type::is_own(&envelope.kind) {
             return reserved("type", "the producer's own: acequia.* are types of Acequia's events");
         }
         let irregularity = conform::check(&members).err();
@@ -288,9 +289,6 @@ impl Envelope {
         })
     }
 }
-
-/// What the types of Acequia's own events begin with.
-const OWN_TYPES: &str = "acequia.";
 
 /// Whether a source is one of Acequia's own events, or of Proca's messages: also where a receiver might take it for one that decodes URIs.
 fn is_own_source(source: &str) -> bool {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// A name that breaks the rules of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{value:?} is not a {what}: {wants}")]
+#[error("{value:?} is not {} {what}: {wants}", article(what))]
 pub struct InvalidName {
     what: &'static str,
     value: String,
@@ -20,6 +20,11 @@ impl InvalidName {
         // A name comes from outside: an error repeats at most 64 characters of it.
         Self { what, value: value.chars().take(64).collect(), wants }
     }
+}
+
+/// `an event id`, `a tenant id`.
+fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Says whether `value` is `first` followed by letters of `rest`, within the length bounds (in bytes).
@@ -317,6 +322,8 @@ mod tests {
     fn a_source_with_a_space_or_a_bar_is_refused_with_what_is_wanted() {
         let error = EventId::new("a b", "1").unwrap_err().to_string();
         assert!(error.contains("URI reference"), "{error}");
+        assert!("-".parse::<EventId>().unwrap_err().to_string().starts_with("\"-\" is not an event id: "));
+        assert!("-".parse::<TenantId>().unwrap_err().to_string().starts_with("\"-\" is not a tenant id: "));
         assert!(EventId::new("a|b", "1").is_err());
         assert!(EventId::new("", "1").is_err());
         assert!(EventId::new("/a", "").is_err());

@@ -8,7 +8,8 @@ pub const OWN_TYPES: &str = "acequia.";
 
 /// Whether events of this type are the platform's own.
 pub fn is_own(kind: &str) -> bool {
-    kind.starts_with(OWN_TYPES)
+    // Whatever the case: a receiver may not look at it.
+    kind.get(..OWN_TYPES.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_TYPES))
 }
 
 /// Whether a rule for every type (`*`) takes this one: all that a producer may send.

@@ -5,12 +5,17 @@ use std::time::Duration;
 use acequia_core::delivery::Outgoing;
 use acequia_core::port::{Queues as _, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Depths, Received, Sending};
+use acequia_core::redrive::{DeadLetters, Depths, Received, Search, Sending};
 
 use crate::queues::InMemoryQueues;
 
 impl DeadLetters for InMemoryQueues {
-    async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Received>, Unavailable> {
+    async fn receive(
+        &self,
+        queue: &QueueArn,
+        visibility: Duration,
+        _search: Search,
+    ) -> Result<Vec<Received>, Unavailable> {
         let received = Self::receive(self, queue, 10, visibility).into_iter().map(|message| {
             let group = self.group(queue, &message.message_id);
             Received { message, group }

@@ -9,7 +9,7 @@ use acequia_core::delivery::Outgoing;
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Depths, Received, RedriveJournal, Sending, Standing};
+use acequia_core::redrive::{DeadLetters, Depths, Received, RedriveJournal, Search, Sending, Standing};
 use jiff::Timestamp;
 
 use crate::journal::InMemoryJournal;
@@ -55,9 +55,14 @@ impl<'a> Mortal<'a> {
 }
 
 impl DeadLetters for Mortal<'_> {
-    async fn receive(&self, queue: &QueueArn, visibility: Duration) -> Result<Vec<Received>, Unavailable> {
+    async fn receive(
+        &self,
+        queue: &QueueArn,
+        visibility: Duration,
+        search: Search,
+    ) -> Result<Vec<Received>, Unavailable> {
         self.step().await;
-        let received = DeadLetters::receive(self.queues, queue, visibility).await;
+        let received = DeadLetters::receive(self.queues, queue, visibility, search).await;
         self.step().await;
         received
     }

@@ -180,7 +180,7 @@ impl Story {
     /// The claim of it was granted. It starts over where its record learns of a redrive.
     pub fn claimed(&mut self, record: &DeliveryRecord) {
         self.written = Some(Status::Claimed);
-        if record.rounds.last().is_some_and(|round| self.rounds.insert(round.clone())) {
+        if record.rounds.last().is_some_and(|round| self.rounds.insert(round.mark.clone())) {
             self.recorded = 0;
             self.not_before = None;
         }

@@ -40,7 +40,7 @@ pub(super) struct SinkTally {
 }
 
 impl Tally {
-    /// Reads it; with `since` only events accepted from that time on (milliseconds since 1970).
+    /// Reads it; with `since` only events accepted from that time on (RFC 3339).
     pub(super) fn read(local: &Local, tenant: &str, since: Option<&str>) -> Result<Self> {
         let mut arguments = vec!["tally", tenant];
         if let Some(since) = since {

@@ -18,7 +18,7 @@ mod view;
 
 use std::fs;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -108,7 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     if options.keep {
         let played = ["acequia tally acme", "acequia explain acme '/demo/acme|broken-1'", "acequia dlq list acme"];
-        keep(local, &built.acequia.to_string_lossy(), &played);
+        keep(local, &built.acequia, &played)?;
     }
     Ok(verdict.holds())
 }
@@ -129,7 +129,7 @@ fn consent(options: &Options) -> Result<bool> {
             "acequia consent show dalia supporter-0@example.org",
             "acequia consent export dalia supporter-14@example.org",
         ];
-        keep(local, &built.acequia.to_string_lossy(), &played);
+        keep(local, &built.acequia, &played)?;
     } else if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         println!("\nPress Enter to end it all.");
         std::io::stdin().read_line(&mut String::new()).context("cannot read from the terminal")?;
@@ -195,14 +195,27 @@ fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     })
 }
 
-fn keep(local: Local, acequia: &str, played: &[&str]) {
+/// The folder with the command by its own name, for scripts too.
+fn folder_of(acequia: &Path) -> Result<PathBuf> {
+    let folder = host::scratch("bin");
+    let link = folder.join("acequia");
+    fs::create_dir_all(&folder).context("cannot make .local/bin")?;
+    if fs::symlink_metadata(&link).is_ok() {
+        fs::remove_file(&link).context("cannot replace .local/bin/acequia")?;
+    }
+    std::os::unix::fs::symlink(acequia, &link).context("cannot make .local/bin/acequia")?;
+    Ok(folder)
+}
+
+fn keep(local: Local, acequia: &Path, played: &[&str]) -> Result<()> {
+    let folder = folder_of(acequia)?;
     println!("\nIt stays up. To play with it, in a shell:\n");
     for (name, value) in emulator::variables(&local.aws.address) {
         if name.starts_with("AWS_") || name.starts_with("ACEQUIA_") {
             println!("    export {name}={value}");
         }
     }
-    println!("    alias acequia={acequia}\n");
+    println!("    export PATH={}:$PATH\n", folder.display());
     println!("    acequia status");
     for command in played {
         println!("    {command}");
@@ -211,6 +224,7 @@ fn keep(local: Local, acequia: &str, played: &[&str]) {
     println!("    curl -s {}/_ministack/ses/messages", local.aws.address);
     let [aws, receiver] = local.leave();
     println!("\nTo end it:\n\n    kill {aws} {receiver}");
+    Ok(())
 }
 
 /// Says that something did not come in time.

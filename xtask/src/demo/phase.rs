@@ -57,7 +57,8 @@ impl Phase {
         let start = host::now();
         loop {
             if watch.draw(local, view)? == 0 {
-                let tallies = tallies(local, &since.to_string())?;
+                let from = jiff::Timestamp::from_millisecond(i64::try_from(since)?)?;
+                let tallies = tallies(local, &from.to_string())?;
                 if is_settled(&sent, &tallies) {
                     view.begin(&format!("phase {name:?}: what the ledger says"), &heading());
                     view.draw(&SINKS.iter().filter_map(|sink| line(sink, &tallies)).collect::<Vec<_>>());

@@ -3,16 +3,16 @@
 use acequia_core::id::TenantId;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueName;
-use acequia_core::redrive::{Letter, Received, walk};
+use acequia_core::redrive::{Letter, Received};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::places;
 use super::progress::Progress;
+use super::{Place, look, nothing, places};
 use crate::args::DlqFilter;
 use crate::context::{Context, SystemClock, time};
 use crate::exit::Failure;
-use crate::output::{Report, or_dash, table};
+use crate::output::{Report, count, or_dash, table};
 
 #[derive(Serialize)]
 struct Listed {
@@ -40,26 +40,18 @@ pub(super) async fn run(
     filter: &DlqFilter,
     limit: usize,
 ) -> Result<Report, Failure> {
+    let conditions = filter.conditions()?;
     let places = places(context, tenant, &filter.place).await?;
-    let (now, operator, conditions) = (SystemClock.now(), context.operator(), filter.conditions());
-    let watch = Progress::new(places.iter().map(super::Place::total).sum()).stop_in_good_order();
-    let mut messages = Vec::new();
-    for place in &places {
-        if messages.len() >= limit {
-            break;
-        }
-        let take = |one: Received, letter: Letter| {
-            messages.push(describe(&place.name, &one, &letter, now));
-            messages.len() < limit
-        };
-        let walked = walk(&operator, &place.queue, place.total(), &conditions, &watch, take).await?;
-        if !walked.shown {
-            let name = &place.name;
-            watch.say(&format!("note: looking hides messages; some of {name} can be received again only in a while"));
-        }
-    }
-    watch.finish();
-    Ok(report(&Listed { count: messages.len(), messages }))
+    let watch = Progress::new(places.iter().map(Place::total).sum());
+    let now = SystemClock.now();
+    let keep = |place: &Place, one: Received, letter: Letter| describe(&place.name, &one, &letter, now);
+    let found = look(&context.operator(), &places, &conditions, limit, &watch, keep).await?;
+    let messages: Vec<Row> = found.into_iter().flat_map(|found| found.letters).take(limit).collect();
+    let empty = nothing(tenant, &conditions, &places);
+    let report = report(tenant, &Listed { count: messages.len(), messages }, &empty);
+    let Some(exit) = watch.stopped() else { return Ok(report) };
+    watch.say(&format!("stopped after {} messages; none was changed", watch.so_far()));
+    Ok(report.ending(exit))
 }
 
 fn describe(queue: &QueueName, one: &Received, letter: &Letter, now: Timestamp) -> Row {
@@ -78,16 +70,14 @@ fn describe(queue: &QueueName, one: &Received, letter: &Letter, now: Timestamp) 
     }
 }
 
-fn report(listed: &Listed) -> Report {
+fn report(tenant: &TenantId, listed: &Listed, empty: &str) -> Report {
     if listed.messages.is_empty() {
-        return Report::new(
-            &listed,
-            "No message can be seen. Looking hides messages for a moment: others may be looking.",
-        );
+        return Report::new(&listed, empty);
     }
     let row = |message: &Row| {
         [
             message.queue.clone(),
+            message.message_id.clone(),
             or_dash(message.event.as_deref()),
             or_dash(message.sink.as_deref()),
             message.reason.clone(),
@@ -96,12 +86,17 @@ fn report(listed: &Listed) -> Report {
             message.detail.clone(),
         ]
     };
-    let header = ["QUEUE", "EVENT", "SINK", "REASON", "ATTEMPTS", "AGE", "DETAIL"];
-    let text = format!(
-        "{}\n\n{} messages. Looking hid them for a moment; none was deleted.",
+    let header = ["QUEUE", "MESSAGE", "EVENT", "SINK", "REASON", "ATTEMPTS", "AGE", "DETAIL"];
+    let mut text = format!(
+        "{}\n\n{}. Looking hid them for a moment; none was deleted.",
         table(header, listed.messages.iter().map(row)),
-        listed.count
+        count(listed.count, "message", "messages")
     );
+    if listed.messages.iter().any(|message| message.event.is_none()) {
+        text = format!(
+            "{text} `acequia dlq show {tenant} --message MESSAGE --body` shows one of which no event can be read."
+        );
+    }
     Report::new(listed, text)
 }
 
@@ -133,7 +128,14 @@ mod tests {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake).dead_letter();
         let one = Received { message: message.clone(), group: None };
         let described = describe(&name, &one, &Letter::read(message), build::at(100));
-        let report = report(&Listed { messages: vec![described], count: 1 });
+        let report = report(&build::tenant_id("acme"), &Listed { messages: vec![described], count: 1 }, "");
+        assert!(
+            report.text().contains("  m-1  ") && report.text().contains("\n1 message. Looking"),
+            "{}",
+            report.text()
+        );
+        let is_event = report.text().contains("/tests|1");
+        assert_ne!(is_event, report.text().contains("acequia dlq show acme --message"), "{}", report.text());
         serde_json::from_str(report.json()).unwrap()
     }
 

@@ -1,49 +1,44 @@
-//! How far a command is: a bar on a terminal, a line now and then otherwise. Ctrl-C ends it after the step under way.
+//! How far a command is: a bar on a terminal, a line now and then otherwise. Ctrl-C and SIGTERM end it after the step under way.
 
 use std::io::IsTerminal as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use acequia_core::redrive::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::exit::Exit;
+use crate::interrupt::InGoodOrder;
 use crate::output::note;
 
-/// Without a terminal there is a line for each so many messages.
+/// Without a terminal there is a line for each so many messages; so few need no bar either.
 const LINE: u64 = 100;
 
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     total: u64,
     dealt: AtomicU64,
-    stopped: Arc<AtomicBool>,
+    orderly: InGoodOrder,
 }
 
 impl Progress {
     /// Of about `total` messages.
     pub(super) fn new(total: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (total > LINE && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} eta {eta}");
             ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { bar, total, dealt: AtomicU64::new(0), stopped: Arc::default() }
+        Self { bar, total, dealt: AtomicU64::new(0), orderly: InGoodOrder::begin() }
     }
 
-    /// Lets Ctrl-C and SIGTERM end the command in good order; a second one ends it at once.
-    pub(super) fn stop_in_good_order(self) -> Self {
-        let stopped = Arc::clone(&self.stopped);
-        // Without a handler the signal kills, which is safe as well.
-        let _ = ctrlc::set_handler(move || {
-            if stopped.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            note("stopping after this step; once more stops at once");
-        });
-        self
+    /// How the command is to end, where a signal ended it.
+    pub(super) fn stopped(&self) -> Option<Exit> {
+        self.orderly.stopped()
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+    /// So many of so many, in words.
+    pub(super) fn so_far(&self) -> String {
+        let dealt = self.dealt.load(Ordering::Relaxed);
+        format!("{dealt} of about {}", self.total.max(dealt))
     }
 
     pub(super) fn say(&self, text: &str) {
@@ -75,6 +70,6 @@ impl Watch for Progress {
     }
 
     fn ends(&self) -> bool {
-        self.is_stopped()
+        self.stopped().is_some()
     }
 }

@@ -5,12 +5,12 @@ use acequia_core::redrive::{Filter, purge};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Count, EMPTY, INEXACT, Place, contents, count, looked_into, places};
+use super::{Count, INEXACT, Place, count_taken, looked_into, meant, nothing, places};
 use crate::args::PurgeArgs;
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, describe};
-use crate::output::Report;
+use crate::output::{Report, count};
 
 #[derive(Debug, Serialize, Default, PartialEq, Eq)]
 struct Sums {
@@ -31,21 +31,25 @@ struct Counted {
 
 pub(super) async fn run(context: &Context, arguments: &PurgeArgs) -> Result<Report, Failure> {
     let PurgeArgs { tenant, filter, limit, dry_run, yes } = arguments;
+    let conditions = filter.conditions()?;
     let places = places(context, tenant, &filter.place).await?;
-    let conditions = filter.conditions();
     if *dry_run {
         let total: u64 = places.iter().map(Place::total).sum();
-        let count = count(&context.operator(), &places, &conditions, *limit).await?;
+        let count = count_taken(&context.operator(), &places, &conditions, *limit).await?;
         return Ok(count_report(tenant, total.max(count.taken), count));
     }
     let places = looked_into(&context.operator(), places).await?;
     if places.iter().all(|place| place.total() == 0) {
-        return Ok(report(tenant, &Sums::default()));
+        return Ok(Report::new(&Sums::default(), nothing(tenant, &conditions, &places)));
     }
-    let which = if conditions.takes_all() { "" } else { "those of the filter, out of " };
-    let question = format!("Delete messages of {tenant} for good ({which}{})?", contents(&places));
+    let question = format!("Delete messages of {tenant} for good ({})?", meant(&conditions, &places));
     let confirmed = confirm_by_name(&question, tenant, *yes)?;
-    delete(context, &places, &conditions, *limit, &confirmed).await.map(|sums| report(tenant, &sums))
+    let (sums, stopped) = delete(context, &places, &conditions, *limit, &confirmed).await?;
+    let report = report(tenant, &sums);
+    Ok(match stopped {
+        Some(exit) => report.ending(exit),
+        None => report,
+    })
 }
 
 async fn delete(
@@ -54,9 +58,9 @@ async fn delete(
     filter: &Filter,
     mut limit: Option<u64>,
     _confirmed: &ConfirmedByName,
-) -> Result<Sums, Failure> {
+) -> Result<(Sums, Option<Exit>), Failure> {
     let total = places.iter().map(Place::total).sum();
-    let watch = Progress::new(total).stop_in_good_order();
+    let watch = Progress::new(total);
     let (operator, mut sums) = (context.operator(), Sums { remaining: total, ..Sums::default() });
     for place in places.iter().filter(|place| place.total() > 0) {
         let purged = purge(&operator, &place.queue, place.total(), filter, limit, &watch).await;
@@ -73,17 +77,17 @@ async fn delete(
             break;
         }
     }
-    sums.stopped |= watch.is_stopped();
+    sums.stopped |= watch.stopped().is_some();
     watch.finish();
-    Ok(sums)
+    Ok((sums, watch.stopped()))
 }
 
 fn report(tenant: &TenantId, sums: &Sums) -> Report {
     let Sums { purged, failed, remaining, stopped } = sums;
-    let mut text = match (purged, failed, remaining) {
-        (0, 0, 0) => format!("{tenant}: {EMPTY}"),
-        (_, 0, _) => format!("{tenant}: {purged} deleted, {remaining} remain."),
-        _ => format!("{tenant}: {purged} deleted, {failed} could not be deleted, {remaining} remain in all."),
+    let remain = count(remaining, "remains", "remain");
+    let mut text = match failed {
+        0 => format!("{tenant}: {purged} deleted, {remain}."),
+        _ => format!("{tenant}: {purged} deleted, {failed} could not be deleted, {remain} in all."),
     };
     if *stopped {
         text.push_str("\nStopped before the end: run it again for the rest.");

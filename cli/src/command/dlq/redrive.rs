@@ -7,12 +7,12 @@ use acequia_core::redrive::{Order, Redriven, Way, redrive};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::{Count, EMPTY, INEXACT, Place, contents, count, looked_into, places};
+use super::{Count, INEXACT, Place, count_taken, looked_into, meant, nothing, places};
 use crate::args::RedriveArgs;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::{Context, SystemClock};
 use crate::exit::{Exit, Failure, describe};
-use crate::output::Report;
+use crate::output::{Report, count};
 
 #[derive(Debug, Serialize, Default, PartialEq, Eq)]
 struct Sums {
@@ -35,19 +35,18 @@ struct Counted {
 
 pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Report, Failure> {
     let RedriveArgs { tenant, filter, limit, rate, dry_run, resend_unsure, yes } = arguments;
+    let conditions = filter.conditions()?;
     let places = places(context, tenant, &filter.place).await?;
-    let conditions = filter.conditions();
     if *dry_run {
         let total: u64 = places.iter().map(Place::total).sum();
-        let count = count(&context.operator(), &places, &conditions, *limit).await?;
+        let count = count_taken(&context.operator(), &places, &conditions, *limit).await?;
         return Ok(count_report(tenant, total.max(count.taken), count));
     }
     let places = looked_into(&context.operator(), places).await?;
     if places.iter().all(|place| place.total() == 0) {
-        return Ok(report(tenant, &Sums::default()));
+        return Ok(Report::new(&Sums::default(), nothing(tenant, &conditions, &places)));
     }
-    let which = if conditions.takes_all() { "" } else { "those of the filter, out of " };
-    let question = format!("Move messages of {tenant} back to their queues ({which}{})?", contents(&places));
+    let question = format!("Move messages of {tenant} back to their queues ({})?", meant(&conditions, &places));
     let confirmed = confirm(&question, *yes)?;
     let order = Order {
         filter: conditions,
@@ -56,7 +55,12 @@ pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Re
         resend_unsure: *resend_unsure,
         run: format!("{:032x}", rand::random::<u128>()),
     };
-    move_back(context, tenant, &places, order, &confirmed).await.map(|sums| report(tenant, &sums))
+    let (sums, stopped) = move_back(context, tenant, &places, order, &confirmed).await?;
+    let report = report(tenant, &sums);
+    Ok(match stopped {
+        Some(exit) => report.ending(exit),
+        None => report,
+    })
 }
 
 async fn move_back(
@@ -65,9 +69,9 @@ async fn move_back(
     places: &[Place],
     mut order: Order,
     _confirmed: &Confirmed,
-) -> Result<Sums, Failure> {
+) -> Result<(Sums, Option<Exit>), Failure> {
     let (operator, journal, ledger) = (context.operator(), context.journal(), context.ledger());
-    let watch = Progress::new(places.iter().map(Place::total).sum()).stop_in_good_order();
+    let watch = Progress::new(places.iter().map(Place::total).sum());
     let mut sums = Sums { remaining: places.iter().map(Place::total).sum(), ..Sums::default() };
     for place in places.iter().filter(|place| place.total() > 0) {
         let way = Way {
@@ -88,9 +92,9 @@ async fn move_back(
             break;
         }
     }
-    sums.stopped |= watch.is_stopped();
+    sums.stopped |= watch.stopped().is_some();
     watch.finish();
-    Ok(sums)
+    Ok((sums, watch.stopped()))
 }
 
 fn add(sums: &mut Sums, run: &Redriven) {
@@ -113,11 +117,8 @@ fn report(tenant: &TenantId, sums: &Sums) -> Report {
     if *unsure > 0 {
         parts.push(format!("{unsure} may have been sent already by a run that was stopped"));
     }
-    parts.push(format!("{remaining} remain"));
-    let mut text = match (moved + finished + failed + unsure, remaining) {
-        (0, 0) => format!("{tenant}: {EMPTY}"),
-        _ => format!("{tenant}: {}.", parts.join(", ")),
-    };
+    parts.push(count(remaining, "remains", "remain"));
+    let mut text = format!("{tenant}: {}.", parts.join(", "));
     if *unsure > 0 {
         text.push_str(
             "\nLook at those with `acequia dlq show` and `acequia explain`: purge what arrived (--event), and send the others \

@@ -8,6 +8,7 @@ use acequia_core::id::TenantId;
 use acequia_core::queue::QueueRole;
 
 use super::line::{Line, count};
+use crate::output;
 
 pub(super) const CONCURRENCY: &str = "concurrency";
 pub(super) const SECRETS: &str = "secrets";
@@ -126,7 +127,11 @@ pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line
         mappings.iter().filter(|mapping| grants(mapping.queue.role)).map(|mapping| mapping.most.unwrap_or(SHARE)).sum();
     let reads = of_secrets.saturating_add(of_grants);
     let a_second = reads.div_ceil(REMEMBERED);
-    let found = format!("{total} secrets, at most {a_second} reads a second while all tenants are busy");
+    let found = format!(
+        "{}, at most {} a second while all tenants are busy",
+        output::count(total, "secret", "secrets"),
+        output::count(a_second, "read", "reads")
+    );
     if high {
         Line::ok(SECRETS, format!("{found}; the parameter store's throughput is the higher one"))
     } else if a_second > READS {

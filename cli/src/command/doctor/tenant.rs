@@ -13,6 +13,7 @@ use acequia_core::queue::{QueueName, QueueRole};
 use super::capacity::{SECRETS, SHARE, Secrets, Shares};
 use super::line::{Line, count, or_ok};
 use crate::command::tenant::put_command;
+use crate::output;
 
 pub(super) const CONFIGURATIONS: &str = "configurations";
 pub(super) const FILES: &str = "files";
@@ -215,7 +216,8 @@ pub(super) fn queues(
             let held: u64 =
                 queues.iter().filter(|(queue, _)| queue.tenant == **tenant).map(|(_, depth)| held(*depth)).sum();
             let found = format!(
-                "{tenant} has queues of no stack {stack}, with {held} messages: left over, or deployed under another name"
+                "{tenant} has queues of no stack {stack}, with {}: left over, or deployed under another name",
+                output::count(held, "message", "messages")
             );
             bad.push(Line::warn(QUEUES, found, format!("acequia status {tenant}")));
         }
@@ -225,6 +227,10 @@ pub(super) fn queues(
 
 fn held(depth: Depth) -> u64 {
     depth.visible + depth.in_flight + depth.delayed
+}
+
+fn waiting(messages: u64) -> String {
+    output::count(messages, "message waits", "messages wait")
 }
 
 /// Whether each queue is worked off, and within a bound.
@@ -240,12 +246,12 @@ pub(super) fn mappings(queues: &[(QueueName, Depth)], mappings: &[Mapping]) -> V
             )),
             (None, messages) => bad.push(Line::fail(
                 MAPPINGS,
-                format!("{messages} messages wait in {queue}, and no function reads it: its stack has not this kind of sink any more"),
+                format!("{} in {queue}, and no function reads it: its stack has not this kind of sink any more", waiting(messages)),
                 format!("acequia status {}", queue.tenant),
             )),
             (Some(Mapping { id, state, .. }), messages) if state.starts_with("Disabl") => bad.push(Line::fail(
                 MAPPINGS,
-                format!("the mapping of {queue} is {state}: {messages} messages wait, and nothing is delivered"),
+                format!("the mapping of {queue} is {state}: {}, and nothing is delivered", waiting(messages)),
                 format!("aws lambda update-event-source-mapping --uuid {id} --enabled"),
             )),
             (Some(Mapping { id, most: None, .. }), _) => bad.push(Line::warn(

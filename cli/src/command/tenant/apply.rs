@@ -7,7 +7,10 @@ use acequia_aws::account::SecretNames;
 use acequia_core::config::{RawTenant, SecretUse};
 use acequia_core::egress::Egress;
 use acequia_core::grant;
+use acequia_core::outcome::Reason;
 use acequia_core::port::{Change, Clock as _, GrantStore, TenantStore};
+use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::redrive::Depths as _;
 use acequia_core::secret::SecretPurpose;
 use serde::Serialize;
 
@@ -16,7 +19,8 @@ use crate::change;
 use crate::confirm::confirm;
 use crate::context::{Context, SystemClock};
 use crate::exit::{Failure, describe as describe_failure};
-use crate::output::{Report, note};
+use crate::input;
+use crate::output::{Report, count, note};
 use crate::tenant_file::{self, TenantFile};
 
 /// The longest summary in the audit log, in characters.
@@ -34,13 +38,16 @@ struct Plan {
     /// The version that is current; 0 where there is none.
     current: u64,
     changes: Vec<change::Change>,
+    /// The sinks that an operator paused, and of which the file says nothing.
+    still_paused: Vec<String>,
 }
 
 pub(super) async fn run(
-    context: impl AsyncFnOnce() -> Context,
+    context: impl AsyncFnOnce() -> Result<Context, Failure>,
     arguments: &ApplyArgs,
     egress: Egress,
 ) -> Result<Report, Failure> {
+    input::exists(&arguments.file)?;
     let mut file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Invalid(format!("the configuration is not valid; nothing was written\n{}", lines.join("\n")))
@@ -48,11 +55,17 @@ pub(super) async fn run(
     for found in &file.notes {
         note(&format!("note: {found}"));
     }
-    let context = context().await;
+    let context = context().await?;
     check_grants(&context.grants(), &file).await?;
     note_secrets(&context, &file).await;
     let tenants = context.tenants();
     let plan = plan(&tenants, &mut file).await?;
+    for sink in &plan.still_paused {
+        let tenant = &file.tenant.summary.id;
+        note(&format!(
+            "note: {sink} stays paused, since the file does not say `paused`: acequia tenant resume {tenant} {sink} ends that"
+        ));
+    }
     let tenant = file.tenant.summary.id.to_string();
     let mut applied =
         Applied { tenant, version: plan.current, changed: plan.changes.iter().map(ToString::to_string).collect() };
@@ -67,6 +80,11 @@ pub(super) async fn run(
     let question = format!("Write this as version {} in stage {}?", plan.current + 1, context.stage);
     let _confirmed = confirm(&question, arguments.yes)?;
     applied.version = publish(&tenants, &file, &plan, actor(arguments.actor.as_deref())).await?;
+    if plan.current == 0
+        && let Some(waiting) = early(&context, &file).await
+    {
+        note(&waiting);
+    }
     let text = if arguments.yes { format!("{text}\n") } else { String::new() };
     Ok(Report::new(&applied, format!("{text}{}: version {} is current.", applied.tenant, applied.version)))
 }
@@ -129,6 +147,26 @@ pub(in crate::command) fn put_command(tenant: impl Display, purpose: SecretPurpo
     format!("acequia secret put {tenant} {name} --for {purpose} {from}")
 }
 
+/// What is to be said of events that came before the first configuration. Without permission to look, nothing is said.
+async fn early(context: &Context, file: &TenantFile) -> Option<String> {
+    let tenant = &file.tenant.summary.id;
+    let standard = QueueName::new(&context.stage, tenant, QueueRole::Intake);
+    let ordered = QueueName { fifo: true, ..standard.clone() };
+    let operator = context.operator();
+    let mut waiting = 0;
+    for name in [standard.dead_letter(), ordered.dead_letter()] {
+        waiting += operator.measure(&name).await.ok().flatten().map_or(0, |(_, depth)| depth);
+    }
+    (waiting > 0).then(|| {
+        format!(
+            "note: {} in the intake's dead-letter queue, where events lie that came before this: acequia dlq redrive {tenant} \
+             --queue intake --reason {}",
+            count(waiting, "event waits", "events wait"),
+            Reason::UnknownTenant.as_str()
+        )
+    })
+}
+
 /// A sink that an operator paused stays so, unless the file says something of it.
 pub(in crate::command) fn keep_paused(old: &RawTenant, new: &mut RawTenant) {
     for sink in new.sinks.iter_mut().filter(|sink| sink.paused.is_none()) {
@@ -138,14 +176,18 @@ pub(in crate::command) fn keep_paused(old: &RawTenant, new: &mut RawTenant) {
 
 async fn plan(tenants: &impl TenantStore, file: &mut TenantFile) -> Result<Plan, Failure> {
     let Some(stored) = tenants.current(&file.tenant.summary.id).await? else {
-        return Ok(Plan { current: 0, changes: change::between(None, &file.raw) });
+        let changes = change::between(None, &file.raw);
+        return Ok(Plan { current: 0, changes, still_paused: Vec::new() });
     };
     // What an earlier release stored and this one cannot read is replaced as a whole.
     let old = RawTenant::from_json(&stored.document).ok();
+    let unsaid: Vec<bool> = file.raw.sinks.iter().map(|sink| sink.paused.is_none()).collect();
     if let Some(old) = &old {
         keep_paused(old, &mut file.raw);
     }
-    Ok(Plan { current: stored.version, changes: change::between(old.as_ref(), &file.raw) })
+    let kept = file.raw.sinks.iter().zip(unsaid).filter(|(sink, unsaid)| *unsaid && sink.paused == Some(true));
+    let still_paused = kept.map(|(sink, _)| sink.id.clone()).collect();
+    Ok(Plan { current: stored.version, changes: change::between(old.as_ref(), &file.raw), still_paused })
 }
 
 async fn publish(tenants: &impl TenantStore, file: &TenantFile, plan: &Plan, actor: String) -> Result<u64, Failure> {
@@ -231,9 +273,10 @@ mod tests {
         let mut silent = file("https://b.example/");
         let plan_of_silent = plan(&tenants, &mut silent).await.unwrap();
         assert_eq!((silent.raw.sinks[0].paused, plan_of_silent.changes.len()), (Some(true), 1));
+        assert_eq!(plan_of_silent.still_paused, ["crm"], "it is said");
         let mut explicit = file("https://b.example/");
         explicit.raw.sinks[0].paused = Some(false);
-        plan(&tenants, &mut explicit).await.unwrap();
+        assert!(plan(&tenants, &mut explicit).await.unwrap().still_paused.is_empty());
         assert_eq!(explicit.raw.sinks[0].paused, Some(false));
     }
 

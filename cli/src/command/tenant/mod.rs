@@ -22,16 +22,19 @@ pub(super) async fn run(
     command: &TenantCommand,
     stage: &Stage,
     egress: Egress,
-    context: impl AsyncFnOnce() -> Context,
+    context: impl AsyncFnOnce() -> Result<Context, Failure>,
 ) -> Result<Report, Failure> {
     match command {
-        TenantCommand::Validate { files } => Ok(validate::run(files, egress)),
+        TenantCommand::Validate { files } => {
+            crate::input::all_exist(files)?;
+            Ok(validate::run(files, egress))
+        }
         TenantCommand::Try(arguments) => trial::run(arguments, stage, egress).await,
         TenantCommand::Apply(arguments) => apply::run(context, arguments, egress).await,
-        TenantCommand::Show { tenant, version } => show::one(&context().await, tenant, *version).await,
-        TenantCommand::List => show::list(&context().await).await,
-        TenantCommand::History { tenant } => history::run(&context().await, tenant).await,
-        TenantCommand::Pause(arguments) => pause::run(&context().await, arguments).await,
-        TenantCommand::Resume(arguments) => resume::run(&context().await, arguments).await,
+        TenantCommand::Show { tenant, version } => show::one(&context().await?, tenant, *version).await,
+        TenantCommand::List => show::list(&context().await?).await,
+        TenantCommand::History { tenant } => history::run(&context().await?, tenant).await,
+        TenantCommand::Pause(arguments) => pause::run(&context().await?, arguments).await,
+        TenantCommand::Resume(arguments) => resume::run(&context().await?, arguments).await,
     }
 }

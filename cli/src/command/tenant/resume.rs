@@ -13,7 +13,7 @@ use super::pause;
 use crate::args::SwitchArgs;
 use crate::context::{Context, SystemClock};
 use crate::exit::Failure;
-use crate::output::{Report, note};
+use crate::output::{Report, count, note};
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -59,7 +59,8 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
         }
     };
     if hastened > 0 {
-        text = format!("{text} {hastened} parked messages are due now and come back within a minute or two.");
+        let due = count(hastened, "parked message is due now and comes", "parked messages are due now and come");
+        text = format!("{text} {due} back within a minute or two.");
     }
     if may_be_ordered {
         text.push_str(ORDERED);

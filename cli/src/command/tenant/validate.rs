@@ -6,7 +6,7 @@ use acequia_core::egress::Egress;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::output::Report;
+use crate::output::{Report, count};
 use crate::tenant_file::{self, Mistake};
 
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ pub(super) fn run(files: &[PathBuf], egress: Egress) -> Report {
         let (tenant, problems, notes) = match tenant_file::read(path, egress) {
             Ok(read) => {
                 let (tenant, sinks) = (read.tenant.summary.id.to_string(), read.tenant.sinks.len());
-                lines.push(format!("{file}: valid, tenant {tenant} with {sinks} sinks"));
+                lines.push(format!("{file}: valid, tenant {tenant} with {}", count(sinks, "sink", "sinks")));
                 lines.extend(read.notes.iter().map(|found| format!("note: {found}")));
                 (Some(tenant), Vec::new(), read.notes)
             }

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{DeliveryKey, DeliveryRecord, EARLY, Status};
 use crate::config::SinkKind;
 use crate::outcome::Reason;
 
 /// That a message was moved out of the dead-letter queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     /// What tells this move from every other one.
     pub mark: String,
     /// When it was moved.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub at: Timestamp,
 }
 
@@ -183,8 +185,12 @@ mod tests {
         }
     }
 
-    fn redriven(round: &str, now: i64) -> ClaimRequest {
-        ClaimRequest { round: Some(Round { mark: round.to_owned(), at: at(now) }), ..request(now) }
+    fn round(mark: &str, moved: i64) -> Round {
+        Round { mark: mark.to_owned(), at: at(moved) }
+    }
+
+    fn redriven(mark: &str, now: i64) -> ClaimRequest {
+        ClaimRequest { round: Some(round(mark, now)), ..request(now) }
     }
 
     fn record(status: Status) -> DeliveryRecord {
@@ -243,15 +249,15 @@ mod tests {
         let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &redriven("a", 10)) else {
             panic!("it was not granted")
         };
-        assert_eq!((record.spent, record.attempts), (0, vec![note]));
-        assert_eq!(record.rounds, ["a".to_owned()]);
+        assert_eq!((record.spent, record.spent_before, record.attempts), (0, 2, vec![note]));
+        assert_eq!(record.rounds, [round("a", 10)], "when it was redriven is part of the history");
     }
 
     #[test]
     fn a_copy_of_what_is_quarantined_is_quarantined_too_unless_it_is_the_one_that_was_moved_back() {
         let dead = DeliveryRecord { reason: Some(Reason::HttpStatus), ..record(Status::Quarantined) };
         assert_eq!(judge(Some(&dead), &request(10)), Verdict::Quarantined(Reason::HttpStatus));
-        let again = DeliveryRecord { rounds: vec!["a".to_owned(), "b".to_owned()], ..dead };
+        let again = DeliveryRecord { rounds: vec![round("a", 1), round("b", 2)], ..dead };
         for old in ["a", "b"] {
             let verdict = judge(Some(&again), &redriven(old, 10));
             assert_eq!(verdict, Verdict::Quarantined(Reason::HttpStatus), "a copy of an earlier redrive, {old}");
@@ -286,20 +292,21 @@ mod tests {
     #[test]
     fn what_comes_back_by_its_schedule_after_a_redrive_does_not_start_over() {
         let mut record = record(Status::Retry);
-        record.rounds.push("a".to_owned());
+        record.rounds.push(round("a", 200));
         assert_eq!(spent_of(&judge(Some(&record), &redriven("a", 300))), Some((2, false)));
     }
 
     #[test]
     fn a_record_knows_the_last_redrives() {
         let mut known = record(Status::Quarantined);
-        for round in 0..25 {
-            let Verdict::Claimed { record, .. } = judge(Some(&known), &redriven(&round.to_string(), 900)) else {
+        for turn in 0..25 {
+            let Verdict::Claimed { record, .. } = judge(Some(&known), &redriven(&turn.to_string(), 900)) else {
                 panic!("it was not granted")
             };
-            known = DeliveryRecord { status: Status::Quarantined, ..*record };
+            known = DeliveryRecord { status: Status::Quarantined, spent: 3, ..*record };
         }
-        assert_eq!((known.rounds.len(), known.rounds.last().map(String::as_str)), (KEPT_ROUNDS, Some("24")));
+        assert_eq!((known.rounds.len(), known.rounds.last()), (KEPT_ROUNDS, Some(&round("24", 900))));
+        assert_eq!(known.spent_before, 2 + 24 * 3, "no attempt is forgotten in the count");
     }
 
     #[test]

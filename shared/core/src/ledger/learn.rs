@@ -82,6 +82,7 @@ mod tests {
             receipt: None,
             place: None,
             rounds: Vec::new(),
+            spent_before: 0,
         }
     }
 

@@ -163,9 +163,12 @@ pub struct DeliveryRecord {
     /// The place that it has in the line of its sink's rate, where it waits for one ([`crate::rate`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// The marks with which it came out of the dead-letter queue, the last one last, at most [`KEPT_ROUNDS`].
+    /// Each time that it came out of the dead-letter queue, the last one last, at most [`KEPT_ROUNDS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rounds: Vec<String>,
+    pub rounds: Vec<Round>,
+    /// The attempts spent before it was redriven last, in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent_before: u32,
 }
 
 impl DeliveryRecord {
@@ -204,17 +207,19 @@ impl DeliveryRecord {
             reason: None,
             receipt: None,
             place: None,
-            rounds: request.round.iter().map(|round| round.mark.clone()).collect(),
+            rounds: request.round.iter().cloned().collect(),
+            spent_before: 0,
         }
     }
 
     /// The record that the delivery starts over with, because its dead letter was moved back: its history is kept.
     fn begin_again(&self, request: &ClaimRequest) -> Self {
         let mut rounds = self.rounds.clone();
-        rounds.extend(request.round.iter().map(|round| round.mark.clone()));
+        rounds.extend(request.round.clone());
         let surplus = rounds.len().saturating_sub(KEPT_ROUNDS);
         rounds.drain(..surplus);
-        Self { rounds, attempts: self.attempts.clone(), ..Self::begin(request) }
+        let spent_before = self.spent_before.saturating_add(self.spent);
+        Self { rounds, spent_before, attempts: self.attempts.clone(), ..Self::begin(request) }
     }
 
     /// The record that the delivery goes on with.
@@ -225,6 +230,7 @@ impl DeliveryRecord {
             attempts: self.attempts.clone(),
             place: self.place.clone(),
             rounds: self.rounds.clone(),
+            spent_before: self.spent_before,
             ..Self::begin(request)
         }
     }
@@ -239,8 +245,14 @@ impl DeliveryRecord {
             (_, Some(Reason::Ambiguous)) => after(self.updated_at, EARLY),
             _ => self.updated_at,
         };
-        request.round.as_ref().is_some_and(|round| round.at >= since && !self.rounds.contains(&round.mark))
+        let is_known = |round: &Round| self.rounds.iter().any(|known| known.mark == round.mark);
+        request.round.as_ref().is_some_and(|round| round.at >= since && !is_known(round))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What the routing of one event came to.

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::config::SinkKind;
     use crate::id::EventId;
-    use crate::ledger::{ClaimRequest, Verdict, judge};
+    use crate::ledger::{ClaimRequest, Round, Verdict, judge};
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + hours * 3600).unwrap()
@@ -130,7 +130,7 @@ mod tests {
             lease_until: at(0),
         };
         let Verdict::Claimed { record, .. } = judge(None, &request) else { panic!("a first claim is granted") };
-        let rounds = (0..rounds).map(|n| format!("mark-{n}")).collect();
+        let rounds = (0..rounds).map(|n| Round { mark: format!("mark-{n}"), at: at(-1) }).collect();
         DeliveryRecord { status, rounds, reason: Some(Reason::AttemptsExhausted), ..*record }
     }
 

@@ -40,7 +40,7 @@ pub use auto::{AutoVerdict, decide_auto, may_be_due};
 pub use decide::{Verdict, decide};
 pub use filter::Filter;
 pub use letter::{Letter, RECEIVED_TOO_OFTEN, REDRIVEN, restored};
-pub use port::{DeadLetters, Depths, Received, RedriveJournal, Sending, Standing, Watch};
+pub use port::{DeadLetters, Depths, Received, RedriveJournal, Search, Sending, Standing, Watch};
 pub use purge::{Purged, purge};
 pub use run::{Order, Redriven, Way, redrive};
 pub use walk::{Walked, walk};

@@ -19,6 +19,15 @@ pub struct Received {
     pub group: Option<String>,
 }
 
+/// How a receive looks for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// It asks all servers of the queue, and waits for their answers: up to a second where nothing is there.
+    Whole,
+    /// It asks some of them, and answers at once. It may miss a message that came just now.
+    Quick,
+}
+
 /// What sending one message back came to.
 #[derive(Debug)]
 pub enum Sending {
@@ -37,6 +46,7 @@ pub trait DeadLetters: Send + Sync {
         &self,
         queue: &QueueArn,
         visibility: Duration,
+        search: Search,
     ) -> impl Future<Output = Result<Vec<Received>, Unavailable>> + Send;
     /// Sends up to ten messages, each once: a call without an answer is not repeated. One answer each, in order.
     fn send_once(&self, queue: &QueueArn, messages: &[Outgoing]) -> impl Future<Output = Vec<Sending>> + Send;

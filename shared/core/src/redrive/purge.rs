@@ -27,7 +27,7 @@ pub async fn purge(
     limit: Option<u64>,
     watch: &impl Watch,
 ) -> Purged {
-    let (mut walker, mut purged) = (Walker::new(queues, queue, patience(depth)), Purged::default());
+    let (mut walker, mut purged) = (Walker::new(queues, queue, patience(depth), depth), Purged::default());
     while walker.seen() < depth && !watch.ends() {
         let received = match walker.next().await {
             Ok(received) if received.is_empty() => break,

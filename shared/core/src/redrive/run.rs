@@ -77,7 +77,7 @@ pub async fn redrive<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?S
     let depth = u32::try_from(way.depth).unwrap_or(u32::MAX);
     // Those that stay are hidden for as long as the run takes, so that it does not meet them again.
     let long = patience(way.depth).saturating_add(Duration::from_secs(2).saturating_mul(depth) / rate);
-    let walker = Walker::new(queues, &way.dead_letters, brief);
+    let walker = Walker::new(queues, &way.dead_letters, brief, way.depth);
     let mut run = Run {
         queues,
         journal,

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::letter::Letter;
-use super::port::{DeadLetters, Received, Watch};
+use super::port::{DeadLetters, Received, Search, Watch};
 use crate::port::Unavailable;
 use crate::queue::QueueArn;
 
-/// SQS now and then gives nothing although something is there: twice in a row is the end.
+/// SQS now and then gives nothing although something is there: twice in a row is the end. Once as many were seen as the queue is said to
+/// hold, one quick look that gives nothing confirms it.
 const EMPTY: u32 = 2;
 /// So many receives in a row that bring only known messages are the end: the walk is around.
 const KNOWN: u32 = 3;
@@ -57,7 +58,7 @@ pub async fn walk(
     watch: &impl Watch,
     mut take: impl FnMut(Received, Letter) -> bool,
 ) -> Result<Walked, Unavailable> {
-    let (mut walker, mut found) = (Walker::new(queues, queue, patience(depth)), Walked::default());
+    let (mut walker, mut found) = (Walker::new(queues, queue, patience(depth), depth), Walked::default());
     let ended = loop {
         if watch.ends() {
             break Ok(false);
@@ -92,14 +93,16 @@ pub(super) struct Walker<'a, D> {
     queues: &'a D,
     queue: &'a QueueArn,
     visibility: Duration,
+    /// How many messages there are, as far as SQS knows.
+    expected: u64,
     known: BTreeSet<String>,
     /// The handles of those that stay, by message id.
     kept: BTreeMap<String, String>,
 }
 
 impl<'a, D: DeadLetters> Walker<'a, D> {
-    pub(super) fn new(queues: &'a D, queue: &'a QueueArn, visibility: Duration) -> Self {
-        Self { queues, queue, visibility, known: BTreeSet::new(), kept: BTreeMap::new() }
+    pub(super) fn new(queues: &'a D, queue: &'a QueueArn, visibility: Duration, expected: u64) -> Self {
+        Self { queues, queue, visibility, expected, known: BTreeSet::new(), kept: BTreeMap::new() }
     }
 
     /// How many different messages were received.
@@ -111,9 +114,11 @@ impl<'a, D: DeadLetters> Walker<'a, D> {
     pub(super) async fn next(&mut self) -> Result<Vec<Received>, Unavailable> {
         let (mut empty, mut known) = (0, 0);
         while empty < EMPTY && known < KNOWN {
-            let received = self.queues.receive(self.queue, self.visibility).await?;
+            let all_seen = self.seen() >= self.expected;
+            let search = if all_seen { Search::Quick } else { Search::Whole };
+            let received = self.queues.receive(self.queue, self.visibility, search).await?;
             if received.is_empty() {
-                empty += 1;
+                empty += if all_seen { EMPTY } else { 1 };
                 continue;
             }
             let (fresh, again): (Vec<_>, Vec<_>) =

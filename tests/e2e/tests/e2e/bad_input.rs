@@ -77,6 +77,24 @@ fn a_tenant_without_a_configuration_has_its_messages_quarantined() {
 }
 
 #[test]
+fn a_dead_letter_that_is_no_event_is_found_shown_and_deleted_by_its_message() {
+    let world = world();
+    let body = "by its message: this is no JSON";
+    world.put("unknown", "intake-dlq", body, &[("acequia-reason", "String", "not-json")]);
+    let message = eventually("it is listed", || {
+        let listed = world.read(&["dlq", "list", "unknown", "--queue", "intake", "--reason", "not-json"]);
+        listed["messages"][0]["message_id"].as_str().map(str::to_owned)
+    });
+    let shown = eventually("it is shown", || {
+        let ran = world.run(&["--output", "json", "dlq", "show", "unknown", "--message", &message, "--body"], "");
+        (ran.code == 0).then(|| serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap())
+    });
+    assert_eq!((&shown["event"], &shown["letters"][0]["body"]), (&serde_json::Value::Null, &json!(body)));
+    let purged = world.read(&["dlq", "purge", "unknown", "--message", &message, "--yes"]);
+    assert_eq!(purged["purged"], 1, "{purged}");
+}
+
+#[test]
 fn a_disabled_sink_keeps_its_deliveries_in_the_dead_letter_queue() {
     let world = world();
     let body = event("off", "disabled", &json!({}));

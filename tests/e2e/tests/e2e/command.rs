@@ -53,6 +53,15 @@ fn status_and_tally_account_for_a_tenant() {
 }
 
 #[test]
+fn a_stage_without_a_platform_is_named_with_its_region() {
+    for command in [&["--stage", "nosuch", "status"][..], &["--stage", "nosuch", "dlq", "list", "alder"]] {
+        let ran = world().run(command, "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("stage nosuch in region "), "{command:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_secret_that_is_there_is_not_made_anew_unless_that_is_asked_for() {
     let world = world();
     let made = world.read(&["secret", "put", "rowan", "once", "--for", "webhook", "--generate", "--overwrite"]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::config::{EmailSink, ForwardSink, ForwardTarget, HeaderValue, Target, Tenant, WebhookSink};
+use acequia_core::config::{EmailSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::{LinkKey, Purpose};
 use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId};
@@ -13,7 +13,7 @@ use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock as _, SecretError, Secrets};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::secret::Secret;
+use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
 use email::mailer::Mail;
 use serde::Serialize;
@@ -122,7 +122,7 @@ impl<'t> Maker<'t> {
     }
 
     async fn request(&self, webhook: &WebhookSink, delivery: &Delivery) -> Result<What, Cause> {
-        let sender = Sender::of(&Placeholders(webhook), &self.tenant.summary.id, webhook).await?;
+        let sender = Sender::of(&Placeholders, &self.tenant.summary.id, webhook).await?;
         let headers = sender.headers(delivery, SystemClock.now())?;
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let mut headers: BTreeMap<String, String> =
@@ -204,16 +204,10 @@ fn shown(mail: Mail, links: &[(String, String)]) -> What {
 }
 
 /// In place of each secret its name; of those that sign a key in their form, since the code that signs reads it.
-struct Placeholders<'s>(&'s WebhookSink);
+struct Placeholders;
 
-impl Secrets for Placeholders<'_> {
-    async fn secret(&self, _: &TenantId, name: &SecretName) -> Result<Secret, SecretError> {
-        // A name may sign and stand in a header, too.
-        let in_header = self.0.headers.iter().any(|header| header.value == HeaderValue::Secret(name.clone()));
-        Ok(if self.0.secrets.contains(name) && !in_header {
-            Secret::new(SIGNING)
-        } else {
-            Secret::new(format!("(secret {name})"))
-        })
+impl Secrets for Placeholders {
+    async fn secret(&self, _: &TenantId, purpose: SecretPurpose, name: &SecretName) -> Result<Secret, SecretError> {
+        Ok(if purpose == SecretPurpose::Webhook { Secret::new(SIGNING) } else { Secret::new(format!("(secret {name})")) })
     }
 }

@@ -16,9 +16,10 @@ use serde::Serialize;
 
 use self::delivery::{Maker, Tried};
 use crate::args::TryArgs;
-use crate::command::send::{read, split};
+use crate::command::send::split;
 use crate::context::SystemClock;
 use crate::exit::{Exit, Failure};
+use crate::input;
 use crate::output::Report;
 use crate::tenant_file;
 
@@ -76,11 +77,12 @@ impl Problem {
 }
 
 pub(super) async fn run(arguments: &TryArgs, stage: &Stage, egress: Egress) -> Result<Report, Failure> {
+    input::exists(&arguments.file)?;
     let file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::Invalid(format!("the configuration is not valid\n{}", lines.join("\n")))
     })?;
-    let text = read(arguments.events.as_deref())?;
+    let (_, text) = input::read(arguments.events.as_deref())?;
     let lines = split(&text);
     if lines.is_empty() {
         return Err(Failure::Invalid(
@@ -115,7 +117,8 @@ async fn one(tenant: &Tenant, maker: &Maker<'_>, line: usize, body: &str) -> Tri
 }
 
 async fn fill(tenant: &Tenant, maker: &Maker<'_>, body: &str, tried: &mut TriedEvent) -> Result<(), Cause> {
-    let envelope = Envelope::parse(&tenant.summary.id, SystemClock.now(), body.as_bytes())?;
+    let received = Envelope::receive(&tenant.summary.id, SystemClock.now(), body)?;
+    let envelope = received.admit(tenant.strict_intake)?;
     tried.event = Some(envelope.event.to_string());
     tried.kind.clone_from(&envelope.kind);
     let mut mails = Vec::new();

@@ -1,0 +1,114 @@
+//! The story of a delivery as people read it: its attempts, and the redrives between them.
+
+use acequia_core::ledger::{AttemptNote, Round};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::context::time;
+use crate::output::clean;
+
+/// One attempt, as scripts read it.
+#[derive(Serialize)]
+pub(super) struct Attempt {
+    number: u32,
+    at: String,
+    outcome: String,
+    duration_ms: u64,
+    detail: String,
+}
+
+impl From<AttemptNote> for Attempt {
+    fn from(note: AttemptNote) -> Self {
+        let AttemptNote { number, at, outcome, duration_ms, detail } = note;
+        Self { number, at: time(at), outcome, duration_ms, detail }
+    }
+}
+
+/// A line for each attempt and each redrive, the first one first. `due_at` is when the next attempt is due, where one is.
+pub(super) fn story(attempts: &[AttemptNote], rounds: &[Round], due_at: Option<Timestamp>) -> Vec<String> {
+    let mut rounds = rounds.iter().map(|round| round.at).peekable();
+    let mut lines = Vec::with_capacity(attempts.len());
+    for attempt in attempts {
+        // An attempt is remembered with its end, so one of the same time came after the redrive.
+        while let Some(at) = rounds.next_if(|at| *at <= attempt.at) {
+            lines.push(redriven(at));
+        }
+        lines.push(line(attempt));
+    }
+    lines.extend(rounds.map(redriven));
+    if let (Some(due_at), Some(last)) = (due_at, lines.last_mut()) {
+        *last = format!("{last}; next try {}", time(due_at));
+    }
+    lines
+}
+
+fn redriven(at: Timestamp) -> String {
+    format!("redriven   {}  its attempts are counted from 1 again", time(at))
+}
+
+fn line(attempt: &AttemptNote) -> String {
+    let AttemptNote { number, at, outcome, duration_ms, detail } = attempt;
+    let what = match outcome.as_str() {
+        "delivered" => format!("delivered in {duration_ms} ms"),
+        "retry" | "retry-after" => format!("failed after {duration_ms} ms"),
+        "quarantined" => format!("failed for good after {duration_ms} ms"),
+        // Nothing was sent, so nothing took time.
+        "filtered" => "not sent".to_owned(),
+        "expired" => "expired".to_owned(),
+        other => format!("{other} after {duration_ms} ms"),
+    };
+    let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
+    format!("attempt {number}  {}  {what}{detail}", time(*at))
+}
+
+#[cfg(test)]
+mod tests {
+    use acequia_testkit::build;
+
+    use super::*;
+
+    fn note(number: u32, second: u64, outcome: &str, detail: &str) -> AttemptNote {
+        let (outcome, detail) = (outcome.to_owned(), detail.to_owned());
+        AttemptNote { number, at: build::at(second), outcome, duration_ms: 5, detail }
+    }
+
+    fn round(second: u64) -> Round {
+        Round { mark: format!("m-{second}"), at: build::at(second) }
+    }
+
+    #[test]
+    fn a_duration_does_not_read_as_a_wait_and_a_redrive_stands_where_it_happened() {
+        let attempts = [
+            note(1, 1, "retry", "the endpoint answered 500"),
+            note(2, 9, "quarantined", "the endpoint answered 400"),
+            note(1, 20, "retry-after", "the endpoint answered 503"),
+        ];
+        assert_eq!(
+            story(&attempts, &[round(12)], Some(build::at(31))),
+            [
+                "attempt 1  2026-01-01T00:00:01.000Z  failed after 5 ms: the endpoint answered 500",
+                "attempt 2  2026-01-01T00:00:09.000Z  failed for good after 5 ms: the endpoint answered 400",
+                "redriven   2026-01-01T00:00:12.000Z  its attempts are counted from 1 again",
+                "attempt 1  2026-01-01T00:00:20.000Z  failed after 5 ms: the endpoint answered 503; next try \
+                 2026-01-01T00:00:31.000Z",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_redriven_and_not_tried_yet_says_so_too() {
+        let lines = story(&[note(1, 1, "delivered", "")], &[round(2), round(3)], None);
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].ends_with("delivered in 5 ms") && lines[2].starts_with("redriven   2026-01-01T00:00:03"));
+        assert!(story(&[], &[], Some(build::at(1))).is_empty());
+    }
+
+    #[test]
+    fn what_was_not_sent_has_no_duration() {
+        assert!(
+            story(&[note(1, 1, "filtered", "not wanted: suppressed")], &[], None)[0]
+                .ends_with("Z  not sent: not wanted: suppressed")
+        );
+        assert!(story(&[note(1, 1, "expired", "")], &[], None)[0].ends_with("Z  expired"));
+    }
+}
