@@ -45,7 +45,7 @@ impl Report {
     /// A report of many things, in JSON one per line.
     pub(crate) fn lines(json: &[impl Serialize], text: impl Into<String>) -> Self {
         let lines: Vec<String> = json.iter().map(|line| serde_json::to_string(line).unwrap_or_default()).collect();
-        Self { json: lines.join("\n"), text: text.into(), exit: Exit::Ok }
+        Self { json: lines.join("\n"), ..Self::new(&(), text) }
     }
 
     /// The same, with another end than success.

@@ -400,7 +400,7 @@ async fn who_a_sealed_event_is_of_is_the_same_before_and_after_it_is_opened() {
         .replace(r#""to":"{{ data.email }}""#, r#""to":"{{ data.contact.email }}""#)
         .replace(r#""ses_tenant":true"#, r#""personal_key":"proca""#);
     let world = world_of(&document);
-    world.secrets.put(&build::tenant_id("acme"), &build::secret_name("proca"), key);
+    world.secrets.put(&build::tenant_id("acme"), SecretPurpose::Personal, &build::secret_name("proca"), key);
     let settings = world.settings.consent.as_ref().unwrap();
     let need = settings.need(&Context::new(&world.settings.summary, &envelope)).unwrap();
     assert_eq!(need.subject, "c-1");

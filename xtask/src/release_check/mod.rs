@@ -3,7 +3,7 @@
 //! The tests run programs of the profile `dev`. Here all functions are compiled as for AWS, packed (none may be too large) and looked at:
 //! each is of its architecture, asks for no newer C library than Amazon Linux has, and starts: it asks Lambda's runtime interface for
 //! its first event. Those for arm64 start under qemu. At last SAM CLI invokes one in a container (tools/sam-local). Before all that, what is
-//! linked is looked at: licences, sources, and what RustSec knows of it.
+//! linked is looked at: licences, sources, and what `RustSec` knows of it.
 
 mod cross;
 mod program;

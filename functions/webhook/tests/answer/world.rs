@@ -12,6 +12,7 @@ use acequia_core::envelope::Envelope;
 use acequia_core::ledger::{DeliveryRecord, after};
 use acequia_core::port::Clock;
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretPurpose;
 use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -144,7 +145,7 @@ pub(crate) fn world_at(url: &str, extra: &str, clock: FixedClock, time: Arc<dyn 
         "secrets":["crm"]{extra}}}]}}"#
     );
     let secret = format!("whsec_{}", "A".repeat(40));
-    let secrets = InMemorySecrets::new().with(&tenant, &build::secret_name("crm"), secret);
+    let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Webhook, &build::secret_name("crm"), secret);
     let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
     let breakers = Breakers::new(states.clone(), operators.clone(), Arc::clone(&time), Arc::new(SeededChance::new(2)));
     let sink = WebhookSink::new(breakers, secrets, Egress::Local, Authorities::Built, Arc::clone(&time)).unwrap();
