@@ -2,6 +2,7 @@
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::config::TenantSummary;
@@ -133,7 +134,7 @@ fn meters_leave_what_a_template_says_as_it_was() {
         "{{ (data.a if data.yes else data.b) ~ 'x' }}",
         "{{ ( ( data.list ) + ( data.numbers ) )[1:3]|join('-') }}",
         "{{ data.n * 3 + 2 * data.n * data.f }} {{ (data.n) * (2) }} {{ '-' * 3 }} {{ [1, data.n] * 2 }}",
-        "{{ -data.n * 2 }} {{ 2 ** 3 * 2 }} {{ 7 // 2 * 2 }} {{ 10 - 2 * 3 }}",
+        "{{ data.yes * -data.f }} {{ data.yes * data.n }} {{ -data.n * 2 }} {{ 2 ** 3 * 2 }} {{ 7 // 2 * 2 }} {{ 10 - 2 * 3 }}",
         "{{ not data.a is number }} {{ data.a is not number }} {{ 'b' not in data.list }} {{ not 'b' not in data.list }}",
         "{% for x in (data.list) %}{{ loop.index }}{{ x }}{% else %}none{% endfor %}",
         "{% for x in data.list if x != 'a' %}{{ x }},{% endfor %}{% for k in data.deep %}{{ k }}{% endfor %}",
@@ -223,7 +224,7 @@ fn expressions() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3000, rng_seed: RngSeed::Fixed(46), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_expression_says_with_meters_what_it_says_without(expression in expressions()) {

@@ -202,7 +202,11 @@ fn times(state: &mut State<'_, '_>, left: &Value, right: &Value) -> Result<Value
         let all: Vec<Value> = (0..count).flat_map(|_| once.iter().cloned()).collect();
         return Ok(if repeated.is_tuple() { Value::from(Tuple::from(all)) } else { Value::from(all) });
     }
-    let float = |value: &Value| f64::try_from(value.clone()).ok().filter(|_| value.is_number());
+    let float = |value: &Value| match value.kind() {
+        ValueKind::Bool => Some(f64::from(value.is_true())),
+        ValueKind::Number => f64::try_from(value.clone()).ok(),
+        _ => None,
+    };
     match (float(left), float(right)) {
         (Some(left), Some(right)) => Ok(Value::from(left * right)),
         _ => Err(wrong()),
