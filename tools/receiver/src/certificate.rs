@@ -38,7 +38,7 @@ impl OwnCertificate {
     /// # Errors
     /// When the name is none that a certificate can have.
     pub fn of(host: &str) -> Result<Self, CertificateError> {
-        Self::signed(CertificateParams::new(vec![host.to_owned()])?)
+        Self::signed(&CertificateParams::new(vec![host.to_owned()])?)
     }
 
     /// The same, of which the time is long over.
@@ -49,10 +49,10 @@ impl OwnCertificate {
         let mut params = CertificateParams::new(vec![host.to_owned()])?;
         params.not_before = rcgen::date_time_ymd(2001, 1, 1);
         params.not_after = rcgen::date_time_ymd(2002, 1, 1);
-        Self::signed(params)
+        Self::signed(&params)
     }
 
-    fn signed(params: CertificateParams) -> Result<Self, CertificateError> {
+    fn signed(params: &CertificateParams) -> Result<Self, CertificateError> {
         let signing_key = KeyPair::generate()?;
         let certificate = params.self_signed(&signing_key)?;
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).map_err(CertificateError::Key)?;
