@@ -25,27 +25,23 @@ pub(crate) fn whole(plan: &mut Plan) -> Result<()> {
     let program = DENY.ensure()?;
     linked(plan, &program)?;
     let fetched = process::output(&mut deny(&program, &["fetch", "db"]), "cargo deny fetch db", "");
-    match fetched {
-        Ok(_) => plan.check("cargo deny: what RustSec knows", deny(&program, &["check", "advisories"])),
-        Err(_) => {
-            println!(
-                "==> cargo deny: what RustSec knows (left out: its database cannot be had from here; run `cargo xtask release-check` where \
-                 github.com can be reached, before anything is released)"
-            );
-            Ok(())
-        }
+    if fetched.is_ok() {
+        return plan.check("cargo deny: what RustSec knows", deny(&program, &["check", "advisories"]));
     }
+    println!(
+        "==> cargo deny: what RustSec knows (left out: its database cannot be had from here; run `cargo xtask release-check` where \
+         github.com can be reached, before anything is released)"
+    );
+    Ok(())
 }
 
 /// Looks at what needs no database, where cargo-deny is there already. For every day.
 pub(crate) fn everyday(plan: &mut Plan) -> Result<()> {
-    match DENY.installed() {
-        Some(program) => linked(plan, &program),
-        None => {
-            println!("==> cargo deny (left out: `cargo xtask release-check` installs it)");
-            Ok(())
-        }
+    if let Some(program) = DENY.installed() {
+        return linked(plan, &program);
     }
+    println!("==> cargo deny (left out: `cargo xtask release-check` installs it)");
+    Ok(())
 }
 
 fn linked(plan: &mut Plan, program: &Path) -> Result<()> {

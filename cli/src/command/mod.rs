@@ -34,7 +34,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Ok::<_, Failure>(context)
     };
     let answer = match &arguments.command {
-        Command::Tenant(command) => Box::pin(tenant::run(command, &arguments.stage, egress(&arguments.stage), context)).await,
+        Command::Tenant(command) => {
+            Box::pin(tenant::run(command, &arguments.stage, egress(&arguments.stage), context)).await
+        }
         Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await?, put).await,
         Command::Consent(command) => consent::run(&context().await?, command).await,
         Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,

@@ -208,6 +208,10 @@ struct Placeholders;
 
 impl Secrets for Placeholders {
     async fn secret(&self, _: &TenantId, purpose: SecretPurpose, name: &SecretName) -> Result<Secret, SecretError> {
-        Ok(if purpose == SecretPurpose::Webhook { Secret::new(SIGNING) } else { Secret::new(format!("(secret {name})")) })
+        Ok(if purpose == SecretPurpose::Webhook {
+            Secret::new(SIGNING)
+        } else {
+            Secret::new(format!("(secret {name})"))
+        })
     }
 }
