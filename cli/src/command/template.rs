@@ -55,6 +55,8 @@ pub(super) async fn run(
             check_recipient(&mail, to)?;
             let (locale, composed) = compose(sample, &file, &mail, true)?;
             let context = context().await?;
+            // Of a stage that is not there, nothing is allowed to anybody: that would not tell what is wrong.
+            context.platform().await?;
             check_grants(&context.grants(), &file).await?;
             send(&context, &mail, to, composed).await.map(|message_id| {
                 let text = format!("Sent to {to}; SES calls it {message_id}.");

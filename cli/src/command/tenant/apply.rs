@@ -56,10 +56,10 @@ pub(super) async fn run(
         note(&format!("note: {found}"));
     }
     let context = context().await?;
-    check_grants(&context.grants(), &file).await?;
-    note_secrets(&context, &file).await;
     let tenants = context.tenants();
     let plan = plan(&tenants, &mut file).await?;
+    check_grants(&context.grants(), &file).await?;
+    note_secrets(&context, &file).await;
     for sink in &plan.still_paused {
         let tenant = &file.tenant.summary.id;
         note(&format!(

@@ -3,7 +3,7 @@
 //! A variable that an event lacks, or holds as null, is an error at the place that prints it, never an empty text. A template
 //! that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
 //!
-//! A template cannot harm anybody but its own mails: steps are bounded by minijinja's fuel, and what they read and make by [`meter`]
+//! A template cannot harm anybody but its own mails: steps are bounded by minijinja's fuel, and what they read and make by `meter`
 //! ([ADR 46](../../../docs/adr/0046-templates-pay-for-what-they-read-and-make.md)).
 
 #[cfg(test)]
