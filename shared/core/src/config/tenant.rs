@@ -287,6 +287,23 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_may_be_json_in_a_text_where_null_can_be_said() {
+        let with =
+            |pattern: &str| validate(&VALID.replacen(r#"{ data = { country = ["FR"] } }"#, pattern, 1), Egress::Public);
+        let tenant = with(r#"'{"data":{"left_at":[null]}}'"#).unwrap();
+        for (data, takes) in [(r#"{"left_at":null}"#, true), (r#"{"left_at":"today"}"#, false), ("{}", false)] {
+            let body =
+                format!(r#"{{"specversion":"1.0","id":"1","source":"/a","type":"action.signed","data":{data}}}"#);
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            let event = crate::envelope::Envelope::parse(&tenant.summary.id, at, body.as_bytes()).unwrap();
+            let taken = tenant.routes.route(&event).unwrap().taken;
+            assert_eq!(taken.iter().any(|sink| sink.as_str() == "crm"), takes, "{data}");
+        }
+        let issues = with(r#"'{"data":{"left_at":[]}}'"#).unwrap_err();
+        assert_eq!(issues.0[0].path, "sinks[0].pattern.data.left_at");
+    }
+
+    #[test]
     fn all_mistakes_are_reported_together() {
         let broken = VALID.replace("https://crm", "http://crm").replace("queue = \"out\"", "queue = \"x\"");
         assert_eq!(validate(&broken, Egress::Public).unwrap_err().0.len(), 2);
