@@ -62,12 +62,12 @@ pub(crate) fn configure(local: &Local) -> Result<()> {
     }
     let file = host::scratch("tenants/dalia.toml");
     fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;
-    // Those whose mails bounce share one mailbox, SES's simulator's, whatever they write behind the plus: a day has ten questions for it.
-    let section = "\n[consent]\n";
-    if !text.contains(section) {
-        bail!("{} has no section [consent] of its own line", example.display());
+    // Those whose mails bounce share one mailbox, SES's simulator's, whatever they write behind the plus: it must be asked for each of them.
+    let bound = "asks_per_day = 10\n";
+    if !text.contains(bound) {
+        bail!("{} has another bound of questions than {}", example.display(), bound.trim());
     }
-    let text = text.replacen(section, &format!("{section}asks_per_day = 1000\n"), 1);
+    let text = text.replacen(bound, "asks_per_day = 1000\n", 1);
     fs::write(&file, text.replace(url, &local.receiver.url(ENDPOINT)))
         .with_context(|| format!("cannot write {}", file.display()))?;
     local.acequia.apply(&file)
