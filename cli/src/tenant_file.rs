@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use toml_edit::{Item, TableLike, Value};
 
+use crate::exit::Failure;
 use crate::input;
 use crate::position::{line_at, line_of};
 use crate::template_source;
@@ -67,6 +68,18 @@ impl TenantFile {
         };
         found.iter().map(mistake).collect()
     }
+}
+
+/// Reads a file that a command needs; where it is not valid, the command ends with all its problems and what that leaves (`so`).
+///
+/// # Errors
+/// Where there is no such file, or it is not valid.
+pub(crate) fn read_valid(path: &Path, egress: Egress, so: &str) -> Result<TenantFile, Failure> {
+    input::exists(path)?;
+    read(path, egress).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::Invalid(format!("the configuration is not valid{so}\n{}", lines.join("\n")))
+    })
 }
 
 /// Reads a file.

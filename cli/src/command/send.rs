@@ -46,12 +46,7 @@ pub(super) struct Line<'a> {
 pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Report, Failure> {
     let source = arguments.source.as_ref().or(arguments.file.as_ref());
     let (_, text) = input::read(source.map(std::path::PathBuf::as_path))?;
-    let lines = split(&text);
-    if lines.is_empty() {
-        return Err(Failure::Invalid(
-            "there is no event in the input: it must be one JSON object, or one per line".to_owned(),
-        ));
-    }
+    let lines = events(&text)?;
     if !arguments.no_validate {
         validate(&arguments.tenant, &lines)?;
     }
@@ -117,8 +112,21 @@ fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
     Outgoing { group: Some(group), deduplication: Some(id::digest(body.as_bytes())), ..plain }
 }
 
+/// The events of an input.
+///
+/// # Errors
+/// Where there is none.
+pub(super) fn events(text: &str) -> Result<Vec<Line<'_>>, Failure> {
+    let lines = split(text);
+    if lines.is_empty() {
+        let problem = "there is no event in the input: it must be one JSON object, or one per line";
+        return Err(Failure::Invalid(problem.to_owned()));
+    }
+    Ok(lines)
+}
+
 /// One event over several lines, or one event per line.
-pub(super) fn split(text: &str) -> Vec<Line<'_>> {
+fn split(text: &str) -> Vec<Line<'_>> {
     let whole = text.trim();
     if whole.contains('\n') && serde_json::from_str::<serde::de::IgnoredAny>(whole).is_ok() {
         let before = text.len() - text.trim_start().len();

@@ -67,11 +67,7 @@ pub(super) async fn run(
 }
 
 fn read(sample: &SampleArgs, stage: &Stage) -> Result<(TenantFile, MailSettings), Failure> {
-    input::exists(&sample.file)?;
-    let mut file = tenant_file::read(&sample.file, egress(stage)).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Invalid(format!("the configuration is not valid\n{}", lines.join("\n")))
-    })?;
+    let mut file = tenant_file::read_valid(&sample.file, egress(stage), "")?;
     let missing =
         || Failure::NotFound(format!("{}: there is no section [mail], and so no template", sample.file.display()));
     let mail = file.tenant.mail.take().ok_or_else(missing)?;

@@ -19,7 +19,6 @@ use crate::change;
 use crate::confirm::confirm;
 use crate::context::{Context, SystemClock};
 use crate::exit::{Failure, describe as describe_failure};
-use crate::input;
 use crate::output::{Report, count, note};
 use crate::tenant_file::{self, TenantFile};
 
@@ -47,11 +46,7 @@ pub(super) async fn run(
     arguments: &ApplyArgs,
     egress: Egress,
 ) -> Result<Report, Failure> {
-    input::exists(&arguments.file)?;
-    let mut file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Invalid(format!("the configuration is not valid; nothing was written\n{}", lines.join("\n")))
-    })?;
+    let mut file = tenant_file::read_valid(&arguments.file, egress, "; nothing was written")?;
     for found in &file.notes {
         note(&format!("note: {found}"));
     }

@@ -17,8 +17,10 @@
 mod absence;
 mod case;
 mod compile;
+mod json;
 mod matcher;
 mod number;
+mod operator;
 mod reader;
 
 use std::collections::BTreeMap;

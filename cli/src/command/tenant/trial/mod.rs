@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use self::delivery::{Maker, Tried};
 use crate::args::TryArgs;
-use crate::command::send::split;
+use crate::command::send::events;
 use crate::context::SystemClock;
 use crate::exit::{Exit, Failure};
 use crate::input;
@@ -77,18 +77,9 @@ impl Problem {
 }
 
 pub(super) async fn run(arguments: &TryArgs, stage: &Stage, egress: Egress) -> Result<Report, Failure> {
-    input::exists(&arguments.file)?;
-    let file = tenant_file::read(&arguments.file, egress).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Failure::Invalid(format!("the configuration is not valid\n{}", lines.join("\n")))
-    })?;
+    let file = tenant_file::read_valid(&arguments.file, egress, "")?;
     let (_, text) = input::read(arguments.events.as_deref())?;
-    let lines = split(&text);
-    if lines.is_empty() {
-        return Err(Failure::Invalid(
-            "there is no event in the input: it must be one JSON object, or one per line".to_owned(),
-        ));
-    }
+    let lines = events(&text)?;
     let maker = Maker::new(stage, &file.tenant);
     let mut tried = Vec::with_capacity(lines.len());
     for line in &lines {
