@@ -272,6 +272,7 @@ mod tests {
             outcome: "retry".to_owned(),
             duration_ms: 12,
             detail: "the endpoint answered 500".to_owned(),
+            content: None,
         });
         crm.rounds.push(Round { mark: "m-1".to_owned(), at: build::at(1) });
         let mut mail = build::record("1", "mail", Status::Delivered);

@@ -15,12 +15,15 @@ pub(super) struct Attempt {
     outcome: String,
     duration_ms: u64,
     detail: String,
+    /// The digest of the content, where it is another one of the same id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
 }
 
 impl From<AttemptNote> for Attempt {
     fn from(note: AttemptNote) -> Self {
-        let AttemptNote { number, at, outcome, duration_ms, detail } = note;
-        Self { number, at: time(at), outcome, duration_ms, detail }
+        let AttemptNote { number, at, outcome, duration_ms, detail, content } = note;
+        Self { number, at: time(at), outcome, duration_ms, detail, content }
     }
 }
 
@@ -47,7 +50,7 @@ fn redriven(at: Timestamp) -> String {
 }
 
 fn line(attempt: &AttemptNote) -> String {
-    let AttemptNote { number, at, outcome, duration_ms, detail } = attempt;
+    let AttemptNote { number, at, outcome, duration_ms, detail, content } = attempt;
     let what = match outcome.as_str() {
         "delivered" => format!("delivered in {duration_ms} ms"),
         "retry" | "retry-after" => format!("failed after {duration_ms} ms"),
@@ -58,7 +61,8 @@ fn line(attempt: &AttemptNote) -> String {
         other => format!("{other} after {duration_ms} ms"),
     };
     let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
-    format!("attempt {number}  {}  {what}{detail}", time(*at))
+    let of = if content.is_some() { " (another content of this id)" } else { "" };
+    format!("attempt {number}  {}  {what}{detail}{of}", time(*at))
 }
 
 #[cfg(test)]
@@ -69,7 +73,7 @@ mod tests {
 
     fn note(number: u32, second: u64, outcome: &str, detail: &str) -> AttemptNote {
         let (outcome, detail) = (outcome.to_owned(), detail.to_owned());
-        AttemptNote { number, at: build::at(second), outcome, duration_ms: 5, detail }
+        AttemptNote { number, at: build::at(second), outcome, duration_ms: 5, detail, content: None }
     }
 
     fn round(second: u64) -> Round {
@@ -101,6 +105,15 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[0].ends_with("delivered in 5 ms") && lines[2].starts_with("redriven   2026-01-01T00:00:03"));
         assert!(story(&[], &[], Some(build::at(1))).is_empty());
+    }
+
+    #[test]
+    fn an_attempt_of_another_content_says_so() {
+        let other = AttemptNote { content: Some("d".to_owned()), ..note(1, 1, "expired", "") };
+        assert_eq!(
+            story(&[other], &[], None),
+            ["attempt 1  2026-01-01T00:00:01.000Z  expired (another content of this id)"]
+        );
     }
 
     #[test]

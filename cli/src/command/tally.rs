@@ -252,6 +252,7 @@ mod tests {
             outcome: "delivered".to_owned(),
             duration_ms: 5,
             detail: String::new(),
+            content: None,
         });
         let early = Record::Delivery(Box::new(build::record("0", "crm", Status::Retry)));
         counts.add(&Record::Delivery(Box::new(delivered)), None);

@@ -6,7 +6,7 @@ use acequia_core::consent::{Consents, Desk, DeskError};
 use acequia_core::delivery::{Delivery, Incoming};
 use acequia_core::order::Stopped;
 use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::parking::receives_in_all;
+use acequia_core::parking::{WaitKind, receives_in_all};
 use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::RetryPolicy;
@@ -222,7 +222,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
             cause.disposition(&RetryPolicy::default(), receives, receives, self.chance.unit())
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: receives, message, disposition, detail, crowd: false, refused: None }
+        Decided { attempts: receives, message, disposition, detail, waiting: WaitKind::Alone, refused: None }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::{Incoming, Outgoing, quarantined};
 use acequia_core::outcome::{Disposition, Reason};
-use acequia_core::parking::{Parked, unparked, way_back};
+use acequia_core::parking::{Parked, WaitKind, unparked, way_back};
 use acequia_core::port::{Chance, Parking, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::schedule::back_off;
@@ -32,8 +32,8 @@ pub struct Decided<'m> {
     pub detail: String,
     /// How many attempts were made.
     pub attempts: u32,
-    /// Whether many may wait as it does, so that it leaves its queue at once ([`acequia_core::parking::waits_in_a_crowd`]).
-    pub crowd: bool,
+    /// How it waits, where it does.
+    pub waiting: WaitKind,
     /// Why it was to be quarantined, where the dead-letter queue did not take it.
     pub refused: Option<Reason>,
 }
@@ -110,8 +110,10 @@ pub async fn park(
     for (index, (item, spent)) in decided.iter_mut().zip(spent).enumerate() {
         let (Disposition::Hide(wait), Some(spent)) = (item.disposition, *spent) else { continue };
         let fifo = item.message.queue.is_fifo();
-        let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, item.crowd, fifo) else { continue };
-        item.disposition = unparked(wait, item.message.receives, spent);
+        let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, item.waiting, fifo) else {
+            continue;
+        };
+        item.disposition = unparked(wait, item.message.receives, spent, item.waiting);
         if watch.suspects(&item.message.message_id) {
             continue;
         }

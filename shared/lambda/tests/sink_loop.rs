@@ -327,6 +327,21 @@ async fn where_nobody_claims_two_contents_of_one_id_are_both_delivered_in_one_ba
 }
 
 #[tokio::test]
+async fn where_nobody_claims_the_one_record_of_two_contents_tells_of_both() {
+    let mut over = rival("m2");
+    over.body = over.body.replacen('{', r#"{"expirytime":"2026-01-01T00:00:00Z","#, 1);
+    for batch in [[message("m1", "1"), over.clone()], [over, message("m1", "1")]] {
+        let world = world("");
+        world.order("1", fail_with(503));
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(world.handle(&batch).await, ["m1"]);
+        let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "crm")).unwrap();
+        let told: Vec<_> = record.attempts.iter().map(|note| (note.outcome.as_str(), note.content.is_some())).collect();
+        assert_eq!((record.status, told), (Status::Retry, vec![("expired", true), ("retry", false)]));
+    }
+}
+
+#[tokio::test]
 async fn where_nobody_claims_what_comes_back_is_delivered_though_another_content_of_its_id_was() {
     let world = world("");
     world.order("1", fail_with(503));

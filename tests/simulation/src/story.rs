@@ -156,9 +156,7 @@ impl Story {
         schedules: &Schedules,
     ) -> Result<(), String> {
         self.written = Some(record.status);
-        if record.status == Status::Expired {
-            self.expired.insert(record.digest.clone());
-        }
+        self.expired.extend(expired(record).map(str::to_owned));
         for effect in self.effects.iter_mut().filter(|effect| effect.by == by && effect.settled.is_none()) {
             effect.settled = Some(record.status);
         }
@@ -192,4 +190,11 @@ impl Story {
     pub fn is_safe(&self, plan: &SinkPlan, event: usize) -> bool {
         self.effects.iter().any(|effect| effect.event == event || plan.fifo) || self.dead.contains_key(&event)
     }
+}
+
+/// The digests of the contents of which a record says that they expired.
+pub fn expired(record: &DeliveryRecord) -> impl Iterator<Item = &str> {
+    let own = (record.status == Status::Expired).then_some(record.digest.as_str());
+    let noted = record.attempts.iter().filter(|note| note.outcome == "expired");
+    own.into_iter().chain(noted.filter_map(|note| note.content.as_deref()))
 }

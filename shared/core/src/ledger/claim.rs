@@ -102,18 +102,23 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
 
 /// Decides on a delivery that nobody claims: as [`judge`] does, but another content under the same id is a delivery of its own.
 ///
-/// The two have one record, that of the one written last, and share its attempts and its time while it says that one is to be tried again:
-/// else each would make the other forget how often it was tried, and which place in a rate's line it has.
+/// The two have one record, that of the one written last, which tells the attempts of both. They share the count of them and the time of the
+/// next while it says that one is to be tried again: else each would make the other forget how often it was tried, and which place in a
+/// rate's line it has.
 pub fn judge_unclaimed(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdict {
-    let Some(other) = existing.filter(|record| record.digest != request.digest) else {
+    let Some(other) = existing.filter(|record| record.digest != request.digest && record.expires_at > request.now)
+    else {
         return judge(existing, request);
     };
-    let shared = (other.status == Status::Retry).then(|| DeliveryRecord {
-        digest: request.digest.clone(),
-        reason: None,
-        ..other.clone()
-    });
-    judge(shared.as_ref(), request)
+    let attempts = other.attempts_as_of(&request.digest);
+    if other.status != Status::Retry {
+        return Verdict::Claimed {
+            record: Box::new(DeliveryRecord { attempts, ..DeliveryRecord::begin(request) }),
+            ambiguous: false,
+        };
+    }
+    let shared = DeliveryRecord { digest: request.digest.clone(), reason: None, attempts, ..other.clone() };
+    judge(Some(&shared), request)
 }
 
 /// The time from `now` until `until`, where that lies ahead.
@@ -168,6 +173,40 @@ mod tests {
             let own = record(status);
             assert_eq!(judge_unclaimed(Some(&own), &request(10)), judge(Some(&own), &request(10)), "{status:?}");
         }
+    }
+
+    #[test]
+    fn the_one_record_of_two_contents_tells_whose_each_attempt_was() {
+        let note = |number, content: Option<&str>| AttemptNote {
+            number,
+            at: at(i64::from(number)),
+            outcome: "retry".to_owned(),
+            duration_ms: 5,
+            detail: String::new(),
+            content: content.map(str::to_owned),
+        };
+        let told = |record: &DeliveryRecord| -> Vec<(u32, Option<String>)> {
+            record.attempts.iter().map(|note| (note.number, note.content.clone())).collect()
+        };
+        for status in [Status::Retry, Status::Expired] {
+            let attempts = vec![note(1, None), note(2, Some("d")), note(3, Some("third"))];
+            let other = DeliveryRecord { digest: "other".to_owned(), attempts, ..record(status) };
+            let Verdict::Claimed { record: own, .. } = judge_unclaimed(Some(&other), &request(300)) else {
+                panic!("it goes on")
+            };
+            let expected = [(1, Some("other".to_owned())), (2, None), (3, Some("third".to_owned()))];
+            assert_eq!(told(&own), expected, "{status:?}");
+        }
+
+        let now = at(9);
+        let mut stays = DeliveryRecord { updated_at: now, attempts: vec![note(1, None)], ..record(Status::Retry) };
+        stays.note(AttemptNote { at: now, ..note(2, None) });
+        let mut gives_way = DeliveryRecord { digest: "other".to_owned(), updated_at: now, ..record(Status::Expired) };
+        stays.note_other(&gives_way);
+        assert_eq!(told(&stays), [(1, None), (2, None)], "nothing became of the other one");
+        gives_way.note(AttemptNote { at: now, ..note(2, None) });
+        stays.note_other(&gives_way);
+        assert_eq!(told(&stays), [(1, None), (2, Some("other".to_owned())), (2, None)]);
     }
 
     fn request(now: i64) -> ClaimRequest {
@@ -243,8 +282,14 @@ mod tests {
     #[test]
     fn what_was_redriven_starts_over_with_its_history() {
         let mut quarantined = record(Status::Quarantined);
-        let note =
-            AttemptNote { number: 1, at: at(1), outcome: "retry".to_owned(), duration_ms: 5, detail: String::new() };
+        let note = AttemptNote {
+            number: 1,
+            at: at(1),
+            outcome: "retry".to_owned(),
+            duration_ms: 5,
+            detail: String::new(),
+            content: None,
+        };
         quarantined.note(note.clone());
         let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &redriven("a", 10)) else {
             panic!("it was not granted")
@@ -331,6 +376,7 @@ mod tests {
                 outcome: "retry".to_owned(),
                 duration_ms: 1,
                 detail: String::new(),
+                content: None,
             });
         }
         assert_eq!(record.attempts.len(), KEPT_ATTEMPTS);

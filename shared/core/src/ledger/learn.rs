@@ -54,6 +54,7 @@ pub fn learn(record: &DeliveryRecord, receipt: Receipt, now: Timestamp) -> Learn
         outcome: "delivered".to_owned(),
         duration_ms: 0,
         detail: "the sink told of it afterwards".to_owned(),
+        content: None,
     });
     Learned::Delivered(Box::new(delivered))
 }

@@ -81,6 +81,10 @@ pub struct AttemptNote {
     /// What happened, in words without personal data.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The digest of the content that was attempted, where that is another one than the record's: where nobody claims, two contents of
+    /// one id have one record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
 }
 
 /// A place in the line of a rate, and whose it is: another copy of the message may not take it.
@@ -180,11 +184,38 @@ impl DeliveryRecord {
     /// Adds an attempt to the history, which forgets the oldest. What befalls an attempt again before it is spent takes the place of
     /// the first time.
     pub fn note(&mut self, attempt: AttemptNote) {
-        let repeats = |last: &mut AttemptNote| last.number == attempt.number && last.detail == attempt.detail;
+        let repeats = |last: &mut AttemptNote| {
+            (last.number, &last.detail, &last.content) == (attempt.number, &attempt.detail, &attempt.content)
+        };
         self.attempts.pop_if(repeats);
         self.attempts.push(attempt);
+        self.forget_surplus();
+    }
+
+    /// Adds what became just now of another content of the same id, whose record gives way to this one. It stands before what this
+    /// content came to at that time, so that the last attempt is this one's.
+    pub fn note_other(&mut self, other: &Self) {
+        let Some(last) = other.attempts.last().filter(|last| last.at == other.updated_at && last.content.is_none())
+        else {
+            return;
+        };
+        let place = self.attempts.partition_point(|own| own.at < last.at);
+        self.attempts.insert(place, AttemptNote { content: Some(other.digest.clone()), ..last.clone() });
+        self.forget_surplus();
+    }
+
+    fn forget_surplus(&mut self) {
         let surplus = self.attempts.len().saturating_sub(KEPT_ATTEMPTS);
         self.attempts.drain(..surplus);
+    }
+
+    /// The attempts as the record of this content tells them.
+    fn attempts_as_of(&self, digest: &str) -> Vec<AttemptNote> {
+        let tell = |note: &AttemptNote| {
+            let of = note.content.as_ref().unwrap_or(&self.digest);
+            AttemptNote { content: (of != digest).then(|| of.clone()), ..note.clone() }
+        };
+        self.attempts.iter().map(tell).collect()
     }
 
     /// The record that a delivery starts with, its claim included where `claim` has one.

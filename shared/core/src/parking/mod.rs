@@ -2,7 +2,7 @@
 //!
 //! A hidden message counts against the 120,000 that a queue may have in flight, can be hidden for 12 hours at most, and each time it
 //! comes back it has used up one of the receives after which its queue moves it to the dead-letter queue. So a message leaves its
-//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`], where many may wait with it ([`waits_in_a_crowd`]), or where it
+//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`], where many may wait with it ([`WaitKind::InCrowd`]), or where it
 //! has been received so often without spending attempts that its queue would give it up soon. The sweeper sends it back when it is due; it then is a new message with a receive
 //! count of its own, and the mark [`RETURNED`] says how often it was received before and when it first entered the queue.
 //!
@@ -26,7 +26,7 @@ use crate::id::{SinkId, TenantId, digest};
 use crate::ledger::after;
 use crate::queue::QueueArn;
 
-pub use way_back::{LONGEST_HIDDEN, SPARE_RECEIVES, UNPARKED, unparked, waits_in_a_crowd, way_back};
+pub use way_back::{LONGEST_HIDDEN, SPARE_RECEIVES, UNPARKED, WaitKind, unparked, way_back};
 
 /// The attribute of a message that came back from parking: its [`Returned`].
 pub const RETURNED: &str = "acequia-returned";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use acequia_core::config::Trace;
 use acequia_core::ledger::{AttemptNote, DeliveryRecord, EARLY, Record, Status, after};
 use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
-use acequia_core::parking;
+use acequia_core::parking::WaitKind;
 use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::schedule::{RetryPolicy, back_off};
@@ -43,7 +43,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 }
                 None => (Disposition::Hide(back_off(message.receives, self.chance.unit())), String::new(), spent),
             };
-            Decided { message, disposition, detail, attempts, crowd: waits_in_a_crowd(item), refused: None }
+            Decided { message, disposition, detail, attempts, waiting: waiting(item), refused: None }
         };
         items.iter().map(decide).collect()
     }
@@ -84,11 +84,16 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
             if item.rivals
                 && let Some(place) = place_of(&records, &record)
             {
-                // A store takes one row of a key in a call, and what is not over yet needs it more.
-                if let (Some(row), Some(delivered)) = (records.get_mut(place), delivered.get_mut(place))
-                    && (record.status == Status::Retry || *delivered)
+                // A store takes one row of a key in a call, and what is not over yet needs it more. It tells of both.
+                if let (Some(Record::Delivery(standing)), Some(delivered)) =
+                    (records.get_mut(place), delivered.get_mut(place))
                 {
-                    (*row, *delivered) = (Record::Delivery(Box::new(record)), made);
+                    let mut gives_way = record;
+                    if gives_way.status == Status::Retry || *delivered {
+                        std::mem::swap(&mut **standing, &mut gives_way);
+                        *delivered = made;
+                    }
+                    standing.note_other(&gives_way);
                 }
                 continue;
             }
@@ -124,10 +129,10 @@ fn place_of(records: &[Record], record: &DeliveryRecord) -> Option<usize> {
     records.iter().position(|other| matches!(other, Record::Delivery(other) if other.key() == key))
 }
 
-fn waits_in_a_crowd(item: &Item) -> bool {
+fn waiting(item: &Item) -> WaitKind {
     let cause = item.attempted.as_ref().and_then(|attempted| attempted.result.as_ref().err());
     let has_place = item.record.as_ref().is_some_and(|record| record.place.is_some());
-    cause.is_some_and(|cause| parking::waits_in_a_crowd(cause, has_place))
+    cause.map_or(WaitKind::Alone, |cause| WaitKind::of(cause, has_place))
 }
 
 /// The record of an item as it stands now; `None` for what was not admitted, or left no trace.
@@ -160,6 +165,7 @@ fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deliver
             },
             duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
             detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
+            content: None,
         });
     } else if record.reason.is_none() && !waits_for_a_place && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
         // Nothing was attempted and nothing is claimed: the record says what it said before.

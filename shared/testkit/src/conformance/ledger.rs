@@ -40,6 +40,7 @@ fn full(event: &str, sink: &str) -> DeliveryRecord {
             outcome: "retry".to_owned(),
             duration_ms: 1_234,
             detail: "übel: 500".to_owned(),
+            content: None,
         });
     }
     full

@@ -7,6 +7,7 @@ use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 use super::Perilous;
 use crate::mutation::Mutation;
 use crate::peril::unavailable;
+use crate::story::expired;
 
 const CLAIM: &str = "claim deliveries in the ledger";
 const WRITE: &str = "write records to the ledger";
@@ -128,8 +129,8 @@ impl Perilous {
             Record::Delivery(delivery) => {
                 if let Some(key) = history.story_of_key(tenant, &delivery.key()) {
                     history.unsettled.insert(key);
-                    if delivery.status == Status::Expired {
-                        history.expired_unwritten.insert((key, delivery.digest.clone()));
+                    for digest in expired(delivery) {
+                        history.expired_unwritten.insert((key, digest.to_owned()));
                     }
                 }
             }

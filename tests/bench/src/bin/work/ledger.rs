@@ -34,6 +34,7 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
                 outcome: "delivered".to_owned(),
                 duration_ms: 45,
                 detail: String::new(),
+                content: None,
             });
             done.push(Record::Delivery(record));
         }
