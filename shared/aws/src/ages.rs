@@ -1,35 +1,18 @@
-//! How old messages are, as `CloudWatch` has measured it (`ApproximateAgeOfOldestMessage`).
-//!
-//! One operation of `CloudWatch` is all that is needed of it, and its SDK would bring a second HTTP crate, a second binary format and
-//! compression into every function. So the operation is put together here from the parts that the other clients have: their HTTP client,
-//! credentials, signature and time limits, and `CloudWatch`'s JSON protocol
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>).
+//! How old messages are, as `CloudWatch` has measured it (`ApproximateAgeOfOldestMessage`). Its operation
+//! `GetMetricData` is called without its SDK crate (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>).
 
-use std::fmt;
 use std::time::Duration;
 
 use acequia_core::port::Unavailable;
 use acequia_core::queue::QueueArn;
 use acequia_core::watch::Ages;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_runtime::auth::SigV4OperationSigningConfig;
-use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
-use aws_smithy_runtime::client::identity::IdentityCache;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::auth::AuthSchemeOptionResolverParams;
-use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
-use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::Layer;
-use aws_types::SigningName;
-use aws_types::region::SigningRegion;
+use aws_config::SdkConfig;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+
+use crate::json_client::{JsonClient, JsonService};
+use crate::service::Service;
 
 const ASK: &str = "ask how old messages are";
 /// What one call asks about at most.
@@ -37,18 +20,15 @@ const QUERIES: usize = 500;
 /// A metric of SQS comes once a minute, some minutes late.
 const PERIOD_S: i64 = 60;
 const WINDOW_S: i64 = 10 * 60;
-/// Where an error is told, its answer is cut to so many characters.
-const TOLD: usize = 300;
 
-type GetMetricData = Operation<Json, Vec<u8>, Refused>;
-
-/// `CloudWatch`'s answer where it is none of success.
-#[derive(Debug, thiserror::Error)]
-#[error("CloudWatch answers {status}: {text}")]
-struct Refused {
-    status: u16,
-    text: String,
-}
+/// `CloudWatch`. The next look asks again, so that no call is repeated.
+pub(crate) const CLOUDWATCH: JsonService = JsonService {
+    name: "CloudWatch",
+    service: Service::regional("monitoring", "monitoring"),
+    target: "GraniteServiceVersion20100801",
+    version: "1.0",
+    retries: false,
+};
 
 /// An answer that is not what `CloudWatch` documents.
 #[derive(Debug, thiserror::Error)]
@@ -56,51 +36,13 @@ struct Refused {
 struct NotUnderstood(#[source] serde_json::Error);
 
 /// The metrics of SQS.
-pub struct CloudWatchAges {
-    operation: GetMetricData,
-}
-
-impl fmt::Debug for CloudWatchAges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CloudWatchAges")
-    }
-}
+#[derive(Debug)]
+pub struct CloudWatchAges(JsonClient);
 
 impl CloudWatchAges {
     /// The metrics of this configuration's account and region.
     pub fn new(config: &SdkConfig) -> Self {
-        let region = config.region().cloned().unwrap_or_else(|| aws_config::Region::new(""));
-        let suffix = if region.as_ref().starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let endpoint = format!("https://monitoring.{region}.{suffix}");
-        let mut layer = Layer::new("GetMetricData");
-        layer.store_put(SigV4OperationSigningConfig {
-            region: Some(SigningRegion::from(region)),
-            name: Some(SigningName::from_static("monitoring")),
-            ..SigV4OperationSigningConfig::default()
-        });
-        layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        let components = RuntimeComponentsBuilder::new("GetMetricData")
-            .with_auth_scheme(SigV4AuthScheme::new())
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-            .with_identity_cache(Some(IdentityCache::no_cache()))
-            .with_http_client(config.http_client());
-        let components = match config.credentials_provider() {
-            Some(provider) => components.with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(provider)),
-            None => components,
-        };
-        let operation = Operation::builder()
-            .service_name("CloudWatch")
-            .operation_name("GetMetricData")
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(config.endpoint_url().unwrap_or(&endpoint))
-            .timeout_config(config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts))
-            // The next look asks again.
-            .no_retry()
-            .runtime_plugin(StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components))
-            .serializer(request)
-            .deserializer(answer)
-            .build();
-        Self { operation }
+        Self(JsonClient::new(config, CLOUDWATCH))
     }
 }
 
@@ -108,10 +50,10 @@ impl Ages for CloudWatchAges {
     async fn ages(&self, queues: &[QueueArn], now: Timestamp) -> Result<Vec<Option<Duration>>, Unavailable> {
         let mut ages = Vec::with_capacity(queues.len());
         for some in queues.chunks(QUERIES) {
-            let body = self.operation.invoke(question(some, now)).await;
-            let body = body.map_err(|error| Unavailable::new(ASK, error))?;
+            let answer = self.0.call("GetMetricData", &question(some, now)).await;
+            let answer = answer.map_err(|error| error.unavailable(ASK))?;
             let answer: Answer =
-                serde_json::from_slice(&body).map_err(|error| Unavailable::new(ASK, NotUnderstood(error)))?;
+                serde_json::from_value(answer).map_err(|error| Unavailable::new(ASK, NotUnderstood(error)))?;
             ages.extend((0..some.len()).map(|index| answer.newest(index)));
         }
         Ok(ages)
@@ -139,25 +81,6 @@ fn question(queues: &[QueueArn], now: Timestamp) -> Json {
 /// Begins with a letter, as it must.
 fn id(index: usize) -> String {
     format!("q{index}")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "an operation owns what it is asked")]
-fn request(question: Json) -> Result<HttpRequest, BoxError> {
-    let mut request = HttpRequest::new(SdkBody::from(question.to_string()));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
-    request.headers_mut().try_insert("content-type", "application/x-amz-json-1.0")?;
-    request.headers_mut().try_insert("x-amz-target", "GraniteServiceVersion20100801.GetMetricData")?;
-    Ok(request)
-}
-
-fn answer(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Refused>> {
-    let body = response.body().bytes().unwrap_or_default();
-    if response.status().is_success() {
-        return Ok(body.to_vec());
-    }
-    let text = String::from_utf8_lossy(body).chars().take(TOLD).collect();
-    Err(OrchestratorError::operation(Refused { status: response.status().as_u16(), text }))
 }
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
-use crate::{Lazy, trust};
+use crate::{Lazy, ParameterStore, trust};
 
 /// A call that connects connects in milliseconds; one that does not should be tried anew.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ pub struct Clients {
     /// SNS.
     pub sns: Lazy<aws_sdk_sns::Client>,
     /// The parameter store.
-    pub ssm: Lazy<aws_sdk_ssm::Client>,
+    pub ssm: Lazy<ParameterStore>,
 }
 
 impl Clients {
@@ -42,7 +42,7 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             sqs: Lazy::new(config, aws_sdk_sqs::Client::new),
             sns: Lazy::new(config, aws_sdk_sns::Client::new),
-            ssm: Lazy::new(config, aws_sdk_ssm::Client::new),
+            ssm: Lazy::new(config, ParameterStore::new),
         }
     }
 }
@@ -70,7 +70,7 @@ pub async fn operator_config(region: Option<String>) -> SdkConfig {
     loader.load().await
 }
 
-fn retries() -> RetryConfig {
+pub(crate) fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS)
 }
 

@@ -3,17 +3,15 @@
 use acequia_core::grant::Grants;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::{Clock, GrantStore, Unavailable};
-use aws_sdk_ssm::Client;
-use aws_sdk_ssm::operation::get_parameter::GetParameterError;
 
 use crate::memory::{Known, Memory};
-use crate::{Lazy, keys};
+use crate::{Lazy, ParameterStore, keys};
 
 const READ: &str = "read what a tenant's stack allows";
 
 /// The parameter store, with a memory.
 pub struct SsmGrants<C> {
-    client: Lazy<Client>,
+    client: Lazy<ParameterStore>,
     stage: Stage,
     clock: C,
     known: Memory<Grants>,
@@ -21,7 +19,7 @@ pub struct SsmGrants<C> {
 
 impl<C: Clock> SsmGrants<C> {
     /// The grants of this stage.
-    pub fn new(client: Lazy<Client>, stage: Stage, clock: C) -> Self {
+    pub fn new(client: Lazy<ParameterStore>, stage: Stage, clock: C) -> Self {
         Self { client, stage, clock, known: Memory::new() }
     }
 }
@@ -34,11 +32,7 @@ impl<C: Clock> GrantStore for SsmGrants<C> {
             Some(Known::Absent) => return Ok(Grants::default()),
             None => {}
         }
-        let value = match self.client.get_parameter().name(&path).send().await {
-            Ok(answer) => answer.parameter.and_then(|parameter| parameter.value),
-            Err(error) if error.as_service_error().is_some_and(GetParameterError::is_parameter_not_found) => None,
-            Err(error) => return Err(Unavailable::new(READ, error)),
-        };
+        let value = self.client.get(&path).await.map_err(|error| error.unavailable(READ))?;
         let grants = value.as_deref().map(Grants::parse).transpose().map_err(|error| Unavailable::new(READ, error))?;
         self.known.remember(path, grants.clone(), self.clock.now());
         Ok(grants.unwrap_or_default())

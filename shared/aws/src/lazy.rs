@@ -10,7 +10,6 @@ use aws_config::SdkConfig;
 ///
 /// Each client reads its service's list of partitions when it is made: 0.4 million instructions, where a function's whole start has
 /// two million (docs/PERFORMANCE.md). What only some invocations need, such as telling the operators, is not made for all.
-#[derive(Clone)]
 pub struct Lazy<C>(Arc<Made<C>>);
 
 type Made<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;
@@ -19,6 +18,12 @@ impl<C: 'static> Lazy<C> {
     pub(crate) fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         let config = config.clone();
         Self(Arc::new(LazyLock::new(Box::new(move || make(&config)))))
+    }
+}
+
+impl<C> Clone for Lazy<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 

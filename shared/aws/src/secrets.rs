@@ -3,22 +3,17 @@
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
 use acequia_core::secret::{Secret, SecretPurpose};
-use aws_sdk_ssm::Client;
-use aws_sdk_ssm::operation::get_parameter::GetParameterError;
-use aws_sdk_ssm::operation::put_parameter::PutParameterError;
-use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 
-use crate::Lazy;
-use crate::error::EntryError;
-use crate::keys;
 use crate::memory::{Known, Memory};
+use crate::parameter_store::Kind;
+use crate::{Lazy, ParameterStore, keys};
 
 const READ: &str = "read a secret";
 const WRITE: &str = "write a secret";
 
 /// The parameter store, with a memory.
 pub struct SsmSecrets<C> {
-    client: Lazy<Client>,
+    client: Lazy<ParameterStore>,
     stage: Stage,
     clock: C,
     known: Memory<Secret>,
@@ -26,7 +21,7 @@ pub struct SsmSecrets<C> {
 
 impl<C: Clock> SsmSecrets<C> {
     /// The secrets of this stage.
-    pub fn new(client: Lazy<Client>, stage: Stage, clock: C) -> Self {
+    pub fn new(client: Lazy<ParameterStore>, stage: Stage, clock: C) -> Self {
         Self { client, stage, clock, known: Memory::new() }
     }
 
@@ -68,21 +63,12 @@ impl<C: Clock> SsmSecrets<C> {
         value: &Secret,
         overwrite: bool,
     ) -> Result<bool, Unavailable> {
-        let put = self.client.put_parameter().name(&path).r#type(ParameterType::SecureString).overwrite(overwrite);
-        match put.value(value.expose()).send().await {
-            Ok(_) => {}
-            Err(error) if error.as_service_error().is_some_and(PutParameterError::is_parameter_already_exists) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(Unavailable::new(WRITE, error)),
+        let written = self.client.put(&path, value.expose(), Kind::Secure, overwrite).await;
+        if !written.map_err(|error| Unavailable::new(WRITE, error))? {
+            return Ok(false);
         }
-        let mut tagging =
-            self.client.add_tags_to_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(&path);
-        for (name, value) in [("tenant", tenant.as_str()), ("stage", self.stage.as_str())] {
-            let tag = Tag::builder().key(name).value(value).build();
-            tagging = tagging.tags(tag.map_err(|error| Unavailable::new(WRITE, error))?);
-        }
-        tagging.send().await.map_err(|error| Unavailable::new(WRITE, error))?;
+        let tags = [("tenant", tenant.as_str()), ("stage", self.stage.as_str())];
+        self.client.tag(&path, &tags).await.map_err(|error| error.unavailable(WRITE))?;
         self.known.forget(&path);
         Ok(true)
     }
@@ -102,16 +88,11 @@ impl<C: Clock> Secrets for SsmSecrets<C> {
             Some(Known::Absent) => return Err(missing()),
             None => {}
         }
-        let answer = match self.client.get_parameter().name(&path).with_decryption(true).send().await {
-            Ok(answer) => answer,
-            Err(error) if error.as_service_error().is_some_and(GetParameterError::is_parameter_not_found) => {
-                self.known.remember(path, None, self.clock.now());
-                return Err(missing());
-            }
-            Err(error) => return Err(Unavailable::new(READ, error).into()),
+        let value = self.client.get(&path).await.map_err(|error| error.unavailable(READ))?;
+        let Some(value) = value else {
+            self.known.remember(path, None, self.clock.now());
+            return Err(missing());
         };
-        let value = answer.parameter.and_then(|parameter| parameter.value);
-        let value = value.ok_or_else(|| Unavailable::new(READ, EntryError::new("Empty", "the answer has no value")))?;
         let secret = Secret::new(value);
         self.known.remember(path, Some(secret.clone()), self.clock.now());
         Ok(secret)

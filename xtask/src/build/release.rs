@@ -30,10 +30,11 @@ pub(super) fn compile(architecture: Architecture, functions: &[&str], more: &[&s
     strip_all(architecture, &names)
 }
 
-/// The same for one function, with what other work leaves of the processors; what the build says goes to a file.
+/// The same for one function beside other work, which goes first: but not so that this is left to run alone at the end, on one core. What
+/// the build says goes to a file.
 pub(super) fn compile_beside(architecture: Architecture, name: &str, log: &Path) -> Result<()> {
     let mut command = process::command("nice");
-    command.args(["-n", "10"]).arg(Tools::Sam.program("cargo-lambda"));
+    command.args(["-n", "3"]).arg(Tools::Sam.program("cargo-lambda"));
     process::run_logged(configure(&mut command, architecture, &[name])?, "the release build", log)?;
     strip_all(architecture, &[name])
 }

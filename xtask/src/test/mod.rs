@@ -42,7 +42,7 @@ pub(crate) struct Options {
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 
 /// How many people sign in the scenario of double opt-in, and how many in a second.
-const PEOPLE: u32 = 1000;
+const PEOPLE: u32 = 250;
 const SIGNATURES_PER_SECOND: u32 = 100;
 
 /// The tools with tests of their own.
@@ -129,7 +129,7 @@ fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
-    plan.proof("double opt-in of 1,000 people", || {
+    plan.proof("double opt-in of 250 people", || {
         consent::configure(&local)?;
         consent::run(&local, PEOPLE, SIGNATURES_PER_SECOND, |_| ())
     })?;

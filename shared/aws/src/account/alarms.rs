@@ -5,9 +5,7 @@ use acequia_core::port::Unavailable;
 use serde_json::{Value as Json, json};
 
 use super::Account;
-use super::wire::Service;
 
-const WATCH: Service = Service::regional("monitoring", "monitoring");
 const LIST: &str = "list the alarms";
 const SUBSCRIBERS: &str = "list a topic's subscribers";
 /// What SNS names a subscription that its owner has not confirmed.
@@ -49,7 +47,7 @@ impl Account {
             if let (Some(token), Some(asked)) = (token.take(), asked.as_object_mut()) {
                 asked.insert("NextToken".to_owned(), token);
             }
-            let answer = self.wire.json(LIST, WATCH, "GraniteServiceVersion20100801.DescribeAlarms", &asked).await?;
+            let answer = self.watch.call("DescribeAlarms", &asked).await.map_err(|error| error.unavailable(LIST))?;
             let listed = ["MetricAlarms", "CompositeAlarms"].iter().filter_map(|list| answer.get(list)?.as_array());
             found.extend(listed.flatten().filter_map(alarm));
             token =

@@ -6,8 +6,9 @@
 use acequia_core::port::Unavailable;
 
 use super::Account;
-use super::wire::{Service, pair};
+use super::wire::pair;
 use crate::error::EntryError;
+use crate::service::Service;
 
 const STS: Service = Service::regional("sts", "sts");
 const IAM: Service = Service { signs_as: "iam", host: "iam", global: true };

@@ -8,8 +8,9 @@ use acequia_core::queue::{QueueArn, QueueName};
 use serde_json::Value as Json;
 
 use super::Account;
-use super::wire::{Service, encoded};
+use super::wire::encoded;
 use crate::error::EntryError;
+use crate::service::Service;
 
 const LAMBDA: Service = Service::regional("lambda", "lambda");
 const SETTINGS: &str = "read Lambda's limits of the account";

@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::port::Unavailable;
 use acequia_core::secret::SecretPurpose;
-use aws_sdk_ssm::operation::get_parameter::GetParameterError;
-use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 
 use super::Account;
-use crate::error::EntryError;
 use crate::keys;
 
 const SETTING: &str = "read the parameter store's throughput";
@@ -26,10 +23,7 @@ impl Account {
     /// # Errors
     /// When the parameter store does not answer, or refuses.
     pub async fn high_throughput(&self) -> Result<bool, Unavailable> {
-        let answer = self.clients.ssm.get_service_setting().setting_id(THROUGHPUT).send().await;
-        let setting = answer.map_err(|error| Unavailable::new(SETTING, error))?.service_setting;
-        let value = setting.and_then(|setting| setting.setting_value);
-        let value = value.ok_or_else(|| Unavailable::new(SETTING, EntryError::new("Empty", "it has no value")))?;
+        let value = self.clients.ssm.setting(THROUGHPUT).await.map_err(|error| error.unavailable(SETTING))?;
         Ok(value == "true")
     }
 
@@ -39,11 +33,7 @@ impl Account {
     /// When the parameter store does not answer, or refuses.
     pub async fn parameter(&self, stage: &Stage, name: &str) -> Result<Option<String>, Unavailable> {
         let path = format!("/acequia/{stage}/{name}");
-        match self.clients.ssm.get_parameter().name(path).send().await {
-            Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
-            Err(error) if error.as_service_error().is_some_and(GetParameterError::is_parameter_not_found) => Ok(None),
-            Err(error) => Err(Unavailable::new(READ, error)),
-        }
+        self.clients.ssm.get(&path).await.map_err(|error| error.unavailable(READ))
     }
 
     /// The names of each tenant's secrets, with what each is for. Their values are not read.
@@ -64,17 +54,10 @@ impl Account {
     }
 
     async fn secrets_below(&self, stage: &Stage, path: String) -> Result<BTreeMap<TenantId, SecretNames>, Unavailable> {
-        let below = ParameterStringFilter::builder().key("Path").option("Recursive").values(path);
-        let below = below.build().map_err(|error| Unavailable::new(LIST, error))?;
-        let mut pages = self.clients.ssm.describe_parameters().parameter_filters(below).into_paginator().send();
+        let names = self.clients.ssm.names_below(&path).await.map_err(|error| error.unavailable(LIST))?;
         let mut found: BTreeMap<TenantId, SecretNames> = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let parameters = page.map_err(|error| Unavailable::new(LIST, error))?.parameters.unwrap_or_default();
-            for name in parameters.iter().filter_map(ParameterMetadata::name) {
-                if let Some((tenant, purpose, name)) = keys::secret_of(stage, name) {
-                    found.entry(tenant).or_default().insert((purpose, name));
-                }
-            }
+        for (tenant, purpose, name) in names.iter().filter_map(|name| keys::secret_of(stage, name)) {
+            found.entry(tenant).or_default().insert((purpose, name));
         }
         Ok(found)
     }

@@ -6,8 +6,9 @@ use acequia_core::id::Stage;
 use acequia_core::port::Unavailable;
 
 use super::Account;
-use super::wire::{Service, pair};
+use super::wire::pair;
 use super::xml::Xml;
+use crate::service::Service;
 
 const FORMATION: Service = Service::regional("cloudformation", "cloudformation");
 const LIST: &str = "list the stacks";

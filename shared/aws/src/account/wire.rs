@@ -1,6 +1,4 @@
-//! Signed calls of services that the project has no SDK crate of: REST with JSON, JSON alone, and the query protocol with XML.
-//!
-//! Endpoints are those of the partitions `aws`, `aws-cn`, `aws-us-gov` and the European sovereign cloud, or the one of `AWS_ENDPOINT_URL`.
+//! Signed calls of services that the project has no SDK crate of: REST with JSON, and the query protocol with XML.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +19,8 @@ use serde_json::Value as Json;
 
 use super::xml::Xml;
 use crate::error::EntryError;
+use crate::json_client;
+use crate::service::Service;
 
 /// One try of a call, and how many there are: a service that throttles does so for a second or two.
 const TRY: Duration = Duration::from_secs(5);
@@ -34,38 +34,6 @@ pub(super) struct Wire {
     credentials: Option<SharedCredentialsProvider>,
     region: String,
     endpoint: Option<String>,
-}
-
-/// A service by its name in signatures, with its endpoint's when that is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Service {
-    pub(super) signs_as: &'static str,
-    pub(super) host: &'static str,
-    /// Whether all regions share one endpoint.
-    pub(super) global: bool,
-}
-
-impl Service {
-    pub(super) const fn regional(signs_as: &'static str, host: &'static str) -> Self {
-        Self { signs_as, host, global: false }
-    }
-
-    /// Where it is called, and the region that the signature names.
-    fn place(self, region: &str) -> (String, String) {
-        let (suffix, home) = match region {
-            region if region.starts_with("cn-") => ("amazonaws.com.cn", "cn-north-1"),
-            region if region.starts_with("us-gov-") => ("amazonaws.com", "us-gov-west-1"),
-            region if region.starts_with("eusc-") => ("amazonaws.eu", "eusc-de-east-1"),
-            _ => ("amazonaws.com", "us-east-1"),
-        };
-        let host = self.host;
-        match (self.global, home) {
-            (false, _) => (format!("https://{host}.{region}.{suffix}"), region.to_owned()),
-            (true, "us-east-1") => (format!("https://{host}.{suffix}"), home.to_owned()),
-            (true, "us-gov-west-1") => (format!("https://{host}.us-gov.{suffix}"), home.to_owned()),
-            (true, _) => (format!("https://{host}.{home}.{suffix}"), home.to_owned()),
-        }
-    }
 }
 
 /// What one try came to that brought no answer.
@@ -91,8 +59,6 @@ struct Call<'a> {
     path: &'a str,
     body: String,
     content_type: &'static str,
-    /// The operation, where the protocol names it in a header.
-    target: Option<&'static str>,
 }
 
 impl Wire {
@@ -112,22 +78,7 @@ impl Wire {
 
     /// Reads JSON from a path, which has its query behind it.
     pub(super) async fn get(&self, operation: &'static str, service: Service, path: &str) -> Result<Json, Unavailable> {
-        let call =
-            Call { service, method: "GET", path, body: String::new(), content_type: "application/json", target: None };
-        let answer = self.call(operation, &call).await?;
-        serde_json::from_str(&answer).map_err(|error| Unavailable::new(operation, error))
-    }
-
-    /// Carries out an operation of the JSON protocol, by its target.
-    pub(super) async fn json(
-        &self,
-        operation: &'static str,
-        service: Service,
-        target: &'static str,
-        body: &Json,
-    ) -> Result<Json, Unavailable> {
-        let (body, content_type) = (body.to_string(), "application/x-amz-json-1.0");
-        let call = Call { service, method: "POST", path: "/", body, content_type, target: Some(target) };
+        let call = Call { service, method: "GET", path, body: String::new(), content_type: "application/json" };
         let answer = self.call(operation, &call).await?;
         serde_json::from_str(&answer).map_err(|error| Unavailable::new(operation, error))
     }
@@ -141,7 +92,7 @@ impl Wire {
     ) -> Result<Xml, Unavailable> {
         let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let content_type = "application/x-www-form-urlencoded";
-        let call = Call { service, method: "POST", path: "/", body: pairs.join("&"), content_type, target: None };
+        let call = Call { service, method: "POST", path: "/", body: pairs.join("&"), content_type };
         let answer = self.call(operation, &call).await?;
         let unreadable = || Unavailable::new(operation, EntryError::new("Unreadable", "the answer is not XML"));
         Xml::parse(&answer).ok_or_else(unreadable)
@@ -202,8 +153,7 @@ impl Wire {
             .settings(SigningSettings::default())
             .build()?
             .into();
-        let target = call.target.map(|target| ("x-amz-target", target));
-        let headers: Vec<_> = [("content-type", call.content_type)].into_iter().chain(target).collect();
+        let headers = [("content-type", call.content_type)];
         let body = SignableBody::Bytes(call.body.as_bytes());
         let signable = SignableRequest::new(call.method, &url, headers.iter().copied(), body)?;
         let (signing, _) = sign(signable, &parameters)?.into_parts();
@@ -217,26 +167,12 @@ impl Wire {
     }
 }
 
-/// What a service said when it refused: its code and its words, in JSON or XML.
+/// What a service said when it refused, in JSON or XML.
 fn refused(body: &str, status: u16) -> EntryError {
-    let word = |json: &Json, names: [&str; 3]| {
-        names.iter().find_map(|name| json.get(name)).and_then(Json::as_str).unwrap_or_default().to_owned()
-    };
-    if let Ok(json) = serde_json::from_str::<Json>(body) {
-        // Lambda names its code so; others have a namespace before it.
-        let code = word(&json, ["__type", "code", "Code"]);
-        let code = code.rsplit('#').next().unwrap_or_default().to_owned();
-        let code = if code.is_empty() { by_status(status) } else { code };
-        return EntryError::new(code, word(&json, ["message", "Message", "Reason"]));
-    }
     match Xml::parse(body).as_ref().and_then(|answer| answer.find("Error").cloned()) {
         Some(error) => EntryError::new(error.text("Code"), error.text("Message")),
-        None => EntryError::new(by_status(status), "no reason given"),
+        None => json_client::refused(body, status),
     }
-}
-
-fn by_status(status: u16) -> String {
-    if status == 403 { "AccessDenied".to_owned() } else { format!("HTTP {status}") }
 }
 
 /// A value as a form has it, and a query.
@@ -256,21 +192,6 @@ pub(super) fn pair(name: impl Into<String>, value: impl Into<String>) -> (String
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_service_is_called_where_its_partition_has_it() {
-        let lambda = Service::regional("lambda", "lambda");
-        let iam = Service { global: true, ..Service::regional("iam", "iam") };
-        for (service, region, url, signed_for) in [
-            (lambda, "eu-west-1", "https://lambda.eu-west-1.amazonaws.com", "eu-west-1"),
-            (lambda, "cn-north-1", "https://lambda.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-            (iam, "eu-west-1", "https://iam.amazonaws.com", "us-east-1"),
-            (iam, "us-gov-east-1", "https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
-            (iam, "cn-northwest-1", "https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-        ] {
-            assert_eq!(service.place(region), (url.to_owned(), signed_for.to_owned()), "{region}");
-        }
-    }
 
     #[test]
     fn a_refusal_is_read_in_each_protocol() {

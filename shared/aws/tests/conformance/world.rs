@@ -7,7 +7,7 @@ use std::time::Duration;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoConsents, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger, DynamoMailBook,
-    DynamoParking, DynamoRates, DynamoTenants, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
+    DynamoParking, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
 };
 use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::grant::Grants;
@@ -26,7 +26,6 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
-use aws_sdk_ssm::types::ParameterType;
 
 /// A local AWS with a name that nothing else on it has.
 pub(crate) struct World {
@@ -232,8 +231,8 @@ impl GrantStore for RealGrants {
 impl GrantsInTest for RealGrants {
     async fn put(&self, tenant: &TenantId, senders: &str, targets: &str) {
         let value = format!(r#"{{"senders":"{senders}","targets":"{targets}"}}"#);
-        let put = self.world.clients.ssm.put_parameter().r#type(ParameterType::String).overwrite(true);
-        put.name(format!("/acequia/{}/grants/{tenant}", self.world.stage)).value(value).send().await.unwrap();
+        let name = format!("/acequia/{}/grants/{tenant}", self.world.stage);
+        assert!(self.world.clients.ssm.put(&name, &value, ParameterKind::Plain, true).await.unwrap());
     }
 }
 

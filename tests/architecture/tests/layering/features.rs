@@ -12,6 +12,9 @@ const LOCAL: [&str; 11] = [
     "features",
 ];
 
+/// What `cargo xtask test` asks for besides.
+const WHOLE: &str = "acequia-aws/emulator,e2e/emulator,browser/chromium";
+
 fn dependencies(arguments: &[&str]) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} {f}"]).args(arguments);
@@ -26,11 +29,15 @@ fn dependencies(arguments: &[&str]) -> BTreeSet<String> {
 fn the_functions_and_the_tests_resolve_the_same_dependencies() {
     let packages: Vec<&str> = LOCAL.into_iter().flat_map(|name| ["--package", name]).collect();
     let local = dependencies(&[&["--edges", "normal,build"], packages.as_slice()].concat());
-    let tests = dependencies(&["--edges", "normal,build,dev", "--workspace"]);
-    let apart: Vec<&String> = local.difference(&tests).collect();
-    assert!(
-        apart.is_empty(),
-        "compiled a second time for the tests, with other features (`cargo tree -i` says who asks for them; tests/features/Cargo.toml \
-         asks for the same): {apart:#?}"
-    );
+    for features in [&[][..], &["--features", WHOLE]] {
+        let tests = dependencies(&[&["--edges", "normal,build,dev", "--workspace"], features].concat());
+        let apart: Vec<&String> = local.difference(&tests).collect();
+        assert!(
+            apart.is_empty(),
+            "compiled a second time for the tests {features:?}, with other features (`cargo tree -i` says who asks for them; \
+             tests/features/Cargo.toml asks for the same): {apart:#?}"
+        );
+    }
+    let plan = std::fs::read_to_string(super::root().join("xtask/src/test/mod.rs")).unwrap_or_default();
+    assert!(plan.contains(WHOLE), "`cargo xtask test` asks for the features {WHOLE}");
 }
