@@ -100,7 +100,7 @@ pub(crate) enum Command {
         tenant: Option<TenantId>,
     },
     /// List the messages of a tenant that wait outside their queues, those first that are due first
-    Parked(ParkedArgs),
+    Delayed(DelayedArgs),
     /// Count a tenant's deliveries, sink by sink. It reads the whole ledger: for reports, not for monitoring
     Tally {
         /// The tenant's id
@@ -134,7 +134,7 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ParkedArgs {
+pub(crate) struct DelayedArgs {
     /// The tenant's id
     pub(crate) tenant: TenantId,
     /// Only those for this sink

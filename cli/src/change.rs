@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::config::RawTenant;
+use acequia_core::tenant::RawTenant;
 use serde_json::Value as Json;
 
 /// In place of what must not show.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking,
+    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailStore,
     DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
 };
-use acequia_core::config::RawTenant;
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::{Clock, StoredTenant, TenantStore as _, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::tenant::RawTenant;
 use jiff::Timestamp;
 
 use crate::exit::{Failure, describe, is_denied, is_of_no_platform};
@@ -77,8 +77,8 @@ impl Context {
         DynamoEndpoints::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
     }
 
-    pub(crate) fn parking(&self) -> DynamoParking {
-        DynamoParking::new(self.clients.dynamodb.clone(), format!("acequia-{}-parked", self.stage))
+    pub(crate) fn delays(&self) -> DynamoDelays {
+        DynamoDelays::new(self.clients.dynamodb.clone(), format!("acequia-{}-delayed", self.stage))
     }
 
     pub(crate) fn journal(&self) -> DynamoJournal {
@@ -89,8 +89,8 @@ impl Context {
         DynamoConsents::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
     }
 
-    pub(crate) fn mail_book(&self) -> DynamoMailBook {
-        DynamoMailBook::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
+    pub(crate) fn mail_store(&self) -> DynamoMailStore {
+        DynamoMailStore::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
     }
 
     pub(crate) fn queues(&self) -> SqsQueues {

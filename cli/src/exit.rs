@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use acequia_core::config::RawTenant;
 use acequia_core::id::{SinkId, Stage, TenantId};
 use acequia_core::port::{PublishError, Unavailable};
+use acequia_core::tenant::RawTenant;
 
 /// The exit codes, for scripts. Also in the help text ([`crate::args`]) and in README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,8 @@
 
 use std::path::{Component, Path};
 
-use acequia_core::config::Issue;
 use acequia_core::template::MAX_TEMPLATE_BYTES;
+use acequia_core::tenant::Issue;
 use serde_json::{Map, Value as Json};
 
 use crate::input;

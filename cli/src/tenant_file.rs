@@ -3,16 +3,16 @@
 use std::fmt;
 use std::path::Path;
 
-use acequia_core::config::{Issue, RawSink, RawTenant, SinkKind, Tenant, consent_notes};
 use acequia_core::egress::Egress;
+use acequia_core::kind::SinkKind;
+use acequia_core::tenant::{Issue, RawSink, RawTenant, Tenant, consent_notes};
 use serde::Serialize;
 use serde_json::Value as Json;
 use toml_edit::{Item, TableLike, Value};
 
 use crate::exit::Failure;
-use crate::input;
 use crate::position::{line_at, line_of};
-use crate::template_source;
+use crate::{input, template_source};
 
 /// The largest document that fits a `DynamoDB` item of 400 KB with its keys.
 const MAX_BYTES: usize = 380 * 1024;
@@ -146,7 +146,7 @@ fn notes(raw: &RawTenant) -> Vec<Issue> {
     let note = |(index, _): (usize, &RawSink)| {
         Issue {
         path: format!("sinks[{index}].retry"),
-        problem: "it has no effect on what SQS does not take: that is tried again, without an attempt spent, until the queue \
+        problem: "it has no effect on what SQS does not take: that is tried again, without an attempt attempts_used, until the queue \
                   takes it or refuses it for good; expires_after bounds it"
             .to_owned(),
         line_in_value: None,

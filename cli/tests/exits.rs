@@ -36,7 +36,7 @@ const COMMANDS: [&str; 24] = [
     "dlq purge acme --yes",
     "status",
     "status acme",
-    "parked acme",
+    "delayed acme",
     "tally acme",
     "tally acme --since 2h",
     "doctor {file}",

@@ -35,7 +35,7 @@ const COMMANDS: [&str; 30] = [
     "dlq redrive",
     "doctor",
     "status",
-    "parked",
+    "delayed",
     "tally",
 ];
 

@@ -8,9 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::process::{self, Running};
-use crate::setup;
 use crate::test::plan;
-use crate::{build, host, report};
+use crate::{build, host, report, setup};
 
 /// Options of the bench.
 #[derive(Debug, Clone, clap::Args)]

@@ -1,9 +1,9 @@
 //! The arguments of `acequia dlq`.
 
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::redrive::Filter;
 use acequia_core::id::{EventId, SinkId, TenantId};
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_core::redrive::Filter;
 use acequia_core::routing::TypeRule;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};

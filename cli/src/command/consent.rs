@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use acequia_core::consent::{AddressId, Consents, Dossier, MailBook, SubjectId, Suppression};
+use acequia_core::consent::{AddressId, Dossier, SubjectId, Suppression};
 use acequia_core::id::TenantId;
+use acequia_core::port::{Consents, SuppressionList};
 use serde::Serialize;
 
 use crate::args::{ConsentCommand, SubjectArgs};
@@ -17,7 +18,7 @@ use crate::output::{self, Report, escape_json, table, write_private_file};
 /// What erasing leaves, and why. The texts are part of what is told to people who ask.
 const REMAINS: [&str; 8] = [
     "the ledger: ids of events, and no address; its rows expire after 30 days",
-    "parked messages, with their bodies: up to 15 days after they are due, and as long as their sink is paused; `acequia parked` shows how many wait for each sink",
+    "delayed messages, with their bodies: up to 15 days after they are due, and as long as their sink is paused; `acequia delayed` shows how many wait for each sink",
     "what is known of the address, where the events name the subject by something else: erase the address in the same way, `acequia consent erase TENANT ADDRESS`",
     "how often an address was asked on a day: a number under a digest, which expires after three days",
     "messages on their way and in dead-letter queues: SQS keeps them for 14 days in each; `acequia dlq list` shows them, `dlq purge` deletes them",
@@ -76,21 +77,21 @@ struct Erased {
 }
 
 pub(super) async fn run(context: &Context, command: &ConsentCommand) -> Result<Report, Failure> {
-    let (consents, book) = (context.consents(), context.mail_book());
+    let (consents, mail_store) = (context.consents(), context.mail_store());
     match command {
         ConsentCommand::Show(subject) => {
-            let (id, shown) = look(&consents, &book, subject).await?;
+            let (id, shown) = look(&consents, &mail_store, subject).await?;
             Ok(Report::new(&shown, describe(&shown, id)))
         }
         ConsentCommand::Export { subject, out } => {
-            let (_, shown) = look(&consents, &book, subject).await?;
+            let (_, shown) = look(&consents, &mail_store, subject).await?;
             export(&shown, out)
         }
         ConsentCommand::Erase { subject, keep_suppressed, yes } => {
             let id = identify(subject)?;
             let question = format!("This erases {id} of {} for good.", subject.tenant);
             let confirmed = confirm_by_name(&question, &subject.tenant, *yes)?;
-            let erased = erase(&consents, &book, &subject.tenant, id, *keep_suppressed, &confirmed).await?;
+            let erased = erase(&consents, &mail_store, &subject.tenant, id, *keep_suppressed, &confirmed).await?;
             let remains = REMAINS.map(|text| format!("  {text}")).join("\n");
             let rows = output::count(erased.rows, "row is", "rows are");
             let text = format!("{rows} erased. What remains, and why:\n{remains}");
@@ -113,12 +114,12 @@ fn identify(arguments: &SubjectArgs) -> Result<SubjectId, Failure> {
 
 async fn look(
     consents: &impl Consents,
-    book: &impl MailBook,
+    mail_store: &impl SuppressionList,
     arguments: &SubjectArgs,
 ) -> Result<(SubjectId, Shown), Failure> {
     let (tenant, id) = (&arguments.tenant, identify(arguments)?);
     let dossier = consents.dossier(tenant, &id).await?;
-    let suppressed = book.suppressed(tenant, &[id]).await?.into_iter().flatten().next();
+    let suppressed = mail_store.suppressed(tenant, &[id]).await?.into_iter().flatten().next();
     if dossier == Dossier::default() && suppressed.is_none() {
         return Err(Failure::NotFound(format!("tenant {tenant} knows nothing of this subject ({id})")));
     }
@@ -199,7 +200,7 @@ fn export(shown: &Shown, out: &Path) -> Result<Report, Failure> {
 
 async fn erase(
     consents: &impl Consents,
-    book: &impl MailBook,
+    mail_store: &impl SuppressionList,
     tenant: &TenantId,
     id: SubjectId,
     keep_suppressed: bool,
@@ -207,7 +208,7 @@ async fn erase(
 ) -> Result<Erased, Failure> {
     let address: AddressId = id;
     // The address first: if the second fails, the command can be run again and finds the rest.
-    let known = if keep_suppressed { false } else { book.forget(tenant, &address).await? };
+    let known = if keep_suppressed { false } else { mail_store.forget(tenant, &address).await? };
     let rows = consents.erase(tenant, &id).await?;
     Ok(Erased { rows, address: known, remains: REMAINS })
 }
@@ -219,7 +220,7 @@ mod tests {
     use acequia_core::consent::{
         Action, ActionId, ActionState, Change, Consent, ConsentKey, ListId, Proof, SubjectState, SuppressionReason,
     };
-    use acequia_testkit::{InMemoryConsents, InMemoryMailBook, build};
+    use acequia_testkit::{InMemoryConsents, InMemoryMailStore, build};
 
     use super::*;
 
@@ -263,19 +264,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_subject_is_found_by_address_or_digest_and_shown_without_the_address() {
-        let (consents, book) = (consents().await, InMemoryMailBook::new());
-        let (id, shown) = look(&consents, &book, &arguments(" Ana@example.org ")).await.unwrap();
-        assert_eq!(look(&consents, &book, &arguments(&id.to_string())).await.unwrap().0, id);
+        let (consents, mail_store) = (consents().await, InMemoryMailStore::new());
+        let (id, shown) = look(&consents, &mail_store, &arguments(" Ana@example.org ")).await.unwrap();
+        assert_eq!(look(&consents, &mail_store, &arguments(&id.to_string())).await.unwrap().0, id);
         let text = describe(&shown, id);
         assert!(text.contains("List trees: accepted") && text.contains("/tests|1") && !text.contains("na@"), "{text}");
-        let missing = look(&consents, &book, &arguments("ben@example.org")).await;
+        let missing = look(&consents, &mail_store, &arguments("ben@example.org")).await;
         assert!(matches!(missing, Err(Failure::NotFound(_))));
     }
 
     #[tokio::test]
     async fn the_export_has_a_line_for_each_thing_that_was_done() {
         let (_, shown) =
-            look(&consents().await, &InMemoryMailBook::new(), &arguments("ana@example.org")).await.unwrap();
+            look(&consents().await, &InMemoryMailStore::new(), &arguments("ana@example.org")).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("proof.jsonl");
         export(&shown, &out).unwrap();
@@ -290,18 +291,18 @@ mod tests {
     #[tokio::test]
     async fn erasing_leaves_no_row_and_can_keep_that_no_mail_is_wanted() {
         for (keep, stays) in [(false, false), (true, true)] {
-            let (consents, book, tenant) = (consents().await, InMemoryMailBook::new(), build::tenant_id("acme"));
+            let (consents, mail_store, tenant) = (consents().await, InMemoryMailStore::new(), build::tenant_id("acme"));
             let id = SubjectId::derive(&tenant, "ana@example.org");
             let suppression = Suppression { reason: SuppressionReason::Complaint, since: build::start() };
-            book.suppress(&tenant, &id, &suppression).await.unwrap();
+            mail_store.suppress(&tenant, &id, &suppression).await.unwrap();
             let confirmed = confirm_by_name("", &tenant, true).unwrap();
-            let erased = erase(&consents, &book, &tenant, id, keep, &confirmed).await.unwrap();
+            let erased = erase(&consents, &mail_store, &tenant, id, keep, &confirmed).await.unwrap();
             assert_eq!((erased.rows, erased.address), (2, !keep));
-            for named in ["parked", "erase the address", "dlq purge", "backups"] {
+            for named in ["delayed", "erase the address", "dlq purge", "backups"] {
                 assert!(erased.remains.iter().any(|line| line.contains(named)), "{named}");
             }
             assert_eq!(consents.dossier(&tenant, &id).await.unwrap(), Dossier::default());
-            assert_eq!(book.suppressed(&tenant, &[id]).await.unwrap()[0].is_some(), stays);
+            assert_eq!(mail_store.suppressed(&tenant, &[id]).await.unwrap()[0].is_some(), stays);
         }
     }
 }

@@ -4,9 +4,9 @@ mod unknown;
 
 use std::fmt::Write as _;
 
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::ledger::{DeliveryRecord, Receipt, Record, RouteRecord, Status};
 use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
-use acequia_core::ledger::{DeliveryRecord, Receipt, Record, RouteRecord, Status};
+use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Reason;
 use acequia_core::port::{Clock as _, Ledger as _};
 use jiff::Timestamp;
@@ -49,8 +49,8 @@ struct DeliveryRow {
     kind: SinkKind,
     delivery_id: DeliveryId,
     status: Status,
-    spent: u32,
-    spent_before: u32,
+    attempts_used: u32,
+    attempts_used_before: u32,
     attempts: Vec<Attempt>,
     redriven_at: Vec<String>,
     /// Attempts and redrives in words.
@@ -137,14 +137,14 @@ fn route(row: RouteRecord) -> Route {
 fn delivery(tenant: &TenantId, row: DeliveryRecord) -> DeliveryRow {
     let due_at = row.due_at.filter(|_| row.status == Status::Retry);
     DeliveryRow {
-        story: story(&row.attempts, &row.rounds, due_at),
-        redriven_at: row.rounds.iter().map(|round| time(round.at)).collect(),
-        spent_before: row.spent_before,
+        story: story(&row.attempts, &row.redrives, due_at),
+        redriven_at: row.redrives.iter().map(|redrive| time(redrive.at)).collect(),
+        attempts_used_before: row.attempts_used_before,
         delivery_id: DeliveryId::derive(tenant, &row.sink, &row.event),
         sink: row.sink,
         kind: row.kind,
         status: row.status,
-        spent: row.spent,
+        attempts_used: row.attempts_used,
         attempts: row.attempts.into_iter().map(Attempt::from).collect(),
         receipt: row.receipt,
         due_at: row.due_at.map(time),
@@ -242,7 +242,8 @@ fn names(sinks: &[SinkId]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::ledger::{AttemptNote, Round};
+    use acequia_core::delivery::ledger::AttemptNote;
+    use acequia_core::wire::Redrive;
     use acequia_testkit::build;
 
     use super::*;
@@ -274,7 +275,7 @@ mod tests {
             detail: "the endpoint answered 500".to_owned(),
             content: None,
         });
-        crm.rounds.push(Round { mark: "m-1".to_owned(), at: build::at(1) });
+        crm.redrives.push(Redrive { id: "m-1".to_owned(), at: build::at(1) });
         let mut mail = build::record("1", "mail", Status::Delivered);
         mail.receipt = Some(Receipt { id: Some("0100-ses".to_owned()), status: None });
         let rows = vec![Record::Route(route), Record::Delivery(Box::new(crm)), Record::Delivery(Box::new(mail))];
@@ -315,12 +316,12 @@ Nothing is recorded of late yet: see acequia status acme
 
     #[test]
     fn a_paused_sink_that_is_to_get_it_is_named_with_what_waits_and_what_ends_that() {
-        let paused = vec![Paused { sink: build::sink_id("late"), parked: Some(1) }];
+        let paused = vec![Paused { sink: build::sink_id("late"), delayed: Some(1) }];
         let report = explained_with(paused);
-        let wanted = "\nlate is paused, and its deliveries wait, 1 parked message so far: acequia tenant resume acme late ends that\n";
+        let wanted = "\nlate is paused, and its deliveries wait, 1 delayed message so far: acequia tenant resume acme late ends that\n";
         assert!(report.text().ends_with(wanted) && !report.text().contains("Nothing is recorded"), "{}", report.text());
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
-        assert_eq!(json["paused"], serde_json::json!([{"sink": "late", "parked": 1}]));
+        assert_eq!(json["paused"], serde_json::json!([{"sink": "late", "delayed": 1}]));
     }
 
     #[test]

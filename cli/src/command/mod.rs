@@ -1,11 +1,11 @@
 //! The commands, one module each. A command reads and writes through ports and gives a report; printing is not its business.
 
 mod consent;
+mod delayed;
 mod dlq;
 mod doctor;
 mod explain;
 mod pace;
-mod parked;
 mod paused;
 mod secret;
 mod send;
@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
             crate::input::all_exist(&doctor.files)?;
             Ok(Box::pin(doctor::run(&context().await?, doctor)).await)
         }
-        Command::Parked(parked) => parked::run(&context().await?, parked).await,
+        Command::Delayed(delayed) => delayed::run(&context().await?, delayed).await,
         Command::Status { tenant } => status::run(&context().await?, tenant.as_ref()).await,
         Command::Tally { tenant, since } => tally::run(&context().await?, tenant, *since).await,
         Command::Completions { shell } => {
@@ -120,7 +120,7 @@ pub(crate) fn so_far(command: &Command) -> String {
         )
         | Command::Explain(_)
         | Command::Doctor(_)
-        | Command::Parked(_)
+        | Command::Delayed(_)
         | Command::Status { .. }
         | Command::Tally { .. }
         | Command::Completions { .. }

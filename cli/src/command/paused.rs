@@ -1,8 +1,8 @@
 //! The sinks that an operator paused, with what waits because of it: why a delivery is not made yet.
 
-use acequia_core::config::RawTenant;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::ParkingLot as _;
+use acequia_core::port::DelayedMessages as _;
+use acequia_core::tenant::RawTenant;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -12,18 +12,19 @@ use crate::output::count;
 #[derive(Serialize)]
 pub(super) struct Paused {
     pub(super) sink: SinkId,
-    /// How many of its messages wait parked; null where that may not be seen.
-    pub(super) parked: Option<u64>,
+    /// How many of its messages wait delayed; null where that may not be seen.
+    pub(super) delayed: Option<u64>,
 }
 
 impl Paused {
     /// In one sentence, with what ends it.
     pub(super) fn told(&self, tenant: &TenantId) -> String {
-        let Self { sink, parked } = self;
-        let parked = parked.map(|parked| format!(", {} so far", count(parked, "parked message", "parked messages")));
+        let Self { sink, delayed } = self;
+        let delayed =
+            delayed.map(|delayed| format!(", {} so far", count(delayed, "delayed message", "delayed messages")));
         format!(
             "{sink} is paused, and its deliveries wait{}: acequia tenant resume {tenant} {sink} ends that",
-            parked.unwrap_or_default()
+            delayed.unwrap_or_default()
         )
     }
 }
@@ -41,12 +42,12 @@ pub(super) async fn paused(context: &Context, tenant: &TenantId, asked: impl Fn(
     if found.is_empty() {
         return Vec::new();
     }
-    let waiting = context.parking().waiting(tenant).await.ok();
-    let parked = |sink: &SinkId| {
+    let waiting = context.delays().waiting(tenant).await.ok();
+    let delayed = |sink: &SinkId| {
         let of_sink = waiting.as_ref()?.iter().filter(|waiting| waiting.sink.as_ref() == Some(sink));
         Some(of_sink.map(|waiting| waiting.count).sum())
     };
-    found.into_iter().map(|sink| Paused { parked: parked(&sink), sink }).collect()
+    found.into_iter().map(|sink| Paused { delayed: delayed(&sink), sink }).collect()
 }
 
 #[cfg(test)]
@@ -67,9 +68,9 @@ mod tests {
 
     #[test]
     fn a_pause_is_told_with_what_waits_and_what_ends_it() {
-        let told = |parked| Paused { sink: build::sink_id("crm"), parked }.told(&build::tenant_id("acme"));
+        let told = |delayed| Paused { sink: build::sink_id("crm"), delayed }.told(&build::tenant_id("acme"));
         let end = ": acequia tenant resume acme crm ends that";
         assert_eq!(told(None), format!("crm is paused, and its deliveries wait{end}"));
-        assert_eq!(told(Some(1)), format!("crm is paused, and its deliveries wait, 1 parked message so far{end}"));
+        assert_eq!(told(Some(1)), format!("crm is paused, and its deliveries wait, 1 delayed message so far{end}"));
     }
 }

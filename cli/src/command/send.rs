@@ -2,10 +2,12 @@
 
 use std::io::IsTerminal as _;
 
-use acequia_core::delivery::Outgoing;
-use acequia_core::envelope::{Envelope, EnvelopeError};
+use acequia_core::delivery::order;
+use acequia_core::event::EnvelopeError;
+use acequia_core::event::envelope::Envelope;
+use acequia_core::flow::order::send_in_order;
 use acequia_core::id::{self, TenantId};
-use acequia_core::order;
+use acequia_core::message::Outgoing;
 use acequia_core::port::{Clock as _, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -197,7 +199,7 @@ async fn send_all(
         }
         let messages: Vec<Outgoing> = lines.iter().map(|line| message(queue, tenant, line.body)).collect();
         // Once it is begun a step is sent whole: what is left of it could not be told by one line.
-        for (line, answer) in lines.iter().zip(order::send_in_order(queues, queue, &messages, || true).await) {
+        for (line, answer) in lines.iter().zip(send_in_order(queues, queue, &messages, || true).await) {
             bar.inc(1);
             match answer {
                 Ok(_) => sent.sent += 1,

@@ -1,12 +1,12 @@
-//! `acequia status`: how deep every queue is, what waits parked outside them, and which endpoints are not well.
+//! `acequia status`: how deep every queue is, what waits delayed outside them, and which endpoints are not well.
 
 use std::collections::BTreeMap;
 
 use acequia_aws::operator::Depth;
-use acequia_core::breaker::{Circuit, EndpointState};
+use acequia_core::delivery::breaker::{Circuit, EndpointState};
+use acequia_core::delivery::delay::Waiting;
 use acequia_core::id::{SinkId, Stage, TenantId};
-use acequia_core::parking::Waiting;
-use acequia_core::port::{EndpointStore as _, ParkingLot as _};
+use acequia_core::port::{DelayedMessages as _, EndpointStore as _};
 use acequia_core::queue::QueueName;
 use futures::StreamExt as _;
 use serde::Serialize;
@@ -28,7 +28,7 @@ struct Status {
 struct TenantStatus {
     tenant: TenantId,
     queues: Vec<QueueStatus>,
-    parked: Vec<ParkedStatus>,
+    delayed: Vec<DelayedStatus>,
     endpoints: Vec<EndpointStatus>,
     /// The sinks that an operator paused, as far as that may be seen.
     paused: Vec<SinkId>,
@@ -63,18 +63,18 @@ impl EndpointStatus {
 
 /// What waits outside the queues, by sink.
 #[derive(Serialize)]
-struct ParkedStatus {
+struct DelayedStatus {
     /// Null for events that wait to be routed.
     sink: Option<SinkId>,
     count: u64,
     next_due_at: String,
-    oldest_parked_at: String,
+    oldest_delayed_at: String,
 }
 
-impl From<Waiting> for ParkedStatus {
+impl From<Waiting> for DelayedStatus {
     fn from(waiting: Waiting) -> Self {
-        let Waiting { sink, count, next_due_at, oldest_parked_at } = waiting;
-        Self { sink, count, next_due_at: time(next_due_at), oldest_parked_at: time(oldest_parked_at) }
+        let Waiting { sink, count, next_due_at, oldest_delayed_at } = waiting;
+        Self { sink, count, next_due_at: time(next_due_at), oldest_delayed_at: time(oldest_delayed_at) }
     }
 }
 
@@ -83,7 +83,7 @@ struct QueueStatus {
     queue: String,
     visible: u64,
     in_flight: u64,
-    delayed: u64,
+    not_yet_visible: u64,
     dlq_visible: u64,
     dlq_in_flight: u64,
     /// SQS tells ages through `CloudWatch` alone; null where that is not asked.
@@ -106,9 +106,9 @@ pub(super) async fn run(context: &Context, tenant: Option<&TenantId>) -> Result<
     let depths: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
     let depths = depths.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut status = gather(depths);
-    let (parking, endpoints) = (context.parking(), context.endpoints());
+    let (delays, endpoints) = (context.delays(), context.endpoints());
     for tenant in &mut status.tenants {
-        tenant.parked = parking.waiting(&tenant.tenant).await?.into_iter().map(ParkedStatus::from).collect();
+        tenant.delayed = delays.waiting(&tenant.tenant).await?.into_iter().map(DelayedStatus::from).collect();
         let known = endpoints.states(&tenant.tenant).await?;
         tenant.endpoints = known.into_iter().filter_map(EndpointStatus::of).collect();
         // A role that may not read configurations sees the rest.
@@ -130,13 +130,14 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
         if name.dlq {
             (status.dlq_visible, status.dlq_in_flight) = (depth.visible, depth.in_flight);
         } else {
-            (status.visible, status.in_flight, status.delayed) = (depth.visible, depth.in_flight, depth.delayed);
+            (status.visible, status.in_flight, status.not_yet_visible) =
+                (depth.visible, depth.in_flight, depth.not_yet_visible);
         }
     }
     let of_tenant = |(tenant, queues): (TenantId, BTreeMap<_, _>)| TenantStatus {
         tenant,
         queues: queues.into_values().collect(),
-        parked: Vec::new(),
+        delayed: Vec::new(),
         endpoints: Vec::new(),
         paused: Vec::new(),
     };
@@ -154,31 +155,34 @@ fn report(status: &Status, stage: &Stage, region: &str) -> Report {
             queue.queue.clone(),
             queue.visible.to_string(),
             queue.in_flight.to_string(),
-            queue.delayed.to_string(),
+            queue.not_yet_visible.to_string(),
             (queue.dlq_visible + queue.dlq_in_flight).to_string(),
             or_dash(queue.oldest_age_s),
         ]
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
-    let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "IN DLQ", "OLDEST (S)"];
-    let parts = [Some(table(header, rows)), parked(status), endpoints(status), pauses(status)];
+    let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "NOT YET", "IN DLQ", "OLDEST (S)"];
+    let parts = [Some(table(header, rows)), delayed(status), endpoints(status), pauses(status)];
     Report::new(status, parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
 }
 
-/// What is parked, as a table; `None` where nothing is.
-fn parked(status: &Status) -> Option<String> {
-    let row = |tenant: &TenantStatus, parked: &ParkedStatus| {
+/// What is delayed, as a table; `None` where nothing is.
+fn delayed(status: &Status) -> Option<String> {
+    let row = |tenant: &TenantStatus, delayed: &DelayedStatus| {
         [
             tenant.tenant.to_string(),
-            sink_or_routing(parked.sink.as_ref()),
-            parked.count.to_string(),
-            parked.next_due_at.clone(),
-            parked.oldest_parked_at.clone(),
+            sink_or_routing(delayed.sink.as_ref()),
+            delayed.count.to_string(),
+            delayed.next_due_at.clone(),
+            delayed.oldest_delayed_at.clone(),
         ]
     };
-    let rows: Vec<_> =
-        status.tenants.iter().flat_map(|tenant| tenant.parked.iter().map(move |parked| row(tenant, parked))).collect();
-    (!rows.is_empty()).then(|| table(["TENANT", "SINK", "PARKED", "NEXT DUE", "OLDEST SINCE"], rows))
+    let rows: Vec<_> = status
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.delayed.iter().map(move |delayed| row(tenant, delayed)))
+        .collect();
+    (!rows.is_empty()).then(|| table(["TENANT", "SINK", "DELAYED", "NEXT DUE", "OLDEST SINCE"], rows))
 }
 
 /// The endpoints that are not well, as a table; `None` where all are.
@@ -202,10 +206,10 @@ fn endpoints(status: &Status) -> Option<String> {
 /// The paused sinks with what waits because of it, a line each; `None` where none is.
 fn pauses(status: &Status) -> Option<String> {
     let line = |tenant: &TenantStatus, sink: &SinkId| {
-        let parked = tenant.parked.iter().filter(|parked| parked.sink.as_ref() == Some(sink));
-        let waits = match parked.map(|parked| parked.count).sum() {
-            0 => "nothing is parked because of it yet".to_owned(),
-            parked => format!("{} because of it", count(parked, "delivery is parked", "deliveries are parked")),
+        let delayed = tenant.delayed.iter().filter(|delayed| delayed.sink.as_ref() == Some(sink));
+        let waits = match delayed.map(|delayed| delayed.count).sum() {
+            0 => "nothing is delayed because of it yet".to_owned(),
+            delayed => format!("{} because of it", count(delayed, "delivery is delayed", "deliveries are delayed")),
         };
         let tenant = &tenant.tenant;
         format!("{tenant}: {sink} is paused, and {waits}. `acequia tenant resume {tenant} {sink}` ends that.")
@@ -227,22 +231,22 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_sink_is_named_with_what_is_parked_because_of_it() {
+    fn a_paused_sink_is_named_with_what_is_delayed_because_of_it() {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
         let mut status = gather(vec![(name, Depth::default())]);
         status.tenants[0].paused.push(build::sink_id("crm"));
         let text = shown(&status).text().to_owned();
-        assert!(text.contains("acme: crm is paused, and nothing is parked because of it yet."), "{text}");
-        let (next_due_at, oldest_parked_at) = (String::new(), String::new());
-        status.tenants[0].parked.push(ParkedStatus {
+        assert!(text.contains("acme: crm is paused, and nothing is delayed because of it yet."), "{text}");
+        let (next_due_at, oldest_delayed_at) = (String::new(), String::new());
+        status.tenants[0].delayed.push(DelayedStatus {
             sink: Some(build::sink_id("crm")),
             count: 1,
             next_due_at,
-            oldest_parked_at,
+            oldest_delayed_at,
         });
         let report = shown(&status);
         let wanted =
-            "crm is paused, and 1 delivery is parked because of it. `acequia tenant resume acme crm` ends that.";
+            "crm is paused, and 1 delivery is delayed because of it. `acequia tenant resume acme crm` ends that.";
         assert!(report.text().contains(wanted), "{}", report.text());
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         assert_eq!(json["tenants"][0]["paused"], serde_json::json!(["crm"]));
@@ -261,16 +265,16 @@ mod tests {
     fn each_queue_stands_beside_its_dead_letter_queue() {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
         let depths = vec![
-            (name.clone(), Depth { visible: 1, in_flight: 2, delayed: 3 }),
-            (name.dead_letter(), Depth { visible: 4, in_flight: 5, delayed: 0 }),
+            (name.clone(), Depth { visible: 1, in_flight: 2, not_yet_visible: 3 }),
+            (name.dead_letter(), Depth { visible: 4, in_flight: 5, not_yet_visible: 0 }),
         ];
         let report = shown(&gather(depths));
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         assert_eq!(
             json,
             serde_json::json!({"tenants": [{"tenant": "acme", "queues": [
-            {"queue": "intake", "visible": 1, "in_flight": 2, "delayed": 3, "dlq_visible": 4, "dlq_in_flight": 5,
-             "oldest_age_s": null}], "parked": [], "endpoints": [], "paused": []}]})
+            {"queue": "intake", "visible": 1, "in_flight": 2, "not_yet_visible": 3, "dlq_visible": 4, "dlq_in_flight": 5,
+             "oldest_age_s": null}], "delayed": [], "endpoints": [], "paused": []}]})
         );
         assert!(
             report.text().contains("\nacme    intake  1        2          3        9       -"),
@@ -280,28 +284,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_parked_is_shown_by_sink_with_its_next_due_time() {
+    fn what_is_delayed_is_shown_by_sink_with_its_next_due_time() {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
-        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, delayed: 0 })]);
+        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, not_yet_visible: 0 })]);
         let waiting = |sink: Option<&str>, count| Waiting {
             sink: sink.map(build::sink_id),
             count,
             next_due_at: build::at(60),
-            oldest_parked_at: build::start(),
+            oldest_delayed_at: build::start(),
         };
-        status.tenants[0].parked = [waiting(None, 1), waiting(Some("crm"), 7)].map(ParkedStatus::from).into();
+        status.tenants[0].delayed = [waiting(None, 1), waiting(Some("crm"), 7)].map(DelayedStatus::from).into();
         let report = shown(&status);
         assert!(report.text().contains("(to be routed)"), "{}", report.text());
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         let expected = serde_json::json!({"sink": "crm", "count": 7, "next_due_at": "2026-01-01T00:01:00.000Z",
-            "oldest_parked_at": "2026-01-01T00:00:00.000Z"});
-        assert_eq!(json["tenants"][0]["parked"][1], expected);
+            "oldest_delayed_at": "2026-01-01T00:00:00.000Z"});
+        assert_eq!(json["tenants"][0]["delayed"][1], expected);
     }
 
     #[test]
     fn an_endpoint_is_shown_while_something_is_wrong_with_it() {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake);
-        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, delayed: 0 })]);
+        let mut status = gather(vec![(name, Depth { visible: 0, in_flight: 0, not_yet_visible: 0 })]);
         let healthy = EndpointState::healthy("digest", None);
         assert!(EndpointStatus::of((build::sink_id("crm"), healthy.clone())).is_none());
         let circuit = Circuit::Open { until: build::at(60), since: build::start(), trips: 1 };

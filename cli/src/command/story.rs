@@ -1,6 +1,7 @@
 //! The story of a delivery as people read it: its attempts, and the redrives between them.
 
-use acequia_core::ledger::{AttemptNote, Round};
+use acequia_core::delivery::ledger::AttemptNote;
+use acequia_core::wire::Redrive;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -28,17 +29,17 @@ impl From<AttemptNote> for Attempt {
 }
 
 /// A line for each attempt and each redrive, the first one first. `due_at` is when the next attempt is due, where one is.
-pub(super) fn story(attempts: &[AttemptNote], rounds: &[Round], due_at: Option<Timestamp>) -> Vec<String> {
-    let mut rounds = rounds.iter().map(|round| round.at).peekable();
+pub(super) fn story(attempts: &[AttemptNote], redrives: &[Redrive], due_at: Option<Timestamp>) -> Vec<String> {
+    let mut redrives = redrives.iter().map(|redrive| redrive.at).peekable();
     let mut lines = Vec::with_capacity(attempts.len());
     for attempt in attempts {
         // An attempt is remembered with its end, so one of the same time came after the redrive.
-        while let Some(at) = rounds.next_if(|at| *at <= attempt.at) {
+        while let Some(at) = redrives.next_if(|at| *at <= attempt.at) {
             lines.push(redriven(at));
         }
         lines.push(line(attempt));
     }
-    lines.extend(rounds.map(redriven));
+    lines.extend(redrives.map(redriven));
     if let (Some(due_at), Some(last)) = (due_at, lines.last_mut()) {
         *last = format!("{last}; next try {}", time(due_at));
     }
@@ -76,8 +77,8 @@ mod tests {
         AttemptNote { number, at: build::at(second), outcome, duration_ms: 5, detail, content: None }
     }
 
-    fn round(second: u64) -> Round {
-        Round { mark: format!("m-{second}"), at: build::at(second) }
+    fn redrive(second: u64) -> Redrive {
+        Redrive { id: format!("m-{second}"), at: build::at(second) }
     }
 
     #[test]
@@ -88,7 +89,7 @@ mod tests {
             note(1, 20, "retry-after", "the endpoint answered 503"),
         ];
         assert_eq!(
-            story(&attempts, &[round(12)], Some(build::at(31))),
+            story(&attempts, &[redrive(12)], Some(build::at(31))),
             [
                 "attempt 1  2026-01-01T00:00:01.000Z  failed after 5 ms: the endpoint answered 500",
                 "attempt 2  2026-01-01T00:00:09.000Z  failed for good after 5 ms: the endpoint answered 400",
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_was_redriven_and_not_tried_yet_says_so_too() {
-        let lines = story(&[note(1, 1, "delivered", "")], &[round(2), round(3)], None);
+        let lines = story(&[note(1, 1, "delivered", "")], &[redrive(2), redrive(3)], None);
         assert_eq!(lines.len(), 3);
         assert!(lines[0].ends_with("delivered in 5 ms") && lines[2].starts_with("redriven   2026-01-01T00:00:03"));
         assert!(story(&[], &[], Some(build::at(1))).is_empty());

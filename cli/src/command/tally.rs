@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::ledger::{DeliveryRecord, Record, Status};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::ledger::{DeliveryRecord, Record, Status};
+use acequia_core::kind::SinkKind;
 use acequia_core::port::Ledger as _;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -118,8 +118,8 @@ impl Counts {
 impl SinkCounts {
     fn add(&mut self, delivery: &DeliveryRecord) {
         self.kind = Some(delivery.kind);
-        self.attempts += u64::from(delivery.spent) + u64::from(delivery.spent_before);
-        self.redriven += delivery.rounds.len() as u64;
+        self.attempts += u64::from(delivery.attempts_used) + u64::from(delivery.attempts_used_before);
+        self.redriven += delivery.redrives.len() as u64;
         match delivery.status {
             Status::Claimed => self.in_progress += 1,
             Status::Retry => self.retrying += 1,
@@ -211,7 +211,8 @@ fn report(tenant: &TenantId, counts: Counts) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::ledger::{AttemptNote, Round, RouteRecord};
+    use acequia_core::delivery::ledger::{AttemptNote, RouteRecord};
+    use acequia_core::wire::Redrive;
     use acequia_testkit::build;
 
     use super::*;
@@ -243,9 +244,9 @@ mod tests {
             None,
         );
         let mut delivered = build::record("1", "crm", Status::Delivered);
-        delivered.spent = 2;
-        delivered.spent_before = 3;
-        delivered.rounds.push(Round { mark: "m-1".to_owned(), at: build::at(2) });
+        delivered.attempts_used = 2;
+        delivered.attempts_used_before = 3;
+        delivered.redrives.push(Redrive { id: "m-1".to_owned(), at: build::at(2) });
         delivered.note(AttemptNote {
             number: 2,
             at: build::at(3),

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use acequia_core::address::Address;
-use acequia_core::config::MailSettings;
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id::Stage;
 use acequia_core::mail::{Composed, Locale};
 use acequia_core::port::{Clock as _, Unavailable};
 use acequia_core::template::{Context as TemplateContext, MailContext};
+use acequia_core::tenant::MailSettings;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use serde::Serialize;
 

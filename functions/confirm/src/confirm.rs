@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use acequia_core::config::{ConsentSettings, Tenant};
-use acequia_core::consent::link::{self, PATH};
+use acequia_core::consent::link::PATH;
 use acequia_core::consent::token::{self, Link, LinkError, Purpose};
-use acequia_core::consent::{Answer, Consents, Deed, Desk, DeskError, MailBook, Means, Suppression, SuppressionReason};
+use acequia_core::consent::{Answer, Origin, SubjectAction, Suppression, SuppressionReason};
+use acequia_core::flow::consent::{ConsentCommands, ConsentError};
+use acequia_core::flow::link_key;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, Secrets, TenantStore};
-use acequia_core::stall::Store;
+use acequia_core::outcome::stall::Store;
+use acequia_core::port::{Clock, Consents, Secrets, SuppressionList, TenantStore};
+use acequia_core::tenant::{ConsentSettings, Tenant};
 use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry};
 use url::Url;
 
@@ -25,7 +27,7 @@ pub struct Confirm<T, C, B, S> {
     /// The memory of consents.
     pub consents: C,
     /// What is known of addresses.
-    pub book: B,
+    pub mail_store: B,
     /// The tenants' secrets: the keys of links.
     pub secrets: S,
     /// The time.
@@ -43,7 +45,7 @@ struct Opened {
     key: Option<String>,
 }
 
-impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
+impl<T: TenantStore, C: Consents, B: SuppressionList, S: Secrets> Confirm<T, C, B, S> {
     /// Answers one request.
     pub async fn answer(&self, request: &Request) -> Response {
         let [root, tenant, token @ ..] = request.path.as_slice() else { return not_found(request, None) };
@@ -77,7 +79,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
             (Method::Get | Method::Head, _) => self.look(request, &tenant, &opened.current, link, expired).await,
             (Method::Post, _) => {
                 let Some(settings) = &opened.current.tenant.consent else { return not_found(request, None) };
-                let desk = self.desk(&tenant, settings, opened.current.version);
+                let commands = self.commands(&tenant, settings, opened.current.version);
                 // RFC 8058: mail programs post this field; a link in an old mail must end the mails all the same.
                 let one_click = request.form.iter().any(|(name, value)| {
                     name.eq_ignore_ascii_case("List-Unsubscribe") && value.trim().eq_ignore_ascii_case("One-Click")
@@ -86,12 +88,12 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
                 let acts = request.form.get("do").is_some_and(|value| value == Action::Act.as_str());
                 let done = match (expired, link.purpose) {
                     (_, Purpose::Unsubscribe) if one_click || acts || renews => {
-                        self.act(&desk, &opened, link, if one_click { "mail-program" } else { "link" }).await
+                        self.act(&commands, &opened, link, if one_click { "mail-program" } else { "link" }).await
                     }
                     (true, Purpose::Accept | Purpose::AcceptOptIn | Purpose::Reject) if renews => {
-                        Self::renew(&desk, link).await
+                        Self::renew(&commands, link).await
                     }
-                    (false, _) if acts => self.act(&desk, &opened, link, "link").await,
+                    (false, _) if acts => self.act(&commands, &opened, link, "link").await,
                     // A POST without the button's field is no press of the button.
                     (true, _) => Ok(Some((410, expired_words(link)))),
                     (false, _) => Ok(Some((400, question(link.purpose)))),
@@ -116,7 +118,7 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
             Err(cause) => return Err(cause),
         };
         let Some(settings) = &current.tenant.consent else { return Ok(None) };
-        let keys = link::keys_for(&self.secrets, tenant, settings, text).await?;
+        let keys = link_key::keys_for(&self.secrets, tenant, settings, text).await?;
         let link = token::read(tenant, &keys, text, &Purpose::ALL, self.clock.now());
         let key = token::key_name(text).map(|name| name.to_string());
         Ok(Some(Opened { current, link, key }))
@@ -127,8 +129,13 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
         self.telemetry.write_stall(&self.stage, ("confirm", Some(tenant)), &*self.clock, store);
     }
 
-    fn desk<'a>(&'a self, tenant: &'a TenantId, settings: &'a ConsentSettings, config_version: u64) -> Desk<'a, C> {
-        Desk { consents: &self.consents, tenant, settings, config_version, now: self.clock.now() }
+    fn commands<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        settings: &'a ConsentSettings,
+        config_version: u64,
+    ) -> ConsentCommands<'a, C> {
+        ConsentCommands { consents: &self.consents, tenant, settings, config_version, now: self.clock.now() }
     }
 
     /// The page of a link that somebody looks at: the question, or what was answered before. Nothing is written.
@@ -142,9 +149,9 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
     ) -> Response {
         let tenant = &current.tenant;
         let Some(settings) = &tenant.consent else { return not_found(request, None) };
-        let desk = self.desk(id, settings, current.version);
+        let commands = self.commands(id, settings, current.version);
         let (status, asked) = if expired { (410, expired_words(link)) } else { (200, question(link.purpose)) };
-        match desk.foresee(link.key, link.action, &deed(link.purpose)).await {
+        match commands.foresee(link.key, link.action, &subject_action(link.purpose)).await {
             Ok(Some((answer, list))) => {
                 let list = settings.names_lists().then_some(list.as_str());
                 match answer {
@@ -165,24 +172,24 @@ impl<T: TenantStore, C: Consents, B: MailBook, S: Secrets> Confirm<T, C, B, S> {
 
     async fn act(
         &self,
-        desk: &Desk<'_, C>,
+        commands: &ConsentCommands<'_, C>,
         opened: &Opened,
         link: Link,
         by: &'static str,
-    ) -> Result<Option<(u16, Say)>, DeskError> {
+    ) -> Result<Option<(u16, Say)>, ConsentError> {
         if link.purpose == Purpose::Unsubscribe {
             // First, so that it is not forgotten if what follows fails: the button is pressed again then.
             let since = self.clock.now();
             let suppression = Suppression { reason: SuppressionReason::Unsubscribed, since };
-            self.book.suppress(desk.tenant, &link.key.subject, &suppression).await?;
+            self.mail_store.suppress(commands.tenant, &link.key.subject, &suppression).await?;
         }
-        let means = Means { by, key: opened.key.clone() };
-        let answer = desk.act(link.key, link.action, &deed(link.purpose), &means).await?;
+        let origin = Origin { by, key: opened.key.clone() };
+        let answer = commands.act(link.key, link.action, &subject_action(link.purpose), &origin).await?;
         Ok(answer.map(|answer| (200, said(link.purpose, answer))))
     }
 
-    async fn renew(desk: &Desk<'_, C>, link: Link) -> Result<Option<(u16, Say)>, DeskError> {
-        let answer = desk.ask_again(link.key, link.action).await?;
+    async fn renew(commands: &ConsentCommands<'_, C>, link: Link) -> Result<Option<(u16, Say)>, ConsentError> {
+        let answer = commands.ask_again(link.key, link.action).await?;
         Ok(answer.map(|answer| if answer == Answer::Done { (200, Say::Renewed) } else { (200, Say::RenewedBefore) }))
     }
 
@@ -213,14 +220,14 @@ fn led_on(response: Response, tenant: &Tenant, say: Say) -> Response {
     Response { status_code: 303, headers, ..response }
 }
 
-fn deed(purpose: Purpose) -> Deed {
+fn subject_action(purpose: Purpose) -> SubjectAction {
     match purpose {
-        Purpose::Accept => Deed::Accept { opt_in: false },
-        Purpose::AcceptOptIn => Deed::Accept { opt_in: true },
-        Purpose::Reject => Deed::Reject,
-        Purpose::Unsubscribe => Deed::Unsubscribe,
-        Purpose::Approve => Deed::Approve,
-        Purpose::Decline => Deed::Decline,
+        Purpose::Accept => SubjectAction::Accept { opt_in: false },
+        Purpose::AcceptOptIn => SubjectAction::Accept { opt_in: true },
+        Purpose::Reject => SubjectAction::Reject,
+        Purpose::Unsubscribe => SubjectAction::Unsubscribe,
+        Purpose::Approve => SubjectAction::Approve,
+        Purpose::Decline => SubjectAction::Decline,
     }
 }
 

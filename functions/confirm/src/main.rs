@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, DynamoTenants, SsmSecrets, clients::function_config};
+use acequia_aws::{Clients, DynamoConsents, DynamoMailStore, DynamoTenants, SsmSecrets, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve_json, start_telemetry};
 use confirm::{Confirm, Request, config::Config};
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let confirm = Confirm {
         tenants: CachedTenants::new(tenants, clock.clone()),
         consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table.clone()),
-        book: DynamoMailBook::new(clients.dynamodb, config.consents_table),
+        mail_store: DynamoMailStore::new(clients.dynamodb, config.consents_table),
         secrets: SsmSecrets::new(clients.ssm, installation.stage.clone(), SystemClock),
         clock,
         stage: installation.stage,

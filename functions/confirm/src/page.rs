@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::config::Tenant;
+use acequia_core::tenant::Tenant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::{AutoEscape, Environment, context};

@@ -7,18 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, Tenant};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::{LinkKey, Purpose};
-use acequia_core::consent::{ActionId, ConsentKey, Desk, ListId, MailBook as _, SubjectId, SubjectState};
+use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId, SubjectState};
 use acequia_core::egress::Egress;
-use acequia_core::ledger::after;
-use acequia_core::port::Clock as _;
+use acequia_core::flow::consent::ConsentCommands;
+use acequia_core::port::{Clock as _, SuppressionList as _};
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
+use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::time::after;
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLines, InMemoryMailBook, InMemorySecrets, InMemoryTenants, build,
+    FixedClock, InMemoryConsents, InMemoryLines, InMemoryMailStore, InMemorySecrets, InMemoryTenants, build,
 };
 use confirm::{Confirm, Request, Response};
 
@@ -35,10 +36,10 @@ struct World {
     settings: Tenant,
     clock: FixedClock,
     consents: InMemoryConsents,
-    book: InMemoryMailBook,
+    mail_store: InMemoryMailStore,
     secrets: InMemorySecrets,
     lines: InMemoryLines,
-    confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>,
+    confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemorySecrets>,
 }
 
 /// Acme, where ana has signed (event `1`) and is asked; and bona, with the same configuration and the same keys.
@@ -56,19 +57,19 @@ async fn world() -> World {
             OLD_KEY,
         );
     }
-    let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
+    let (consents, mail_store) = (InMemoryConsents::new(), InMemoryMailStore::new());
     let lines = InMemoryLines::new();
     let confirm = Confirm {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         consents: consents.clone(),
-        book: book.clone(),
+        mail_store: mail_store.clone(),
         secrets: secrets.clone(),
         clock: Arc::new(clock.clone()),
         stage: build::stage(),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     let settings = Tenant::validate(&RawTenant::from_json(DOCUMENT).unwrap(), Egress::Public).unwrap();
-    let world = World { settings, clock, consents, book, secrets, lines, confirm };
+    let world = World { settings, clock, consents, mail_store, secrets, lines, confirm };
     world.sign().await;
     world
 }
@@ -79,8 +80,9 @@ impl World {
         let settings = self.settings.consent.as_ref().unwrap();
         let need = settings.need(&Context::new(&self.settings.summary, &envelope)).unwrap();
         let tenant = &self.settings.summary.id;
-        let desk = Desk { consents: &self.consents, tenant, settings, config_version: 1, now: self.clock.now() };
-        desk.arrive(&need, &envelope).await.unwrap();
+        let commands =
+            ConsentCommands { consents: &self.consents, tenant, settings, config_version: 1, now: self.clock.now() };
+        commands.submit(&need, &envelope).await.unwrap();
     }
 
     fn key(&self) -> ConsentKey {
@@ -271,7 +273,7 @@ async fn a_mail_programs_one_click_ends_the_mails_even_when_the_link_is_old() {
     assert_eq!(world.request("GET", &world.link(Purpose::Unsubscribe), "").await.status_code, 200);
     let page = world.request("POST", &world.link(Purpose::Unsubscribe), "List-Unsubscribe=One-Click").await;
     assert_eq!(page.status_code, 200);
-    let found = world.book.suppressed(&world.settings.summary.id, &[world.key().subject]).await.unwrap();
+    let found = world.mail_store.suppressed(&world.settings.summary.id, &[world.key().subject]).await.unwrap();
     assert!(found[0].is_some());
     let consent = world.consents.consent(&world.settings.summary.id, &world.key()).unwrap();
     assert_eq!((consent.state, consent.email.as_str()), (SubjectState::Accepted, "unsub"));
@@ -297,7 +299,7 @@ async fn one_click_works_in_every_form_that_mail_programs_write() {
             "headers": {"content-type": kind}, "body": body, "isBase64Encoded": false});
         let page = world.confirm.answer(&Request::read(event).unwrap()).await;
         assert_eq!(page.status_code, 200, "{body:?}");
-        let found = world.book.suppressed(&world.settings.summary.id, &[world.key().subject]).await.unwrap();
+        let found = world.mail_store.suppressed(&world.settings.summary.id, &[world.key().subject]).await.unwrap();
         assert!(found[0].is_some(), "{body:?}");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use acequia_core::config::Ambiguous;
-use acequia_core::connection::ConnectionFailure;
-use acequia_core::ledger::Receipt;
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::outcome::Cause;
-use acequia_core::stall::MailHold;
+use acequia_core::outcome::connection::ConnectionFailure;
+use acequia_core::outcome::stall::MailHold;
+use acequia_core::tenant::Ambiguous;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
@@ -92,7 +92,7 @@ pub fn answer(answer: Result<String, MailError>, ambiguous: Ambiguous) -> Result
         Err(MailError::Held(hold)) => Err(Cause::MailHeld(hold)),
         Err(MailError::Refused(code)) => Err(Cause::Rejected(code)),
         Err(MailError::NoConnection) => Err(Cause::Connection(ConnectionFailure::Unmade)),
-        Err(MailError::NoAnswer) if ambiguous == Ambiguous::Park => Err(Cause::Ambiguous),
+        Err(MailError::NoAnswer) if ambiguous == Ambiguous::Quarantine => Err(Cause::Ambiguous),
         Err(MailError::NoAnswer) => Err(Cause::NoAnswer),
     }
 }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standing_of_account_and_sender_holds_a_mail_and_condemns_none() {
+    fn the_standing_of_account_and_sender_holds_a_mail_and_quarantines_none() {
         let unverified = |who: &str| {
             format!(
                 "Email address is not verified. The following identities failed the check in region EU-WEST-1: {who}"
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn without_an_answer_the_tenant_decides() {
-        assert_eq!(answer(Err(MailError::NoAnswer), Ambiguous::Park), Err(Cause::Ambiguous));
+        assert_eq!(answer(Err(MailError::NoAnswer), Ambiguous::Quarantine), Err(Cause::Ambiguous));
         assert_eq!(answer(Err(MailError::NoAnswer), Ambiguous::Resend), Err(Cause::NoAnswer));
     }
 }

@@ -1,6 +1,6 @@
 //! What the email function is told by its environment.
 
-use acequia_core::rate::Rate;
+use acequia_core::delivery::rate::Rate;
 use acequia_lambda::SharedRate;
 use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment};
 

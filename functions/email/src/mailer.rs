@@ -4,9 +4,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use acequia_core::consent::{ActionId, ConsentKey};
+use acequia_core::delivery::ledger::DeliveryKey;
 use acequia_core::id::{DeliveryId, TenantId};
-use acequia_core::ledger::DeliveryKey;
-use acequia_core::stall::MailHold;
+use acequia_core::outcome::stall::MailHold;
 
 /// How long sending one mail may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoMailBook, Ports, SsmGrants, SsmSecrets, clients::function_config};
-use acequia_lambda::{CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry};
+use acequia_aws::{Clients, DynamoConsents, DynamoMailStore, Ports, SsmGrants, SsmSecrets, clients::function_config};
+use acequia_lambda::{CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry};
 use email::{EmailSink, config::Config, ses::SesMailer};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         mailer: SesMailer::new(&aws, configuration_set),
         secrets: SsmSecrets::new(clients.ssm.clone(), installation.stage.clone(), SystemClock),
         grants: SsmGrants::new(clients.ssm, installation.stage, SystemClock),
-        book: DynamoMailBook::new(clients.dynamodb.clone(), consents_table.clone()),
+        mail_store: DynamoMailStore::new(clients.dynamodb.clone(), consents_table.clone()),
         consents: DynamoConsents::new(clients.dynamodb, consents_table),
         clock: clock.clone(),
         link_base,
@@ -29,8 +29,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
         ledger: ports.ledger,
         queues: ports.queues,
-        parking: ports.parking,
-        pace: Pace::new(ports.rates, clock.clone()).sharing(rate),
+        delays: ports.delays,
+        rate_limiter: RateLimiter::new(ports.rates, clock.clone()).sharing(rate),
         sink,
         clock,
         chance: Arc::new(SystemChance),

@@ -1,7 +1,7 @@
 //! Opens the sealed personal data of Proca's messages, for tenants who lent us their key.
 
+use acequia_core::event::proca::{Personal, Sealed};
 use acequia_core::outcome::Cause;
-use acequia_core::proca::{Personal, Sealed};
 use acequia_core::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,7 +30,7 @@ pub(crate) fn open(sealed: &Sealed, key: &Secret) -> Result<Personal, Cause> {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::proca::SealedKey;
+    use acequia_core::event::proca::SealedKey;
 
     use super::*;
 

@@ -1,14 +1,14 @@
 //! The mail of one delivery: the tenant's templates, filled from the event.
 
 use acequia_core::address::Address;
-use acequia_core::config::{EmailSink, MailSettings, Tenant};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::Purpose;
 use acequia_core::delivery::Delivery;
-use acequia_core::ledger::DeliveryKey;
+use acequia_core::delivery::ledger::DeliveryKey;
 use acequia_core::mail::{Composed, Locale, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::template::{Context, MailContext};
+use acequia_core::tenant::{EmailSink, MailSettings, Tenant};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::mailer::Mail;
@@ -93,9 +93,9 @@ fn unsubscribe_headers(links: &Links<'_>, sink: &EmailSink) -> Vec<(&'static str
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::config::{RawTenant, Target};
     use acequia_core::egress::Egress;
-    use acequia_core::envelope::Envelope;
+    use acequia_core::event::envelope::Envelope;
+    use acequia_core::tenant::{RawTenant, Target};
 
     use super::*;
 

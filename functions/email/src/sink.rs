@@ -10,21 +10,24 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{EmailSink as Settings, SinkKind, Target, Tenant};
 use acequia_core::consent::address::counted;
-use acequia_core::consent::link::{self, Links};
-use acequia_core::consent::{ActionId, AddressId, ConsentKey, Consents, ListId, MailBook, SubjectId, SubjectState};
+use acequia_core::consent::link::Links;
+use acequia_core::consent::{ActionId, AddressId, ConsentKey, ListId, SubjectId, SubjectState};
 use acequia_core::delivery::Delivery;
-use acequia_core::envelope::Format;
-use acequia_core::grant::Grants;
+use acequia_core::delivery::ledger::Receipt;
+use acequia_core::event::envelope::Format;
+use acequia_core::event::proca::{self, Personal};
+use acequia_core::flow::link_key;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{Receipt, after};
+use acequia_core::kind::SinkKind;
 use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, GrantStore, SecretError, Secrets, Unavailable};
-use acequia_core::proca::{self, Personal};
+use acequia_core::port::{Clock, Consents, GrantStore, SecretError, Secrets, SendQuota, SuppressionList, Unavailable};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
+use acequia_core::tenant::grant::Grants;
+use acequia_core::tenant::{EmailSink as Settings, Target, Tenant};
+use acequia_core::time::after;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 
@@ -67,7 +70,7 @@ pub struct EmailSink<M, S, G, B, C> {
     /// What tenants' stacks allow: who each may send as.
     pub grants: G,
     /// What is known of addresses.
-    pub book: B,
+    pub mail_store: B,
     /// The memory of consents.
     pub consents: C,
     /// The time.
@@ -76,7 +79,9 @@ pub struct EmailSink<M, S, G, B, C> {
     pub link_base: String,
 }
 
-impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> Sink for EmailSink<M, S, G, B, C> {
+impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Consents> Sink
+    for EmailSink<M, S, G, B, C>
+{
     const KIND: SinkKind = SinkKind::Email;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
@@ -89,7 +94,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> Sink for Em
     }
 }
 
-impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M, S, G, B, C> {
+impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Consents> EmailSink<M, S, G, B, C> {
     /// What the tenant's stack allows; `None` where it cannot be read in time.
     async fn grants_of(&self, tenant: &TenantId) -> Option<Grants> {
         let error = match self.in_time(Box::pin(self.grants.grants(tenant))).await {
@@ -156,7 +161,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
         }
         if let Some(consent) = tenant.consent.as_ref().filter(|_| asks) {
             let address = counted(&mail.tenant, &mail.to);
-            match self.book.take_ask(&mail.tenant, &address, consent.asks_per_day, self.clock.now()).await {
+            match self.mail_store.take_ask(&mail.tenant, &address, consent.asks_per_day, self.clock.now()).await {
                 Ok(true) => taken.ask = Some(address),
                 refused => {
                     self.give_back(&mail, taken).await;
@@ -189,7 +194,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
                 None => return Err(Cause::NotWanted("its subject was erased")),
             }
         }
-        let signing = link::signing_key(&self.secrets, id, settings).await?;
+        let signing = link_key::signing_key(&self.secrets, id, settings).await?;
         let links = Links {
             base: &self.link_base,
             tenant: id,
@@ -227,7 +232,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
                 names.push(name);
             }
         }
-        let known = self.book.suppressed(&mail.tenant, &names).await.map_err(|error| consents_down(&error))?;
+        let known = self.mail_store.suppressed(&mail.tenant, &names).await.map_err(|error| consents_down(&error))?;
         match known.into_iter().flatten().next() {
             Some(suppression) => Err(Cause::NotWanted(suppression.reason.as_str())),
             None => Ok(()),
@@ -236,7 +241,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
 
     async fn take(&self, mail: &Mail, cap: u64) -> Result<(), Cause> {
         let now = self.clock.now();
-        match self.book.take(&mail.tenant, cap, now).await {
+        match self.mail_store.take(&mail.tenant, cap, now).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Cause::NotDue { remaining: until_tomorrow(now) }),
             Err(error) => Err(consents_down(&error)),
@@ -245,10 +250,10 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: MailBook, C: Consents> EmailSink<M
 
     async fn give_back(&self, mail: &Mail, taken: Taken) {
         let now = self.clock.now();
-        let day = async { if taken.day { self.book.give_back(&mail.tenant, now).await } else { Ok(()) } };
+        let day = async { if taken.day { self.mail_store.give_back(&mail.tenant, now).await } else { Ok(()) } };
         let ask = async {
             match &taken.ask {
-                Some(address) => self.book.give_back_ask(&mail.tenant, address, now).await,
+                Some(address) => self.mail_store.give_back_ask(&mail.tenant, address, now).await,
                 None => Ok(()),
             }
         };

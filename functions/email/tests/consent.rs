@@ -8,23 +8,26 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, SinkKind, Tenant};
 use acequia_core::consent::token::{self, LinkKey, Purpose};
 use acequia_core::consent::{
-    ActionId, ConsentKey, Deed, Desk, ListId, MailBook as _, Means, SubjectId, Suppression, SuppressionReason,
+    ActionId, ConsentKey, ListId, Origin, SubjectAction, SubjectId, Suppression, SuppressionReason,
 };
-use acequia_core::delivery::{Incoming, REASON};
 use acequia_core::egress::Egress;
-use acequia_core::envelope::Envelope;
-use acequia_core::ledger::after;
-use acequia_core::port::Clock as _;
+use acequia_core::event::envelope::Envelope;
+use acequia_core::flow::consent::ConsentCommands;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
+use acequia_core::port::{Clock as _, SuppressionList as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
-use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::time::after;
+use acequia_core::wire::REASON;
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore, InMemoryQueues,
     InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
@@ -58,35 +61,36 @@ impl Mailer for RememberingMailer {
     }
 }
 
-type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
 
 struct World {
     settings: Tenant,
     clock: FixedClock,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
-    parking: InMemoryParking,
+    delays: InMemoryDelays,
     mailer: RememberingMailer,
     secrets: InMemorySecrets,
     grants: InMemoryGrants,
-    book: InMemoryMailBook,
+    mail_store: InMemoryMailStore,
     consents: InMemoryConsents,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Sink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, Sink>,
 }
 
 fn world_of(document: &str) -> World {
     let tenant = build::tenant_id("acme");
     let clock = FixedClock::default();
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
-    let parking = InMemoryParking::new();
+    let delays = InMemoryDelays::new();
     let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
     let grants = InMemoryGrants::new().with(&tenant, "acme.example", "");
-    let (mailer, book, consents) = (RememberingMailer::default(), InMemoryMailBook::new(), InMemoryConsents::new());
+    let (mailer, mail_store, consents) =
+        (RememberingMailer::default(), InMemoryMailStore::new(), InMemoryConsents::new());
     let sink = EmailSink {
         mailer: mailer.clone(),
         secrets: secrets.clone(),
         grants: grants.clone(),
-        book: book.clone(),
+        mail_store: mail_store.clone(),
         consents: consents.clone(),
         clock: Arc::new(clock.clone()),
         link_base: "https://confirm.example.org/".to_owned(),
@@ -95,15 +99,15 @@ fn world_of(document: &str) -> World {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: parking.clone(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: delays.clone(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::silent(),
     };
     let settings = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
-    World { settings, clock, ledger, queues, parking, mailer, secrets, grants, book, consents, sink_loop }
+    World { settings, clock, ledger, queues, delays, mailer, secrets, grants, mail_store, consents, sink_loop }
 }
 
 fn world() -> World {
@@ -111,9 +115,9 @@ fn world() -> World {
 }
 
 impl World {
-    fn desk(&self) -> Desk<'_, InMemoryConsents> {
+    fn commands(&self) -> ConsentCommands<'_, InMemoryConsents> {
         let settings = self.settings.consent.as_ref().unwrap();
-        Desk {
+        ConsentCommands {
             consents: &self.consents,
             tenant: &self.settings.summary.id,
             settings,
@@ -126,7 +130,7 @@ impl World {
         let envelope = build::envelope("acme", event, "action.signed", data);
         let need =
             self.settings.consent.as_ref().unwrap().need(&Context::new(&self.settings.summary, &envelope)).unwrap();
-        self.desk().arrive(&need, &envelope).await.unwrap();
+        self.commands().submit(&need, &envelope).await.unwrap();
         envelope
     }
 
@@ -156,9 +160,9 @@ impl World {
     }
 }
 
-fn message(sink: &str, envelope: &Envelope, receives: u32) -> Incoming {
+fn message(sink: &str, envelope: &Envelope, receive_count: u32) -> Incoming {
     let id = format!("{sink} {}", envelope.event);
-    Incoming { receives, ..build::incoming_delivery(&build::queue("acme", QUEUE), &id, sink, envelope) }
+    Incoming { receive_count, ..build::incoming_delivery(&build::queue("acme", QUEUE), &id, sink, envelope) }
 }
 
 const ANA: &str = r#"{"email":"ana@example.org"}"#;
@@ -200,8 +204,8 @@ async fn who_has_answered_is_asked_no_more_and_the_message_is_done_with() {
     let world = world();
     let envelope = world.sign("1", ANA).await;
     let action = ActionId::derive(&world.settings.summary.id, &build::event_id("1"));
-    let means = Means { by: "link", key: None };
-    world.desk().act(world.key("ana@example.org"), action, &Deed::Reject, &means).await.unwrap();
+    let origin = Origin { by: "link", key: None };
+    world.commands().act(world.key("ana@example.org"), action, &SubjectAction::Reject, &origin).await.unwrap();
     for sink in ["acequia-confirm-1", "acequia-reminder-1"] {
         assert!(world.deliver(sink, &envelope).await);
     }
@@ -214,12 +218,12 @@ async fn a_suppressed_address_gets_no_mail_of_any_sink() {
     let envelope = world.sign("1", ANA).await;
     let suppression = Suppression { reason: SuppressionReason::Complaint, since: build::start() };
     let tenant = &world.settings.summary.id;
-    world.book.suppress(tenant, &SubjectId::derive(tenant, "ana@example.org"), &suppression).await.unwrap();
+    world.mail_store.suppress(tenant, &SubjectId::derive(tenant, "ana@example.org"), &suppression).await.unwrap();
     for sink in ["acequia-confirm-1", "news"] {
         assert!(world.deliver(sink, &envelope).await);
     }
     assert!(world.sent().is_empty() && world.reasons().is_empty());
-    let key = acequia_core::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("news") };
+    let key = acequia_core::delivery::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("news") };
     let record = world.ledger.record(tenant, &key).unwrap();
     let note = &record.attempts[0];
     assert_eq!((&*note.outcome, &*note.detail, record.receipt), ("filtered", "not wanted: its owner complained", None));
@@ -236,7 +240,7 @@ async fn who_wants_no_more_mails_gets_none_of_any_sink_whatever_the_tenant_calls
     let tenant = world.settings.summary.id.clone();
     let suppression = Suppression { reason: SuppressionReason::Unsubscribed, since: build::start() };
     // What the link in a mail ends is the mails of the subject.
-    world.book.suppress(&tenant, &SubjectId::derive(&tenant, "p-1"), &suppression).await.unwrap();
+    world.mail_store.suppress(&tenant, &SubjectId::derive(&tenant, "p-1"), &suppression).await.unwrap();
     let ana = world.sign("1", r#"{"email":"ana@example.org","person":"p-1"}"#).await;
     for sink in ["acequia-confirm-1", "news"] {
         assert!(world.deliver(sink, &ana).await);
@@ -281,9 +285,9 @@ async fn an_ask_that_was_not_sent_does_not_count_and_neither_does_the_tenants_da
     let world = world_of(&DOCUMENT.replace(r#""valid_for":"2days""#, r#""asks_per_day":1"#));
     let envelope = world.sign("1", ANA).await;
     *world.mailer.throttles.lock().unwrap() = 3;
-    for receives in 1..=4 {
-        let answer = world.handle(&[message("acequia-confirm-1", &envelope, receives)]).await;
-        assert_eq!(answer.is_empty(), receives == 4);
+    for receive_count in 1..=4 {
+        let answer = world.handle(&[message("acequia-confirm-1", &envelope, receive_count)]).await;
+        assert_eq!(answer.is_empty(), receive_count == 4);
         world.clock.advance(Duration::from_mins(30));
     }
     assert_eq!(world.sent().len(), 1);
@@ -315,17 +319,19 @@ async fn thanks_count_as_asking_only_on_a_list_that_asks_nobody() {
 async fn with_a_look_up_down_mails_wait_and_none_is_lost() {
     let world = world();
     let envelope = world.sign("1", ANA).await;
-    for faults in [&world.consents.reads, &world.secrets.reads, &world.book.calls] {
+    for faults in [&world.consents.reads, &world.secrets.reads, &world.mail_store.calls] {
         faults.go_down();
         assert!(!world.deliver("acequia-confirm-1", &envelope).await);
         faults.mend();
         world.clock.advance(Duration::from_mins(20));
     }
     assert!(world.deliver("acequia-confirm-1", &envelope).await);
-    let key =
-        acequia_core::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("acequia-confirm-1") };
+    let key = acequia_core::delivery::ledger::DeliveryKey {
+        event: build::event_id("1"),
+        sink: build::sink_id("acequia-confirm-1"),
+    };
     let record = world.ledger.record(&world.settings.summary.id, &key).unwrap();
-    assert_eq!((world.sent().len(), record.spent), (1, 1), "and no attempt is spent");
+    assert_eq!((world.sent().len(), record.attempts_used), (1, 1), "and no attempt is spent");
 }
 
 #[tokio::test]
@@ -335,7 +341,7 @@ async fn beyond_the_days_cap_mails_wait_for_tomorrow_and_spend_no_attempt() {
     let messages: Vec<Incoming> = envelopes.iter().map(|envelope| message("news", envelope, 1)).collect();
     assert!(world.handle(&messages).await.is_empty());
     assert_eq!(world.sent().len(), 2);
-    assert_eq!(world.parking.rows().len(), 1, "tomorrow is too far away for a queue");
+    assert_eq!(world.delays.rows().len(), 1, "tomorrow is too far away for a queue");
     world.clock.advance(Duration::from_hours(25));
     let again: Vec<Incoming> = envelopes.iter().map(|envelope| message("news", envelope, 2)).collect();
     assert!(world.handle(&again).await.is_empty());
@@ -347,8 +353,8 @@ async fn a_throttled_mail_waits_and_counts_for_no_cap() {
     let world = world();
     *world.mailer.throttles.lock().unwrap() = 4;
     let envelope = build::envelope("acme", "1", "t", ANA);
-    for receives in 1..=4 {
-        assert!(!world.handle(&[message("news", &envelope, receives)]).await.is_empty());
+    for receive_count in 1..=4 {
+        assert!(!world.handle(&[message("news", &envelope, receive_count)]).await.is_empty());
         world.clock.advance(Duration::from_mins(30));
     }
     assert!(world.handle(&[message("news", &envelope, 5)]).await.is_empty());
@@ -404,7 +410,7 @@ async fn who_a_sealed_event_is_of_is_the_same_before_and_after_it_is_opened() {
     let settings = world.settings.consent.as_ref().unwrap();
     let need = settings.need(&Context::new(&world.settings.summary, &envelope)).unwrap();
     assert_eq!(need.subject, "c-1");
-    world.desk().arrive(&need, &envelope).await.unwrap();
+    world.commands().submit(&need, &envelope).await.unwrap();
     assert!(world.deliver("acequia-confirm-1", &envelope).await);
     let sent = world.sent();
     assert_eq!((sent[0].to.as_str(), sent[0].about.unwrap().0), ("ana@example.org", world.key("c-1")));
@@ -421,12 +427,12 @@ async fn handle_while_time_passes(world: &World, envelope: &Envelope) -> Vec<Str
 async fn a_look_up_that_hangs_delays_the_mail_and_spends_no_attempt() {
     let world = world();
     let envelope = world.sign("1", ANA).await;
-    world.book.calls.hang();
+    world.mail_store.calls.hang();
     assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);
     assert!(world.sent().is_empty());
     let record =
         world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();
-    assert_eq!((record.spent, record.attempts.len()), (0, 0));
+    assert_eq!((record.attempts_used, record.attempts.len()), (0, 0));
 }
 
 #[tokio::test]
@@ -435,11 +441,11 @@ async fn what_ses_answered_counts_though_the_note_after_it_hangs() {
     let envelope = world.sign("1", ANA).await;
     *world.mailer.throttles.lock().unwrap() = 1;
     // After the look at the address, at the cap and at how often it was asked, the mail is given back.
-    world.book.calls.hang_from(4);
+    world.mail_store.calls.hang_from(4);
     assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);
     let record =
         world.ledger.record(&world.settings.summary.id, &build::delivery_key("1", "acequia-confirm-1")).unwrap();
-    assert_eq!((record.spent, record.attempts.len()), (0, 0), "a throttle is no attempt, and no unknown fate");
+    assert_eq!((record.attempts_used, record.attempts.len()), (0, 0), "a throttle is no attempt, and no unknown fate");
 }
 
 #[tokio::test]

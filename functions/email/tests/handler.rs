@@ -10,16 +10,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{DETAIL, Incoming, REASON};
-use acequia_core::ledger::{Status, after};
+use acequia_core::delivery::ledger::Status;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
+use acequia_core::outcome::stall::MailHold;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::stall::MailHold;
-use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_core::wire::{DETAIL, REASON};
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryParking,
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailStore,
     InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
@@ -50,7 +52,7 @@ impl Mailer for RememberingMailer {
     }
 }
 
-type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
 
 struct World {
     clock: FixedClock,
@@ -59,7 +61,7 @@ struct World {
     mailer: RememberingMailer,
     lines: InMemoryLines,
     grants: InMemoryGrants,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, Sink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, Sink>,
 }
 
 fn world(extra: &str) -> World {
@@ -77,13 +79,13 @@ fn world(extra: &str) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: EmailSink {
             mailer: mailer.clone(),
             secrets: InMemorySecrets::new(),
             grants: grants.clone(),
-            book: InMemoryMailBook::new(),
+            mail_store: InMemoryMailStore::new(),
             consents: InMemoryConsents::new(),
             clock: Arc::new(clock.clone()),
             link_base: "https://confirm.example.org".to_owned(),
@@ -120,9 +122,9 @@ impl World {
     }
 }
 
-fn message(id: &str, receives: u32) -> Incoming {
+fn message(id: &str, receive_count: u32) -> Incoming {
     let envelope = build::envelope("acme", "1", "action.signed", r#"{"email":"ana@example.org","first_name":"Ana"}"#);
-    Incoming { receives, ..build::incoming_delivery(&build::queue("acme", QUEUE), id, "thanks", &envelope) }
+    Incoming { receive_count, ..build::incoming_delivery(&build::queue("acme", QUEUE), id, "thanks", &envelope) }
 }
 
 #[tokio::test]
@@ -168,27 +170,27 @@ async fn a_throttled_mail_waits_and_spends_no_attempt() {
     world.clock.advance(Duration::from_mins(1));
     assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
-    assert_eq!((world.sent().len(), record.spent), (1, 1));
+    assert_eq!((world.sent().len(), record.attempts_used), (1, 1));
     assert_eq!(world.lines.stalled(), BTreeMap::from([("ses at email".to_owned(), 1)]));
 }
 
 #[tokio::test]
 async fn in_the_sandbox_a_mail_waits_without_an_attempt_and_its_record_says_why_once() {
     let world = world("");
-    for receives in 1..4 {
+    for receive_count in 1..4 {
         world.fail_with(MailError::Held(MailHold::Sandbox));
-        assert_eq!(world.handle(lambda_event(&[message("m1", receives)])).await, ["m1"]);
+        assert_eq!(world.handle(lambda_event(&[message("m1", receive_count)])).await, ["m1"]);
         world.clock.advance(Duration::from_mins(5));
     }
     let record = || world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
     let held = record();
-    assert_eq!((held.status, held.spent, held.attempts.len()), (Status::Retry, 0, 1));
+    assert_eq!((held.status, held.attempts_used, held.attempts.len()), (Status::Retry, 0, 1));
     assert!(held.attempts[0].detail.contains("sandbox") && held.attempts[0].detail.contains("aws sesv2 get-account"));
     assert!(world.reasons().is_empty(), "nothing is quarantined for the standing of an account");
     assert_eq!(world.lines.stalled(), BTreeMap::from([("ses at email".to_owned(), 3)]));
     assert!(world.handle(lambda_event(&[message("m1", 4)])).await.is_empty(), "the account has left the sandbox");
     let sent = record();
-    assert_eq!((sent.status, sent.spent, world.sent().len()), (Status::Delivered, 1, 1));
+    assert_eq!((sent.status, sent.attempts_used, world.sent().len()), (Status::Delivered, 1, 1));
 }
 
 #[tokio::test]
@@ -200,7 +202,7 @@ async fn a_refused_mail_is_quarantined_at_once() {
 }
 
 #[tokio::test]
-async fn a_mail_without_an_answer_is_sent_again_or_parked_as_the_tenant_wants() {
+async fn a_mail_without_an_answer_is_sent_again_or_quarantined_as_the_tenant_wants() {
     let resend = world("");
     resend.fail_with(MailError::NoAnswer);
     assert_eq!(resend.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
@@ -208,15 +210,15 @@ async fn a_mail_without_an_answer_is_sent_again_or_parked_as_the_tenant_wants() 
     assert!(resend.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
     assert_eq!(resend.sent().len(), 2);
 
-    let park = world(r#","ambiguous":"park""#);
-    park.fail_with(MailError::NoAnswer);
-    assert!(park.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
-    assert_eq!((park.sent().len(), park.reasons()), (1, vec!["ambiguous".to_owned()]));
+    let quarantine = world(r#","ambiguous":"quarantine""#);
+    quarantine.fail_with(MailError::NoAnswer);
+    assert!(quarantine.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
+    assert_eq!((quarantine.sent().len(), quarantine.reasons()), (1, vec!["ambiguous".to_owned()]));
 }
 
 #[tokio::test]
-async fn a_parked_mail_is_not_sent_again_while_the_dead_letter_queue_is_down() {
-    let world = world(r#","ambiguous":"park""#);
+async fn a_quarantined_mail_is_not_sent_again_while_the_dead_letter_queue_is_down() {
+    let world = world(r#","ambiguous":"quarantine""#);
     world.fail_with(MailError::NoAnswer);
     world.queues.sends.go_down();
     assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
@@ -266,5 +268,5 @@ async fn while_what_a_tenant_may_send_as_cannot_be_read_its_mails_wait_without_a
     world.clock.advance(Duration::from_mins(5));
     assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "thanks")).unwrap();
-    assert_eq!((world.sent().len(), record.spent), (1, 1));
+    assert_eq!((world.sent().len(), record.attempts_used), (1, 1));
 }

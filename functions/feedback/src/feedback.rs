@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use acequia_core::consent::{
-    Consents, Deed, Desk, DeskError, MailBook, Means, SubjectId, Suppression, SuppressionReason,
-};
+use acequia_core::consent::{Origin, SubjectAction, SubjectId, Suppression, SuppressionReason};
+use acequia_core::delivery::ledger::{Learned, Receipt, learn};
+use acequia_core::flow::consent::{ConsentCommands, ConsentError};
 use acequia_core::id::Stage;
-use acequia_core::ledger::{Learned, Receipt, learn};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Amend, Clock, Ledger, TenantStore, Unavailable};
-use acequia_core::stall::Store;
+use acequia_core::outcome::stall::Store;
+use acequia_core::port::{Amend, Clock, Consents, Ledger, SuppressionList, TenantStore, Unavailable};
 use acequia_lambda::{CachedTenants, Telemetry, UnusableBatch, read_batch};
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
@@ -26,7 +25,7 @@ pub struct Feedback<T, C, B, L> {
     /// The memory of consents.
     pub consents: C,
     /// What is known of addresses.
-    pub book: B,
+    pub mail_store: B,
     /// The memory of deliveries.
     pub ledger: L,
     /// The time.
@@ -47,7 +46,7 @@ enum Later {
     #[error("the mail's delivery is being recorded")]
     Claimed,
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    ConsentCommands(#[from] ConsentError),
     #[error("the tenant's configuration cannot be read: {0}")]
     Tenant(Cause),
 }
@@ -62,13 +61,13 @@ impl Later {
         match self {
             Self::Down(store, _) => Some(*store),
             Self::Claimed => None,
-            Self::Desk(error) => error.stalled_by(),
+            Self::ConsentCommands(error) => error.stalled_by(),
             Self::Tenant(cause) => cause.stalled_by(None),
         }
     }
 }
 
-impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C, B, L> {
+impl<T: TenantStore, C: Consents, B: SuppressionList, L: Ledger + Amend> Feedback<T, C, B, L> {
     /// Takes in one batch. What could not be taken in comes again; so does what is no notice of ours, and ends in the dead-letter
     /// queue, where somebody can look at it.
     ///
@@ -119,12 +118,12 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
 
     async fn apply(&self, notice: &Notice) -> Result<(), Later> {
         match notice.happened {
-            Happened::HardBounce => self.suppress(notice, SuppressionReason::Bounce, Deed::Bounce).await,
-            Happened::Complaint => self.suppress(notice, SuppressionReason::Complaint, Deed::Complaint).await,
+            Happened::HardBounce => self.suppress(notice, SuppressionReason::Bounce, SubjectAction::Bounce).await,
+            Happened::Complaint => self.suppress(notice, SuppressionReason::Complaint, SubjectAction::Complaint).await,
             Happened::SoftBounce => {
                 for address in &notice.addresses {
                     let address = SubjectId::derive(&notice.tenant, address);
-                    let counted = self.book.count_failure(&notice.tenant, &address, self.clock.now()).await;
+                    let counted = self.mail_store.count_failure(&notice.tenant, &address, self.clock.now()).await;
                     let count = counted.map_err(Later::down(Store::Consents))?;
                     tracing::info!(tenant.id = %notice.tenant, mail.failures = count, "a mail bounced, and may not the next time");
                 }
@@ -159,11 +158,16 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
         }
     }
 
-    async fn suppress(&self, notice: &Notice, reason: SuppressionReason, deed: Deed) -> Result<(), Later> {
+    async fn suppress(
+        &self,
+        notice: &Notice,
+        reason: SuppressionReason,
+        subject_action: SubjectAction,
+    ) -> Result<(), Later> {
         let suppression = Suppression { reason, since: self.clock.now() };
         for address in &notice.addresses {
             let address = SubjectId::derive(&notice.tenant, address);
-            let suppressed = self.book.suppress(&notice.tenant, &address, &suppression).await;
+            let suppressed = self.mail_store.suppress(&notice.tenant, &address, &suppression).await;
             suppressed.map_err(Later::down(Store::Consents))?;
         }
         let Some((key, action)) = notice.about else { return Ok(()) };
@@ -174,14 +178,14 @@ impl<T: TenantStore, C: Consents, B: MailBook, L: Ledger + Amend> Feedback<T, C,
             Err(cause) => return Err(Later::Tenant(cause)),
         };
         let Some(settings) = &current.tenant.consent else { return Ok(()) };
-        let desk = Desk {
+        let commands = ConsentCommands {
             consents: &self.consents,
             tenant: &notice.tenant,
             settings,
             config_version: current.version,
             now: self.clock.now(),
         };
-        desk.act(key, action, &deed, &Means { by: "ses", key: None }).await?;
+        commands.act(key, action, &subject_action, &Origin { by: "ses", key: None }).await?;
         Ok(())
     }
 }

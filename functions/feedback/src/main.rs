@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoMailBook, DynamoTenants, clients::function_config};
+use acequia_aws::{Clients, DynamoConsents, DynamoLedger, DynamoMailStore, DynamoTenants, clients::function_config};
 use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve, start_telemetry};
 use feedback::{Feedback, config::Config};
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let feedback = Feedback {
         tenants: CachedTenants::new(tenants, clock.clone()),
         consents: DynamoConsents::new(clients.dynamodb.clone(), config.consents_table.clone()),
-        book: DynamoMailBook::new(clients.dynamodb.clone(), config.consents_table),
+        mail_store: DynamoMailStore::new(clients.dynamodb.clone(), config.consents_table),
         ledger: DynamoLedger::new(clients.dynamodb, installation.ledger_table),
         clock,
         configuration_set: config.configuration_set,

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId};
+use acequia_core::delivery::ledger::DeliveryKey;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::DeliveryKey;
 use acequia_core::mail::read_event_tag;
 use serde::Deserialize;
 

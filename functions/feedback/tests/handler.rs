@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, Tenant};
-use acequia_core::consent::{
-    ActionId, ConsentKey, Desk, EmailStatus, ListId, MailBook as _, SubjectId, SubjectState, SuppressionReason,
-};
-use acequia_core::delivery::Incoming;
+use acequia_core::consent::{ActionId, ConsentKey, EmailStatus, ListId, SubjectId, SubjectState, SuppressionReason};
+use acequia_core::delivery::ledger::{Record, Status};
 use acequia_core::egress::Egress;
-use acequia_core::ledger::{Record, Status, after};
-use acequia_core::port::{Clock as _, Ledger as _};
+use acequia_core::flow::consent::ConsentCommands;
+use acequia_core::message::Incoming;
+use acequia_core::port::{Clock as _, Ledger as _, SuppressionList as _};
 use acequia_core::template::Context;
+use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::time::after;
 use acequia_lambda::{CachedTenants, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryMailBook, InMemoryTenants, build,
+    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryMailStore, InMemoryTenants, build,
 };
 use feedback::Feedback;
 
@@ -33,10 +33,10 @@ const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
 
 struct World {
     consents: InMemoryConsents,
-    book: InMemoryMailBook,
+    mail_store: InMemoryMailStore,
     ledger: InMemoryLedger,
     clock: FixedClock,
-    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemoryLedger>,
+    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemoryLedger>,
     key: ConsentKey,
     lines: InMemoryLines,
 }
@@ -45,12 +45,12 @@ struct World {
 async fn world() -> World {
     let tenant = build::tenant_id("acme");
     let clock = FixedClock::default();
-    let (consents, book, ledger) = (InMemoryConsents::new(), InMemoryMailBook::new(), InMemoryLedger::new());
+    let (consents, mail_store, ledger) = (InMemoryConsents::new(), InMemoryMailStore::new(), InMemoryLedger::new());
     let lines = InMemoryLines::new();
     let feedback = Feedback {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, DOCUMENT), Arc::new(clock.clone())),
         consents: consents.clone(),
-        book: book.clone(),
+        mail_store: mail_store.clone(),
         ledger: ledger.clone(),
         clock: Arc::new(clock.clone()),
         configuration_set: "acequia-test".to_owned(),
@@ -61,11 +61,17 @@ async fn world() -> World {
     let envelope = build::envelope("acme", "1", "action.signed", r#"{"email":"ana@example.org"}"#);
     let consent = settings.consent.as_ref().unwrap();
     let need = consent.need(&Context::new(&settings.summary, &envelope)).unwrap();
-    let desk = Desk { consents: &consents, tenant: &tenant, settings: consent, config_version: 1, now: clock.now() };
-    desk.arrive(&need, &envelope).await.unwrap();
+    let commands = ConsentCommands {
+        consents: &consents,
+        tenant: &tenant,
+        settings: consent,
+        config_version: 1,
+        now: clock.now(),
+    };
+    commands.submit(&need, &envelope).await.unwrap();
     let key =
         ConsentKey { subject: SubjectId::derive(&tenant, "ana@example.org"), list: ListId::derive(&tenant, "all") };
-    World { consents, book, ledger, clock, feedback, key, lines }
+    World { consents, mail_store, ledger, clock, feedback, key, lines }
 }
 
 impl World {
@@ -93,7 +99,7 @@ impl World {
     }
 
     async fn suppressed(&self) -> Option<SuppressionReason> {
-        let found = self.book.suppressed(&build::tenant_id("acme"), &[self.key.subject]).await.unwrap();
+        let found = self.mail_store.suppressed(&build::tenant_id("acme"), &[self.key.subject]).await.unwrap();
         found[0].as_ref().map(|suppression| suppression.reason)
     }
 }
@@ -156,7 +162,7 @@ async fn a_bounce_that_may_pass_is_counted_and_rejects_nothing() {
     assert!(world.tell(&[world.notice("acequia-test", SOFT)]).await.is_empty());
     assert_eq!((world.standing().0, world.suppressed().await), (SubjectState::Confirming, None));
     let address = world.key.subject;
-    assert_eq!(world.book.count_failure(&build::tenant_id("acme"), &address, build::start()).await.unwrap(), 2);
+    assert_eq!(world.mail_store.count_failure(&build::tenant_id("acme"), &address, build::start()).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -186,9 +192,9 @@ async fn the_greeting_that_ses_sends_to_a_new_topic_is_done_with_and_what_only_r
 async fn with_a_store_down_a_notice_comes_again() {
     let world = world().await;
     let body = world.notice("acequia-test", BOUNCE);
-    world.book.calls.go_down();
+    world.mail_store.calls.go_down();
     assert_eq!(world.tell(std::slice::from_ref(&body)).await, ["m0"]);
-    world.book.calls.mend();
+    world.mail_store.calls.mend();
     world.consents.writes.go_down();
     assert_eq!(world.tell(std::slice::from_ref(&body)).await, ["m0"]);
     world.consents.writes.mend();

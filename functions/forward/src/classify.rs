@@ -1,6 +1,6 @@
 //! What SQS's answer comes to.
 
-use acequia_core::ledger::Receipt;
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::SendError;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, Ports, SsmGrants, clients::function_config};
 use acequia_lambda::{
-    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
 use forward::{ForwardSink, config::Config};
 
@@ -25,8 +25,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
         ledger: ports.ledger,
         queues: ports.queues,
-        parking: ports.parking,
-        pace: Pace::new(ports.rates, clock.clone()),
+        delays: ports.delays,
+        rate_limiter: RateLimiter::new(ports.rates, clock.clone()),
         sink,
         clock,
         chance: Arc::new(SystemChance),

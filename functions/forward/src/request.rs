@@ -1,10 +1,10 @@
 //! The message of one delivery, and the queue that it goes to.
 
-use acequia_core::config::{ForwardTarget, SinkFormat, Target};
-use acequia_core::delivery::{Attribute, Attributes, Delivery, Outgoing};
-use acequia_core::order;
-use acequia_core::proca;
+use acequia_core::delivery::{Delivery, order};
+use acequia_core::event::proca;
+use acequia_core::message::{Attribute, Attributes, Outgoing};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::tenant::{ForwardTarget, SinkFormat, Target};
 use acequia_lambda::{Batch, Job};
 
 /// The queue that a job goes to; `None` for a job of another kind.
@@ -46,7 +46,7 @@ pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing 
     let attributes: Attributes = match format {
         SinkFormat::Event => [
             ("acequia-delivery-id", delivery.id.as_str().to_owned()),
-            ("acequia-event-type", envelope.kind.clone()),
+            ("acequia-event-type", envelope.event_type.clone()),
             ("acequia-tenant", envelope.tenant.as_str().to_owned()),
         ]
         .map(named)
@@ -63,7 +63,7 @@ pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing 
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::envelope::Envelope;
+    use acequia_core::event::envelope::Envelope;
 
     use super::*;
 

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::Outgoing;
-use acequia_core::grant::Grants;
+use acequia_core::flow::order::send_in_order;
 use acequia_core::id::TenantId;
-use acequia_core::order::send_in_order;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Outgoing;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, GrantStore, Queues};
 use acequia_core::queue::QueueArn;
+use acequia_core::tenant::grant::Grants;
 use acequia_lambda::{Attempted, Batch, Job, Sink, within};
 
 use crate::{classify, request};

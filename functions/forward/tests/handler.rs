@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::Incoming;
-use acequia_core::ledger::after;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates,
+    FixedClock, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
     InMemoryTenants, SeededChance, build,
 };
 use forward::ForwardSink;
@@ -31,7 +31,7 @@ struct World {
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
-        InMemoryParking,
+        InMemoryDelays,
         InMemoryRates,
         ForwardSink<InMemoryQueues, InMemoryGrants>,
     >,
@@ -50,8 +50,8 @@ fn world(target: &str) -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: ForwardSink { queues: queues.clone(), grants: grants.clone(), clock: Arc::new(clock.clone()) },
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
@@ -128,7 +128,7 @@ async fn a_store_of_ours_that_is_down_is_named_and_a_target_that_takes_nothing_i
     assert!(world.handle(&[message("2"), message("3")]).await.is_empty());
     world.sink_loop.ledger.writes.mend();
     world.sink_loop.ledger.reads.go_down();
-    assert_eq!(world.handle(&[Incoming { receives: 2, ..message("4") }]).await, ["4"]);
+    assert_eq!(world.handle(&[Incoming { receive_count: 2, ..message("4") }]).await, ["4"]);
     assert_eq!(world.lines.stalled(), BTreeMap::from([("ledger at forward".to_owned(), 3)]));
 }
 

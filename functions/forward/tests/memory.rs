@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use acequia_core::config::SinkKind;
+use acequia_core::kind::SinkKind;
 use stub::peak::LOADS;
 
 /// The function has 256 MB; more than half of that stays free.

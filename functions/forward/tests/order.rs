@@ -8,14 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::Incoming;
-use acequia_core::ledger::after;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryGrants, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    FixedClock, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants,
     SeededChance, build,
 };
 use forward::ForwardSink;
@@ -28,7 +28,7 @@ fn fifo(role: QueueRole) -> QueueArn {
 fn message(event: &str, group: &str) -> Incoming {
     let body = build::body(event, "action.signed", "{}").replacen('{', &format!(r#"{{"partitionkey":"{group}","#), 1);
     let tenant = build::tenant_id("acme");
-    let envelope = acequia_core::envelope::Envelope::parse(&tenant, build::start(), body.as_bytes()).unwrap();
+    let envelope = acequia_core::event::envelope::Envelope::parse(&tenant, build::start(), body.as_bytes()).unwrap();
     let queue = fifo(QueueRole::Sink(SinkKind::Forward));
     let message = build::incoming_delivery(&queue, event, "ordered", &envelope);
     Incoming { group: Some(format!("ordered/{group}")), ..message }
@@ -41,8 +41,8 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&build::tenant_id("acme"), document), clock.clone()),
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), clock.clone()),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), clock.clone()),
         sink: ForwardSink { queues: queues.clone(), grants: InMemoryGrants::new(), clock: clock.clone() },
         clock,
         chance: Arc::new(SeededChance::new(1)),

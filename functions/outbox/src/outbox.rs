@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::consent::{Agenda, Consents, OutboxRow, RowKey, Waiting};
+use acequia_core::consent::{OutboxRow, RowKey, Waiting};
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, Ledger, Queues, Secrets, TenantStore, Unavailable};
-use acequia_core::stall::Store;
+use acequia_core::outcome::stall::Store;
+use acequia_core::port::{Agenda, Clock, Consents, Ledger, Queues, Secrets, TenantStore, Unavailable};
 use acequia_lambda::{CachedTenants, Deadline, Telemetry, unwind, within};
 use futures::StreamExt as _;
 use serde::Serialize;

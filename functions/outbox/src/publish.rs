@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use acequia_core::config::{SinkKind, Trace};
-use acequia_core::consent::link::{self, Links};
+use acequia_core::consent::link::Links;
 use acequia_core::consent::token::Purpose;
-use acequia_core::consent::{Agenda, Consents, Errand, OutboxRow, notice};
+use acequia_core::consent::{OutboxRow, OutboxTask, notice};
 use acequia_core::delivery::Delivery;
-use acequia_core::envelope::Envelope;
+use acequia_core::delivery::ledger::{RETENTION, Record, RouteRecord};
+use acequia_core::event::envelope::Envelope;
+use acequia_core::flow::link_key;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{RETENTION, Record, RouteRecord, after};
+use acequia_core::kind::SinkKind;
 use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Ledger, Queues, Secrets, TenantStore};
+use acequia_core::outcome::stall::Store;
+use acequia_core::port::{Agenda, Consents, Ledger, Queues, Secrets, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::routing::Routing;
-use acequia_core::stall::Store;
+use acequia_core::tenant::Trace;
+use acequia_core::time::after;
 use acequia_lambda::{CurrentTenant, dispatch};
 
 use crate::Outbox;
@@ -24,18 +27,18 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     /// Puts the deliveries that a row asks for into their queues.
     pub(crate) async fn publish(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Cause> {
         let current = self.tenants.current(tenant).await?;
-        let body = match row.errand {
-            Errand::Moderate => self.moderation(&current, row).await?,
-            Errand::Deliver { .. } | Errand::Mail { .. } | Errand::Notify => row.body.clone(),
+        let body = match row.task {
+            OutboxTask::Moderate => self.moderation(&current, row).await?,
+            OutboxTask::Deliver { .. } | OutboxTask::Mail { .. } | OutboxTask::Notify => row.body.clone(),
         };
         let envelope = Arc::new(Envelope::parse(tenant, row.accepted_at, body.as_bytes())?);
-        if let Errand::Mail { mail } = row.errand {
+        if let OutboxTask::Mail { mail } = row.task {
             return self.send(&current, vec![mail_about(mail, &envelope)?]).await;
         }
         let routing = current.tenant.routes.route(&envelope)?;
         let mut deliveries: Vec<Delivery> =
             routing.taken.iter().map(|sink| Delivery::new(sink.clone(), Arc::clone(&envelope))).collect();
-        if let Errand::Deliver { repeat } = row.errand
+        if let OutboxTask::Deliver { repeat } = row.task
             && let Some(mail) = thanks(&current, repeat)
         {
             deliveries.push(mail_about(mail, &envelope)?);
@@ -71,7 +74,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         // It was asked for under a configuration that had the section; without it nobody can answer any more.
         let settings = current.tenant.consent.as_ref().ok_or(Cause::SinkUnknown)?;
         let tenant = &current.tenant.summary.id;
-        let key = link::signing_key(&self.secrets, tenant, settings).await?;
+        let key = link_key::signing_key(&self.secrets, tenant, settings).await?;
         let links = Links {
             base: &self.link_base,
             tenant,
@@ -93,7 +96,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         let now = self.clock.now();
         let row = RouteRecord {
             event: envelope.event.clone(),
-            event_type: envelope.kind.clone(),
+            event_type: envelope.event_type.clone(),
             taken: routing.taken,
             filtered: routing.filtered,
             unmatched,

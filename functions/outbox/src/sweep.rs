@@ -9,12 +9,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use acequia_core::consent::agenda::{SHARDS, Survey, wait_after};
-use acequia_core::consent::{Agenda, Answer, ConsentKey, Consents, Desk, Due, DuePage, RowKey, Waiting};
+use acequia_core::consent::{Answer, ConsentKey, Due, DuePage, RowKey, Waiting};
+use acequia_core::flow::consent::ConsentCommands;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Ledger, Queues, Secrets, TenantStore, Unavailable};
-use acequia_core::stall::Store;
+use acequia_core::outcome::stall::Store;
+use acequia_core::port::{Agenda, Consents, Ledger, Queues, Secrets, TenantStore, Unavailable};
+use acequia_core::time::after;
 use acequia_lambda::{Deadline, unwind};
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -262,8 +263,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             }
         };
         let Some(settings) = &current.tenant.consent else { return self.forget_reminder(due).await };
-        let desk = Desk { consents: &self.consents, tenant, settings, config_version: current.version, now };
-        match unwind(desk.remind(due.key)).await {
+        let commands =
+            ConsentCommands { consents: &self.consents, tenant, settings, config_version: current.version, now };
+        match unwind(commands.remind(due.key)).await {
             Ok(Ok(answer)) => Ok(answer == Some(Answer::Done)),
             Ok(Err(error)) => {
                 tracing::warn!(tenant.id = %tenant, error = ?error, "a reminder could not be decided");

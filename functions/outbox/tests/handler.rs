@@ -9,15 +9,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, SinkKind, Tenant};
-use acequia_core::consent::{ActionId, ConsentKey, Deed, Desk, ListId, Means, SubjectId};
-use acequia_core::delivery::SINK;
+use acequia_core::consent::{ActionId, ConsentKey, ListId, Origin, SubjectAction, SubjectId};
+use acequia_core::delivery::ledger::Record;
 use acequia_core::egress::Egress;
-use acequia_core::ledger::{Record, after};
+use acequia_core::flow::consent::ConsentCommands;
+use acequia_core::kind::SinkKind;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
+use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::time::after;
+use acequia_core::wire::SINK;
 use acequia_lambda::{CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::{
     FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemorySecrets, InMemoryTenants,
@@ -70,9 +73,9 @@ fn world() -> World {
 }
 
 impl World {
-    fn desk(&self) -> Desk<'_, InMemoryConsents> {
+    fn commands(&self) -> ConsentCommands<'_, InMemoryConsents> {
         let settings = self.settings.consent.as_ref().unwrap();
-        Desk {
+        ConsentCommands {
             consents: &self.consents,
             tenant: &self.settings.summary.id,
             settings,
@@ -86,15 +89,15 @@ impl World {
         let envelope = build::envelope("acme", event, "action.signed", &data);
         let need =
             self.settings.consent.as_ref().unwrap().need(&Context::new(&self.settings.summary, &envelope)).unwrap();
-        self.desk().arrive(&need, &envelope).await.unwrap();
+        self.commands().submit(&need, &envelope).await.unwrap();
     }
 
-    async fn act(&self, event: &str, list: &str, deed: Deed) {
+    async fn act(&self, event: &str, list: &str, subject_action: SubjectAction) {
         let tenant = &self.settings.summary.id;
         let key =
             ConsentKey { subject: SubjectId::derive(tenant, "ana@example.org"), list: ListId::derive(tenant, list) };
         let id = ActionId::derive(tenant, &build::event_id(event));
-        self.desk().act(key, id, &deed, &Means { by: "link", key: None }).await.unwrap().unwrap();
+        self.commands().act(key, id, &subject_action, &Origin { by: "link", key: None }).await.unwrap().unwrap();
     }
 
     /// All rows that were ever written, as the stream shows them, with rows of other kinds between.
@@ -147,7 +150,7 @@ async fn a_question_goes_to_the_email_queue_and_to_no_sink() {
 async fn a_released_action_reaches_its_sinks_byte_for_byte_with_thanks_and_is_recorded() {
     let world = world();
     world.sign("1", "trees").await;
-    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    world.act("1", "trees", SubjectAction::Accept { opt_in: false }).await;
     assert_eq!(world.relay().await.left, 0);
     assert_eq!(world.sinks(SinkKind::Email), ["acequia-confirm-1", "acequia-thanks-1"]);
     let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
@@ -165,7 +168,7 @@ async fn a_released_action_of_an_ordered_tenant_goes_to_its_fifo_forward_queue()
     let role = QueueRole::Sink(SinkKind::Forward);
     world.queues.remove(&build::queue("acme", role));
     world.sign("1", "trees").await;
-    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    world.act("1", "trees", SubjectAction::Accept { opt_in: false }).await;
     assert_eq!(world.relay().await.left, 0);
     let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), role);
     let sent = world.queues.messages(&build::named_queue(&QueueName { fifo: true, ..name }));
@@ -177,7 +180,7 @@ async fn a_released_action_of_an_ordered_tenant_goes_to_its_fifo_forward_queue()
 async fn a_notice_tells_the_sinks_without_an_address() {
     let world = world();
     world.sign("1", "trees").await;
-    world.act("1", "trees", Deed::Reject).await;
+    world.act("1", "trees", SubjectAction::Reject).await;
     world.relay().await;
     let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
     let notice: serde_json::Value = serde_json::from_str(&sent[0].body).unwrap();
@@ -190,7 +193,7 @@ async fn a_notice_tells_the_sinks_without_an_address() {
 async fn a_moderator_gets_the_action_with_the_links_of_both_answers() {
     let world = world();
     world.sign("1", "moderated").await;
-    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
+    world.act("1", "moderated", SubjectAction::Accept { opt_in: false }).await;
     world.relay().await;
     let sent = world.queues.messages(&build::queue("acme", QueueRole::Sink(SinkKind::Webhook)));
     let notice: serde_json::Value = serde_json::from_str(&sent[0].body).unwrap();
@@ -207,8 +210,8 @@ async fn a_sink_of_every_type_gets_no_links_of_a_moderator() {
     let world = world();
     world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace(r#"["*","acequia.*"]"#, r#"["*"]"#));
     world.sign("1", "moderated").await;
-    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
-    world.act("1", "moderated", Deed::Reject).await;
+    world.act("1", "moderated", SubjectAction::Accept { opt_in: false }).await;
+    world.act("1", "moderated", SubjectAction::Reject).await;
     assert_eq!(world.relay().await.left, 0);
     assert!(world.sinks(SinkKind::Webhook).is_empty());
     assert!(world.consents.outbox().is_empty());
@@ -218,7 +221,7 @@ async fn a_sink_of_every_type_gets_no_links_of_a_moderator() {
 async fn what_the_stream_shows_again_is_carried_out_once() {
     let world = world();
     world.sign("1", "trees").await;
-    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    world.act("1", "trees", SubjectAction::Accept { opt_in: false }).await;
     assert_eq!(world.relay().await, Relayed { published: 2, ..Relayed::default() });
     for _ in 0..20 {
         assert_eq!(world.relay().await, Relayed { passed_over: 2, ..Relayed::default() });
@@ -230,7 +233,7 @@ async fn what_the_stream_shows_again_is_carried_out_once() {
 async fn a_row_that_could_not_be_deleted_makes_the_same_delivery_again() {
     let world = world();
     world.sign("1", "trees").await;
-    world.act("1", "trees", Deed::Accept { opt_in: false }).await;
+    world.act("1", "trees", SubjectAction::Accept { opt_in: false }).await;
     world.consents.writes.go_down();
     assert_eq!(world.relay().await, Relayed { left: 2, ..Relayed::default() });
     world.consents.writes.mend();
@@ -294,7 +297,7 @@ async fn without_the_key_a_moderator_is_asked_later() {
     let world = world();
     world.secrets.reads.go_down();
     world.sign("1", "moderated").await;
-    world.act("1", "moderated", Deed::Accept { opt_in: false }).await;
+    world.act("1", "moderated", SubjectAction::Accept { opt_in: false }).await;
     assert_eq!(world.relay().await, Relayed { published: 1, left: 1, ..Relayed::default() });
     world.secrets.reads.mend();
     world.clock.advance(Duration::from_mins(3));

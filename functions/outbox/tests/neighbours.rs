@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
 use acequia_core::consent::{
-    Action, ActionId, ActionState, Agenda as _, Change, Consent, ConsentKey, Consents as _, Errand, ListId, OutboxRow,
-    SubjectId, SubjectState,
+    Action, ActionId, ActionState, Change, Consent, ConsentKey, ListId, OutboxRow, OutboxTask, SubjectId, SubjectState,
 };
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
-use acequia_core::port::Clock as _;
+use acequia_core::kind::SinkKind;
+use acequia_core::port::{Agenda as _, Clock as _, Consents as _};
 use acequia_core::queue::QueueRole;
+use acequia_core::time::after;
 use acequia_lambda::{CachedTenants, Deadline, Telemetry};
 use acequia_testkit::{
     FixedClock, InMemoryConsents, InMemoryLedger, InMemoryQueues, InMemorySecrets, InMemoryTenants, build,
@@ -66,7 +65,7 @@ fn world() -> World {
 }
 
 /// The consent of a person, with an action that waits, and what is to be done about it.
-fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, errand: Option<Errand>) -> Change {
+fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, task: Option<OutboxTask>) -> Change {
     let event = build::event_id(&person.to_string());
     let key = ConsentKey {
         subject: SubjectId::derive(tenant, &format!("{person}@example.org")),
@@ -83,11 +82,11 @@ fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, errand: Option<E
         body: Some(body.clone()),
         accepted_at: now,
     };
-    let row = |errand| OutboxRow {
+    let row = |task| OutboxRow {
         id: format!("{}-00000001-000", key.list),
         key,
         action: id,
-        errand,
+        task,
         body: body.clone(),
         accepted_at: now,
         at: now,
@@ -101,7 +100,7 @@ fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, errand: Option<E
         asked_at: Some(now),
         ..Consent::new("all", now)
     };
-    Change { key, consent, actions: vec![action], outbox: errand.map(row).into_iter().collect() }
+    Change { key, consent, actions: vec![action], outbox: task.map(row).into_iter().collect() }
 }
 
 impl World {
@@ -109,7 +108,7 @@ impl World {
     async fn release(&self, tenant: &str, people: std::ops::Range<u32>) {
         let tenant = build::tenant_id(tenant);
         for person in people {
-            let change = change(&tenant, person, self.clock.now(), Some(Errand::Deliver { repeat: false }));
+            let change = change(&tenant, person, self.clock.now(), Some(OutboxTask::Deliver { repeat: false }));
             self.consents.commit(&tenant, &change).await.unwrap();
         }
     }

@@ -3,12 +3,13 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use acequia_core::delivery::Incoming;
-use acequia_core::envelope::{Envelope, EnvelopeError};
+use acequia_core::event::EnvelopeError;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id::TenantId;
+use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
-use acequia_core::parking::entered_at;
 use acequia_core::routing::Routing;
+use acequia_core::wire::entered_at;
 use acequia_lambda::CurrentTenant;
 
 /// One event.
@@ -63,7 +64,7 @@ impl Item {
             self.failure = Some(error.into());
             return;
         }
-        if current.tenant.consent.as_ref().is_some_and(|consent| consent.governs(&envelope.kind)) {
+        if current.tenant.consent.as_ref().is_some_and(|consent| consent.governs(&envelope.event_type)) {
             self.is_governed = true;
             return;
         }

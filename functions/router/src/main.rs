@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         consents: DynamoConsents::new(clients.dynamodb, config.consents_table),
         ledger: ports.ledger,
         queues: ports.queues,
-        parking: ports.parking,
+        delays: ports.delays,
         clock,
         chance: Arc::new(SystemChance),
         telemetry: Telemetry::to_stdout(installation.reporting),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::config::Trace;
-use acequia_core::ledger::{RETENTION, Record, RouteRecord, after};
+use acequia_core::delivery::ledger::{RETENTION, Record, RouteRecord};
 use acequia_core::outcome::Disposition;
 use acequia_core::port::Ledger;
+use acequia_core::tenant::Trace;
+use acequia_core::time::after;
 use acequia_lambda::batch::Decided;
 use acequia_lambda::{CurrentTenant, Timing};
 
@@ -30,7 +31,7 @@ pub(crate) async fn write(
             Disposition::Acknowledge => None,
             Disposition::Quarantine(reason) => Some(reason),
             // It comes back, and is recorded then.
-            Disposition::Hide(_) | Disposition::Park(_) => continue,
+            Disposition::Hide(_) | Disposition::Delay(_) => continue,
         };
         // What waits for consent has not been routed; the outbox records where it goes.
         if item.is_governed && reason.is_none() {
@@ -43,7 +44,7 @@ pub(crate) async fn write(
         }
         let row = RouteRecord {
             event: envelope.event.clone(),
-            event_type: envelope.kind.clone(),
+            event_type: envelope.event_type.clone(),
             taken: routing.taken,
             filtered: routing.filtered,
             unmatched,

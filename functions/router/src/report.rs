@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id;
 use acequia_core::outcome::Disposition;
 use acequia_core::port::Clock;
@@ -35,9 +35,9 @@ pub(crate) fn report(
                 metrics.latencies.extend(took.map(|took| Duration::try_from(took).unwrap_or_default()));
             }
             Disposition::Hide(_) => metrics.retried += 1,
-            Disposition::Park(_) => {
+            Disposition::Delay(_) => {
                 metrics.retried += 1;
-                metrics.parked += 1;
+                metrics.delayed += 1;
             }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
@@ -46,13 +46,13 @@ pub(crate) fn report(
             metrics.stalls.add_cause(cause, None);
             let reason = match decision.disposition {
                 Disposition::Quarantine(reason) => reason.as_str(),
-                Disposition::Acknowledge | Disposition::Hide(_) | Disposition::Park(_) => "",
+                Disposition::Acknowledge | Disposition::Hide(_) | Disposition::Delay(_) => "",
             };
-            tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receives = item.message.receives,
+            tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
                 outcome = cause.outcome().as_str(), reason, detail = decision.detail, "not routed");
         } else if item.envelope.as_ref().is_some_and(|envelope| is_sampled(telemetry, envelope)) {
             let (taken, filtered) = routing.map_or((0, 0), |routing| (routing.taken.len(), routing.filtered.len()));
-            tracing::info!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receives = item.message.receives,
+            tracing::info!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
                 sinks.taken = taken, sinks.filtered = filtered, "sampled");
         }
     }

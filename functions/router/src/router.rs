@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use acequia_core::consent::{Consents, Desk, DeskError};
-use acequia_core::delivery::{Delivery, Incoming};
-use acequia_core::order::Stopped;
+use acequia_core::delivery::Delivery;
+use acequia_core::delivery::delay::WaitKind;
+use acequia_core::delivery::order::Stopped;
+use acequia_core::flow::consent::{ConsentCommands, ConsentError};
+use acequia_core::message::Incoming;
+use acequia_core::outcome::schedule::RetryPolicy;
+use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::parking::{WaitKind, receives_in_all};
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, Strikes, TenantStore};
+use acequia_core::port::{Chance, Clock, Consents, CrashMarkers, DelayStore, Ledger, Queues, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::schedule::RetryPolicy;
-use acequia_core::stall::Store;
 use acequia_core::template::Context;
-use acequia_lambda::batch::{Decided, delete_settled, finish, park, quarantine};
+use acequia_core::wire::total_receive_count;
+use acequia_lambda::batch::{Decided, delay, delete_settled, finish, quarantine};
 use acequia_lambda::{
-    CachedTenants, CurrentTenant, Deadline, Fates, Telemetry, Timing, UnusableBatch, Watch, dispatch_noting,
+    CachedTenants, CrashGuard, CurrentTenant, Deadline, Fates, Telemetry, Timing, UnusableBatch, dispatch_noting,
     read_batch, unwind,
 };
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -35,7 +37,7 @@ pub struct Router<T, L, Q, P, C> {
     /// SQS.
     pub queues: Q,
     /// Where messages wait for long.
-    pub parking: P,
+    pub delays: P,
     /// The memory of consents; untouched for tenants that ask for none.
     pub consents: C,
     /// The time.
@@ -46,7 +48,7 @@ pub struct Router<T, L, Q, P, C> {
     pub telemetry: Telemetry,
 }
 
-impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Router<T, L, Q, P, C> {
+impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, C: Consents> Router<T, L, Q, P, C> {
     /// Handles one batch.
     ///
     /// # Errors
@@ -65,9 +67,9 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         deadline: Deadline,
     ) -> SqsBatchResponse {
         let timing = Timing { clock: &*self.clock, deadline };
-        let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut guard = CrashGuard::begin(&self.ledger, &*self.clock, name, &messages).await;
         let (mut refused, mut items) = (Vec::new(), Vec::with_capacity(messages.len()));
-        for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
+        for (message, admission) in messages.into_iter().zip(guard.admissions(name.fifo)) {
             match admission.refusal() {
                 Some(cause) if admission.settles_first() => refused.push(Item::refused(message, cause.clone())),
                 Some(cause) => items.push(Item::refused(message, cause.clone())),
@@ -77,10 +79,10 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         let mut response = SqsBatchResponse::default();
         if !refused.is_empty() {
             // First, because the process may die of what is handled now: then these are on their way all the same.
-            response = self.settle((queue, name), timing, None, &mut watch, &refused).await;
+            response = self.settle((queue, name), timing, None, &mut guard, &refused).await;
         }
         if items.is_empty() {
-            self.end(watch, timing, name).await;
+            self.end(guard, timing, name).await;
             return response;
         }
         delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
@@ -105,14 +107,14 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
                 }
             }
         }
-        let settled = self.settle((queue, name), timing, current.as_deref().ok(), &mut watch, &items).await;
+        let settled = self.settle((queue, name), timing, current.as_deref().ok(), &mut guard, &items).await;
         response.batch_item_failures.extend(settled.batch_item_failures);
-        self.end(watch, timing, name).await;
+        self.end(guard, timing, name).await;
         response
     }
 
-    async fn end(&self, watch: Watch, timing: Timing<'_>, name: &QueueName) {
-        let stalls = watch.end(&self.ledger, timing, name).await;
+    async fn end(&self, guard: CrashGuard, timing: Timing<'_>, name: &QueueName) {
+        let stalls = guard.end(&self.ledger, timing, name).await;
         self.telemetry.write_stalls(&name.stage, ("router", Some(&name.tenant)), self.clock.now(), &stalls);
     }
 
@@ -122,25 +124,25 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         (queue, name): (&QueueArn, &QueueName),
         timing: Timing<'_>,
         current: Option<&CurrentTenant>,
-        watch: &mut Watch,
+        guard: &mut CrashGuard,
         items: &[Item],
     ) -> SqsBatchResponse {
         let mut decided: Vec<Decided<'_>> = items.iter().map(|item| self.decide(item)).collect();
         let untaken = quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
         // The router spends no attempts: each receive of an event is one for nothing.
-        let spent = vec![Some(0); decided.len()];
+        let attempts_used = vec![Some(0); decided.len()];
         for item in items.iter().filter(|item| item.is_handled()) {
-            watch.acquit(&item.message.message_id);
+            guard.clear(&item.message.message_id);
         }
-        let unparked = park(&self.parking, timing, name, watch, &spent, &mut decided).await;
-        let mut unwritten = watch.take_unwritten();
+        let undelayed = delay(&self.delays, timing, name, guard, &attempts_used, &mut decided).await;
+        let mut unwritten = guard.take_unwritten();
         if let Some(current) = current {
             unwritten += record::write(&self.ledger, timing, current, items, &decided).await;
         }
         let mut metrics = report::report(&self.telemetry, name, &*self.clock, items, &decided);
         let (response, unhidden) = finish(&self.queues, timing, queue, &decided).await;
         for (store, count) in
-            [(Store::Queues, untaken + unhidden), (Store::Parking, unparked), (Store::Ledger, unwritten)]
+            [(Store::Queues, untaken + unhidden), (Store::Delays, undelayed), (Store::Ledger, unwritten)]
         {
             metrics.stalls.add(store, count);
         }
@@ -182,16 +184,21 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
     async fn hold(&self, current: &CurrentTenant, timing: Timing<'_>, items: &mut [Item]) {
         let Some(settings) = &current.tenant.consent else { return };
         let (tenant, now) = (&current.tenant.summary, self.clock.now());
-        let desk =
-            Desk { consents: &self.consents, tenant: &tenant.id, settings, config_version: current.version, now };
-        let desk = &desk;
+        let commands = ConsentCommands {
+            consents: &self.consents,
+            tenant: &tenant.id,
+            settings,
+            config_version: current.version,
+            now,
+        };
+        let commands = &commands;
         let held = items.iter().enumerate().filter(|(_, item)| item.is_governed && item.failure.is_none());
         let arrivals = held.filter_map(|(index, item)| {
             let envelope = item.envelope.clone()?;
             Some(async move {
                 let arrival = async {
                     let need = settings.need(&Context::new(tenant, &envelope))?;
-                    desk.arrive(&need, &envelope).await
+                    commands.submit(&need, &envelope).await
                 };
                 // Foreign bytes are rendered in here: a panic must not cost the neighbours anything.
                 (index, timing.for_effects(unwind(arrival)).await.unwrap_or(Err(Cause::NoTime)))
@@ -202,7 +209,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
         for (index, answer) in answers {
             let failure = match answer {
                 Ok(Ok(_)) => continue,
-                Ok(Err(DeskError::Refused(cause))) | Err(cause) => cause,
+                Ok(Err(ConsentError::Refused(cause))) | Err(cause) => cause,
                 Ok(Err(error)) => {
                     tracing::warn!(tenant.id = %tenant.id, error = ?error, "the store of consents does not answer");
                     Cause::ConsentsDown
@@ -216,13 +223,13 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, C: Consents> Ro
 
     fn decide<'m>(&self, item: &'m Item) -> Decided<'m> {
         let message = &item.message;
-        let receives = receives_in_all(message);
+        let receive_count = total_receive_count(message);
         let disposition = item.failure.as_ref().map_or(Disposition::Acknowledge, |cause| {
             // The router has no schedule of its own: only sinks spend attempts.
-            cause.disposition(&RetryPolicy::default(), receives, receives, self.chance.unit())
+            cause.disposition(&RetryPolicy::default(), receive_count, receive_count, self.chance.unit())
         });
         let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: receives, message, disposition, detail, waiting: WaitKind::Alone, refused: None }
+        Decided { attempts: receive_count, message, disposition, detail, waiting: WaitKind::Alone, refused: None }
     }
 }
 

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{ACCEPTED_AT, Attribute, DETAIL, Incoming, REASON, SINK};
-use acequia_core::ledger::{Record, after};
-use acequia_core::parking::RETURNED;
+use acequia_core::delivery::ledger::Record;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::{Attribute, Incoming};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::redrive::REDRIVEN;
+use acequia_core::time::after;
+use acequia_core::wire::{ACCEPTED_AT, DETAIL, REASON, REDRIVEN, RETURNED, SINK};
 use acequia_lambda::{CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryTenants,
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants,
     SeededChance, build,
 };
 use router::Router;
@@ -33,7 +33,7 @@ struct World {
     queues: InMemoryQueues,
     consents: InMemoryConsents,
     lines: InMemoryLines,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryConsents>,
 }
 
 fn world() -> World {
@@ -47,7 +47,7 @@ fn world() -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
+        delays: InMemoryDelays::new(),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),
@@ -315,7 +315,7 @@ async fn events_whose_deliveries_are_not_taken_in_time_come_back_before_the_proc
     let passes = async { world.clock.advance(TIMEOUT) };
     let (failed, ()) = futures::join!(world.handle(fixture("intake")), passes);
     assert_eq!(failed.len(), 1);
-    assert!(world.ledger.struck(&build::tenant_id("acme")).is_empty());
+    assert!(world.ledger.marked(&build::tenant_id("acme")).is_empty());
 }
 
 #[tokio::test]

@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::Incoming;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::{CachedTenants, Deadline, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build,
 };
 use router::Router;
 
@@ -37,7 +37,7 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&build::tenant_id("acme"), DOCUMENT), clock.clone()),
         ledger: InMemoryLedger::new(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
+        delays: InMemoryDelays::new(),
         consents: InMemoryConsents::new(),
         clock,
         chance: Arc::new(SeededChance::new(1)),

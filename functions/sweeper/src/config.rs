@@ -44,7 +44,7 @@ mod tests {
         ("ACEQUIA_STAGE", "dev"),
         ("TENANTS_TABLE", "t"),
         ("LEDGER_TABLE", "l"),
-        ("PARKED_TABLE", "p"),
+        ("DELAYED_TABLE", "p"),
         ("DLQ_DEPTH", "1"),
         ("OLDEST_AGE_SECONDS", "3600"),
         ("NOTIFICATION_TOPIC_ARN", "arn"),

@@ -1,4 +1,4 @@
-//! The sweeper: once a minute it sends the parked messages that are due back to their queues. Every quarter of an hour it then
+//! The sweeper: once a minute it sends the delayed messages that are due back to their queues. Every quarter of an hour it then
 //! redrives, for the tenants that want it, the dead letters whose time has come. Every five minutes another call has it watch the queues.
 //!
 //! Invariants:

@@ -1,22 +1,24 @@
 //! The automatic redrive: what a tenant wants to have back without a person, when its time has come.
 //!
-//! It looks into the dead-letter queues of those tenants alone that ask for it, decides by [`acequia_core::redrive::decide_auto`],
-//! and moves what is due by [`acequia_core::redrive::redrive`], which may be killed at any moment.
+//! It looks into the dead-letter queues of those tenants alone that ask for it, decides by [`acequia_core::delivery::redrive::decide_auto`],
+//! and moves what is due by [`acequia_core::flow::redrive::redrive`], which may be killed at any moment.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{AutoRedrive, RawTenant, SinkKind};
+use acequia_core::delivery::ledger::DeliveryKey;
+use acequia_core::delivery::redrive::{AutoRedrive, AutoVerdict, Filter, Letter, decide_auto, may_be_due};
+use acequia_core::flow::redrive::{Order, Redriven, Way, redrive, walk};
 use acequia_core::id::{Stage, TenantId, digest};
-use acequia_core::ledger::{DeliveryKey, after};
-use acequia_core::port::{Chance, Clock, Ledger, Sweeping, TenantStore, Unavailable};
-use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::redrive::{
-    AutoVerdict, DeadLetters, Depths, Filter, Letter, Order, RedriveJournal, Redriven, Way, decide_auto, may_be_due,
-    redrive, walk,
+use acequia_core::kind::SinkKind;
+use acequia_core::outcome::stall::{Stalls, Store};
+use acequia_core::port::{
+    Chance, Clock, DeadLetters, Depths, Ledger, RedriveJournal, Sweeping, TenantStore, Unavailable,
 };
-use acequia_core::stall::{Stalls, Store};
+use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::tenant::RawTenant;
+use acequia_core::time::after;
 use acequia_lambda::Deadline;
 
 use crate::until::Until;
@@ -88,7 +90,7 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
     async fn all(&self, deadline: Deadline, stalls: &mut Stalls) -> Result<u64, Down> {
         let now = self.clock.now();
         if deadline.for_effects(&*self.clock) < TO_BEGIN
-            || !self.turns.turn(TURN, now, after(now, EVERY)).await.map_err(Down::of(Store::Parking))?
+            || !self.turns.turn(TURN, now, after(now, EVERY)).await.map_err(Down::of(Store::Delays))?
         {
             return Ok(0);
         }
@@ -147,7 +149,7 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         const READ: &str = "read how a tenant's dead letters are redriven";
         let Some(stored) = self.tenants.current(tenant).await? else { return Ok(None) };
         let raw = RawTenant::from_json(&stored.document).map_err(|issues| Unavailable::new(READ, issues))?;
-        AutoRedrive::of(&raw).map_err(|issues| Unavailable::new(READ, issues))
+        AutoRedrive::of(raw.auto_redrive.as_ref()).map_err(|issues| Unavailable::new(READ, issues))
     }
 
     /// Redrives what is due of one sink queue.

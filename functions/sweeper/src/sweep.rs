@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::delivery::{Outgoing, quarantined};
+use acequia_core::delivery::delay::{Delayed, DuePage, SHARDS};
 use acequia_core::id::Stage;
-use acequia_core::ledger::after;
+use acequia_core::message::Outgoing;
 use acequia_core::outcome::Reason;
-use acequia_core::parking::{DuePage, Parked, SHARDS};
-use acequia_core::port::{Chance, Clock, Parking, Queues, SendError, Sweeping, Unavailable};
+use acequia_core::outcome::stall::{Stalls, Store};
+use acequia_core::port::{Chance, Clock, DelayStore, Queues, SendError, Sweeping, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::stall::{Stalls, Store};
+use acequia_core::time::after;
+use acequia_core::wire::quarantined;
 use acequia_lambda::{Deadline, SweepMetrics, Telemetry};
 use jiff::Timestamp;
 
@@ -29,15 +30,15 @@ const HOMELESS: Duration = Duration::from_hours(1);
 
 /// Why a sweep ended before its end.
 #[derive(Debug, thiserror::Error)]
-#[error("the parked messages could not be swept")]
+#[error("the delayed messages could not be swept")]
 pub struct SweepFailed(#[from] Unavailable);
 
 /// The sweeper, wired to its ports.
 pub struct Sweeper<S, Q, A> {
     /// The stage whose queues it fills.
     pub stage: Stage,
-    /// The parked messages.
-    pub parked: S,
+    /// The delayed messages.
+    pub delayed: S,
     /// SQS.
     pub queues: Q,
     /// What is done with the time that is left.
@@ -67,7 +68,7 @@ impl Progress {
     }
 }
 
-impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
+impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     /// Sweeps once. Where another invocation does, this one has nothing to do.
     ///
     /// # Errors
@@ -75,7 +76,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     pub async fn handle(&self, deadline: Deadline) -> Result<(), SweepFailed> {
         let mut progress = Progress::default();
         let end = self.run(deadline, &mut progress).await.inspect_err(told);
-        progress.stalls.add(Store::Parking, u64::from(end.is_err()));
+        progress.stalls.add(Store::Delays, u64::from(end.is_err()));
         self.telemetry.write_stalls(&self.stage, ("sweeper", None), self.clock.now(), &progress.stalls);
         end?;
         Ok(())
@@ -83,7 +84,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
 
     async fn run(&self, deadline: Deadline, progress: &mut Progress) -> Result<(), Unavailable> {
         let holder = self.chance.token();
-        if !self.parked.lease(&holder, self.clock.now(), deadline.lease()).await? {
+        if !self.delayed.lease(&holder, self.clock.now(), deadline.lease()).await? {
             tracing::info!("another invocation sweeps");
             return Ok(());
         }
@@ -93,9 +94,9 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         }
         // The next minute's sweep need not wait for the end of a lease that nobody uses. Where this fails, it has to.
         let now = self.clock.now();
-        if let Err(error) = self.parked.lease(&holder, now, now).await {
+        if let Err(error) = self.delayed.lease(&holder, now, now).await {
             told(&error);
-            progress.stalls.add(Store::Parking, 1);
+            progress.stalls.add(Store::Delays, 1);
         }
         self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
         end
@@ -111,7 +112,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                     tracing::warn!("the time is up: what else is due waits for the next sweep");
                     return Ok(());
                 }
-                let page = self.parked.due(shard, now, from, PAGE).await?;
+                let page = self.delayed.due(shard, now, from, PAGE).await?;
                 let next = page.next.clone();
                 self.sweep_page(now, page, progress).await;
                 if next.is_some() {
@@ -123,19 +124,19 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     }
 
     async fn sweep_page(&self, now: Timestamp, page: DuePage, progress: &mut Progress) {
-        let mut by_queue: BTreeMap<QueueArn, Vec<Parked>> = BTreeMap::new();
-        for (key, loaded) in page.keys.iter().zip(self.parked.load(&page.keys).await) {
+        let mut by_queue: BTreeMap<QueueArn, Vec<Delayed>> = BTreeMap::new();
+        for (key, loaded) in page.keys.iter().zip(self.delayed.load(&page.keys).await) {
             match loaded {
-                // The index may be a moment old: a row that is gone was swept, and one that is due later was parked again.
+                // The index may be a moment old: a row that is gone was swept, and one that is due later was delayed again.
                 Ok(Some(row)) if row.due_at <= now => {
                     progress.metrics.overdue = progress.metrics.overdue.max(overdue(&row, now));
                     by_queue.entry(row.queue.clone()).or_default().push(row);
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    progress.fail(Store::Parking, 1);
+                    progress.fail(Store::Delays, 1);
                     tracing::error!(tenant.id = %key.tenant, message.id = key.message_id, error = ?error,
-                        "a parked message cannot be read");
+                        "a delayed message cannot be read");
                 }
             }
         }
@@ -150,8 +151,8 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         if done.is_empty() {
             return;
         }
-        let failures: Vec<_> = self.parked.release(&done).await.into_iter().filter_map(Result::err).collect();
-        progress.fail(Store::Parking, failures.len());
+        let failures: Vec<_> = self.delayed.release(&done).await.into_iter().filter_map(Result::err).collect();
+        progress.fail(Store::Delays, failures.len());
         if let Some(error) = failures.first() {
             tracing::error!(rows.undeleted = failures.len(), error = ?error,
                 "messages were sent back and their rows could not be deleted: they will be sent again");
@@ -159,8 +160,14 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     }
 
     /// Sends messages of one queue back to it; answers the rows that are done with.
-    async fn send(&self, now: Timestamp, queue: &QueueArn, rows: Vec<Parked>, progress: &mut Progress) -> Vec<Parked> {
-        let outgoing: Vec<Outgoing> = rows.iter().map(Parked::to_send).collect();
+    async fn send(
+        &self,
+        now: Timestamp,
+        queue: &QueueArn,
+        rows: Vec<Delayed>,
+        progress: &mut Progress,
+    ) -> Vec<Delayed> {
+        let outgoing: Vec<Outgoing> = rows.iter().map(Delayed::to_send).collect();
         let mut answers = self.queues.send(queue, &outgoing).await.into_iter();
         let (mut done, mut refused) = (Vec::new(), Vec::new());
         for row in rows {
@@ -174,7 +181,7 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                     progress.fail(Store::Queues, 1);
                     if progress.silent.insert(queue.clone()) {
                         tracing::warn!(queue = queue.name(), error = ?error,
-                            "a queue does not take its parked messages back: they stay parked");
+                            "a queue does not take its delayed messages back: they stay delayed");
                     }
                 }
                 None => progress.fail(Store::Queues, 1),
@@ -189,20 +196,20 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         &self,
         now: Timestamp,
         queue: &QueueArn,
-        refused: Vec<(Parked, String)>,
+        refused: Vec<(Delayed, String)>,
         progress: &mut Progress,
-    ) -> Vec<Parked> {
+    ) -> Vec<Delayed> {
         let Some((_, why)) = refused.first() else { return Vec::new() };
         tracing::error!(
             queue = queue.name(),
             messages = refused.len(),
             error = why,
-            "a queue refuses its parked messages: they go to its dead-letter queue"
+            "a queue refuses its delayed messages: they go to its dead-letter queue"
         );
-        let letters: Vec<(Parked, Outgoing)> = refused
+        let letters: Vec<(Delayed, Outgoing)> = refused
             .into_iter()
             .filter_map(|(row, why)| {
-                let detail = format!("the queue refused the message when it came back from parking: {why}");
+                let detail = format!("the queue refused the message when it came back from its delay: {why}");
                 let letter = quarantined(&row.to_incoming(), Reason::QueueMissing, &detail, 0, now);
                 // There is room: the mark that quarantining takes off was there.
                 Some((row, letter?))
@@ -221,25 +228,25 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                     progress.metrics.quarantined += 1;
                     done.push(row);
                 }
-                Err(SendError::Refused(_)) => homeless.push(Parked { due_at: after(now, HOMELESS), ..row }),
+                Err(SendError::Refused(_)) => homeless.push(Delayed { due_at: after(now, HOMELESS), ..row }),
                 Err(SendError::Unavailable(_)) => progress.fail(Store::Queues, 1),
             }
         }
         progress.metrics.sweep_failed += count(homeless.len());
         let unwritten = self.postpone(&name, &homeless).await;
-        progress.stalls.add(Store::Parking, unwritten);
+        progress.stalls.add(Store::Delays, unwritten);
         done
     }
 
     /// Puts the time of rows off; answers of how many it could not.
-    async fn postpone(&self, name: &QueueName, homeless: &[Parked]) -> u64 {
+    async fn postpone(&self, name: &QueueName, homeless: &[Delayed]) -> u64 {
         if homeless.is_empty() {
             return 0;
         }
         tracing::error!(tenant.id = %name.tenant, messages = homeless.len(),
-            "parked messages have neither a queue nor a dead-letter queue: they stay parked, and are tried again in an hour");
-        let parked = self.parked.park(&name.tenant, homeless).await;
-        let failures: Vec<_> = parked.into_iter().filter_map(Result::err).collect();
+            "delayed messages have neither a queue nor a dead-letter queue: they stay delayed, and are tried again in an hour");
+        let delayed = self.delayed.delay(&name.tenant, homeless).await;
+        let failures: Vec<_> = delayed.into_iter().filter_map(Result::err).collect();
         if let Some(error) = failures.last() {
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "their time could not be put off: the next sweep finds them again");
         }
@@ -248,10 +255,10 @@ impl<S: Sweeping + Parking, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
 }
 
 fn told(error: &Unavailable) {
-    tracing::error!(error = ?error, "the table of parked messages does not answer");
+    tracing::error!(error = ?error, "the table of delayed messages does not answer");
 }
 
-fn overdue(row: &Parked, now: Timestamp) -> Duration {
+fn overdue(row: &Delayed, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(row.due_at)).unwrap_or_default()
 }
 

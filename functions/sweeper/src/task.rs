@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 /// What the sweeper is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Send back what is parked and due.
+    /// Send back what is delayed and due.
     Sweep,
     /// Look at queues: at all of them in so many looks.
     Watch {

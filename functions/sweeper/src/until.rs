@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use acequia_core::flow::redrive::Observer;
 use acequia_core::id::TenantId;
 use acequia_core::port::Clock;
-use acequia_core::redrive::Watch;
 use acequia_lambda::Deadline;
 
 /// Ends a run while so much of the invocation is left.
@@ -15,7 +15,7 @@ pub(crate) struct Until<'a> {
     pub(crate) tenant: &'a TenantId,
 }
 
-impl Watch for Until<'_> {
+impl Observer for Until<'_> {
     fn dealt(&self, _: u64) {}
 
     fn trouble(&self, text: &str) {

@@ -1,4 +1,4 @@
-//! One look of the watch: from the memory of the last to the notice, and what is remembered for the next.
+//! One look of the watch: from the memory of the last to the alert, and what is remembered for the next.
 //!
 //! What is known not to be empty is looked at each time, and of the other queues a share, so that each has its turn in a quarter of an hour
 //! ([`acequia_core::watch`]). Where the time is up, the next look goes on where this one stopped.
@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acequia_core::delivery::redrive::Filter;
+use acequia_core::flow::redrive::walk;
 use acequia_core::id::Stage;
-use acequia_core::port::{Clock, Operators, Sweeping, Unavailable};
+use acequia_core::port::{Ages, Alerts, Clock, DeadLetters, Findings, Sweeping, Unavailable, WatchedQueues};
 use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{DeadLetters, Filter, walk};
 use acequia_core::watch::{
-    ALARMS_TAG, Ages, Alarms, Asked, Finding, Findings, Limits, MOST_NAMED, News, Told, Trouble, Watched,
-    WatchedQueues, Why, next_share, notice,
+    ALARMS_TAG, Alarms, Asked, Finding, Limits, MOST_NAMED, News, Told, Trouble, Watched, Why, alert, next_share,
 };
 use acequia_lambda::{Deadline, Telemetry, WatchMetrics};
 use futures::StreamExt as _;
@@ -54,7 +54,7 @@ pub struct Watcher<S, Q, A, F, D, O> {
     /// The dead letters themselves.
     pub dead_letters: D,
     /// Whom it tells.
-    pub operators: O,
+    pub alerts: O,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What is told of the work.
@@ -72,7 +72,7 @@ struct Look {
     trouble: Option<Trouble>,
 }
 
-impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Operators> Watcher<S, Q, A, F, D, O> {
+impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Alerts> Watcher<S, Q, A, F, D, O> {
     /// Looks once, in so many looks at all queues. What fails is told, counted, and left to the next look: that one comes whatever is
     /// answered, and a repetition by Lambda would be one too many.
     pub async fn handle(&self, looks: usize, deadline: Deadline) {
@@ -267,7 +267,7 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ope
         lost
     }
 
-    /// Tells the operators in one notice, and remembers that.
+    /// Tells the operators in one alert, and remembers that.
     async fn tell(&self, news: Vec<(usize, Trouble)>, found: &[Look], deadline: Deadline, metrics: &mut WatchMetrics) {
         let mut told = Vec::with_capacity(news.len());
         let mut rows = Vec::with_capacity(news.len());
@@ -281,10 +281,10 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ope
             let is_told = Told { size: trouble.size(), at: self.clock.now() };
             rows.push((look.watched.queue.clone(), Finding { told: Some(is_told), ..look.finding }));
         }
-        let Some(notice) = notice(&self.stage, &told) else { return };
-        let answer = match &notice.tenant {
-            Some(tenant) => self.operators.tell(tenant, &notice.subject, &notice.text).await,
-            None => self.operators.tell_of_all(&notice.subject, &notice.text).await,
+        let Some(alert) = alert(&self.stage, &told) else { return };
+        let answer = match &alert.tenant {
+            Some(tenant) => self.alerts.send(tenant, &alert.subject, &alert.text).await,
+            None => self.alerts.send_of_platform(&alert.subject, &alert.text).await,
         };
         if let Err(error) = answer {
             failed(metrics, &error, "the operators could not be told of queues in trouble: the next look tells them");

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, CloudWatchAges, DynamoFindings, DynamoJournal, DynamoLedger, DynamoParking, DynamoTenants, Ports,
-    SnsOperators, SqsQueues, clients::function_config,
+    Clients, CloudWatchAges, DynamoDelays, DynamoFindings, DynamoJournal, DynamoLedger, DynamoTenants, Ports,
+    SnsAlerts, SqsQueues, clients::function_config,
 };
 use acequia_lambda::{SystemChance, SystemClock, Telemetry};
 use sweeper::{AutoRedriver, Sweeper, Watcher, config::Config};
 
-type Redriver = AutoRedriver<DynamoParking, DynamoTenants, OperatorQueues, DynamoJournal, DynamoLedger>;
+type Redriver = AutoRedriver<DynamoDelays, DynamoTenants, OperatorQueues, DynamoJournal, DynamoLedger>;
 type Queues = OperatorQueues;
 
 /// The two tasks.
 pub(crate) struct Tasks {
-    pub(crate) sweeper: Sweeper<DynamoParking, SqsQueues, Redriver>,
-    pub(crate) watcher: Watcher<DynamoParking, Queues, CloudWatchAges, DynamoFindings, Queues, SnsOperators>,
+    pub(crate) sweeper: Sweeper<DynamoDelays, SqsQueues, Redriver>,
+    pub(crate) watcher: Watcher<DynamoDelays, Queues, CloudWatchAges, DynamoFindings, Queues, SnsAlerts>,
 }
 
 /// Wires both to their ports.
@@ -28,18 +28,18 @@ pub(crate) fn wire(Config { installation, limits, topic }: Config) -> Tasks {
     let watcher = Watcher {
         stage: installation.stage.clone(),
         limits,
-        turns: ports.parking.clone(),
+        turns: ports.delays.clone(),
         queues: queues.clone(),
         ages: CloudWatchAges::new(&config),
-        findings: DynamoFindings::new(clients.dynamodb.clone(), &installation.parked_table),
+        findings: DynamoFindings::new(clients.dynamodb.clone(), &installation.delayed_table),
         dead_letters: queues.clone(),
-        operators: SnsOperators::new(clients.sns.clone(), topic),
+        alerts: SnsAlerts::new(clients.sns.clone(), topic),
         clock: Arc::new(SystemClock),
         telemetry: Telemetry::to_stdout(installation.reporting.clone()),
     };
     let afterwards = AutoRedriver {
         stage: installation.stage.clone(),
-        turns: ports.parking.clone(),
+        turns: ports.delays.clone(),
         tenants: ports.tenants,
         dead_letters: queues,
         journal: DynamoJournal::new(clients.dynamodb, &installation.ledger_table),
@@ -49,7 +49,7 @@ pub(crate) fn wire(Config { installation, limits, topic }: Config) -> Tasks {
     };
     let sweeper = Sweeper {
         stage: installation.stage,
-        parked: ports.parking,
+        delayed: ports.delays,
         queues: ports.queues,
         afterwards,
         clock: Arc::new(SystemClock),

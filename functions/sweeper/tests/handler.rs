@@ -4,46 +4,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::REASON;
-use acequia_core::ledger::after;
-use acequia_core::parking::Parked;
-use acequia_core::port::{Clock as _, Parking as _, ParkingLot as _, Sweeping as _};
+use acequia_core::delivery::delay::Delayed;
+use acequia_core::kind::SinkKind;
+use acequia_core::port::{Clock as _, DelayStore as _, DelayedMessages as _, Sweeping as _};
 use acequia_core::queue::QueueRole;
+use acequia_core::time::after;
+use acequia_core::wire::REASON;
 use acequia_lambda::{Deadline, Reporting, Telemetry};
-use acequia_testkit::{FixedClock, InMemoryLines, InMemoryParking, InMemoryQueues, SeededChance, build};
+use acequia_testkit::{FixedClock, InMemoryDelays, InMemoryLines, InMemoryQueues, SeededChance, build};
 use sweeper::{SweepFailed, Sweeper};
 
 const WEBHOOK: QueueRole = QueueRole::Sink(SinkKind::Webhook);
 
 struct World {
     clock: FixedClock,
-    parking: InMemoryParking,
+    delays: InMemoryDelays,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sweeper: Sweeper<InMemoryParking, InMemoryQueues, ()>,
+    sweeper: Sweeper<InMemoryDelays, InMemoryQueues, ()>,
 }
 
 /// A sweeper at 1,000 s.
 fn world() -> World {
     let clock = FixedClock::at(build::at(1_000));
-    let (parking, queues, lines) = (InMemoryParking::new(), InMemoryQueues::new(clock.clone()), InMemoryLines::new());
+    let (delays, queues, lines) = (InMemoryDelays::new(), InMemoryQueues::new(clock.clone()), InMemoryLines::new());
     let sweeper = Sweeper {
         stage: build::stage(),
-        parked: parking.clone(),
+        delayed: delays.clone(),
         queues: queues.clone(),
         afterwards: (),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, parking, queues, lines, sweeper }
+    World { clock, delays, queues, lines, sweeper }
 }
 
 impl World {
-    async fn park(&self, rows: &[Parked]) {
+    async fn delay(&self, rows: &[Delayed]) {
         for row in rows {
-            assert!(self.parking.park(&row.key.tenant, std::slice::from_ref(row)).await[0].is_ok());
+            assert!(self.delays.delay(&row.key.tenant, std::slice::from_ref(row)).await[0].is_ok());
         }
     }
 
@@ -59,7 +59,7 @@ impl World {
     }
 
     fn left(&self) -> Vec<String> {
-        self.parking.rows().into_iter().map(|row| row.key.message_id).collect()
+        self.delays.rows().into_iter().map(|row| row.key.message_id).collect()
     }
 }
 
@@ -67,11 +67,11 @@ impl World {
 async fn what_is_due_goes_back_to_its_queue_and_what_is_not_stays() {
     let world = world();
     let rows = [
-        build::parked("acme", Some("crm"), "due", 1_000),
-        build::parked("acme", None, "event", 30),
-        build::parked("bona", Some("crm"), "later", 1_001),
+        build::delayed("acme", Some("crm"), "due", 1_000),
+        build::delayed("acme", None, "event", 30),
+        build::delayed("bona", Some("crm"), "later", 1_001),
     ];
-    world.park(&rows).await;
+    world.delay(&rows).await;
     world.sweep().await.unwrap();
     assert_eq!(world.bodies("acme", WEBHOOK), ["body of due"]);
     assert_eq!(world.bodies("acme", QueueRole::Intake), ["body of event"]);
@@ -85,8 +85,8 @@ async fn what_is_due_goes_back_to_its_queue_and_what_is_not_stays() {
 #[tokio::test]
 async fn hundreds_that_are_due_at_once_go_back_once_each() {
     let world = world();
-    let rows: Vec<_> = (0..1_000).map(|n| build::parked("acme", Some("crm"), &format!("m{n}"), 10)).collect();
-    world.park(&rows).await;
+    let rows: Vec<_> = (0..1_000).map(|n| build::delayed("acme", Some("crm"), &format!("m{n}"), 10)).collect();
+    world.delay(&rows).await;
     world.sweep().await.unwrap();
     let mut bodies = world.bodies("acme", WEBHOOK);
     bodies.sort();
@@ -97,21 +97,21 @@ async fn hundreds_that_are_due_at_once_go_back_once_each() {
 #[tokio::test]
 async fn a_row_that_cannot_be_deleted_is_sent_again_and_none_is_lost() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 10)]).await;
-    world.parking.releases.fail_next(1);
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 10)]).await;
+    world.delays.releases.fail_next(1);
     world.sweep().await.unwrap();
     assert_eq!(world.left(), ["m"]);
     world.sweep().await.unwrap();
     assert_eq!((world.bodies("acme", WEBHOOK).len(), world.left().len()), (2, 0));
     assert!(world.lines.written()[0].contains("\"sweep_failed\":1"));
-    assert_eq!(world.lines.stalled(), [("parking at sweeper".to_owned(), 1)].into());
+    assert_eq!(world.lines.stalled(), [("delays at sweeper".to_owned(), 1)].into());
 }
 
 #[tokio::test]
 async fn a_message_that_its_queue_does_not_take_stays_and_its_neighbours_go() {
     let world = world();
-    let rows: Vec<_> = ["a", "b", "c"].map(|id| build::parked("acme", Some("crm"), id, 10)).into();
-    world.park(&rows).await;
+    let rows: Vec<_> = ["a", "b", "c"].map(|id| build::delayed("acme", Some("crm"), id, 10)).into();
+    world.delay(&rows).await;
     world.queues.sends.fail_entry(0);
     world.sweep().await.unwrap();
     let left = world.left();
@@ -125,7 +125,7 @@ async fn a_message_that_its_queue_does_not_take_stays_and_its_neighbours_go() {
 #[tokio::test]
 async fn what_a_queue_refuses_for_good_goes_to_its_dead_letter_queue_and_other_tenants_are_served() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 10), build::parked("bona", Some("crm"), "n", 10)]).await;
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 10), build::delayed("bona", Some("crm"), "n", 10)]).await;
     world.queues.remove(&build::queue("acme", WEBHOOK));
     world.sweep().await.unwrap();
     let dead = world.queues.messages(&build::dead_letter_queue("acme", WEBHOOK)).remove(0);
@@ -138,7 +138,7 @@ async fn what_a_queue_refuses_for_good_goes_to_its_dead_letter_queue_and_other_t
 #[tokio::test]
 async fn without_a_queue_and_without_its_dead_letter_queue_a_message_stays_and_is_counted() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 10)]).await;
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 10)]).await;
     world.queues.remove(&build::queue("acme", WEBHOOK));
     world.queues.remove(&build::dead_letter_queue("acme", WEBHOOK));
     world.sweep().await.unwrap();
@@ -157,8 +157,8 @@ async fn without_a_queue_and_without_its_dead_letter_queue_a_message_stays_and_i
 #[tokio::test]
 async fn while_one_sweeps_another_does_nothing_and_after_its_lease_it_does() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 10)]).await;
-    assert!(world.parking.lease("another", world.clock.now(), build::at(1_060)).await.unwrap());
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 10)]).await;
+    assert!(world.delays.lease("another", world.clock.now(), build::at(1_060)).await.unwrap());
     world.sweep().await.unwrap();
     assert_eq!(world.left(), ["m"]);
     world.sweep().await.unwrap();
@@ -168,29 +168,29 @@ async fn while_one_sweeps_another_does_nothing_and_after_its_lease_it_does() {
 #[tokio::test]
 async fn with_the_table_down_a_sweep_fails_as_a_whole_and_the_next_one_makes_up_for_it() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 10)]).await;
-    world.parking.reads.go_down();
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 10)]).await;
+    world.delays.reads.go_down();
     assert!(world.sweep().await.is_err());
-    world.parking.reads.mend();
+    world.delays.reads.mend();
     world.sweep().await.unwrap();
     assert_eq!(world.bodies("acme", WEBHOOK).len(), 1);
-    assert_eq!(world.lines.stalled(), [("parking at sweeper".to_owned(), 1)].into());
+    assert_eq!(world.lines.stalled(), [("delays at sweeper".to_owned(), 1)].into());
 }
 
 #[tokio::test]
 async fn with_no_time_left_nothing_is_begun() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 10)]).await;
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 10)]).await;
     world.sweeper.handle(Deadline::at(after(world.clock.now(), Duration::from_secs(5)))).await.unwrap();
     assert_eq!(world.left(), ["m"]);
 }
 
 #[tokio::test]
-async fn what_an_operator_hastens_is_sent_at_the_next_sweep_and_says_so() {
+async fn what_an_operator_expedites_is_sent_at_the_next_sweep_and_says_so() {
     let world = world();
-    world.park(&[build::parked("acme", Some("crm"), "m", 90_000)]).await;
-    world.parking.hasten(&build::tenant_id("acme"), &build::sink_id("crm"), world.clock.now()).await.unwrap();
+    world.delay(&[build::delayed("acme", Some("crm"), "m", 90_000)]).await;
+    world.delays.expedite(&build::tenant_id("acme"), &build::sink_id("crm"), world.clock.now()).await.unwrap();
     world.sweep().await.unwrap();
     let sent = world.queues.messages(&build::queue("acme", WEBHOOK)).remove(0);
-    assert!(sent.attributes[acequia_core::parking::RETURNED].as_text().unwrap().ends_with("/hastened"));
+    assert!(sent.attributes[acequia_core::wire::RETURNED].as_text().unwrap().ends_with("/expedited"));
 }

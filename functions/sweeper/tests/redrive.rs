@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Delivery, Outgoing, quarantined, round};
+use acequia_core::delivery::Delivery;
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict};
 use acequia_core::id::digest;
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict, after};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Outgoing;
 use acequia_core::outcome::Reason;
-use acequia_core::port::{Clock as _, Ledger as _, Queues as _};
+use acequia_core::outcome::stall::{Stalls, Store};
+use acequia_core::port::{Clock as _, DeadLetters, Depths, Ledger as _, Queues as _, RedriveJournal};
 use acequia_core::queue::QueueRole;
-use acequia_core::redrive::{DeadLetters, Depths, RedriveJournal};
-use acequia_core::stall::{Stalls, Store};
+use acequia_core::time::after;
+use acequia_core::wire::{quarantined, redrive_of};
 use acequia_lambda::{Deadline, Reporting, Telemetry};
 use acequia_testkit::{
-    FixedClock, IMMORTAL, InMemoryJournal, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues,
+    FixedClock, IMMORTAL, InMemoryDelays, InMemoryJournal, InMemoryLedger, InMemoryLines, InMemoryQueues,
     InMemoryTenants, Mortal, SeededChance, build,
 };
 use futures::FutureExt as _;
@@ -27,7 +29,7 @@ const WANTED: &str = r#""auto_redrive":{"times":2},"#;
 
 struct World {
     clock: FixedClock,
-    turns: InMemoryParking,
+    turns: InMemoryDelays,
     tenants: InMemoryTenants,
     queues: InMemoryQueues,
     journal: InMemoryJournal,
@@ -39,7 +41,7 @@ struct World {
 fn world() -> World {
     let clock = FixedClock::default();
     let world = World {
-        turns: InMemoryParking::new(),
+        turns: InMemoryDelays::new(),
         tenants: InMemoryTenants::new(),
         queues: InMemoryQueues::new(clock.clone()),
         journal: InMemoryJournal::new(),
@@ -63,7 +65,7 @@ impl World {
         &self,
         dead_letters: D,
         journal: J,
-    ) -> AutoRedriver<InMemoryParking, InMemoryTenants, D, J, InMemoryLedger> {
+    ) -> AutoRedriver<InMemoryDelays, InMemoryTenants, D, J, InMemoryLedger> {
         AutoRedriver {
             stage: build::stage(),
             turns: self.turns.clone(),
@@ -102,7 +104,7 @@ impl World {
             let request = ClaimRequest {
                 key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
                 digest: digest(message.body.as_bytes()),
-                round: round(&message),
+                redrive: redrive_of(&message),
                 now: self.clock.now(),
                 lease_until: after(self.clock.now(), HOUR),
                 ..build::claim("x", "crm")
@@ -246,7 +248,7 @@ async fn the_sweepers_line_counts_what_went_back() {
     world.clock.advance(HOUR);
     let sweeper = Sweeper {
         stage: build::stage(),
-        parked: world.turns.clone(),
+        delayed: world.turns.clone(),
         queues: world.queues.clone(),
         afterwards: world.redriver(world.queues.clone(), world.journal.clone()),
         clock: Arc::new(world.clock.clone()),

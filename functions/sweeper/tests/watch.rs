@@ -4,16 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Outgoing, quarantined};
-use acequia_core::ledger::after;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Outgoing;
 use acequia_core::outcome::Reason;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::time::after;
 use acequia_core::watch::{LOOKS, Limits};
+use acequia_core::wire::quarantined;
 use acequia_lambda::{Deadline, Reporting, Telemetry};
 use acequia_testkit::{
-    FixedClock, InMemoryAges, InMemoryFindings, InMemoryLines, InMemoryOperators, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryAges, InMemoryAlerts, InMemoryDelays, InMemoryFindings, InMemoryLines, InMemoryQueues,
     InMemoryWatched, build,
 };
 use sweeper::Watcher;
@@ -27,8 +28,8 @@ struct World {
     watched: InMemoryWatched,
     ages: InMemoryAges,
     findings: InMemoryFindings,
-    operators: InMemoryOperators,
-    turns: InMemoryParking,
+    alerts: InMemoryAlerts,
+    turns: InMemoryDelays,
     lines: InMemoryLines,
 }
 
@@ -40,8 +41,8 @@ impl World {
             watched: InMemoryWatched::new(queues.clone()),
             ages: InMemoryAges::new(queues.clone()),
             findings: InMemoryFindings::new(),
-            operators: InMemoryOperators::new(),
-            turns: InMemoryParking::new(),
+            alerts: InMemoryAlerts::new(),
+            turns: InMemoryDelays::new(),
             lines: InMemoryLines::new(),
             queues,
             clock,
@@ -58,7 +59,7 @@ impl World {
             ages: self.ages.clone(),
             findings: self.findings.clone(),
             dead_letters: self.queues.clone(),
-            operators: self.operators.clone(),
+            alerts: self.alerts.clone(),
             clock: Arc::new(self.clock.clone()),
             telemetry: Telemetry::new(Reporting::default(), self.lines.clone()),
         };
@@ -83,7 +84,7 @@ impl World {
     }
 
     fn told(&self) -> Vec<String> {
-        self.operators.told().into_iter().map(|(_, subject, _)| subject).collect()
+        self.alerts.told().into_iter().map(|(_, subject, _)| subject).collect()
     }
 }
 
@@ -98,7 +99,7 @@ async fn dead_letters_are_told_with_tenant_queue_count_reason_and_command_and_st
         world.quarantine("acme", reason).await;
     }
     let line = world.look().await;
-    let told = world.operators.told();
+    let told = world.alerts.told();
     let (tenant, subject, text) = told.first().unwrap();
     assert_eq!((told.len(), tenant.as_str()), (1, "acme"));
     assert_eq!(subject, "Acequia test: 3 dead letters of acme in webhook");
@@ -140,7 +141,7 @@ async fn a_trouble_is_told_once_again_when_it_is_tenfold_and_anew_after_it_was_o
 async fn a_notice_that_could_not_be_given_is_given_by_the_next_look_and_once() {
     let world = World::new();
     world.quarantine("acme", Reason::HttpStatus).await;
-    world.operators.faults.fail_next(1);
+    world.alerts.faults.fail_next(1);
     let line = world.look().await;
     assert!(line.contains("\"watch_failed\":1"), "{line}");
     assert!(world.told().is_empty());
@@ -249,7 +250,7 @@ async fn many_queues_in_trouble_are_one_notice_and_a_queue_that_is_gone_is_forgo
         world.quarantine(&format!("tenant-{n}"), Reason::HttpStatus).await;
     }
     world.look().await;
-    let told = world.operators.told_of_all();
+    let told = world.alerts.told_of_all();
     assert_eq!((told.len(), told[0].0.as_str()), (1, "Acequia test: 60 queues of 60 tenants need a look"));
     assert!(told[0].1.contains("And 20 more queues."), "{}", told[0].1);
     for n in 0..60 {

@@ -1,19 +1,19 @@
 //! The circuit breakers of the endpoints that this instance calls: asked before a batch, told after it.
 //!
-//! The state is one row per sink, read once per batch and written only when something changes ([`acequia_core::breaker`]).
+//! The state is one row per sink, read once per batch and written only when something changes ([`acequia_core::delivery::breaker`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acequia_core::breaker::{
-    self, Breaker, EndpointState, Gate, Notice, OPENED, Observed, Owed, Seen, WHILE_PROBED, Window,
+use acequia_core::delivery::breaker::{
+    self, Alert, Breaker, EndpointState, Gate, OPENED, Observed, PendingAlert, Seen, WHILE_PROBED, Window,
 };
-use acequia_core::config::{Target, WebhookSink as Endpoint};
 use acequia_core::id::{self, SinkId, TenantId};
 use acequia_core::outcome::{Cause, Hold};
-use acequia_core::port::{Chance, Clock, EndpointStore, Operators};
+use acequia_core::port::{Alerts, Chance, Clock, EndpointStore};
+use acequia_core::tenant::{Target, WebhookSink as Endpoint};
 use acequia_lambda::{Attempted, Job};
 
 /// How often a change is tried that lost to another one.
@@ -35,7 +35,7 @@ pub struct Breakers<E, O> {
     /// What all instances know of endpoints.
     pub endpoints: E,
     /// Who is told of endpoints that fail for long.
-    pub operators: O,
+    pub alerts: O,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance: it names invocations and spreads waits.
@@ -72,12 +72,12 @@ impl Passes {
     }
 }
 
-impl<E: EndpointStore, O: Operators> Breakers<E, O> {
+impl<E: EndpointStore, O: Alerts> Breakers<E, O> {
     /// Breakers that have seen nothing yet.
-    pub fn new(endpoints: E, operators: O, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
+    pub fn new(endpoints: E, alerts: O, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
         Self {
             endpoints,
-            operators,
+            alerts,
             clock,
             chance,
             windows: Mutex::default(),
@@ -180,9 +180,9 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
             }
         }
         for (sink, pass) in &passes.sinks {
-            // What was owed of another URL is of no use any more.
+            // What was pending of another URL is of no use any more.
             if let Some(known) = pass.known.as_ref().filter(|known| known.endpoint == pass.endpoint) {
-                self.make_up(tenant, sink, known).await;
+                self.retry_pending(tenant, sink, known).await;
             }
         }
     }
@@ -248,35 +248,36 @@ impl<E: EndpointStore, O: Operators> Breakers<E, O> {
         if let Some(disabled) = &observed.state.disabled {
             tracing::warn!(tenant.id = %tenant, sink.id = %sink, why = disabled.why, "an endpoint is disabled");
         }
-        if let Some(owed) = observed.owed {
-            self.inform(tenant, sink, &observed.state, owed).await;
+        if let Some(pending_alert) = observed.pending_alert {
+            self.inform(tenant, sink, &observed.state, pending_alert).await;
         }
     }
 
-    /// Tells what an earlier batch could not, if something is owed for longer than telling takes.
-    async fn make_up(&self, tenant: &TenantId, sink: &SinkId, known: &EndpointState) {
-        let Some(taken) = breaker::take_notice(known, self.clock.now()) else { return };
+    /// Tells what an earlier batch could not, if something is pending for longer than telling takes.
+    async fn retry_pending(&self, tenant: &TenantId, sink: &SinkId, known: &EndpointState) {
+        let Some(taken) = breaker::take_alert(known, self.clock.now()) else { return };
         match self.endpoints.change(tenant, sink, &taken).await {
             Ok(true) => {
-                if let Some(owed) = taken.owed {
-                    self.inform(tenant, sink, &taken, owed).await;
+                if let Some(pending_alert) = taken.pending_alert {
+                    self.inform(tenant, sink, &taken, pending_alert).await;
                 }
             }
-            // Another instance tells it, or this batch changed the row: the next one sees what is still owed.
+            // Another instance tells it, or this batch changed the row: the next one sees what is still pending.
             Ok(false) => {}
             Err(error) => self.not_written(tenant, sink, &error),
         }
     }
 
-    /// Tells the operators what is owed, and writes that they know it.
-    async fn inform(&self, tenant: &TenantId, sink: &SinkId, known: &EndpointState, owed: Owed) {
-        let (subject, text) = words(tenant, sink, owed.notice);
-        if let Err(error) = self.operators.tell(tenant, &subject, &text).await {
-            tracing::error!(tenant.id = %tenant, sink.id = %sink, notice = ?owed.notice, error = ?error,
+    /// Tells the operators what is pending, and writes that they know it.
+    async fn inform(&self, tenant: &TenantId, sink: &SinkId, known: &EndpointState, pending_alert: PendingAlert) {
+        let (subject, text) = words(tenant, sink, pending_alert.alert);
+        if let Err(error) = self.alerts.send(tenant, &subject, &text).await {
+            tracing::error!(tenant.id = %tenant, sink.id = %sink, alert = ?pending_alert.alert, error = ?error,
                 "the operators could not be told of an endpoint that fails: a later batch for it tries again");
             return;
         }
-        self.write(tenant, sink, Some(known.clone()), |known| Some((breaker::told(known?, owed)?, ()))).await;
+        self.write(tenant, sink, Some(known.clone()), |known| Some((breaker::mark_sent(known?, pending_alert)?, ())))
+            .await;
     }
 
     fn not_written(&self, tenant: &TenantId, sink: &SinkId, error: &acequia_core::port::Unavailable) {
@@ -296,24 +297,24 @@ fn count(seen: &mut Seen, attempted: &Attempted) {
     }
 }
 
-/// The subject, of at most 100 characters, and the text of a notice.
-fn words(tenant: &TenantId, sink: &SinkId, notice: Notice) -> (String, String) {
-    let why = match notice {
-        Notice::Fails { since, .. } => format!("has failed since {since} without a success"),
-        Notice::Gone => "answered 410 Gone: that it will not come back".to_owned(),
+/// The subject, of at most 100 characters, and the text of an alert.
+fn words(tenant: &TenantId, sink: &SinkId, alert: Alert) -> (String, String) {
+    let why = match alert {
+        Alert::Fails { since, .. } => format!("has failed since {since} without a success"),
+        Alert::Gone => "answered 410 Gone: that it will not come back".to_owned(),
     };
-    let (state, after) = match notice {
-        Notice::Fails { percent: OPENED, .. } => (
+    let (state, after) = match alert {
+        Alert::Fails { percent: OPENED, .. } => (
             "fails: its circuit is open".to_owned(),
             format!(
                 "Its deliveries wait, and one at a time tries whether it is well again. acequia status {tenant} shows how it stands, acequia explain what it answered."
             ),
         ),
-        Notice::Fails { percent: percent @ 0..100, .. } => (
+        Alert::Fails { percent: percent @ 0..100, .. } => (
             format!("fails: {percent} % of the way to being disabled"),
             format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands."),
         ),
-        Notice::Fails { .. } | Notice::Gone => (
+        Alert::Fails { .. } | Alert::Gone => (
             "is disabled".to_owned(),
             format!(
                 "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"

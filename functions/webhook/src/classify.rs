@@ -4,10 +4,10 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use acequia_core::connection::ConnectionFailure;
-use acequia_core::ledger::Receipt;
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::outcome::Cause;
-use acequia_core::schedule::parse_retry_after;
+use acequia_core::outcome::connection::ConnectionFailure;
+use acequia_core::outcome::schedule::parse_retry_after;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};

@@ -43,7 +43,7 @@ mod tests {
             ("ACEQUIA_STAGE", stage),
             ("TENANTS_TABLE", "t"),
             ("LEDGER_TABLE", "l"),
-            ("PARKED_TABLE", "p"),
+            ("DELAYED_TABLE", "p"),
             ("WEBHOOK_EGRESS", egress),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:r:123456789012:t"),
         ];

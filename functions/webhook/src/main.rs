@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsOperators, SsmSecrets, clients::function_config};
+use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsAlerts, SsmSecrets, clients::function_config};
 use acequia_lambda::{
-    CachedTenants, Environment, Pace, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
 };
 use webhook::{WebhookSink, breakers::Breakers, config::Config};
 
@@ -20,16 +20,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let ports = Ports::new(&clients, installation.tables());
     let clock = Arc::new(SystemClock);
     let endpoints = DynamoEndpoints::new(clients.dynamodb, &installation.ledger_table);
-    let operators = SnsOperators::new(clients.sns, config.topic);
-    let breakers = Breakers::new(endpoints, operators, clock.clone(), Arc::new(SystemChance));
+    let alerts = SnsAlerts::new(clients.sns, config.topic);
+    let breakers = Breakers::new(endpoints, alerts, clock.clone(), Arc::new(SystemChance));
     let secrets = SsmSecrets::new(clients.ssm, installation.stage, SystemClock);
     let sink = WebhookSink::new(breakers, secrets, config.egress, installation.reach.authorities, clock.clone())?;
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(ports.tenants, clock.clone()),
         ledger: ports.ledger,
         queues: ports.queues,
-        parking: ports.parking,
-        pace: Pace::new(ports.rates, clock.clone()),
+        delays: ports.delays,
+        rate_limiter: RateLimiter::new(ports.rates, clock.clone()),
         sink,
         clock,
         chance: Arc::new(SystemChance),

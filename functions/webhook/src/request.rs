@@ -1,11 +1,11 @@
 //! The request of one attempt: the event's own bytes with the headers of Standard Webhooks.
 
-use acequia_core::config::{HeaderValue as Value, SinkFormat, WebhookSink};
 use acequia_core::delivery::Delivery;
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::port::{SecretError, Secrets};
 use acequia_core::secret::{Secret, SecretPurpose, UnusableSecret};
+use acequia_core::tenant::{HeaderValue as Value, SinkFormat, WebhookSink};
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 

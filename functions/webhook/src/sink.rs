@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::Receipt;
+use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, EndpointStore, Operators, Secrets};
+use acequia_core::port::{Alerts, Clock, EndpointStore, Secrets};
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 use reqwest::{Client, Response};
@@ -53,7 +53,7 @@ pub struct WebhookSink<E, S, O> {
     pub clock: Arc<dyn Clock>,
 }
 
-impl<E: EndpointStore, S: Secrets, O: Operators> Sink for WebhookSink<E, S, O> {
+impl<E: EndpointStore, S: Secrets, O: Alerts> Sink for WebhookSink<E, S, O> {
     const KIND: SinkKind = SinkKind::Webhook;
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
@@ -90,7 +90,7 @@ fn budget(job: &Job) -> Duration {
     endpoint(job).map_or(Duration::ZERO, |endpoint| endpoint.timeout).saturating_add(OVERHEAD)
 }
 
-impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
+impl<E: EndpointStore, S: Secrets, O: Alerts> WebhookSink<E, S, O> {
     /// The sink with an HTTP client of its own, which calls what `egress` allows and trusts `authorities`.
     ///
     /// # Errors
@@ -124,10 +124,10 @@ impl<E: EndpointStore, S: Secrets, O: Operators> WebhookSink<E, S, O> {
         let request = |client: &Client| {
             let now = self.clock.now();
             // Where it is made twice, both together have the time of one.
-            let spent = Duration::try_from(now.duration_since(begun)).unwrap_or_default();
+            let attempts_used = Duration::try_from(now.duration_since(begun)).unwrap_or_default();
             let headers = sender.headers(&job.delivery, now)?;
             let request = client.post(endpoint.url.clone()).headers(headers).body(job.delivery.envelope.body.clone());
-            Ok(request.timeout(endpoint.timeout.saturating_sub(spent)))
+            Ok(request.timeout(endpoint.timeout.saturating_sub(attempts_used)))
         };
         let response = self.caller.send(request).await.map_err(|failed| match failed {
             Failed::Unmade(cause) => cause,

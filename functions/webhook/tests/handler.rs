@@ -8,19 +8,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Incoming, REASON};
+use acequia_core::delivery::ledger::DeliveryRecord;
 use acequia_core::egress::{Authorities, Egress};
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id::DeliveryId;
-use acequia_core::ledger::{DeliveryRecord, after};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::port::{Clock as _, EndpointStore as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose::{Header, Webhook};
-use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_core::wire::REASON;
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryOperators, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryQueues,
     InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use receiver::{Endpoint, Endpoints, Mode, Request};
@@ -38,16 +40,16 @@ struct World {
     queues: InMemoryQueues,
     secrets: InMemorySecrets,
     states: InMemoryEndpoints,
-    operators: InMemoryOperators,
-    parking: InMemoryParking,
+    alerts: InMemoryAlerts,
+    delays: InMemoryDelays,
     lines: InMemoryLines,
     sink_loop: SinkLoop<
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
-        InMemoryParking,
+        InMemoryDelays,
         InMemoryRates,
-        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryOperators>,
+        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryAlerts>,
     >,
 }
 
@@ -69,17 +71,17 @@ async fn world(egress: Egress, extra: &str) -> World {
         .with(&tenant, Webhook, &build::secret_name("crm"), old)
         .with(&tenant, Webhook, &build::secret_name("crm-next"), new)
         .with(&tenant, Header, &build::secret_name("crm-auth"), "Bearer t0ken");
-    let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
+    let (states, alerts) = (InMemoryEndpoints::new(), InMemoryAlerts::new());
     let (time, chance) = (Arc::new(clock.clone()), Arc::new(SeededChance::new(2)));
-    let breakers = Breakers::new(states.clone(), operators.clone(), time.clone(), chance);
+    let breakers = Breakers::new(states.clone(), alerts.clone(), time.clone(), chance);
     let sink = WebhookSink::new(breakers, secrets.clone(), egress, Authorities::Built, time).unwrap();
-    let (parking, lines) = (InMemoryParking::new(), InMemoryLines::new());
+    let (delays, lines) = (InMemoryDelays::new(), InMemoryLines::new());
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: parking.clone(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: delays.clone(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
@@ -94,8 +96,8 @@ async fn world(egress: Egress, extra: &str) -> World {
         queues,
         secrets,
         states,
-        operators,
-        parking,
+        alerts,
+        delays,
         lines,
         sink_loop,
     }
@@ -114,17 +116,17 @@ impl World {
     }
 
     /// Delivers events; answers the ids of the messages that come back.
-    async fn deliver(&self, events: &[&str], receives: u32) -> Vec<String> {
-        let event = serde_json::from_value(lambda_event(&Self::messages(events, receives))).unwrap();
+    async fn deliver(&self, events: &[&str], receive_count: u32) -> Vec<String> {
+        let event = serde_json::from_value(lambda_event(&Self::messages(events, receive_count))).unwrap();
         let deadline = Deadline::at(after(self.clock.now(), Duration::from_mins(1)));
         let response = self.sink_loop.handle(event, deadline).await.unwrap();
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
-    fn messages(events: &[&str], receives: u32) -> Vec<Incoming> {
+    fn messages(events: &[&str], receive_count: u32) -> Vec<Incoming> {
         let message = |id: &&str| {
             let envelope = build::envelope("acme", id, "action.signed", r#"{ "z": 1.10, "a": "é" }"#);
-            Incoming { receives, ..build::incoming_delivery(&build::queue("acme", QUEUE), id, "crm", &envelope) }
+            Incoming { receive_count, ..build::incoming_delivery(&build::queue("acme", QUEUE), id, "crm", &envelope) }
         };
         events.iter().map(message).collect()
     }
@@ -194,7 +196,7 @@ async fn every_attempt_has_the_same_id() {
     assert!(world.deliver(&["1"], 2).await.is_empty());
     let ids: Vec<String> = world.requests().iter().map(|request| request.headers["webhook-id"].clone()).collect();
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
-    assert_eq!(world.record("1").spent, 2);
+    assert_eq!(world.record("1").attempts_used, 2);
 }
 
 #[tokio::test]
@@ -216,7 +218,7 @@ async fn an_endpoint_that_is_gone_is_called_no_more_until_its_url_changes() {
     assert!(world.deliver(&["2"], 1).await.is_empty());
     assert_eq!(world.requests().len(), 1, "the second was not sent");
     assert_eq!(world.reasons(), ["endpoint-gone", "sink-disabled"]);
-    let told = world.operators.told();
+    let told = world.alerts.told();
     assert!(told.len() == 1 && told[0].2.contains("answered 410 Gone"), "{told:?}");
     world.switch("200");
     world.tenants.put(&build::tenant_id("acme"), document(&world.url, "").replace("/crm\"", "/crm?v=2\""));
@@ -266,7 +268,7 @@ async fn with_the_store_of_secrets_down_deliveries_come_back_and_spend_nothing()
     assert_eq!(world.deliver(&["1"], 1).await, ["1"]);
     world.secrets.reads.mend();
     assert!(world.deliver(&["1"], 2).await.is_empty());
-    assert_eq!(world.record("1").spent, 1);
+    assert_eq!(world.record("1").attempts_used, 1);
     assert_eq!(world.lines.stalled(), [("secrets at webhook".to_owned(), 1)].into());
 }
 
@@ -280,7 +282,7 @@ async fn a_store_of_secrets_that_is_down_is_asked_once_for_a_batch_and_all_of_it
     let ids = events(1, 20);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     assert!(world.deliver(&ids, 2).await.is_empty());
-    assert!(ids.iter().all(|id| world.record(id).spent == 1));
+    assert!(ids.iter().all(|id| world.record(id).attempts_used == 1));
 }
 
 #[tokio::test]
@@ -335,22 +337,22 @@ async fn while_a_circuit_is_open_held_deliveries_spend_no_attempt_and_no_receive
     let world = world(Egress::Local, r#","strict":true"#).await;
     world.switch("503");
     world.send(0, 10).await;
-    for receives in 1..50 {
-        world.deliver(&["held"], receives).await;
+    for receive_count in 1..50 {
+        world.deliver(&["held"], receive_count).await;
     }
-    assert_eq!(world.record("held").spent, 0);
+    assert_eq!(world.record("held").attempts_used, 0);
     assert!(world.reasons().is_empty());
 }
 
 #[tokio::test]
-async fn what_an_open_circuit_holds_for_a_minute_is_parked_at_once_and_spends_no_attempt() {
+async fn what_an_open_circuit_holds_for_a_minute_is_delayed_at_once_and_spends_no_attempt() {
     let world = world(Egress::Local, r#","strict":true,"breaker":{"cool_down":"2m"}"#).await;
     world.switch("503");
     world.send(0, 10).await;
     assert!(world.deliver(&["a", "b"], 1).await.is_empty(), "they left the queue");
-    let parked: Vec<String> = world.parking.rows().into_iter().map(|row| row.key.message_id).collect();
-    assert_eq!(parked, ["a", "b"]);
-    assert_eq!((world.requests().len(), world.record("a").spent), (10, 0));
+    let delayed: Vec<String> = world.delays.rows().into_iter().map(|row| row.key.message_id).collect();
+    assert_eq!(delayed, ["a", "b"]);
+    assert_eq!((world.requests().len(), world.record("a").attempts_used), (10, 0));
     world.clock.advance(Duration::from_secs(90));
     assert_eq!(world.deliver(&["c"], 1).await, ["c"], "for less than a minute it is hidden");
 }
@@ -378,7 +380,7 @@ async fn the_operators_are_told_four_times_before_an_endpoint_is_disabled_and_th
         assert_eq!(world.send(minute, 1).await, 1, "minute {minute}");
         world.clock.advance(Duration::from_mins(3));
     }
-    let subjects: Vec<String> = world.operators.told().into_iter().map(|(_, subject, _)| subject).collect();
+    let subjects: Vec<String> = world.alerts.told().into_iter().map(|(_, subject, _)| subject).collect();
     assert_eq!(subjects.len(), 4, "{subjects:?}");
     for (subject, percent) in subjects.iter().zip(["50 %", "70 %", "90 %", "is disabled"]) {
         assert!(subject.contains("crm of acme") && subject.contains(percent), "{subject}");
@@ -391,18 +393,18 @@ async fn the_operators_are_told_four_times_before_an_endpoint_is_disabled_and_th
 async fn operators_who_could_not_be_told_are_told_once_they_can_and_once_only() {
     let world = world(Egress::Local, r#","breaker":{"of":1000,"disable_after":"1h"}"#).await;
     world.switch("500");
-    world.operators.faults.go_down();
+    world.alerts.faults.go_down();
     for minute in (0..=60).step_by(3) {
         world.send(minute, 1).await;
         world.clock.advance(Duration::from_mins(3));
     }
-    assert!(world.operators.told().is_empty());
-    world.operators.faults.mend();
+    assert!(world.alerts.told().is_empty());
+    world.alerts.faults.mend();
     for event in 70..75 {
         assert_eq!(world.send(event, 1).await, 0, "it is disabled");
         world.clock.advance(Duration::from_mins(3));
     }
-    let told = world.operators.told();
+    let told = world.alerts.told();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].1.contains("is disabled") && told[0].2.contains("without a success"), "{told:?}");
 }
@@ -411,13 +413,13 @@ async fn operators_who_could_not_be_told_are_told_once_they_can_and_once_only() 
 async fn a_notice_that_the_row_does_not_know_to_be_told_is_told_again_and_then_no_more() {
     let world = world(Egress::Local, "").await;
     world.switch("410");
-    // The second change of the row says that the notice was told.
+    // The second change of the row says that the alert was told.
     world.states.writes.fail_call(2);
     for event in 1..5 {
         world.send(event, 1).await;
         world.clock.advance(Duration::from_secs(61));
     }
-    let told = world.operators.told();
+    let told = world.alerts.told();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|(_, subject, text)| subject.contains("is disabled") && text.contains("410")), "{told:?}");
 }
@@ -426,10 +428,10 @@ async fn a_notice_that_the_row_does_not_know_to_be_told_is_told_again_and_then_n
 async fn operators_who_do_not_answer_cost_the_batch_nothing_and_are_told_later() {
     let world = world(Egress::Local, "").await;
     world.switch("410");
-    world.operators.faults.hang();
+    world.alerts.faults.hang();
     let (tenant, sink) = (build::tenant_id("acme"), build::sink_id("crm"));
     let begins = async {
-        while world.states.state(&tenant, &sink).await.unwrap().is_none_or(|state| state.owed.is_none()) {
+        while world.states.state(&tenant, &sink).await.unwrap().is_none_or(|state| state.pending_alert.is_none()) {
             tokio::task::yield_now().await;
         }
         world.clock.advance(Duration::from_secs(58));
@@ -437,11 +439,11 @@ async fn operators_who_do_not_answer_cost_the_batch_nothing_and_are_told_later()
     let (failures, ()) = futures::join!(world.deliver(&["1"], 1), begins);
     assert!(failures.is_empty(), "it is quarantined");
     assert_eq!(world.reasons(), ["endpoint-gone"]);
-    assert!(world.operators.told().is_empty());
-    world.operators.faults.mend();
+    assert!(world.alerts.told().is_empty());
+    world.alerts.faults.mend();
     world.clock.advance(Duration::from_mins(3));
     world.send(2, 1).await;
-    assert_eq!(world.operators.told().len(), 1);
+    assert_eq!(world.alerts.told().len(), 1);
 }
 
 #[tokio::test]

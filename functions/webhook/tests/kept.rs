@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::ledger::Status;
 use acequia_core::egress::{Authorities, Egress};
-use acequia_core::ledger::{Status, after};
+use acequia_core::kind::SinkKind;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
-use acequia_lambda::{CachedTenants, Deadline, Pace, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates,
+    FixedClock, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryQueues, InMemoryRates,
     InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use reqwest::{Client, RequestBuilder};
@@ -109,7 +110,7 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
     );
     let secret = format!("whsec_{}", "A".repeat(40));
     let chance = || Arc::new(SeededChance::new(1));
-    let breakers = Breakers::new(InMemoryEndpoints::new(), InMemoryOperators::new(), time(), chance());
+    let breakers = Breakers::new(InMemoryEndpoints::new(), InMemoryAlerts::new(), time(), chance());
     let secrets = InMemorySecrets::new().with(&acme, SecretPurpose::Webhook, &build::secret_name("crm"), secret);
     let sink = WebhookSink::new(breakers, secrets, Egress::Local, Authorities::Built, time()).unwrap();
     let ledger = InMemoryLedger::new();
@@ -117,8 +118,8 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
         tenants: CachedTenants::new(InMemoryTenants::new().with(&acme, document), time()),
         ledger: ledger.clone(),
         queues: InMemoryQueues::new(clock.clone()),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), time()),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), time()),
         sink,
         clock: time(),
         chance: chance(),
@@ -132,7 +133,7 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
         let answer = sink_loop.handle(serde_json::from_value(batch).unwrap(), deadline).await.unwrap();
         assert!(answer.batch_item_failures.is_empty(), "{event}");
         let record = ledger.record(&acme, &build::delivery_key(event, "crm")).unwrap();
-        assert_eq!((record.status, record.spent, record.attempts.len()), (Status::Delivered, 1, 1), "{event}");
+        assert_eq!((record.status, record.attempts_used, record.attempts.len()), (Status::Delivered, 1, 1), "{event}");
     }
     assert_eq!(requests.load(Ordering::SeqCst), 3, "the second met a dead connection, and then a fresh one");
 }

@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use acequia_core::connection::ConnectionFailure;
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::connection::ConnectionFailure;
 use receiver::certificate::OwnCertificate;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use acequia_core::port::Ages;
 use acequia_core::port::Unavailable;
 use acequia_core::queue::QueueArn;
-use acequia_core::watch::Ages;
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 use serde::Deserialize;

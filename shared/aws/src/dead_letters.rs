@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::Outgoing;
-use acequia_core::port::{Queues as _, Unavailable};
+use acequia_core::delivery::redrive::Received;
+use acequia_core::message::Outgoing;
+use acequia_core::port::{DeadLetters, Depths, Queues as _, Search, Sending, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Depths, Received, Search, Sending};
 use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
 use aws_sdk_sqs::types::MessageSystemAttributeName as System;
@@ -79,7 +79,7 @@ impl Depths for OperatorQueues {
     async fn measure(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Unavailable> {
         let Some(queue) = self.locate(name).await? else { return Ok(None) };
         let depth = self.depth(&queue).await?;
-        Ok(Some((queue, depth.visible + depth.in_flight + depth.delayed)))
+        Ok(Some((queue, depth.visible + depth.in_flight + depth.not_yet_visible)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of endpoints at run time: rows of the ledger table, one per sink, that never expire.
 
-use acequia_core::breaker::EndpointState;
+use acequia_core::delivery::breaker::EndpointState;
 use acequia_core::id::{SinkId, TenantId};
 use acequia_core::port::{EndpointStore, Unavailable};
 use aws_sdk_dynamodb::Client;

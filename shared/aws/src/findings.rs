@@ -1,11 +1,11 @@
-//! The memory of the watch: rows of the table of parked messages, one for each queue that is not empty, and one for where it stopped.
+//! The memory of the watch: rows of the table of delayed messages, one for each queue that is not empty, and one for where it stopped.
 
 use std::time::Duration;
 
-use acequia_core::ledger::after;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Findings, Remembered, Unavailable};
 use acequia_core::queue::QueueArn;
-use acequia_core::watch::{Finding, Findings, Remembered};
+use acequia_core::time::after;
+use acequia_core::watch::Finding;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub struct DynamoFindings {
 }
 
 impl DynamoFindings {
-    /// The rows in this table: that of parked messages.
+    /// The rows in this table: that of delayed messages.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table::new(client, table.into()) }
     }

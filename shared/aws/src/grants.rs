@@ -1,8 +1,8 @@
 //! What tenants' stacks allow: the parameters `/acequia/<stage>/grants/<tenant>` that the stacks write, remembered for a minute.
 
-use acequia_core::grant::Grants;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::{Clock, GrantStore, Unavailable};
+use acequia_core::tenant::grant::Grants;
 
 use crate::memory::{Known, Memory};
 use crate::{Lazy, ParameterStore, keys};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use acequia_core::delivery::redrive::Standing;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{RedriveJournal, Unavailable};
 use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{RedriveJournal, Standing};
+use acequia_core::time::after;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};

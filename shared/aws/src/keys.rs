@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
+use acequia_core::delivery::ledger::Record;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
-use acequia_core::ledger::Record;
 use acequia_core::secret::SecretPurpose;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -58,10 +58,10 @@ pub(crate) fn endpoints(tenant: &TenantId) -> String {
     format!("{}@endpoint", ledger_prefix(tenant))
 }
 
-/// The key of the strike against a message; ids of messages have no `|`, so it is none of an event. Each has a partition of its own,
+/// The key of the crash marker against a message; ids of messages have no `|`, so it is none of an event. Each has a partition of its own,
 /// because in a bad hour there are many.
-pub(crate) fn strike(tenant: &TenantId, message_id: &str) -> Item {
-    key(format!("{}@strike#{message_id}", ledger_prefix(tenant)), "@strike")
+pub(crate) fn crash_marker(tenant: &TenantId, message_id: &str) -> Item {
+    key(format!("{}@crash#{message_id}", ledger_prefix(tenant)), "@crash")
 }
 
 /// The partition key of a tenant's journal of redriving; it is none of an event either.

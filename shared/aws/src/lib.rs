@@ -1,4 +1,4 @@
-//! The ports on AWS: tenants and the ledger in `DynamoDB`, parked messages likewise, queues in SQS, secrets and grants in the
+//! The ports on AWS: tenants and the ledger in `DynamoDB`, delayed messages likewise, queues in SQS, secrets and grants in the
 //! Systems Manager's parameter store.
 //!
 //! An adapter carries out and decides nothing: what a claim comes to is judged in `acequia-core`. All names and keys of a
@@ -7,10 +7,12 @@
 
 pub mod account;
 mod ages;
+mod alerts;
 pub mod clients;
 mod columns;
 mod consents;
 mod dead_letters;
+mod delays;
 mod elsewhere;
 mod endpoints;
 mod error;
@@ -21,12 +23,10 @@ mod json_client;
 mod keys;
 mod lazy;
 mod ledger;
-mod mail_book;
+mod mail_store;
 mod memory;
 pub mod operator;
-mod operators;
 mod parameter_store;
-mod parking;
 mod ports;
 mod queues;
 mod rates;
@@ -38,18 +38,18 @@ mod trust;
 mod watched;
 
 pub use ages::CloudWatchAges;
+pub use alerts::SnsAlerts;
 pub use clients::Clients;
 pub use consents::{DynamoConsents, outbox_row};
+pub use delays::DynamoDelays;
 pub use endpoints::DynamoEndpoints;
 pub use findings::DynamoFindings;
 pub use grants::SsmGrants;
 pub use journal::DynamoJournal;
 pub use lazy::Lazy;
 pub use ledger::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims, PutClaims};
-pub use mail_book::DynamoMailBook;
-pub use operators::SnsOperators;
+pub use mail_store::DynamoMailStore;
 pub use parameter_store::{Kind as ParameterKind, ParameterStore};
-pub use parking::DynamoParking;
 pub use ports::Ports;
 pub use queues::SqsQueues;
 pub use rates::DynamoRates;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use acequia_core::ledger::after;
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 /// How long a value is used without asking again: a change takes effect within this time.

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::Incoming;
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::Unavailable;
+use acequia_core::message::Incoming;
+use acequia_core::port::{Search, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::Search;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
@@ -29,7 +28,7 @@ pub struct Depth {
     /// Messages that were received and are hidden.
     pub in_flight: u64,
     /// Messages that were sent with a delay and are not visible yet.
-    pub delayed: u64,
+    pub not_yet_visible: u64,
 }
 
 /// The queues of a stage, as an operator sees them.
@@ -98,9 +97,9 @@ impl OperatorQueues {
         let request = self.client.get_queue_attributes().queue_url(queue.url());
         let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
         let attributes = answer.map_err(|error| Unavailable::new(MEASURE, error))?.attributes.unwrap_or_default();
-        let [visible, in_flight, delayed] =
+        let [visible, in_flight, not_yet_visible] =
             names.map(|name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default());
-        Ok(Depth { visible, in_flight, delayed })
+        Ok(Depth { visible, in_flight, not_yet_visible })
     }
 
     /// Receives up to ten messages and hides them for `visibility` (whole seconds). Empty where none came at once.
@@ -142,14 +141,14 @@ impl OperatorQueues {
 
 pub(crate) fn incoming(queue: &QueueArn, message: &Message) -> Option<Incoming> {
     let system = |name: System| message.attributes.as_ref().and_then(|attributes| attributes.get(&name));
-    let receives = system(System::ApproximateReceiveCount).and_then(|text| text.parse().ok()).unwrap_or(1);
+    let receive_count = system(System::ApproximateReceiveCount).and_then(|text| text.parse().ok()).unwrap_or(1);
     let sent_at = system(System::SentTimestamp).and_then(|text| text.parse().ok());
     Some(Incoming {
         message_id: message.message_id.clone()?,
         receipt_handle: message.receipt_handle.clone()?,
         body: message.body.clone()?,
         attributes: from_sdk(message.message_attributes.iter().flatten()),
-        receives,
+        receive_count,
         sent_at: sent_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::UNIX_EPOCH),
         queue: queue.clone(),
         group: system(System::MessageGroupId).cloned(),

@@ -1,6 +1,6 @@
 //! The ports that every function of deliveries has, over one set of clients.
 
-use crate::{Clients, DynamoLedger, DynamoParking, DynamoRates, DynamoTenants, SqsQueues};
+use crate::{Clients, DynamoDelays, DynamoLedger, DynamoRates, DynamoTenants, SqsQueues};
 
 /// The ports of a function that works off a queue.
 #[derive(Debug, Clone)]
@@ -12,20 +12,20 @@ pub struct Ports {
     /// SQS.
     pub queues: SqsQueues,
     /// Where messages wait for long.
-    pub parking: DynamoParking,
+    pub delays: DynamoDelays,
     /// The rates of sinks.
     pub rates: DynamoRates,
 }
 
 impl Ports {
-    /// The ports over these clients and the tables of tenants, of the ledger, and of parked messages.
-    pub fn new(clients: &Clients, [tenants, ledger, parked]: [&str; 3]) -> Self {
+    /// The ports over these clients and the tables of tenants, of the ledger, and of delayed messages.
+    pub fn new(clients: &Clients, [tenants, ledger, delayed]: [&str; 3]) -> Self {
         let dynamodb = || clients.dynamodb.clone();
         Self {
             tenants: DynamoTenants::new(dynamodb(), tenants),
             ledger: DynamoLedger::new(dynamodb(), ledger),
             queues: SqsQueues::new(clients.sqs.clone()),
-            parking: DynamoParking::new(dynamodb(), parked),
+            delays: DynamoDelays::new(dynamodb(), delayed),
             rates: DynamoRates::new(dynamodb(), ledger),
         }
     }

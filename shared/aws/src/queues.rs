@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::{Attribute, AttributeValue, Attributes, Outgoing};
+use acequia_core::message::{Attribute, AttributeValue, Attributes, Outgoing};
 use acequia_core::port::{Queues, SendError, Unavailable};
 use acequia_core::queue::QueueArn;
 use aws_sdk_sqs::Client;

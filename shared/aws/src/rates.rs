@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
 use acequia_core::port::{Advance, RateStore, Unavailable};
+use acequia_core::time::after;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select};
@@ -74,7 +74,7 @@ impl RateStore for DynamoRates {
         }
     }
 
-    async fn sharers(
+    async fn active_tenants(
         &self,
         shared: &str,
         tenant: &TenantId,

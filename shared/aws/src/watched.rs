@@ -1,9 +1,9 @@
 //! The queues of all tenants as the watch sees them: listed, measured, and asked for their tags. Nothing is received.
 
 use acequia_core::id::Stage;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Unavailable, WatchedQueues};
 use acequia_core::queue::QueueArn;
-use acequia_core::watch::{Watched, WatchedQueues};
+use acequia_core::watch::Watched;
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 

@@ -291,6 +291,15 @@ fn hex_behind(before: &str, bytes: &[u8]) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// What a tenant is called, by us and by people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantSummary {
+    /// The id.
+    pub id: TenantId,
+    /// The name.
+    pub name: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

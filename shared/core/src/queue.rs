@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::config::SinkKind;
 use crate::id::{Stage, TenantId};
+use crate::kind::SinkKind;
 
 /// What a queue of a tenant is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,8 @@
 //! Which events the intake takes: each case of `tests/fixtures/cloudevents`, by the rules of `CloudEvents` and by those that no tenant can do without.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
-use acequia_core::envelope::{Envelope, EnvelopeError, Received};
+use acequia_core::event::EnvelopeError;
+use acequia_core::event::envelope::{Envelope, Received};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -5,8 +5,8 @@
     reason = "a test's own mistake should stop the test where it was made"
 )]
 
-use acequia_core::config::TenantSummary;
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
+use acequia_core::id::TenantSummary;
 use acequia_core::routing::{Routes, TypeRule};
 use acequia_core::template::{Context, Template};
 use jiff::Timestamp;

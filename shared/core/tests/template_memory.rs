@@ -1,7 +1,7 @@
 //! What a template can take of the function's memory, counted by the allocator: some 16 MB above the event, whatever it does.
 
-use acequia_core::config::TenantSummary;
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
+use acequia_core::id::TenantSummary;
 use acequia_core::template::{Context, Template};
 use peak_alloc::PeakAlloc;
 

@@ -1,22 +1,23 @@
-//! Settles messages: quarantines, parks, hides and reports them, so that each goes its own way and none is lost.
+//! Settles messages: quarantines, delays, hides and reports them, so that each goes its own way and none is lost.
 //!
 //! Invariants:
-//! - A message is acknowledged only when it is done, or when its copy *is* parked or in the dead-letter queue.
-//! - A message that could not be quarantined, parked or hidden is still reported as failed: SQS brings it back by itself.
+//! - A message is acknowledged only when it is done, or when its copy *is* delayed or in the dead-letter queue.
+//! - A message that could not be quarantined, delayed or hidden is still reported as failed: SQS brings it back by itself.
 //! - The answer names only messages of the batch, each once.
 //! - What is asked of a store or a queue here is cut off in time for the answer, and then counts as not done.
 
 use std::time::Duration;
 
-use acequia_core::delivery::{Incoming, Outgoing, quarantined};
+use acequia_core::delivery::delay::{Delayed, WaitKind, fallback, hide_or_delay};
+use acequia_core::message::{Incoming, Outgoing};
+use acequia_core::outcome::schedule::back_off;
 use acequia_core::outcome::{Disposition, Reason};
-use acequia_core::parking::{Parked, WaitKind, unparked, way_back};
-use acequia_core::port::{Chance, Parking, Queues, SendError};
+use acequia_core::port::{Chance, DelayStore, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::schedule::back_off;
+use acequia_core::wire::quarantined;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 
-use crate::{Timing, Watch};
+use crate::{CrashGuard, Timing};
 
 /// The longest that SQS hides a message; longer waits are made of several.
 const LONGEST_HIDE: Duration = Duration::from_mins(719);
@@ -41,7 +42,7 @@ pub struct Decided<'m> {
 impl Decided<'_> {
     /// Lets it come back, because the dead-letter queue did not take it.
     fn give_back(&mut self, reason: Reason, chance: &dyn Chance) {
-        self.disposition = Disposition::Hide(back_off(self.message.receives, chance.unit()));
+        self.disposition = Disposition::Hide(back_off(self.message.receive_count, chance.unit()));
         self.refused = Some(reason);
     }
 }
@@ -91,67 +92,69 @@ pub async fn quarantine(
     untaken
 }
 
-/// Parks what is to come back and should wait outside its queue ([`acequia_core::parking`]). One that could not be parked is hidden;
+/// Delays what is to come back and should wait outside its queue ([`acequia_core::delivery::delay`]). One that could not be delayed is hidden;
 /// answers how many those are.
 ///
-/// `spent` says of each message how many attempts it has used up; `None` for one that is decided with another of the batch.
-/// A suspect of `watch` stays in its queue: what is known against it is known of this message, and not of the one that would come back.
-pub async fn park(
-    parking: &impl Parking,
+/// `attempts_used` says of each message how many attempts it has used up; `None` for one that is decided with another of the batch.
+/// A suspect of `guard` stays in its queue: what is known against it is known of this message, and not of the one that would come back.
+pub async fn delay(
+    delays: &impl DelayStore,
     timing: Timing<'_>,
     name: &QueueName,
-    watch: &Watch,
-    spent: &[Option<u32>],
+    guard: &CrashGuard,
+    attempts_used: &[Option<u32>],
     decided: &mut [Decided<'_>],
 ) -> u64 {
     let now = timing.clock.now();
     let mut leaving: Vec<(usize, Duration)> = Vec::new();
-    let mut rows: Vec<Parked> = Vec::new();
-    for (index, (item, spent)) in decided.iter_mut().zip(spent).enumerate() {
-        let (Disposition::Hide(wait), Some(spent)) = (item.disposition, *spent) else { continue };
+    let mut rows: Vec<Delayed> = Vec::new();
+    for (index, (item, attempts_used)) in decided.iter_mut().zip(attempts_used).enumerate() {
+        let (Disposition::Hide(wait), Some(attempts_used)) = (item.disposition, *attempts_used) else { continue };
         let fifo = item.message.queue.is_fifo();
-        let Disposition::Park(wait) = way_back(wait, item.message.receives, spent, item.waiting, fifo) else {
+        let Disposition::Delay(wait) =
+            hide_or_delay(wait, item.message.receive_count, attempts_used, item.waiting, fifo)
+        else {
             continue;
         };
-        item.disposition = unparked(wait, item.message.receives, spent, item.waiting);
-        if watch.suspects(&item.message.message_id) {
+        item.disposition = fallback(wait, item.message.receive_count, attempts_used, item.waiting);
+        if guard.suspects(&item.message.message_id) {
             continue;
         }
-        if let Some(row) = Parked::of(&name.tenant, item.message, wait, now) {
+        if let Some(row) = Delayed::of(&name.tenant, item.message, wait, now) {
             leaving.push((index, wait));
             rows.push(row);
         } else {
             tracing::warn!(
                 message.id = item.message.message_id,
-                "the message leaves no room for the mark of a parked one: it waits in its queue"
+                "the message leaves no room for the mark of a delayed one: it waits in its queue"
             );
         }
     }
     if rows.is_empty() {
         return 0;
     }
-    let mut unparked = 0;
-    let answers = timing.for_settling(parking.park(&name.tenant, &rows)).await;
+    let mut undelayed = 0;
+    let answers = timing.for_settling(delays.delay(&name.tenant, &rows)).await;
     if answers.is_none() {
-        tracing::warn!(tenant.id = %name.tenant, messages = rows.len(), "the table of parked messages gives no answer in time: they wait in their queue");
+        tracing::warn!(tenant.id = %name.tenant, messages = rows.len(), "the table of delayed messages gives no answer in time: they wait in their queue");
     }
     let mut answers = answers.unwrap_or_default().into_iter();
     for (index, wait) in leaving {
         let Some(item) = decided.get_mut(index) else { continue };
         match answers.next() {
             Some(Ok(())) => {
-                item.disposition = Disposition::Park(wait);
+                item.disposition = Disposition::Delay(wait);
                 continue;
             }
             Some(Err(error)) => {
                 tracing::warn!(message.id = item.message.message_id, error = ?error,
-                    "a message could not be parked: it waits in its queue");
+                    "a message could not be delayed: it waits in its queue");
             }
             None => {}
         }
-        unparked += 1;
+        undelayed += 1;
     }
-    unparked
+    undelayed
 }
 
 /// Hides what is to come back, and makes the answer to SQS; says besides how many SQS gave no answer about. One that
@@ -167,7 +170,7 @@ pub async fn finish(
         .iter()
         .filter_map(|item| match item.disposition {
             Disposition::Hide(wait) => Some((item.message, wait.min(LONGEST_HIDE))),
-            Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Park(_) => None,
+            Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Delay(_) => None,
         })
         .collect();
     if !returned.is_empty() {

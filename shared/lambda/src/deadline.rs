@@ -34,7 +34,7 @@ impl Deadline {
     /// A deadline that has passed already (some local runtimes send a constant) counts as one in `fallback`.
     pub fn of_invocation(deadline_ms: u64, now: Timestamp, fallback: Duration) -> Self {
         let at = i64::try_from(deadline_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        Self { at: at.filter(|at| *at > now).unwrap_or_else(|| acequia_core::ledger::after(now, fallback)) }
+        Self { at: at.filter(|at| *at > now).unwrap_or_else(|| acequia_core::time::after(now, fallback)) }
     }
 
     /// The time that effects may still take: what is left, less what is kept for settling.
@@ -48,7 +48,7 @@ impl Deadline {
 
     /// Until when a claim of this invocation holds.
     pub fn lease(&self) -> Timestamp {
-        acequia_core::ledger::after(self.at, LEASE_MARGIN)
+        acequia_core::time::after(self.at, LEASE_MARGIN)
     }
 }
 

@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Delivery, Outgoing};
-use acequia_core::order::{Stopped, group_of, rounds};
+use acequia_core::delivery::Delivery;
+use acequia_core::delivery::order::{Stopped, group_of, waves};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Outgoing;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
@@ -149,14 +150,14 @@ impl<Q: Queues> Way<'_, Q> {
         failed
     }
 
-    /// Sends to the FIFO queue so that nothing overtakes, as [`acequia_core::order::send_in_order`] does with messages that are made already.
+    /// Sends to the FIFO queue so that nothing overtakes, as [`acequia_core::flow::order::send_in_order`] does with messages that are made already.
     async fn send_in_order(&self, ordered: Vec<(usize, SinkKind)>) {
         let group = |(place, _): &(usize, SinkKind)| {
             self.deliveries.get(*place).map(|delivery| group_of(&delivery.sink, &delivery.envelope))
         };
         let mut stopped = Stopped::default();
-        for round in rounds(ordered, group) {
-            for call in calls(self.deliveries, round) {
+        for wave in waves(ordered, group) {
+            for call in calls(self.deliveries, wave) {
                 let kind = call.kind;
                 let (held, places): (Vec<usize>, Vec<usize>) =
                     call.places.into_iter().partition(|place| stopped.has(group(&(*place, kind)).as_deref()));

@@ -87,19 +87,19 @@ pub struct Installation {
     pub tenants_table: String,
     /// The name of the ledger table.
     pub ledger_table: String,
-    /// The name of the table of parked messages.
-    pub parked_table: String,
+    /// The name of the table of delayed messages.
+    pub delayed_table: String,
     /// What it tells of its work.
     pub reporting: Reporting,
 }
 
 impl Installation {
-    /// The names of the tables of tenants, of the ledger, and of parked messages.
+    /// The names of the tables of tenants, of the ledger, and of delayed messages.
     pub fn tables(&self) -> [&str; 3] {
-        [&self.tenants_table, &self.ledger_table, &self.parked_table]
+        [&self.tenants_table, &self.ledger_table, &self.delayed_table]
     }
 
-    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `PARKED_TABLE` and what [`Reporting`] needs.
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `DELAYED_TABLE` and what [`Reporting`] needs.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let region = environment.text("AWS_REGION");
         let endpoint = environment.optional("AWS_ENDPOINT_URL");
@@ -109,10 +109,10 @@ impl Installation {
             environment.parsed("ACEQUIA_STAGE", "2 to 10 lower-case letters or digits", |text| text.parse().ok());
         let tenants_table = environment.text("TENANTS_TABLE");
         let ledger_table = environment.text("LEDGER_TABLE");
-        let parked_table = environment.text("PARKED_TABLE");
+        let delayed_table = environment.text("DELAYED_TABLE");
         let reporting = Reporting::read(environment);
         let reach = Reach { region, endpoint, authorities };
-        Some(Self { reach, stage: stage?, tenants_table, ledger_table, parked_table, reporting })
+        Some(Self { reach, stage: stage?, tenants_table, ledger_table, delayed_table, reporting })
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
             ("ACEQUIA_STAGE", "dev"),
             ("TENANTS_TABLE", "t"),
             ("LEDGER_TABLE", "l"),
-            ("PARKED_TABLE", "p"),
+            ("DELAYED_TABLE", "p"),
         ];
         let mut environment = Environment::of(&variables);
         let installation = Installation::read(&mut environment);

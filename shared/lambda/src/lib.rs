@@ -8,6 +8,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod batch;
+mod crash_guard;
 mod deadline;
 mod dispatch;
 pub mod environment;
@@ -15,25 +16,24 @@ mod guard;
 mod message;
 #[cfg(feature = "mutation")]
 pub mod mutation;
-mod pace;
+mod rate_limiter;
 mod serve;
 mod sink;
 mod sink_loop;
-mod suspects;
 mod system;
 mod telemetry;
 mod tenants;
 
+pub use crash_guard::CrashGuard;
 pub use deadline::{Deadline, Timing, within};
 pub use dispatch::{Fates, dispatch, dispatch_noting};
 pub use environment::Environment;
 pub use guard::{log_places_of_panics, unwind};
 pub use message::{UnusableBatch, read_batch};
-pub use pace::{Pace, SharedRate};
+pub use rate_limiter::{RateLimiter, SharedRate};
 pub use serve::{serve, serve_json, serve_schedule};
 pub use sink::{Attempted, Batch, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
-pub use suspects::Watch;
 pub use system::{StandardOutput, SystemChance, SystemClock};
 pub use telemetry::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber};
 pub use tenants::{CachedTenants, CurrentTenant};

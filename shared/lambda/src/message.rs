@@ -1,6 +1,6 @@
 //! SQS's batch as Lambda hands it over, read record by record.
 
-use acequia_core::delivery::{Attribute, AttributeValue, Attributes, Incoming};
+use acequia_core::message::{Attribute, AttributeValue, Attributes, Incoming};
 use acequia_core::queue::{InvalidQueue, QueueArn};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use jiff::Timestamp;
@@ -45,10 +45,10 @@ fn present(value: Option<String>, name: &'static str) -> Result<String, Unusable
 }
 
 fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, UnusableBatch> {
-    let (mut receives, mut sent_at, mut group) = (1, Timestamp::UNIX_EPOCH, None);
+    let (mut receive_count, mut sent_at, mut group) = (1, Timestamp::UNIX_EPOCH, None);
     for (name, value) in record.attributes {
         match name.as_str() {
-            "ApproximateReceiveCount" => receives = value.parse().unwrap_or(1),
+            "ApproximateReceiveCount" => receive_count = value.parse().unwrap_or(1),
             "SentTimestamp" => {
                 let sent = value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
                 sent_at = sent.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -69,7 +69,7 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
         // An empty body is a bad event of its own, not a bad batch.
         body: record.body.unwrap_or_default(),
         attributes,
-        receives: u32::max(receives, 1),
+        receive_count: u32::max(receive_count, 1),
         sent_at,
         queue,
     })
@@ -100,7 +100,7 @@ mod tests {
     fn a_record_of_sqs_is_read_with_its_counts_and_attributes() {
         let (queue, messages) = read_batch(event(&format!(r#"{{"Records":[{RECORD}]}}"#))).unwrap().unwrap();
         assert_eq!(queue.name(), "acequia_dev_acme_intake");
-        assert_eq!((messages[0].receives, messages[0].sent_at.as_millisecond()), (3, 1_700_000_000_000));
+        assert_eq!((messages[0].receive_count, messages[0].sent_at.as_millisecond()), (3, 1_700_000_000_000));
         assert_eq!(messages[0].attributes["a"].data_type, "String.custom");
     }
 

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{self, SinkKind};
 use acequia_core::delivery::Delivery;
-use acequia_core::ledger::Receipt;
+use acequia_core::delivery::ledger::Receipt;
+use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
+use acequia_core::tenant;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -38,7 +39,7 @@ pub struct Job {
     /// What to deliver.
     pub delivery: Arc<Delivery>,
     /// Where to, and how.
-    pub sink: Arc<config::Sink>,
+    pub sink: Arc<tenant::Sink>,
     /// Which attempt this is, 1-based.
     pub attempt: u32,
 }

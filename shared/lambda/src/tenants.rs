@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, Tenant};
 use acequia_core::egress::Egress;
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, TenantStore, Unavailable};
+use acequia_core::tenant::{RawTenant, Tenant};
 use jiff::Timestamp;
 
 /// How old a configuration may be: a change takes effect within this time everywhere.

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use acequia_core::ledger::{Receipt, after};
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
+use acequia_core::time::after;
 use acequia_lambda::{Attempted, Deadline, Work, each};
 use acequia_testkit::{FixedClock, build};
 use futures::FutureExt as _;

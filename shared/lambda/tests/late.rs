@@ -4,16 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Delivery, Incoming};
-use acequia_core::ledger::{Receipt, after};
+use acequia_core::delivery::Delivery;
+use acequia_core::delivery::ledger::Receipt;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, Reporting, Sink, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_lambda::{
+    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
+};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryTenants,
     SeededChance, build,
 };
 
@@ -41,7 +45,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, PlainSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, PlainSink>,
 }
 
 fn world() -> World {
@@ -53,8 +57,8 @@ fn world() -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: PlainSink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),

@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Attribute, DETAIL, Incoming, REASON};
-use acequia_core::ledger::{Receipt, Status, after};
+use acequia_core::delivery::ledger::{Receipt, Status};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::{Attribute, Incoming};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Ledger as _;
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_core::redrive::REDRIVEN;
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, Pace, Sink, SinkLoop, Telemetry, Work, each};
+use acequia_core::time::after;
+use acequia_core::wire::{DETAIL, REASON, REDRIVEN};
+use acequia_lambda::{
+    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry, Work, each,
+};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
 };
 use futures::FutureExt as _;
 
@@ -69,7 +72,7 @@ struct World {
     queues: InMemoryQueues,
     orders: Orders,
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, ObedientSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, ObedientSink>,
 }
 
 /// The longest an attempt of this sink may take.
@@ -94,8 +97,8 @@ fn world(extra: &str) -> World {
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
@@ -142,8 +145,8 @@ fn message(id: &str, event: &str) -> Incoming {
     build::incoming_delivery(&queue(), id, "crm", &build::envelope("acme", event, "action.signed", "{}"))
 }
 
-fn again(mut message: Incoming, receives: u32) -> Incoming {
-    message.receives = receives;
+fn again(mut message: Incoming, receive_count: u32) -> Incoming {
+    message.receive_count = receive_count;
     message
 }
 
@@ -225,7 +228,7 @@ async fn what_was_redriven_starts_over_with_its_history_kept() {
     redriven.attributes.insert(REDRIVEN.to_owned(), Attribute::text("letter-1"));
     assert!(world.handle(&[redriven]).await.is_empty());
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("1", "crm")).unwrap();
-    assert_eq!((record.status, record.attempts.len(), record.spent), (Status::Delivered, 2, 1));
+    assert_eq!((record.status, record.attempts.len(), record.attempts_used), (Status::Delivered, 2, 1));
 }
 
 #[tokio::test]
@@ -359,8 +362,8 @@ async fn where_nobody_claims_two_contents_that_fail_share_the_attempts_of_the_sc
     let world = world("");
     world.order("1", fail_with(500));
     let mut left = vec![message("m1", "1"), rival("m2")];
-    for receives in 1..10 {
-        let batch: Vec<Incoming> = left.iter().map(|one| again(one.clone(), receives)).collect();
+    for receive_count in 1..10 {
+        let batch: Vec<Incoming> = left.iter().map(|one| again(one.clone(), receive_count)).collect();
         let back = world.handle(&batch).await;
         left.retain(|one| back.contains(&one.message_id));
         world.clock.advance(Duration::from_mins(1));

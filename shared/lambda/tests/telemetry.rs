@@ -4,20 +4,21 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::Incoming;
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::id::DeliveryId;
-use acequia_core::ledger::{Receipt, after};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
+use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Environment, Job, Pace, Reporting, Sink, SinkLoop, Telemetry, Work,
-    each, subscriber,
+    Attempted, Batch, CachedTenants, Deadline, Environment, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
+    Work, each, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryLedger, InMemoryLines, InMemoryParking, InMemoryQueues, InMemoryRates, InMemoryTenants,
+    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryTenants,
     SeededChance, build,
 };
 use futures::FutureExt as _;
@@ -66,7 +67,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, EchoSink>,
+    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, EchoSink>,
 }
 
 fn world(sample: f64) -> World {
@@ -79,8 +80,8 @@ fn world(sample: f64) -> World {
         tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink: EchoSink(clock.clone()),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
@@ -174,7 +175,7 @@ async fn a_failed_attempt_is_one_wide_record_and_one_that_went_well_is_none() {
     let id = DeliveryId::derive(&build::tenant_id("acme"), &build::sink_id("crm"), &build::event_id("503-b"));
     let expected = json!({
         "level": "WARN", "message": "not delivered", "tenant.id": "acme", "sink.id": "crm", "sink.kind": "webhook",
-        "delivery.id": id.as_str(), "event.type": "action.signed", "message.id": "m2", "message.receives": 1,
+        "delivery.id": id.as_str(), "event.type": "action.signed", "message.id": "m2", "message.receive_count": 1,
         "attempt.number": 1, "outcome": "retry", "reason": "", "failed": "http-503", "age_ms": 250, "duration_ms": 0,
         "detail": "the endpoint answered 503",
     });
@@ -236,7 +237,7 @@ async fn each_store_that_is_down_has_a_line_of_its_own() {
 fn every_store_has_an_alarm() {
     let path = format!("{}/../../template.yaml", env!("CARGO_MANIFEST_DIR"));
     let template = std::fs::read_to_string(path).unwrap();
-    for store in acequia_core::stall::Store::ALL {
+    for store in acequia_core::outcome::stall::Store::ALL {
         for part in [format!("acequia-${{Stage}}-stalled-{store}\n"), format!("{{ Name: store, Value: {store} }}")] {
             assert!(template.contains(&part), "template.yaml lacks {part}");
         }

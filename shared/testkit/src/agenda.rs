@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use acequia_core::consent::{Agenda, ConsentKey, Due, DuePage, OutboxRow, RowKey, SubjectId, Waiting};
+use acequia_core::consent::{ConsentKey, Due, DuePage, OutboxRow, RowKey, SubjectId, Waiting};
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Agenda, Unavailable};
 use jiff::Timestamp;
 
 use crate::consents::InMemoryConsents;

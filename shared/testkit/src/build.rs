@@ -7,13 +7,16 @@
 
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Attribute, Attributes, Delivery, Incoming, SINK};
-use acequia_core::envelope::Envelope;
+use acequia_core::delivery::Delivery;
+use acequia_core::delivery::delay::Delayed;
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Status, Verdict, judge};
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId, digest};
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Status, Verdict, after, judge};
-use acequia_core::parking::Parked;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::{Attribute, Attributes, Incoming};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::time::after;
+use acequia_core::wire::SINK;
 use jiff::Timestamp;
 
 /// The source of all events built here.
@@ -49,16 +52,16 @@ pub fn event_id(id: &str) -> EventId {
     EventId::new(SOURCE, id).expect("an event id")
 }
 
-/// A parked message that is due so many seconds after [`start`], where it was parked: one of a sink's webhook queue, or of the intake
+/// A delayed message that is due so many seconds after [`start`], where it was delayed: one of a sink's webhook queue, or of the intake
 /// queue where there is no sink.
-pub fn parked(tenant: &str, sink: Option<&str>, message_id: &str, due: u64) -> Parked {
+pub fn delayed(tenant: &str, sink: Option<&str>, message_id: &str, due: u64) -> Delayed {
     let role = if sink.is_some() { QueueRole::Sink(SinkKind::Webhook) } else { QueueRole::Intake };
     let mut message = incoming(&queue(tenant, role), message_id, format!("body of {message_id}"));
     if let Some(sink) = sink {
         message.attributes.insert(SINK.to_owned(), Attribute::text(sink));
     }
-    let parked = Parked::of(&tenant_id(tenant), &message, Duration::from_secs(due), start());
-    parked.expect("a message of a standard queue with few attributes")
+    let delayed = Delayed::of(&tenant_id(tenant), &message, Duration::from_secs(due), start());
+    delayed.expect("a message of a standard queue with few attributes")
 }
 
 /// The key of the delivery of event `event` to `sink`.
@@ -103,7 +106,7 @@ pub fn incoming(queue: &QueueArn, message_id: &str, body: impl Into<String>) -> 
         receipt_handle: format!("receipt-of-{message_id}"),
         body: body.into(),
         attributes: Attributes::new(),
-        receives: 1,
+        receive_count: 1,
         sent_at: start(),
         queue: queue.clone(),
         group: None,
@@ -124,9 +127,9 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         digest: digest(event.as_bytes()),
         config_version: 1,
         accepted_at: start(),
-        round: None,
+        redrive: None,
         token: "me".to_owned(),
-        hastened: false,
+        expedited: false,
         now: start(),
         lease_until: at(60),
     }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use acequia_core::ledger::after;
 use acequia_core::port::Clock;
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use crate::shared::Shared;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use acequia_core::consent::{
-    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, RowKey, Snapshot,
-    SubjectId, Waiting,
+    Action, ActionId, Change, Consent, ConsentKey, Dossier, OutboxRow, RowKey, Snapshot, SubjectId, Waiting,
 };
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{CommitError, Consents, Unavailable};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::Outgoing;
-use acequia_core::port::{Queues as _, SendError, Unavailable};
+use acequia_core::delivery::redrive::Received;
+use acequia_core::message::Outgoing;
+use acequia_core::port::{DeadLetters, Depths, Queues as _, Search, SendError, Sending, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Depths, Received, Search, Sending};
 
 use crate::queues::InMemoryQueues;
 

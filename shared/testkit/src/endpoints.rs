@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::breaker::EndpointState;
+use acequia_core::delivery::breaker::EndpointState;
 use acequia_core::id::{SinkId, TenantId};
 use acequia_core::port::{EndpointStore, Unavailable};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::{AttributeValue, Incoming};
+use acequia_core::message::{AttributeValue, Incoming};
 use acequia_core::queue::QueueArn;
 use serde_json::{Map, Value, json};
 
@@ -31,7 +31,7 @@ fn record(message: &Incoming) -> Value {
         })
         .collect();
     let mut system = json!({
-        "ApproximateReceiveCount": message.receives.to_string(),
+        "ApproximateReceiveCount": message.receive_count.to_string(),
         "SentTimestamp": message.sent_at.as_millisecond().to_string(),
     });
     if let (Some(group), Some(system)) = (&message.group, system.as_object_mut()) {

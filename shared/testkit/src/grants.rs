@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::grant::Grants;
 use acequia_core::id::TenantId;
 use acequia_core::port::{GrantStore, Unavailable};
+use acequia_core::tenant::grant::Grants;
 
 use crate::fault::Faults;
 use crate::shared::Shared;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use acequia_core::delivery::redrive::Standing;
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{RedriveJournal, Unavailable};
 use acequia_core::queue::QueueArn;
-use acequia_core::redrive::{RedriveJournal, Standing};
 use jiff::Timestamp;
 
 use crate::fault::Faults;

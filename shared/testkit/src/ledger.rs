@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use acequia_core::delivery::crash::CrashMarker;
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, RouteRecord, Verdict, judge};
 use acequia_core::id::{EventId, TenantId};
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, RouteRecord, Verdict, judge};
 use acequia_core::port::{Amend, Ledger, Page, Unavailable};
-use acequia_core::strikes::Strike;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -33,9 +33,9 @@ pub struct InMemoryLedger {
     pub reads: Faults,
     /// Makes writing fail; an entry is one record.
     pub writes: Faults,
-    /// Makes reading, writing and taking back strikes fail; an entry is one that is written.
-    pub strikes: Faults,
-    pub(crate) struck: Shared<BTreeMap<(TenantId, String), Strike>>,
+    /// Makes reading, writing and taking back crash markers fail; an entry is one that is written.
+    pub crash_markers: Faults,
+    pub(crate) marked: Shared<BTreeMap<(TenantId, String), CrashMarker>>,
 }
 
 impl InMemoryLedger {
@@ -49,10 +49,10 @@ impl InMemoryLedger {
         self.rows.lock().get(&delivery_key(tenant, key)).and_then(as_delivery)
     }
 
-    /// The strikes against a tenant's messages, whatever switch is on.
-    pub fn struck(&self, tenant: &TenantId) -> Vec<Strike> {
-        let struck = self.struck.lock();
-        struck.iter().filter(|((owner, _), _)| owner == tenant).map(|(_, strike)| strike.clone()).collect()
+    /// The crash markers against a tenant's messages, whatever switch is on.
+    pub fn marked(&self, tenant: &TenantId) -> Vec<CrashMarker> {
+        let marked = self.marked.lock();
+        marked.iter().filter(|((owner, _), _)| owner == tenant).map(|(_, crash_marker)| crash_marker.clone()).collect()
     }
 
     /// All rows of a tenant, whatever switch is on.

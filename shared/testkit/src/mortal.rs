@@ -5,11 +5,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use acequia_core::delivery::Outgoing;
+use acequia_core::delivery::redrive::{Received, Standing};
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::message::Outgoing;
+use acequia_core::port::{DeadLetters, Depths, RedriveJournal, Search, Sending, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Depths, Received, RedriveJournal, Search, Sending, Standing};
 use jiff::Timestamp;
 
 use crate::journal::InMemoryJournal;

@@ -10,10 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use acequia_core::delivery::{Incoming, Outgoing};
-use acequia_core::ledger::after;
+use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{Clock, Queues, SendError, Unavailable};
 use acequia_core::queue::QueueArn;
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use crate::clock::FixedClock;
@@ -130,13 +130,13 @@ impl InMemoryQueues {
             if received.len() == most || stored.visible_at > now || stored.is_in(&blocked) {
                 return true;
             }
-            if redrive.as_ref().is_some_and(|(_, limit)| stored.message.receives >= *limit) {
+            if redrive.as_ref().is_some_and(|(_, limit)| stored.message.receive_count >= *limit) {
                 dead.push(stored.clone());
                 return false;
             }
             issued += 1;
             stored.visible_at = after(now, visibility);
-            stored.message.receives += 1;
+            stored.message.receive_count += 1;
             stored.message.receipt_handle = format!("receipt-{issued}");
             received.push(stored.message.clone());
             true
@@ -169,14 +169,14 @@ impl InMemoryQueues {
         }
         let limit = found.redrive.as_ref().map(|(target, limit)| (target.clone(), *limit));
         let stored = found.messages.get_mut(index)?;
-        if let Some((target, _)) = limit.filter(|(_, limit)| stored.message.receives >= *limit) {
+        if let Some((target, _)) = limit.filter(|(_, limit)| stored.message.receive_count >= *limit) {
             let mut dead = found.messages.remove(index);
             dead.message.queue = target.clone();
             state.queues.entry(target).or_default().messages.push(dead);
             return None;
         }
         stored.visible_at = after(now, visibility);
-        stored.message.receives += 1;
+        stored.message.receive_count += 1;
         stored.message.receipt_handle = format!("receipt-{issued}");
         Some(stored.message.clone())
     }
@@ -285,7 +285,7 @@ impl InMemoryQueues {
             receipt_handle: String::new(),
             body: outgoing.body.clone(),
             attributes: outgoing.attributes.clone(),
-            receives: 0,
+            receive_count: 0,
             sent_at: now,
             queue: queue.clone(),
             group: outgoing.group.clone(),

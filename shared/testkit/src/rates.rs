@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
 use acequia_core::port::{Advance, RateStore, Unavailable};
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use crate::fault::Faults;
@@ -15,7 +15,7 @@ use crate::shared::Shared;
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryRates {
     marks: Shared<BTreeMap<(TenantId, String), i64>>,
-    sharers: Shared<BTreeMap<(String, TenantId), Timestamp>>,
+    active_tenants: Shared<BTreeMap<(String, TenantId), Timestamp>>,
     /// Makes every operation fail.
     pub faults: Faults,
 }
@@ -46,7 +46,7 @@ impl RateStore for InMemoryRates {
         Ok(Advance::Moved)
     }
 
-    async fn sharers(
+    async fn active_tenants(
         &self,
         shared: &str,
         tenant: &TenantId,
@@ -54,9 +54,9 @@ impl RateStore for InMemoryRates {
         now: Timestamp,
     ) -> Result<u32, Unavailable> {
         self.faults.call("count who shares a rate")?;
-        let mut sharers = self.sharers.lock();
-        sharers.insert((shared.to_owned(), tenant.clone()), now);
-        let lately = sharers.iter().filter(|((what, _), at)| what == shared && after(**at, window) >= now);
+        let mut active_tenants = self.active_tenants.lock();
+        active_tenants.insert((shared.to_owned(), tenant.clone()), now);
+        let lately = active_tenants.iter().filter(|((what, _), at)| what == shared && after(**at, window) >= now);
         Ok(u32::try_from(lately.count()).unwrap_or(u32::MAX))
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acequia_core::id::Stage;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Ages, Findings, Remembered, Unavailable, WatchedQueues};
 use acequia_core::queue::QueueArn;
-use acequia_core::watch::{ALARMS_TAG, Ages, Finding, Findings, Remembered, Watched, WatchedQueues};
+use acequia_core::watch::{ALARMS_TAG, Finding, Watched};
 use jiff::Timestamp;
 
 use crate::fault::Faults;
@@ -93,7 +93,7 @@ impl Ages for InMemoryAges {
     async fn ages(&self, queues: &[QueueArn], now: Timestamp) -> Result<Vec<Option<Duration>>, Unavailable> {
         self.faults.call("ask how old messages are")?;
         let age = |queue: &QueueArn| {
-            let counted = self.queues.messages(queue).into_iter().filter(|message| message.receives < 3);
+            let counted = self.queues.messages(queue).into_iter().filter(|message| message.receive_count < 3);
             let oldest = counted.map(|message| message.sent_at).min()?;
             Some(Duration::try_from(now.duration_since(oldest)).unwrap_or_default())
         };

@@ -36,16 +36,16 @@ mod consents {
     acequia_testkit::suite!(consents, acequia_testkit::InMemoryConsents::new());
 }
 
-mod mail_book {
-    acequia_testkit::suite!(mail_book, acequia_testkit::InMemoryMailBook::new());
+mod mail_store {
+    acequia_testkit::suite!(mail_store, acequia_testkit::InMemoryMailStore::new());
 }
 
-mod parking {
-    acequia_testkit::suite!(parking, acequia_testkit::InMemoryParking::new());
+mod delays {
+    acequia_testkit::suite!(delays, acequia_testkit::InMemoryDelays::new());
 }
 
-mod strikes {
-    acequia_testkit::suite!(strikes, acequia_testkit::InMemoryLedger::new());
+mod crash_markers {
+    acequia_testkit::suite!(crash_markers, acequia_testkit::InMemoryLedger::new());
 }
 
 mod findings {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::{Incoming, Outgoing};
+use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::Queues as _;
 use acequia_core::queue::QueueArn;
 use acequia_testkit::{FixedClock, InMemoryQueues};

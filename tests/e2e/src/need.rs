@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 /// One action, on one of the stage's tables where it is an action on tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct Requirement {
     /// The action, such as `dynamodb:GetItem`.
     pub action: String,
     /// The table's own name, such as `tenants`.
@@ -21,10 +21,10 @@ pub struct Row {
     /// Whether the viewer's policy is enough.
     pub viewer: bool,
     /// What it asks for, with all its options.
-    pub needs: Vec<Need>,
+    pub needs: Vec<Requirement>,
 }
 
-impl Need {
+impl Requirement {
     /// What a policy names as the resource.
     fn resource(&self, stage: &str) -> Json {
         match &self.table {
@@ -65,7 +65,7 @@ fn row(line: &str) -> Option<Row> {
             "" => vec![None],
             tables => tables.split(", ").map(|table| Some(table.to_owned())).collect(),
         };
-        tables.into_iter().map(move |table| Need { action: action.clone(), table, sometimes })
+        tables.into_iter().map(move |table| Requirement { action: action.clone(), table, sometimes })
     });
     Some(Row { command, viewer, needs: needs.collect() })
 }
@@ -80,7 +80,7 @@ mod tests {
                     | `tenant list` | viewer | `a:B` (one, two); at times `c:D` |\n| `completions` | viewer | nothing |\n\n| `no row` |";
         let need = |action: &str, table: Option<&str>, sometimes| {
             let (action, table) = (action.to_owned(), table.map(str::to_owned));
-            Need { action, table, sometimes }
+            Requirement { action, table, sometimes }
         };
         let rows = read(page);
         assert_eq!(rows.len(), 2);

@@ -5,19 +5,19 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::delivery::{Incoming, Outgoing};
 use acequia_core::egress::{Authorities, Egress};
-use acequia_core::ledger::after;
+use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
+use acequia_core::time::after;
 use acequia_lambda::{
-    CachedTenants, Deadline, Environment, Pace, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
+    CachedTenants, Deadline, Environment, RateLimiter, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryEndpoints, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailBook,
-    InMemoryOperators, InMemoryParking, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
+    FixedClock, InMemoryAlerts, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryLedger,
+    InMemoryLines, InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
     build,
 };
 use email::EmailSink;
@@ -29,7 +29,7 @@ use webhook::WebhookSink;
 use webhook::breakers::Breakers;
 
 const ADDRESS: &str = "xanthippe@very-private.example";
-const SENDER: &str = "campaign-desk@sender-address.example";
+const SENDER: &str = "campaign-team@sender-address.example";
 const PAYLOAD: [&str; 3] = ["Xanthippe", "Rue-des-Secrets", "payloadword"];
 const SUBJECT: &str = "subject-of-a-person";
 const EVENT_ID: &str = "event-id-of-a-person";
@@ -108,8 +108,8 @@ impl World {
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
-            parking: InMemoryParking::new(),
-            pace: Pace::new(InMemoryRates::new(), Arc::new(self.clock.clone())),
+            delays: InMemoryDelays::new(),
+            rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(self.clock.clone())),
             sink,
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
@@ -118,14 +118,14 @@ impl World {
         let mut messages = self.received(QueueRole::Sink(S::KIND));
         assert!(!messages.is_empty(), "{} has something to do", S::KIND);
         messages.push(build::incoming(&build::queue("acme", QueueRole::Sink(S::KIND)), "stray", PAYLOAD.join(" ")));
-        for (receives, down) in [(1, false), (2, true), (3, false)] {
+        for (receive_count, down) in [(1, false), (2, true), (3, false)] {
             if down {
                 self.ledger.writes.go_down();
             } else {
                 self.ledger.writes.mend();
             }
             self.clock.advance(Duration::from_mins(2));
-            let batch: Vec<Incoming> = messages.iter().map(|m| Incoming { receives, ..m.clone() }).collect();
+            let batch: Vec<Incoming> = messages.iter().map(|m| Incoming { receive_count, ..m.clone() }).collect();
             let deadline = self.deadline();
             sink_loop.handle(serde_json::from_value(lambda_event(&batch)).unwrap(), deadline).await.unwrap();
         }
@@ -137,7 +137,7 @@ impl World {
             tenants: self.tenants(),
             ledger: self.ledger.clone(),
             queues: self.queues.clone(),
-            parking: InMemoryParking::new(),
+            delays: InMemoryDelays::new(),
             clock: Arc::new(self.clock.clone()),
             chance: Arc::new(SeededChance::new(1)),
             telemetry: self.telemetry(),
@@ -216,7 +216,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
     let webhook = || WebhookSink {
         breakers: Breakers::new(
             InMemoryEndpoints::new(),
-            InMemoryOperators::new(),
+            InMemoryAlerts::new(),
             Arc::new(world.clock.clone()),
             Arc::new(SeededChance::new(2)),
         ),
@@ -237,7 +237,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         mailer: MoodyMailer::default(),
         secrets: InMemorySecrets::new(),
         grants: grants.clone(),
-        book: InMemoryMailBook::new(),
+        mail_store: InMemoryMailStore::new(),
         consents: InMemoryConsents::new(),
         clock: Arc::new(world.clock.clone()),
         link_base: "https://confirm.example.org".to_owned(),

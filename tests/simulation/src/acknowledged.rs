@@ -10,7 +10,7 @@ use crate::history::History;
 impl History {
     /// A message that held this event was acknowledged: in a sink's queue, or (without a sink) in the intake queue.
     pub fn acknowledged(&mut self, who: u64, event: usize, sink: Option<&str>) {
-        if self.parked.contains(&(who, event, sink.map(str::to_owned))) {
+        if self.delayed.contains(&(who, event, sink.map(str::to_owned))) {
             return;
         }
         let Some(sink) = sink else { return self.acknowledged_intake(who, event) };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::ledger::{Record, Status};
 use acequia_core::id::SinkId;
-use acequia_core::ledger::{Record, Status};
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::{QueueArn, QueueRole};
 
 use crate::history::{History, StoryKey};
@@ -35,8 +35,8 @@ pub fn check(world: &World) {
 /// SQS itself must have moved none there in the end: then all was calm, and each has its reason.
 fn lies_dead(world: &World, queue: &QueueArn, body: &str, sink: Option<&str>) -> bool {
     world.queues.messages(queue).iter().any(|message| {
-        let of = message.attributes.get(acequia_core::delivery::SINK).and_then(|attribute| attribute.as_text());
-        let has_reason = message.attributes.contains_key(acequia_core::delivery::REASON);
+        let of = message.attributes.get(acequia_core::wire::SINK).and_then(|attribute| attribute.as_text());
+        let has_reason = message.attributes.contains_key(acequia_core::wire::REASON);
         message.body == body && of == sink && has_reason
     })
 }
@@ -106,7 +106,7 @@ fn check_event(world: &World, index: usize) {
         let deadly = |other: &EventPlan| other.tenant == event.tenant && other.flaw == Flaw::KillsSinks;
         // Where deliveries are claimed, one content of an id may be refused for another.
         let hopeless = (!alone && sink.claims)
-            || (sink.parks && history.scenario.events.iter().any(deadly))
+            || (sink.quarantines_ambiguous && history.scenario.events.iter().any(deadly))
             || matches!(event.flaw, Flaw::KillsSinks | Flaw::Refused)
             || (sink.kind == SinkKind::Email && event.flaw == Flaw::NoAddress);
         let dead = lies_dead(QueueRole::Sink(sink.kind), Some(sink.id.as_str()));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use acequia_core::delivery::Incoming;
-use acequia_core::ledger::after;
+use acequia_core::message::Incoming;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::time::after;
 use acequia_lambda::{Deadline, UnusableBatch};
 use acequia_testkit::build;
 use acequia_testkit::event::lambda_event;
@@ -29,7 +29,7 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// SQS's own redrive of a standard queue: far fewer receives than the stack's hundred, so that what uses them up is found.
 const MOST_RECEIVES: u32 = 14;
-/// Of a FIFO queue, of which nothing is parked: as in the stack.
+/// Of a FIFO queue, of which nothing is delayed: as in the stack.
 const MOST_RECEIVES_FIFO: u32 = 1000;
 
 /// A run that takes more steps than this goes round in circles.
@@ -135,7 +135,7 @@ impl Driver {
 
     /// When the sweeper is called next, as far as it matters: when something is due.
     fn sweep_at(&self) -> Option<Timestamp> {
-        let due = self.world.parking.rows().into_iter().map(|row| row.due_at).min()?;
+        let due = self.world.delays.rows().into_iter().map(|row| row.due_at).min()?;
         Some(due.max(self.next_sweep))
     }
 
@@ -158,7 +158,7 @@ impl Driver {
     /// Whether all queues but the dead-letter queues are empty and nobody works.
     pub fn is_quiet(&self) -> bool {
         self.running.is_empty()
-            && self.world.parking.rows().is_empty()
+            && self.world.delays.rows().is_empty()
             && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
     }
 
@@ -189,7 +189,8 @@ impl Driver {
         {
             let history = &mut self.world.lock().history;
             history.begin(number);
-            let shown: Vec<_> = messages.iter().map(|message| (content(history, message), message.receives)).collect();
+            let shown: Vec<_> =
+                messages.iter().map(|message| (content(history, message), message.receive_count)).collect();
             for message in &messages {
                 if let Some(content) = content(history, message) {
                     history.held.insert(message.message_id.clone(), content);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use acequia_core::config::SinkKind;
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
-use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailBook, InMemorySecrets, SeededChance, build};
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailStore, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use forward::ForwardSink;
@@ -29,7 +29,7 @@ pub const ROLES: [QueueRole; 4] = [
 pub const SWEEPER: QueueRole = QueueRole::Out;
 
 /// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
-type Email = EmailSink<Perilous, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>;
+type Email = EmailSink<Perilous, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
 type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
 
 enum Code {
@@ -63,7 +63,7 @@ impl Function {
                     mailer: ports(),
                     secrets: InMemorySecrets::new(),
                     grants: world.grants.clone(),
-                    book: InMemoryMailBook::new(),
+                    mail_store: InMemoryMailStore::new(),
                     consents: InMemoryConsents::new(),
                     clock,
                     link_base: String::new(),
@@ -80,7 +80,7 @@ impl Function {
                 // Redriving has an actor of its own here.
                 afterwards: (),
                 stage: build::stage(),
-                parked: ports(),
+                delayed: ports(),
                 queues: ports(),
                 clock,
                 chance,
@@ -90,7 +90,7 @@ impl Function {
                 tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
                 ledger: ports(),
                 queues: ports(),
-                parking: ports(),
+                delays: ports(),
                 consents: InMemoryConsents::new(),
                 clock,
                 chance,
@@ -125,8 +125,8 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Box<Loop<S>> {
         tenants: CachedTenants::new(ports(), instance.clock()),
         ledger: ports(),
         queues: ports(),
-        parking: ports(),
-        pace: Pace::new(ports(), instance.clock()),
+        delays: ports(),
+        rate_limiter: RateLimiter::new(ports(), instance.clock()),
         sink,
         clock: instance.clock(),
         chance: Arc::new(SeededChance::new(seed)),

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use acequia_core::breaker::Circuit;
+use acequia_core::delivery::breaker::Circuit;
+use acequia_core::delivery::ledger::{DeliveryKey, DeliveryRecord};
 use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
-use acequia_core::ledger::{DeliveryKey, DeliveryRecord, after};
+use acequia_core::time::after;
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
+use acequia_core::delivery::crash::DEATHS_ALONE;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
-use acequia_core::strikes::DEATHS_ALONE;
 
 use crate::limit::{self, Circuits, Starts};
 use crate::ordered::order::{self, Order};
@@ -65,10 +66,10 @@ pub struct History {
     pub expired_unwritten: BTreeSet<(StoryKey, String)>,
     /// The deliveries whose last record could not be written.
     pub unsettled: BTreeSet<StoryKey>,
-    /// Which invocations parked which events, of which sink.
-    pub parked: BTreeSet<(u64, usize, Option<String>)>,
-    /// The messages whose place a parked one took.
-    parked_ids: BTreeSet<String>,
+    /// Which invocations delayed which events, of which sink.
+    pub delayed: BTreeSet<(u64, usize, Option<String>)>,
+    /// The messages whose place a delayed one took.
+    delayed_ids: BTreeSet<String>,
     circuits: Circuits,
     /// By tenant and place of the sink, the attempts at sinks that have a rate.
     starts: HashMap<(usize, usize), Starts<StoryKey>>,
@@ -98,8 +99,8 @@ impl History {
             unrecorded: BTreeSet::new(),
             expired_unwritten: BTreeSet::new(),
             unsettled: BTreeSet::new(),
-            parked: BTreeSet::new(),
-            parked_ids: BTreeSet::new(),
+            delayed: BTreeSet::new(),
+            delayed_ids: BTreeSet::new(),
             circuits: Circuits::default(),
             starts: HashMap::new(),
             order: Order::default(),
@@ -167,7 +168,7 @@ impl History {
     }
 
     /// A message is quarantined because invocations died of it: that must be true, or look true three times.
-    pub fn condemned(&mut self, who: u64, content: &Content) {
+    pub fn quarantined(&mut self, who: u64, content: &Content) {
         let kills = self.kills(content.0, content.1.is_some());
         let deaths = self.deaths.get(content).copied().unwrap_or_default();
         if !kills && deaths <= DEATHS_ALONE {
@@ -303,7 +304,7 @@ impl History {
 
     /// A record landed in the ledger.
     pub fn written(&mut self, who: u64, key: StoryKey, record: &DeliveryRecord) {
-        self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.spent));
+        self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.attempts_used));
         self.unsettled.remove(&key);
         // The loop survives a sink that panics, so that its record is all that is to be seen of it.
         if record.attempts.last().is_some_and(|note| note.detail == Cause::Panic.to_string()) {
@@ -322,30 +323,30 @@ impl History {
         }
     }
 
-    /// A message of this event was parked.
-    pub fn parked(&mut self, who: u64, event: usize, sink: Option<&str>, message_id: &str) {
-        self.parked.insert((who, event, sink.map(str::to_owned)));
-        let is_new = self.parked_ids.insert(message_id.to_owned());
+    /// A message of this event was delayed.
+    pub fn delayed(&mut self, who: u64, event: usize, sink: Option<&str>, message_id: &str) {
+        self.delayed.insert((who, event, sink.map(str::to_owned)));
+        let is_new = self.delayed_ids.insert(message_id.to_owned());
         if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
-            self.stories.entry(key).or_default().parked += u32::from(is_new);
+            self.stories.entry(key).or_default().delayed += u32::from(is_new);
         }
     }
 
-    /// A message of this event came back from parking.
+    /// A message of this event came back from its delay.
     pub fn returned(&mut self, event: usize, sink: Option<&str>) {
         if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
             let story = self.stories.entry(key).or_default();
             story.returned += 1;
             // One row was sent twice: between the two, the sweeper died or could not delete it.
-            story.duplicated |= story.returned > story.parked;
+            story.duplicated |= story.returned > story.delayed;
         }
     }
 
     /// A message is handed out.
     pub fn received(&mut self, event: usize, sink: Option<&str>, message_id: &str) {
         if let Some(key) = sink.and_then(|sink| self.story_of(event, sink)) {
-            // It was parked and not acknowledged, so there are two of it now.
-            self.stories.entry(key).or_default().duplicated |= self.parked_ids.contains(message_id);
+            // It was delayed and not acknowledged, so there are two of it now.
+            self.stories.entry(key).or_default().duplicated |= self.delayed_ids.contains(message_id);
         }
     }
 }

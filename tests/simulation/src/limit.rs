@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use acequia_core::breaker::Circuit;
+use acequia_core::delivery::breaker::Circuit;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::ledger::after;
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use crate::history::{History, SKEW, StoryKey};
@@ -51,7 +51,7 @@ impl<D: PartialEq> Starts<D> {
     /// # Errors
     /// What is wrong.
     pub fn add(&mut self, rate: PerMinute, delivery: D, began: Timestamp, at: Timestamp) -> Result<(), String> {
-        let good = acequia_core::rate::LATE.saturating_add(SKEW);
+        let good = acequia_core::delivery::rate::LATE.saturating_add(SKEW);
         let from = began.checked_sub(good).unwrap_or(began);
         let to = after(at, EARLY.saturating_add(SKEW));
         if self.0.iter().any(|start| start.delivery == delivery && start.to >= from) {

@@ -13,8 +13,8 @@ pub enum Mutation {
     SkipFold,
     /// A dead-letter queue that does not take a message is taken to have it.
     BelieveDeadLetters,
-    /// A message that could not be parked is taken to be.
-    BelieveParking,
+    /// A message that could not be delayed is taken to be.
+    BelieveDelays,
     /// A failed delivery is due at once, whatever its schedule says.
     DueAtOnce,
     /// Nobody hears of circuits that are open.
@@ -24,7 +24,7 @@ pub enum Mutation {
     /// Nobody hears that a sink is paused.
     IgnorePause,
     /// A look at a delivery that is not due makes it due.
-    LookHastens,
+    LookExpedites,
     /// The ledger forgets the attempts of deliveries that nobody claims.
     ForgetAttempts,
     /// That a delivery expired is recorded nowhere.
@@ -56,12 +56,12 @@ impl Mutation {
         Self::CompleteFirst,
         Self::SkipFold,
         Self::BelieveDeadLetters,
-        Self::BelieveParking,
+        Self::BelieveDelays,
         Self::DueAtOnce,
         Self::IgnoreCircuit,
         Self::ElectAll,
         Self::IgnorePause,
-        Self::LookHastens,
+        Self::LookExpedites,
         Self::ForgetAttempts,
         Self::ForgetExpired,
         Self::IgnoreRate,

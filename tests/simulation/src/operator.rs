@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::Outgoing;
-use acequia_core::ledger::after;
+use acequia_core::message::Outgoing;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::time::after;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use acequia_core::delivery::{Attribute, Incoming, SINK};
+use acequia_core::message::{Attribute, Incoming};
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::wire::SINK;
 
 use crate::history::Content;
 use crate::port::see_moved;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::{Attribute, Outgoing, SINK};
+use acequia_core::flow::redrive::{Observer, Order, Way, redrive};
 use acequia_core::id::TenantId;
+use acequia_core::message::{Attribute, Outgoing};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_core::redrive::{Order, Watch, Way, redrive};
+use acequia_core::wire::SINK;
 use acequia_testkit::{IMMORTAL, Mortal, build};
 use futures::FutureExt as _;
 
@@ -22,7 +23,7 @@ const MOST_STEPS: usize = 60;
 /// Nobody watches.
 struct Nobody;
 
-impl Watch for Nobody {
+impl Observer for Nobody {
     fn dealt(&self, _: u64) {}
     fn trouble(&self, _: &str) {}
     fn ends(&self) -> bool {

@@ -5,21 +5,20 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
+use acequia_core::time::after;
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
-use crate::check;
 use crate::dice::Dice;
 use crate::driver::{Driver, Step};
 use crate::history::History;
 use crate::mutation::Mutation;
 use crate::operator::{self, Happening};
-use crate::redrive;
 use crate::scenario::Scenario;
 use crate::weather::Weather;
 use crate::world::{State, World};
+use crate::{check, redrive};
 
 /// How long the chaos lasts: longer than the longest schedule and a visibility timeout.
 const CHAOS: Duration = Duration::from_mins(15);

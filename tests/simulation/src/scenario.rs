@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
 use acequia_core::id::{EventId, SinkId, TenantId};
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_testkit::build;
 use jiff::Timestamp;
@@ -44,8 +44,8 @@ pub struct SinkPlan {
     pub kind: SinkKind,
     /// Whether it claims.
     pub claims: bool,
-    /// Of e-mail: whether mails that may have been sent are parked.
-    pub parks: bool,
+    /// Of e-mail: whether mails that may have been sent are quarantined.
+    pub quarantines_ambiguous: bool,
     /// Of forward: whether the target keeps order.
     pub fifo: bool,
 }
@@ -168,7 +168,13 @@ impl TenantPlan {
     }
 
     fn of(dice: &mut Dice, index: usize) -> Self {
-        let plan = |id: &str, kind, claims, parks, fifo| SinkPlan { id: build::sink_id(id), kind, claims, parks, fifo };
+        let plan = |id: &str, kind, claims, quarantines_ambiguous, fifo| SinkPlan {
+            id: build::sink_id(id),
+            kind,
+            claims,
+            quarantines_ambiguous,
+            fifo,
+        };
         let mut all = vec![
             plan("mail", SinkKind::Email, true, dice.happens(0.5), false),
             plan("crm", SinkKind::Webhook, false, false, false),
@@ -240,7 +246,7 @@ impl TenantPlan {
             }
             SinkKind::Email => serde_json::json!({ "from": format!("hello@{tenant}.example"), "to": "{{ data.email }}",
                 "subject": "for {{ data.tenant }}", "text": "{{ data.number }}",
-                "ambiguous": if plan.parks { "park" } else { "resend" } }),
+                "ambiguous": if plan.quarantines_ambiguous { "quarantine" } else { "resend" } }),
             SinkKind::Forward => {
                 serde_json::json!({ "queue": if plan.fifo { "out.fifo" } else { "out" }, "strict": plan.claims })
             }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use acequia_core::ledger::{DeliveryRecord, Status, after};
+use acequia_core::delivery::ledger::{DeliveryRecord, Status};
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use crate::history::StoryKey;
@@ -39,8 +40,8 @@ pub struct Story {
     pub redriven_at: Option<Timestamp>,
     /// Whether SQS handed out a message of it twice.
     pub duplicated: bool,
-    /// How many of its messages were parked.
-    pub parked: u32,
+    /// How many of its messages were delayed.
+    pub delayed: u32,
     /// How many came back from there.
     pub returned: u32,
     /// The attempt that each invocation has made and not yet recorded: when it failed.
@@ -48,7 +49,7 @@ pub struct Story {
     /// The attempts that were recorded since the delivery began, or last came out of the dead-letter queue.
     recorded: u32,
     /// The redrives that its record knows.
-    rounds: BTreeSet<String>,
+    redrives: BTreeSet<String>,
     /// Before when no further attempt may be made.
     not_before: Option<Timestamp>,
     /// The digests of the events of which the ledger was told that they expired.
@@ -74,9 +75,9 @@ impl Schedules {
         self.0.iter().map(|waits| u32::try_from(waits.len()).unwrap_or(u32::MAX).saturating_add(1)).max().unwrap_or(1)
     }
 
-    /// The shortest wait that any of them has after attempt `spent`, with the jitter taken off.
-    fn least_wait(&self, spent: u32) -> Duration {
-        let step = usize::try_from(spent.saturating_sub(1)).unwrap_or(usize::MAX);
+    /// The shortest wait that any of them has after attempt `attempts_used`, with the jitter taken off.
+    fn least_wait(&self, attempts_used: u32) -> Duration {
+        let step = usize::try_from(attempts_used.saturating_sub(1)).unwrap_or(usize::MAX);
         let waits = self.0.iter().filter_map(|waits| waits.get(step)).min();
         waits.map_or(Duration::ZERO, |wait| Duration::from_secs(*wait).mul_f64(0.8))
     }
@@ -137,8 +138,8 @@ impl Story {
             None if running.contains(&earlier.by) || earlier.by == now.by => {
                 Some("a second effect while the invocation that made the first still runs")
             }
-            _ if plan.parks && !redriven => {
-                Some("a second mail, though mails that may have been sent are to be parked")
+            _ if plan.quarantines_ambiguous && !redriven => {
+                Some("a second mail, though mails that may have been sent are to be quarantined")
             }
             _ => None,
         }
@@ -163,14 +164,14 @@ impl Story {
         let failed_at = self.failing.remove(&by);
         // A record without an attempt, such as that of a hold, brings no attempt forward.
         if let (Status::Retry, Some(at)) = (record.status, failed_at) {
-            self.not_before = Some(after(at, schedules.least_wait(record.spent)));
+            self.not_before = Some(after(at, schedules.least_wait(record.attempts_used)));
         }
         self.recorded += u32::from(failed_at.is_some());
         let most = schedules.most_attempts();
         // Copies that are attempted at the same time each spend an attempt, and write over each other.
-        let spent = record.spent.max(if self.is_serial(plan) { self.recorded } else { 0 });
-        if spent > most {
-            return Err(format!("{spent} attempts are spent, and the schedule has {most}"));
+        let attempts_used = record.attempts_used.max(if self.is_serial(plan) { self.recorded } else { 0 });
+        if attempts_used > most {
+            return Err(format!("{attempts_used} attempts are spent, and the schedule has {most}"));
         }
         Ok(())
     }
@@ -178,7 +179,7 @@ impl Story {
     /// The claim of it was granted. It starts over where its record learns of a redrive.
     pub fn claimed(&mut self, record: &DeliveryRecord) {
         self.written = Some(Status::Claimed);
-        if record.rounds.last().is_some_and(|round| self.rounds.insert(round.mark.clone())) {
+        if record.redrives.last().is_some_and(|redrive| self.redrives.insert(redrive.id.clone())) {
             self.recorded = 0;
             self.not_before = None;
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{SinkKind, Target};
-use acequia_core::connection::ConnectionFailure;
-use acequia_core::ledger::Receipt;
+use acequia_core::delivery::ledger::Receipt;
+use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::connection::ConnectionFailure;
+use acequia_core::tenant::Target;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use acequia_testkit::SeededChance;
 use futures::FutureExt as _;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger, InMemoryQueues,
     InMemoryRates, InMemoryTenants,
 };
 
@@ -54,8 +54,8 @@ pub struct World {
     pub rates: InMemoryRates,
     /// The journal of redriving.
     pub journal: InMemoryJournal,
-    /// Parked messages, without perils.
-    pub parking: InMemoryParking,
+    /// Delayed messages, without perils.
+    pub delays: InMemoryDelays,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
     state: Arc<Mutex<State>>,
@@ -72,7 +72,7 @@ impl World {
             endpoints: InMemoryEndpoints::new(),
             rates: InMemoryRates::new(),
             journal: InMemoryJournal::new(),
-            parking: InMemoryParking::new(),
+            delays: InMemoryDelays::new(),
             clock,
             mutation: options.mutation,
             state: Arc::new(Mutex::new(state)),

@@ -40,8 +40,8 @@ fn believing_a_dead_letter_queue_that_took_nothing_is_found() {
 }
 
 #[test]
-fn believing_a_table_of_parked_messages_that_took_nothing_is_found() {
-    assert_found(Mutation::BelieveParking, &["without"]);
+fn believing_a_table_of_delayed_messages_that_took_nothing_is_found() {
+    assert_found(Mutation::BelieveDelays, &["without"]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn sending_to_a_paused_sink_is_found() {
 
 #[test]
 fn a_look_that_makes_a_delivery_due_is_found() {
-    assert_found(Mutation::LookHastens, &["before its time"]);
+    assert_found(Mutation::LookExpedites, &["before its time"]);
 }
 
 #[test]

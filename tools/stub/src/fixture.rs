@@ -1,9 +1,10 @@
 //! The tenant, the events and the messages that everything is measured with.
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Attribute, Delivery, Outgoing};
-use acequia_core::envelope::Envelope;
+use acequia_core::delivery::Delivery;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id::{Stage, TenantId};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::{Attribute, Outgoing};
 use acequia_core::queue::{QueueName, QueueRole};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};

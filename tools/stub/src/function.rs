@@ -75,7 +75,7 @@ impl<'s> Function<'s> {
             ("TENANTS_TABLE", TENANTS_TABLE),
             ("LEDGER_TABLE", LEDGER_TABLE),
             ("SES_CONFIGURATION_SET", "bench"),
-            ("PARKED_TABLE", "parked"),
+            ("DELAYED_TABLE", "delayed"),
             ("CONSENTS_TABLE", "consents"),
             ("LINK_BASE", "https://confirm.example.org"),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:bench"),

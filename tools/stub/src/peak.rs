@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::envelope::MAX_EVENT_BYTES;
+use acequia_core::event::MAX_EVENT_BYTES;
+use acequia_core::kind::SinkKind;
 use serde_json::json;
 
 use crate::fixture::{Messages, World, event_of, sink};

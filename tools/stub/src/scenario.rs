@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
+use acequia_core::kind::SinkKind;
 use serde_json::{Value as Json, json};
 
 use crate::fixture::{Messages, World, sink};

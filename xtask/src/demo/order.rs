@@ -18,7 +18,7 @@ pages = boto3.client('dynamodb').get_paginator('scan').paginate(
     TableName='acequia-local-ledger', FilterExpression='begins_with(pk, :tenant) AND attribute_exists(attempts)',
     ExpressionAttributeValues={':tenant': {'S': sys.argv[1] + '#'}})
 rows = [row for page in pages for row in page['Items']]
-print(json.dumps([{'sink': row['sk']['S'], 'accepted_ms': int(row['accepted_at']['N']), 'attempts': int(row['spent']['N']),
+print(json.dumps([{'sink': row['sk']['S'], 'accepted_ms': int(row['accepted_at']['N']), 'attempts': int(row['attempts_used']['N']),
                    'ended_ms': int(row['attempts']['L'][-1]['M']['at']['N'])} for row in rows]))
 ";
 

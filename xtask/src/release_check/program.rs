@@ -33,7 +33,7 @@ const VARIABLES: [(&str, &str); 17] = [
     ("ACEQUIA_STAGE", "check"),
     ("TENANTS_TABLE", "tenants"),
     ("LEDGER_TABLE", "ledger"),
-    ("PARKED_TABLE", "parked"),
+    ("DELAYED_TABLE", "delayed"),
     ("CONSENTS_TABLE", "consents"),
     ("SES_CONFIGURATION_SET", "check"),
     ("LINK_BASE", "https://confirm.example.org"),

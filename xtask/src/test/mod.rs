@@ -16,11 +16,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use crate::local::Local;
-use crate::process;
 use crate::report::Step;
 use crate::setup::{self, Tools};
 use crate::stack::TenantStack;
-use crate::{build, chromium, consent, emulator, host, lint};
+use crate::{build, chromium, consent, emulator, host, lint, process};
 use plan::{Plan, Suite};
 
 /// Options of the tests.

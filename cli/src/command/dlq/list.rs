@@ -1,9 +1,9 @@
 //! `acequia dlq list`: what is there and why. Messages are received and shown again at once; nothing is deleted.
 
+use acequia_core::delivery::redrive::{Letter, Received};
 use acequia_core::id::TenantId;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueName;
-use acequia_core::redrive::{Letter, Received};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ fn describe(queue: &QueueName, one: &Received, letter: &Letter, now: Timestamp) 
         queue: queue.role.to_string(),
         message_id: one.message.message_id.clone(),
         event: letter.event.as_ref().map(ToString::to_string),
-        r#type: letter.kind.clone(),
+        r#type: letter.event_type.clone(),
         sink: letter.sink.as_ref().map(ToString::to_string),
         reason: letter.reason.clone(),
         detail: letter.detail.clone(),
@@ -113,9 +113,10 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::delivery::{Incoming, quarantined};
+    use acequia_core::message::Incoming;
     use acequia_core::outcome::Reason;
     use acequia_core::queue::QueueRole;
+    use acequia_core::wire::quarantined;
     use acequia_testkit::build;
 
     use super::*;

@@ -7,10 +7,11 @@ mod redrive;
 mod show;
 
 use acequia_aws::operator::Depth;
+use acequia_core::delivery::redrive::{Filter, Letter, Received};
+use acequia_core::flow::redrive::{Walked, walk};
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{DeadLetters, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::redrive::{DeadLetters, Filter, Letter, Received, Walked, walk};
 use futures::future::{join_all, try_join_all};
 
 use self::progress::Progress;
@@ -38,7 +39,7 @@ struct Place {
 impl Place {
     /// All messages, hidden ones too.
     fn total(&self) -> u64 {
-        self.depth.visible + self.depth.in_flight + self.depth.delayed
+        self.depth.visible + self.depth.in_flight + self.depth.not_yet_visible
     }
 
     /// The queue in front of it.
@@ -231,8 +232,7 @@ mod tests {
         let places = vec![Place { queue: build::named_queue(&name), name, depth: Depth::default() }];
         let queues = InMemoryQueues::new(FixedClock::default());
         let before = build::incoming(&places[0].source(), "m-1", "no event");
-        let letter =
-            acequia_core::delivery::quarantined(&before, Reason::NotJson, "no JSON", 0, build::start()).unwrap();
+        let letter = acequia_core::wire::quarantined(&before, Reason::NotJson, "no JSON", 0, build::start()).unwrap();
         assert!(queues.send(&places[0].queue, &[letter]).await.iter().all(Result::is_ok));
         let counted = count_taken(&queues, &places, &Filter::default(), None).await.unwrap();
         assert_eq!(counted, Count { taken: 1, exact: true });
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_question_says_which_messages_are_meant_with_the_times_as_they_were_understood() {
         let name = QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake).dead_letter();
-        let depth = Depth { visible: 3, in_flight: 1, delayed: 0 };
+        let depth = Depth { visible: 3, in_flight: 1, not_yet_visible: 0 };
         let places = [Place { queue: build::named_queue(&name), name, depth }];
         let filter = Filter {
             sink: Some(build::sink_id("crm")),
@@ -270,7 +270,7 @@ mod tests {
         let place = |visible, in_flight| Place {
             name: name.dead_letter(),
             queue: build::named_queue(&name.dead_letter()),
-            depth: Depth { visible, in_flight, delayed: 0 },
+            depth: Depth { visible, in_flight, not_yet_visible: 0 },
         };
         let walked = Walked { seen: 5, taken: 2, to_the_end: true, shown: true };
         assert!(is_exact(&place(5, 0), walked));

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use acequia_core::redrive::Watch;
+use acequia_core::flow::redrive::Observer;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::Exit;
@@ -55,7 +55,7 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
+impl Observer for Progress {
     fn dealt(&self, more: u64) {
         let before = self.dealt.fetch_add(more, Ordering::Relaxed);
         match &self.bar {

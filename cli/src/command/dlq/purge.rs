@@ -1,7 +1,8 @@
 //! `acequia dlq purge`: deletes messages for good.
 
+use acequia_core::delivery::redrive::Filter;
+use acequia_core::flow::redrive::purge;
 use acequia_core::id::TenantId;
-use acequia_core::redrive::{Filter, purge};
 use serde::Serialize;
 
 use super::progress::Progress;

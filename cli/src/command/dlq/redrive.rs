@@ -1,9 +1,9 @@
 //! `acequia dlq redrive`: moves messages back to the queues they came from, without what quarantining added to them.
 //!
-//! How a run that is killed neither loses nor doubles a message is in [`acequia_core::redrive`].
+//! How a run that is killed neither loses nor doubles a message is in [`acequia_core::delivery::redrive`].
 
+use acequia_core::flow::redrive::{Order, Redriven, Way, redrive};
 use acequia_core::id::TenantId;
-use acequia_core::redrive::{Order, Redriven, Way, redrive};
 use serde::Serialize;
 
 use super::progress::Progress;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use acequia_core::delivery::{Attribute, AttributeValue};
+use acequia_core::delivery::ledger::{Record, Status};
+use acequia_core::delivery::redrive::{Filter, Letter, Received, Standing};
 use acequia_core::id::{EventId, TenantId};
-use acequia_core::ledger::{Record, Status};
+use acequia_core::message::{Attribute, AttributeValue};
 use acequia_core::outcome::Reason;
-use acequia_core::port::Ledger as _;
-use acequia_core::redrive::{Filter, Letter, Received, RedriveJournal as _, Standing};
+use acequia_core::port::{Ledger as _, RedriveJournal as _};
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -44,7 +44,7 @@ struct Row {
     attempts: Option<u32>,
     quarantined_at: Option<String>,
     sent_at: String,
-    receives: u32,
+    receive_count: u32,
     redriven_from: Option<String>,
     redrive: Option<&'static str>,
     attributes: BTreeMap<String, Shape>,
@@ -127,14 +127,14 @@ fn row(
         message_id: message.message_id,
         event: letter.event.map(|event| event.to_string()),
         sink: letter.sink.map(|sink| sink.to_string()),
-        r#type: letter.kind,
+        r#type: letter.event_type,
         advice: serde_json::from_value::<Reason>(letter.reason.clone().into()).ok().map(Reason::advice),
         reason: letter.reason,
         detail: letter.detail,
         attempts: letter.attempts,
         quarantined_at: letter.quarantined_at.map(time),
         sent_at: time(message.sent_at),
-        receives: message.receives,
+        receive_count: message.receive_count,
         redriven_from: letter.redriven_from,
         redrive: standing.map(|standing| match standing {
             Standing::Sent => "sent",
@@ -142,7 +142,7 @@ fn row(
         }),
         attributes: message.attributes.into_iter().map(|(name, attribute)| (name, shape(attribute))).collect(),
         status: record.map(|record| record.status),
-        story: record.map(|record| story(&record.attempts, &record.rounds, None)).unwrap_or_default(),
+        story: record.map(|record| story(&record.attempts, &record.redrives, None)).unwrap_or_default(),
         history: record.into_iter().flat_map(|record| record.attempts.clone()).map(Attempt::from).collect(),
         body_bytes: message.body.len(),
         body: body.then_some(message.body),
@@ -164,7 +164,7 @@ fn report(tenant: &TenantId, event: Option<&EventId>, letters: Vec<Row>) -> Repo
     for row in &shown.letters {
         let what = row.event.as_deref().map_or_else(|| "What is no readable event,".to_owned(), clean);
         let _ = writeln!(text, "{what} in the dead-letter queue of {}", row.queue);
-        let times = count(row.receives, "time", "times");
+        let times = count(row.receive_count, "time", "times");
         let _ = writeln!(text, "  message    {}, received {times}", row.message_id);
         let _ = writeln!(text, "  type       {}", clean(&or_dash(row.r#type.as_deref())));
         let _ = writeln!(text, "  sink       {}", or_dash(row.sink.as_deref()));
@@ -211,10 +211,11 @@ fn bounded(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use acequia_aws::operator::Depth;
-    use acequia_core::config::SinkKind;
-    use acequia_core::delivery::{Incoming, quarantined};
-    use acequia_core::ledger::AttemptNote;
+    use acequia_core::delivery::ledger::AttemptNote;
+    use acequia_core::kind::SinkKind;
+    use acequia_core::message::Incoming;
     use acequia_core::queue::{QueueName, QueueRole};
+    use acequia_core::wire::quarantined;
     use acequia_testkit::build;
 
     use super::*;

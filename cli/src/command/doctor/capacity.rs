@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use acequia_aws::account::{Concurrency, Mapping, SecretNames};
-use acequia_core::config::SinkKind;
 use acequia_core::id::TenantId;
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
 
 use super::line::{Line, count};

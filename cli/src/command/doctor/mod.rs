@@ -23,11 +23,10 @@ use self::report::Diagnosis;
 use self::sight::{AccountSight, StageSight};
 use self::tenant::{File, Stored};
 use crate::args::DoctorArgs;
-use crate::change;
 use crate::command::tenant::keep_paused;
 use crate::context::{Context, egress};
 use crate::output::Report;
-use crate::tenant_file;
+use crate::{change, tenant_file};
 
 const CONCURRENCY: Check = Check {
     name: capacity::CONCURRENCY,

@@ -55,8 +55,8 @@ const KINDS: [Kind; 9] = [
         ],
     },
     Kind {
-        resource: "dynamodb:{region}:{account}:table/acequia-{stage}-parked",
-        needs: &[("dynamodb:Query", "parked, status"), ("dynamodb:UpdateItem", "tenant resume")],
+        resource: "dynamodb:{region}:{account}:table/acequia-{stage}-delayed",
+        needs: &[("dynamodb:Query", "delayed, status"), ("dynamodb:UpdateItem", "tenant resume")],
     },
     Kind {
         resource: "dynamodb:{region}:{account}:table/acequia-{stage}-consents",

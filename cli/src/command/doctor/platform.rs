@@ -65,7 +65,7 @@ pub(super) fn version(deployed: Option<&str>, own: &str, stage: &str) -> Line {
 pub(super) const ALL_TABLES: [(&str, &[&str], bool); 4] = [
     ("tenants", &["pk", "sk"], false),
     ("ledger", &["pk", "sk"], true),
-    ("parked", &["pk", "sk", "due"], true),
+    ("delayed", &["pk", "sk", "due"], true),
     ("consents", &["pk", "sk", "due"], true),
 ];
 
@@ -231,11 +231,11 @@ mod tests {
             expires: true,
             recoverable: true,
         };
-        assert_eq!(verdicts(&tables(&[whole("tenants"), whole("parked")], "dev")), [Verdict::Ok]);
+        assert_eq!(verdicts(&tables(&[whole("tenants"), whole("delayed")], "dev")), [Verdict::Ok]);
         for (table, verdict, says) in [
             (Table { status: None, ..whole("ledger") }, Verdict::Fail, "not there"),
             (Table { status: Some("DELETING".into()), ..whole("ledger") }, Verdict::Fail, "DELETING"),
-            (Table { names: vec!["pk".into(), "sk".into()], ..whole("parked") }, Verdict::Fail, "no due"),
+            (Table { names: vec!["pk".into(), "sk".into()], ..whole("delayed") }, Verdict::Fail, "no due"),
             (Table { expires: false, ..whole("ledger") }, Verdict::Fail, "time to live is off"),
             (Table { recoverable: false, ..whole("ledger") }, Verdict::Warn, "recovery is off"),
             (Table { protected: false, ..whole("ledger") }, Verdict::Warn, "protection is off"),

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use acequia_aws::account::{Mapping, Stack};
 use acequia_aws::operator::Depth;
-use acequia_core::config::{RawSink, RawTenant, SinkKind};
-use acequia_core::grant::{self, Grants};
 use acequia_core::id::TenantId;
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::tenant::grant::{self, Grants};
+use acequia_core::tenant::{RawSink, RawTenant};
 
 use super::capacity::{SECRETS, SHARE, Secrets, Shares};
 use super::line::{Line, count, or_ok};
@@ -226,7 +227,7 @@ pub(super) fn queues(
 }
 
 fn held(depth: Depth) -> u64 {
-    depth.visible + depth.in_flight + depth.delayed
+    depth.visible + depth.in_flight + depth.not_yet_visible
 }
 
 fn waiting(messages: u64) -> String {

@@ -13,7 +13,7 @@ pub(super) fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage, paused:
          {tenant} --message MESSAGE shows one that is no readable event), or be older than 30 days. Where the tenant has \
          trace = \"failures\", it may also have gone well, or merely wait: its sink is paused or has a rate (acequia tenant show \
          {tenant}), or the circuit of its endpoint is open (acequia status {tenant} shows the circuits, and how much waits in the \
-         queues and parked)"
+         queues and delayed)"
     );
     for one in paused {
         text = format!("{text}. {}", one.told(tenant));
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_paused_sink_is_named_there_too() {
-        let unseen = [Paused { sink: build::sink_id("late"), parked: None }];
+        let unseen = [Paused { sink: build::sink_id("late"), delayed: None }];
         let failure = unknown(&build::tenant_id("acme"), &build::event_id("1"), &build::stage(), &unseen).to_string();
         assert!(
             failure.ends_with("late is paused, and its deliveries wait: acequia tenant resume acme late ends that"),

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use acequia_aws::account::SecretNames;
-use acequia_core::config::{RawTenant, SecretUse};
 use acequia_core::egress::Egress;
-use acequia_core::grant;
 use acequia_core::outcome::Reason;
-use acequia_core::port::{Change, Clock as _, GrantStore, TenantStore};
+use acequia_core::port::{Change, Clock as _, Depths as _, GrantStore, TenantStore};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::redrive::Depths as _;
 use acequia_core::secret::SecretPurpose;
+use acequia_core::tenant::{RawTenant, SecretUse, grant};
 use serde::Serialize;
 
 use crate::args::ApplyArgs;

@@ -1,8 +1,9 @@
 //! `acequia tenant pause`: holds back the deliveries of a sink, as a version of the configuration of its own.
 
-use acequia_core::config::{RawTenant, SinkKind};
 use acequia_core::id::{SinkId, TenantId};
+use acequia_core::kind::SinkKind;
 use acequia_core::port::{Change, Clock as _, StoredTenant, TenantStore};
+use acequia_core::tenant::RawTenant;
 use serde::Serialize;
 
 use super::apply::actor;
@@ -39,7 +40,7 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     Ok(Report::new(&Answer { tenant, sink, paused: version != before, version }, text))
 }
 
-/// Nothing of a FIFO queue is parked, so what waits there is as old as SQS lets it be.
+/// Nothing of a FIFO queue is delayed, so what waits there is as old as SQS lets it be.
 const ORDERED: &str =
     " In the queue of an ordered tenant they come back within an hour of that, and SQS keeps them for 14 days at most.";
 

@@ -1,11 +1,11 @@
 //! `acequia tenant resume`: delivers to a sink again that was paused, or whose endpoint was disabled or has an open circuit, and makes
-//! what waits parked for it due now.
+//! what waits delayed for it due now.
 
 use std::time::Duration;
 
-use acequia_core::breaker::{Circuit, EndpointState};
+use acequia_core::delivery::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{Clock, EndpointStore, ParkingLot};
+use acequia_core::port::{Clock, DelayedMessages, EndpointStore};
 use serde::Serialize;
 
 use super::apply::actor;
@@ -20,17 +20,17 @@ struct Answer<'a> {
     tenant: &'a TenantId,
     sink: &'a SinkId,
     resumed: bool,
-    hastened: u64,
+    expedited: u64,
 }
 
 /// For how long functions go by the configuration that they read last (`CachedTenants`).
 const CACHED: Duration = Duration::from_secs(5);
 
-/// What a batch takes, as a rule, that began at the end of that time: until then it may park by the configuration before. One that
-/// is slow may park later still (docs/GUARANTEES.md), and is not waited for: it may take a minute.
+/// What a batch takes, as a rule, that began at the end of that time: until then it may delay by the configuration before. One that
+/// is slow may delay later still (docs/GUARANTEES.md), and is not waited for: it may take a minute.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// Nothing of a FIFO queue is parked: it is hidden there, an hour at a time, and cannot be shown before.
+/// Nothing of a FIFO queue is delayed: it is hidden there, an hour at a time, and cannot be shown before.
 const ORDERED: &str = " What waits in the queue of an ordered tenant comes back within an hour.";
 
 /// How often a state is written that others change at the same time.
@@ -45,10 +45,10 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
     let unpaused = version != before;
     let healed = heal(&context.endpoints(), tenant, sink).await?;
     note(&format!(
-        "waiting {} s for the functions to see it: what comes until then may still be parked. Stopped, run it again",
+        "waiting {} s for the functions to see it: what comes until then may still be delayed. Stopped, run it again",
         (CACHED + MARGIN).as_secs()
     ));
-    let hastened = bring_back(&context.parking(), &SystemClock, tenant, sink).await?;
+    let expedited = bring_back(&context.delays(), &SystemClock, tenant, sink).await?;
     let mut text = match (unpaused, healed) {
         (false, false) => format!("{tenant}: {sink} was neither paused nor disabled, and its circuit is closed."),
         (true, false) => format!("{tenant}: {sink} is no longer paused (version {version})."),
@@ -58,28 +58,28 @@ pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Rep
             )
         }
     };
-    if hastened > 0 {
-        let due = count(hastened, "parked message is due now and comes", "parked messages are due now and come");
+    if expedited > 0 {
+        let due = count(expedited, "delayed message is due now and comes", "delayed messages are due now and come");
         text = format!("{text} {due} back within a minute or two.");
     }
     if may_be_ordered {
         text.push_str(ORDERED);
     }
-    Ok(Report::new(&Answer { tenant, sink, resumed: unpaused || healed, hastened }, text))
+    Ok(Report::new(&Answer { tenant, sink, resumed: unpaused || healed, expedited }, text))
 }
 
-/// Waits until functions go by the current configuration, then makes due what is parked for the sink.
+/// Waits until functions go by the current configuration, then makes due what is delayed for the sink.
 ///
-/// Not earlier: what comes while they go by the one before is parked for an hour, and what was brought forward would be once more.
+/// Not earlier: what comes while they go by the one before is delayed for an hour, and what was brought forward would be once more.
 /// It waits in every run, because one before may have been stopped after it wrote the configuration.
 async fn bring_back(
-    parking: &impl ParkingLot,
+    delays: &impl DelayedMessages,
     clock: &impl Clock,
     tenant: &TenantId,
     sink: &SinkId,
 ) -> Result<u64, Failure> {
     clock.sleep(CACHED + MARGIN).await;
-    Ok(parking.hasten(tenant, sink, clock.now()).await?)
+    Ok(delays.expedite(tenant, sink, clock.now()).await?)
 }
 
 /// Writes that the sink's endpoint is healthy; answers whether that changes anything.
@@ -99,12 +99,12 @@ async fn heal(endpoints: &impl EndpointStore, tenant: &TenantId, sink: &SinkId) 
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::breaker::Disabled;
-    use acequia_core::config::SinkKind;
-    use acequia_core::parking::Parked;
-    use acequia_core::port::Parking as _;
+    use acequia_core::delivery::breaker::Disabled;
+    use acequia_core::delivery::delay::Delayed;
+    use acequia_core::kind::SinkKind;
+    use acequia_core::port::DelayStore as _;
     use acequia_core::queue::QueueRole;
-    use acequia_testkit::{FixedClock, InMemoryEndpoints, InMemoryParking, build};
+    use acequia_testkit::{FixedClock, InMemoryDelays, InMemoryEndpoints, build};
 
     use super::*;
 
@@ -121,26 +121,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_parked_while_functions_still_go_by_the_pause_is_due_at_the_end_too_and_again_is_the_same() {
-        let (parking, clock) = (InMemoryParking::new(), FixedClock::default());
+    async fn what_is_delayed_while_functions_still_go_by_the_pause_is_due_at_the_end_too_and_again_is_the_same() {
+        let (delays, clock) = (InMemoryDelays::new(), FixedClock::default());
         let (tenant, sink) = (build::tenant_id("acme"), build::sink_id("crm"));
         let queue = build::queue("acme", QueueRole::Sink(SinkKind::Webhook));
-        let park = async |id: &str| {
+        let delay = async |id: &str| {
             let message = build::incoming_delivery(&queue, id, "crm", &build::envelope("acme", id, "t", "{}"));
-            let row = Parked::of(&tenant, &message, Duration::from_hours(1), clock.now()).unwrap();
-            assert!(parking.park(&tenant, &[row]).await.iter().all(Result::is_ok));
+            let row = Delayed::of(&tenant, &message, Duration::from_hours(1), clock.now()).unwrap();
+            assert!(delays.delay(&tenant, &[row]).await.iter().all(Result::is_ok));
         };
-        park("before").await;
-        for (id, parked) in [("late", 2), ("later", 3)] {
-            let mut back = Box::pin(bring_back(&parking, &clock, &tenant, &sink));
+        delay("before").await;
+        for (id, delayed) in [("late", 2), ("later", 3)] {
+            let mut back = Box::pin(bring_back(&delays, &clock, &tenant, &sink));
             assert!(futures::poll!(&mut back).is_pending());
             clock.advance(CACHED);
-            park(id).await;
-            assert!(futures::poll!(&mut back).is_pending(), "a batch that began before may still park");
-            assert!(parking.rows().iter().any(|row| row.due_at > clock.now()));
+            delay(id).await;
+            assert!(futures::poll!(&mut back).is_pending(), "a batch that began before may still delay");
+            assert!(delays.rows().iter().any(|row| row.due_at > clock.now()));
             clock.advance(MARGIN);
-            assert_eq!(back.await.unwrap(), parked);
-            assert!(parking.rows().iter().all(|row| row.hastened && row.due_at <= clock.now()));
+            assert_eq!(back.await.unwrap(), delayed);
+            assert!(delays.rows().iter().all(|row| row.expedited && row.due_at <= clock.now()));
         }
     }
 }

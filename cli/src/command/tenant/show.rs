@@ -1,8 +1,8 @@
 //! `acequia tenant show` and `list`.
 
-use acequia_core::config::RawTenant;
 use acequia_core::id::TenantId;
 use acequia_core::port::TenantStore as _;
+use acequia_core::tenant::RawTenant;
 use serde::Serialize;
 use serde_json::Value as Json;
 

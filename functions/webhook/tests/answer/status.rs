@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acequia_core::breaker::Circuit;
+use acequia_core::delivery::breaker::Circuit;
 use acequia_core::port::EndpointStore as _;
 use acequia_testkit::build;
 
@@ -71,13 +71,13 @@ async fn an_endpoint_that_answers_404_to_thirty_deliveries_opens_its_circuit_and
     assert_eq!(server.requests(), 30, "behind thirty failures nothing more is sent");
     let state = world.states.state(&build::tenant_id("acme"), &build::sink_id("crm")).await.unwrap().unwrap();
     assert!(matches!(state.circuit, Circuit::Open { .. }) && state.failing.is_some(), "status shows it");
-    assert!(world.operators.told().is_empty(), "a deployment takes as long");
+    assert!(world.alerts.told().is_empty(), "a deployment takes as long");
     for (number, wait) in [30, 60, 120, 240].into_iter().enumerate() {
         world.clock.advance(Duration::from_secs(wait + 1));
         world.deliver(&events(100 + 10 * u32::try_from(number).unwrap(), 3), 1).await;
         assert_eq!(server.requests(), 31 + number, "one probe at a time");
     }
-    let told = world.operators.told();
+    let told = world.alerts.told();
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].1, "Acequia: crm of acme fails: its circuit is open");
     assert!(told[0].2.contains("acequia status acme"), "{told:?}");

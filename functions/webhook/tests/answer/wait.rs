@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::ledger::Status;
+use acequia_core::delivery::ledger::Status;
 use acequia_core::port::Clock as _;
 use acequia_lambda::SystemClock;
 use acequia_testkit::{FixedClock, build};
@@ -17,7 +17,7 @@ fn wait(world: &World, event: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn retry_after_is_kept_to_whatever_the_status_and_a_long_wait_is_parked() {
+async fn retry_after_is_kept_to_whatever_the_status_and_a_long_wait_is_delayed() {
     for code in [503, 429, 404, 302] {
         let server = Server::start(Manners::answers(code, "retry-after: 100\r\n")).await;
         let world = world(&server.url(), r#","retry":["5s"]"#);
@@ -29,7 +29,7 @@ async fn retry_after_is_kept_to_whatever_the_status_and_a_long_wait_is_parked() 
         let server = Server::start(Manners::answers(503, &format!("retry-after: {asked}\r\n"))).await;
         let world = world(&server.url(), r#","retry":["5s"]"#);
         assert!(world.deliver_one("1").await.is_empty(), "it left the queue");
-        assert_eq!(world.parking.rows().len(), 1);
+        assert_eq!(world.delays.rows().len(), 1);
         let wait = wait(&world, "1");
         assert!((least..=most).contains(&wait), "{asked}: {wait}");
     }

@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{DETAIL, Incoming, REASON};
+use acequia_core::delivery::ledger::DeliveryRecord;
 use acequia_core::egress::{Authorities, Egress};
-use acequia_core::envelope::Envelope;
-use acequia_core::ledger::{DeliveryRecord, after};
+use acequia_core::event::envelope::Envelope;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Incoming;
 use acequia_core::port::Clock;
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
-use acequia_lambda::{CachedTenants, Deadline, Pace, Reporting, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_core::wire::{DETAIL, REASON};
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryOperators, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryQueues,
     InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use jiff::Timestamp;
@@ -116,8 +118,8 @@ pub(crate) struct World {
     pub(crate) clock: FixedClock,
     pub(crate) queues: InMemoryQueues,
     pub(crate) ledger: InMemoryLedger,
-    pub(crate) operators: InMemoryOperators,
-    pub(crate) parking: InMemoryParking,
+    pub(crate) alerts: InMemoryAlerts,
+    pub(crate) delays: InMemoryDelays,
     pub(crate) states: InMemoryEndpoints,
     lines: InMemoryLines,
     time: Arc<dyn Clock>,
@@ -125,9 +127,9 @@ pub(crate) struct World {
         InMemoryTenants,
         InMemoryLedger,
         InMemoryQueues,
-        InMemoryParking,
+        InMemoryDelays,
         InMemoryRates,
-        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryOperators>,
+        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryAlerts>,
     >,
 }
 
@@ -146,39 +148,44 @@ pub(crate) fn world_at(url: &str, extra: &str, clock: FixedClock, time: Arc<dyn 
     );
     let secret = format!("whsec_{}", "A".repeat(40));
     let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Webhook, &build::secret_name("crm"), secret);
-    let (states, operators) = (InMemoryEndpoints::new(), InMemoryOperators::new());
-    let breakers = Breakers::new(states.clone(), operators.clone(), Arc::clone(&time), Arc::new(SeededChance::new(2)));
+    let (states, alerts) = (InMemoryEndpoints::new(), InMemoryAlerts::new());
+    let breakers = Breakers::new(states.clone(), alerts.clone(), Arc::clone(&time), Arc::new(SeededChance::new(2)));
     let sink = WebhookSink::new(breakers, secrets, Egress::Local, Authorities::Built, Arc::clone(&time)).unwrap();
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
-    let (parking, lines) = (InMemoryParking::new(), InMemoryLines::new());
+    let (delays, lines) = (InMemoryDelays::new(), InMemoryLines::new());
     let sink_loop = SinkLoop {
         tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::clone(&time)),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: parking.clone(),
-        pace: Pace::new(InMemoryRates::new(), Arc::clone(&time)),
+        delays: delays.clone(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::clone(&time)),
         sink,
         clock: Arc::clone(&time),
         chance: Arc::new(SeededChance::new(1)),
         telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
-    World { clock, queues, ledger, operators, parking, states, lines, time, sink_loop }
+    World { clock, queues, ledger, alerts, delays, states, lines, time, sink_loop }
 }
 
 impl World {
     /// Delivers events that are accepted now; answers the ids of the messages that come back.
-    pub(crate) async fn deliver(&self, events: &[String], receives: u32) -> Vec<String> {
-        self.deliver_accepted_at(events, receives, self.time.now()).await
+    pub(crate) async fn deliver(&self, events: &[String], receive_count: u32) -> Vec<String> {
+        self.deliver_accepted_at(events, receive_count, self.time.now()).await
     }
 
     /// The same of events that were accepted at a time.
-    pub(crate) async fn deliver_accepted_at(&self, events: &[String], receives: u32, at: Timestamp) -> Vec<String> {
+    pub(crate) async fn deliver_accepted_at(
+        &self,
+        events: &[String],
+        receive_count: u32,
+        at: Timestamp,
+    ) -> Vec<String> {
         let now = self.time.now();
         let message = |id: &String| {
             let body = build::body(id, "action.signed", "{}");
             let envelope = Envelope::parse(&build::tenant_id("acme"), at, body.as_bytes()).unwrap();
             let incoming = build::incoming_delivery(&build::queue("acme", QUEUE), id, "crm", &envelope);
-            Incoming { receives, ..incoming }
+            Incoming { receive_count, ..incoming }
         };
         let messages: Vec<_> = events.iter().map(message).collect();
         let deadline = Deadline::at(after(now, Duration::from_mins(1)));

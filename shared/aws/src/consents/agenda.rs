@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use acequia_core::consent::{Agenda, ConsentKey, Due, DuePage, OutboxRow, RowKey, Waiting};
+use acequia_core::consent::{ConsentKey, Due, DuePage, OutboxRow, RowKey, Waiting};
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Agenda, Unavailable};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;

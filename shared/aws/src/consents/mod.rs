@@ -11,11 +11,9 @@ mod agenda;
 
 use std::collections::HashMap;
 
-use acequia_core::consent::{
-    Action, ActionId, Change, CommitError, Consent, ConsentKey, Consents, Dossier, OutboxRow, Snapshot, SubjectId,
-};
+use acequia_core::consent::{Action, ActionId, Change, Consent, ConsentKey, Dossier, OutboxRow, Snapshot, SubjectId};
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{CommitError, Consents, Unavailable};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;

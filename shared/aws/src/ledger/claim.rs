@@ -11,8 +11,8 @@
 
 use std::future::Future;
 
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryRecord, Verdict, judge};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{ClaimRequest, DeliveryRecord, Verdict, judge};
 use acequia_core::port::Unavailable;
 use futures::StreamExt as _;
 

@@ -3,13 +3,13 @@
 //! Claiming is in [`claim`](mod@claim), reading and writing in [`rows`](mod@rows).
 
 mod claim;
+mod crash_markers;
 mod partiql;
 mod put;
 mod rows;
-mod strikes;
 
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::id::{EventId, TenantId};
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 use aws_sdk_dynamodb::Client;
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use acequia_core::delivery::ledger::{DeliveryKey, DeliveryRecord, Record, RouteRecord};
 use acequia_core::id::{EventId, TenantId};
-use acequia_core::ledger::{DeliveryKey, DeliveryRecord, Record, RouteRecord};
 use acequia_core::port::{Page, Unavailable};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
@@ -251,7 +251,7 @@ fn whole(mut item: Item, pk: &str, more: &[(&str, &str)]) -> Item {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::ledger::{Verdict, judge};
+    use acequia_core::delivery::ledger::{Verdict, judge};
     use acequia_testkit::build;
 
     use super::*;

@@ -2,12 +2,11 @@
 
 use acequia_aws::operator::Depth;
 use acequia_aws::{DynamoLedger, PartiqlClaims};
-use acequia_core::delivery::Outgoing;
+use acequia_core::delivery::ledger::{Record, Status};
 use acequia_core::id::SecretName;
-use acequia_core::ledger::{Record, Status};
-use acequia_core::port::{Ledger as _, Queues as _, Secrets as _};
+use acequia_core::message::Outgoing;
+use acequia_core::port::{DeadLetters as _, Ledger as _, Queues as _, Secrets as _};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::redrive::DeadLetters as _;
 use acequia_core::secret::SecretPurpose::Webhook;
 use acequia_testkit::build;
 use acequia_testkit::conformance::queues::QueuesInTest as _;
@@ -55,7 +54,7 @@ async fn an_operator_finds_measures_and_empties_a_tenants_queues_and_no_others()
     let message = Outgoing { body: "x".to_owned(), ..Outgoing::default() };
     assert!(queues.send(&ours, &vec![message; 3]).await.iter().all(Result::is_ok));
     let received = queues.receive(&ours).await;
-    assert_eq!(operator.depth(&ours).await.unwrap(), Depth { visible: 0, in_flight: 3, delayed: 0 });
+    assert_eq!(operator.depth(&ours).await.unwrap(), Depth { visible: 0, in_flight: 3, not_yet_visible: 0 });
     let handles: Vec<String> = received.into_iter().map(|message| message.receipt_handle).collect();
     assert!(operator.delete(&ours, &handles).await.iter().all(Result::is_ok));
     assert!(operator.delete(&ours, &[]).await.is_empty());

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use acequia_aws::{ClaimWrite, ClaimWriter, DynamoLedger, PartiqlClaims};
+use acequia_core::delivery::ledger::{ClaimRequest, Verdict};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{ClaimRequest, Verdict};
 use acequia_core::port::{Ledger as _, Unavailable};
 use acequia_testkit::build::{at, claim, tenant_id};
 

@@ -48,16 +48,16 @@ mod consents {
     acequia_testkit::suite!(consents, crate::World::load().await.consents().await);
 }
 
-mod mail_book {
-    acequia_testkit::suite!(mail_book, crate::World::load().await.mail_book().await);
+mod mail_store {
+    acequia_testkit::suite!(mail_store, crate::World::load().await.mail_store().await);
 }
 
-mod parking {
-    acequia_testkit::suite!(parking, crate::World::load().await.parking().await);
+mod delays {
+    acequia_testkit::suite!(delays, crate::World::load().await.delays().await);
 }
 
-mod strikes {
-    acequia_testkit::suite!(strikes, crate::World::load().await.ledger().await);
+mod crash_markers {
+    acequia_testkit::suite!(crash_markers, crate::World::load().await.ledger().await);
 }
 
 mod findings {

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger, DynamoMailBook,
-    DynamoParking, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
+    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger,
+    DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
 };
-use acequia_core::delivery::{Incoming, Outgoing};
-use acequia_core::grant::Grants;
 use acequia_core::id::{SecretName, Stage, TenantId};
+use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{GrantStore, Queues, SecretError, Secrets, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::tenant::grant::Grants;
 use acequia_testkit::conformance::grants::GrantsInTest;
 use acequia_testkit::conformance::queues::QueuesInTest;
 use acequia_testkit::conformance::secrets::SecretsInTest;
@@ -128,17 +128,17 @@ impl World {
         DynamoConsents::new(self.clients.dynamodb.clone(), self.consents_table().await)
     }
 
-    pub(crate) async fn mail_book(&self) -> DynamoMailBook {
-        DynamoMailBook::new(self.clients.dynamodb.clone(), self.consents_table().await)
+    pub(crate) async fn mail_store(&self) -> DynamoMailStore {
+        DynamoMailStore::new(self.clients.dynamodb.clone(), self.consents_table().await)
     }
 
     pub(crate) async fn findings(&self) -> DynamoFindings {
-        DynamoFindings::new(self.clients.dynamodb.clone(), self.table("parked").await)
+        DynamoFindings::new(self.clients.dynamodb.clone(), self.table("delayed").await)
     }
 
-    /// The table of parked messages, with its index: as in template.yaml.
-    pub(crate) async fn parking(&self) -> DynamoParking {
-        let name = format!("acequia-{}-parked", self.stage);
+    /// The table of delayed messages, with its index: as in template.yaml.
+    pub(crate) async fn delays(&self) -> DynamoDelays {
+        let name = format!("acequia-{}-delayed", self.stage);
         let attribute = |name: &str, kind| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
         };
@@ -158,7 +158,7 @@ impl World {
             .key_schema(key("sk", KeyType::Range))
             .global_secondary_indexes(index.build().unwrap());
         request.send().await.unwrap();
-        DynamoParking::new(self.clients.dynamodb.clone(), name)
+        DynamoDelays::new(self.clients.dynamodb.clone(), name)
     }
 
     pub(crate) fn secrets(self) -> (RealSecrets, FixedClock) {

@@ -1,7 +1,7 @@
 //! Claims in batches: what `DynamoDB` says of each statement.
 
 use acequia_aws::DynamoLedger;
-use acequia_core::ledger::{ClaimRequest, Record, Status, Verdict};
+use acequia_core::delivery::ledger::{ClaimRequest, Record, Status, Verdict};
 use acequia_core::port::Ledger as _;
 use acequia_testkit::build;
 use stub::LEDGER_TABLE;

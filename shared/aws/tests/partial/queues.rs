@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acequia_aws::SqsQueues;
-use acequia_core::delivery::{Attribute, Outgoing};
+use acequia_core::message::{Attribute, Outgoing};
 use acequia_core::port::{Queues as _, SendError};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_testkit::build;

@@ -1,9 +1,9 @@
 //! Sending dead letters back, each once: what SQS says of a call decides what is known of its messages.
 
 use acequia_aws::operator::OperatorQueues;
-use acequia_core::delivery::Outgoing;
+use acequia_core::message::Outgoing;
+use acequia_core::port::{DeadLetters as _, Sending};
 use acequia_core::queue::QueueRole;
-use acequia_core::redrive::{DeadLetters as _, Sending};
 use acequia_testkit::build;
 
 use crate::aws::{Aws, error, fails, omits};

@@ -1,7 +1,7 @@
 //! The ledger's rows: what `DynamoDB` leaves unprocessed of a write or a read.
 
 use acequia_aws::DynamoLedger;
-use acequia_core::ledger::{DeliveryKey, Record, Status};
+use acequia_core::delivery::ledger::{DeliveryKey, Record, Status};
 use acequia_core::port::Ledger as _;
 use acequia_testkit::build;
 use stub::LEDGER_TABLE;

@@ -1,12 +1,14 @@
-//! Strikes, parked messages, the journal and people's rows: what `DynamoDB` leaves unprocessed.
+//! Crash markers, delayed messages, the journal and people's rows: what `DynamoDB` leaves unprocessed.
 
-use acequia_aws::{DynamoConsents, DynamoJournal, DynamoLedger, DynamoMailBook, DynamoParking};
-use acequia_core::consent::{Consents as _, MailBook as _, SubjectId};
-use acequia_core::parking::Parked;
-use acequia_core::port::{Parking as _, Strikes as _, Sweeping as _};
+use acequia_aws::{DynamoConsents, DynamoDelays, DynamoJournal, DynamoLedger, DynamoMailStore};
+use acequia_core::consent::SubjectId;
+use acequia_core::delivery::crash::CrashMarker;
+use acequia_core::delivery::delay::Delayed;
+use acequia_core::delivery::redrive::Standing;
+use acequia_core::port::{
+    Consents as _, CrashMarkers as _, DelayStore as _, RedriveJournal as _, SuppressionList as _, Sweeping as _,
+};
 use acequia_core::queue::QueueRole;
-use acequia_core::redrive::{RedriveJournal as _, Standing};
-use acequia_core::strikes::Strike;
 use acequia_testkit::build;
 use serde_json::json;
 use stub::LEDGER_TABLE;
@@ -21,49 +23,50 @@ fn ids(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("m-{number}")).collect()
 }
 
-fn strikes(count: usize) -> Vec<Strike> {
-    let strike = |message_id| Strike { message_id, alone: 1, until: build::at(60), expires_at: build::at(600) };
-    ids(count).into_iter().map(strike).collect()
+fn crash_markers(count: usize) -> Vec<CrashMarker> {
+    let crash_marker =
+        |message_id| CrashMarker { message_id, alone: 1, until: build::at(60), expires_at: build::at(600) };
+    ids(count).into_iter().map(crash_marker).collect()
 }
 
-fn parked(count: usize) -> Vec<Parked> {
-    ids(count).iter().map(|id| build::parked("acme", Some("crm"), id, 60)).collect()
+fn delayed(count: usize) -> Vec<Delayed> {
+    ids(count).iter().map(|id| build::delayed("acme", Some("crm"), id, 60)).collect()
 }
 
 #[tokio::test]
-async fn strikes_that_are_left_unprocessed_are_written_and_taken_back_again_and_no_others() {
+async fn crash_markers_that_are_left_unprocessed_are_written_and_taken_back_again_and_no_others() {
     let aws = Aws::new().then("BatchWriteItem", leaves(&[0, 2]));
     let (ledger, tenant) = (ledger(&aws), build::tenant_id("acme"));
-    assert_eq!(words(&ledger.strike(&tenant, &strikes(3)).await), ["ok"; 3]);
+    assert_eq!(words(&ledger.mark(&tenant, &crash_markers(3)).await), ["ok"; 3]);
     assert_eq!(aws.asked("BatchWriteItem"), [vec![0, 1, 2], vec![0, 2]]);
     let aws = aws.then("BatchWriteItem", leaves(&[1]));
-    assert_eq!(words(&ledger.take_back(&tenant, &ids(3)).await), ["ok"; 3]);
+    assert_eq!(words(&ledger.clear_markers(&tenant, &ids(3)).await), ["ok"; 3]);
     assert_eq!(aws.asked("BatchWriteItem")[2..], [vec![0, 1, 2], vec![1]]);
 }
 
 #[tokio::test]
-async fn strikes_that_stay_unprocessed_are_given_up_after_five_tries_and_they_alone_are_not_written() {
+async fn crash_markers_that_stay_unprocessed_are_given_up_after_five_tries_and_they_alone_are_not_written() {
     let aws = Aws::new().always_leaves("BatchWriteItem", &[2]);
-    let answers = ledger(&aws).strike(&build::tenant_id("acme"), &strikes(3)).await;
+    let answers = ledger(&aws).mark(&build::tenant_id("acme"), &crash_markers(3)).await;
     assert_eq!(words(&answers), ["ok", "ok", "Unprocessed"]);
     let asked = aws.asked("BatchWriteItem");
     assert_eq!((asked.len(), &asked[1]), (TRIES, &vec![2]));
 }
 
 #[tokio::test]
-async fn strikes_of_a_call_that_fails_behind_one_that_left_some_over_fail_alone() {
+async fn crash_markers_of_a_call_that_fails_behind_one_that_left_some_over_fail_alone() {
     let aws = Aws::new().then("BatchWriteItem", leaves(&[0])).then("BatchWriteItem", error(400, "ValidationException"));
-    let answers = ledger(&aws).strike(&build::tenant_id("acme"), &strikes(2)).await;
+    let answers = ledger(&aws).mark(&build::tenant_id("acme"), &crash_markers(2)).await;
     assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true]);
 }
 
 #[tokio::test]
-async fn strikes_that_are_left_unprocessed_are_read_again_and_answered_in_the_order_of_asking() {
+async fn crash_markers_that_are_left_unprocessed_are_read_again_and_answered_in_the_order_of_asking() {
     let aws = Aws::new().then("BatchGetItem", leaves(&[0])).then("BatchGetItem", leaves(&[0]));
     let (ledger, tenant) = (ledger(&aws), build::tenant_id("acme"));
-    ledger.strike(&tenant, &strikes(2)).await;
-    let found = ledger.strikes(&tenant, &ids(3)).await.unwrap();
-    let [first, second] = strikes(2).try_into().unwrap();
+    ledger.mark(&tenant, &crash_markers(2)).await;
+    let found = ledger.crash_markers(&tenant, &ids(3)).await.unwrap();
+    let [first, second] = crash_markers(2).try_into().unwrap();
     assert_eq!(found, [Some(first), Some(second), None]);
     assert_eq!(aws.asked("BatchGetItem"), [vec![0, 1, 2], vec![0], vec![0]]);
 }
@@ -74,22 +77,22 @@ async fn what_was_read_at_the_last_try_is_read_though_there_is_nothing() {
     for _ in 1..TRIES {
         aws = aws.then("BatchGetItem", leaves(&[0]));
     }
-    assert_eq!(ledger(&aws).strikes(&build::tenant_id("acme"), &ids(1)).await.unwrap(), [None]);
+    assert_eq!(ledger(&aws).crash_markers(&build::tenant_id("acme"), &ids(1)).await.unwrap(), [None]);
 }
 
 #[tokio::test]
-async fn strikes_that_stay_unread_are_given_up_after_five_tries_and_are_no_strikes_that_are_missing() {
+async fn crash_markers_that_stay_unread_are_given_up_after_five_tries_and_are_no_crash_markers_that_are_missing() {
     let aws = Aws::new().always_leaves("BatchGetItem", &[0]);
-    assert_eq!(word(&ledger(&aws).strikes(&build::tenant_id("acme"), &ids(1)).await), "Unprocessed");
+    assert_eq!(word(&ledger(&aws).crash_markers(&build::tenant_id("acme"), &ids(1)).await), "Unprocessed");
     assert_eq!(aws.asked("BatchGetItem").len(), TRIES);
 }
 
 #[tokio::test]
-async fn a_message_of_which_a_part_stays_unwritten_is_not_parked_and_its_neighbour_is() {
+async fn a_message_of_which_a_part_stays_unwritten_is_not_delayed_and_its_neighbour_is() {
     let aws = Aws::new().always_leaves("BatchWriteItem", &[0]);
-    let mut rows = parked(2);
+    let mut rows = delayed(2);
     rows[0].message.body = "x".repeat(400 * 1024);
-    let answers = DynamoParking::new(aws.clients().dynamodb, LEDGER_TABLE).park(&build::tenant_id("acme"), &rows).await;
+    let answers = DynamoDelays::new(aws.clients().dynamodb, LEDGER_TABLE).delay(&build::tenant_id("acme"), &rows).await;
     assert_eq!(words(&answers), ["Unprocessed", "ok"]);
     // The part of the one, time and again, and then the first row of the other: never the first row of the one.
     let asked = aws.asked("BatchWriteItem");
@@ -97,10 +100,10 @@ async fn a_message_of_which_a_part_stays_unwritten_is_not_parked_and_its_neighbo
 }
 
 #[tokio::test]
-async fn parked_messages_that_stay_undeleted_are_answered_so_and_are_read_again_with_the_rest() {
+async fn delayed_messages_that_stay_undeleted_are_answered_so_and_are_read_again_with_the_rest() {
     let aws = Aws::new().then("BatchGetItem", leaves(&[1]));
-    let (lot, rows) = (DynamoParking::new(aws.clients().dynamodb, LEDGER_TABLE), parked(3));
-    lot.park(&build::tenant_id("acme"), &rows).await;
+    let (lot, rows) = (DynamoDelays::new(aws.clients().dynamodb, LEDGER_TABLE), delayed(3));
+    lot.delay(&build::tenant_id("acme"), &rows).await;
     let aws = aws.always_leaves("BatchWriteItem", &[1]);
     assert_eq!(words(&lot.release(&rows).await), ["ok", "Unprocessed", "ok"]);
     let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
@@ -170,12 +173,12 @@ fn leaves_all() -> Turn {
 #[tokio::test]
 async fn addresses_that_are_left_unprocessed_are_looked_up_again_and_stay_unknown_if_that_goes_on() {
     let aws = Aws::new().then("BatchGetItem", leaves_all());
-    let book = DynamoMailBook::new(aws.clients().dynamodb, LEDGER_TABLE);
+    let mail_store = DynamoMailStore::new(aws.clients().dynamodb, LEDGER_TABLE);
     let tenant = build::tenant_id("acme");
     let addresses = ["ana", "ben"].map(|person| SubjectId::derive(&tenant, person));
-    assert_eq!(book.suppressed(&tenant, &addresses).await.unwrap(), [None, None]);
+    assert_eq!(mail_store.suppressed(&tenant, &addresses).await.unwrap(), [None, None]);
     assert_eq!(aws.asked("BatchGetItem").len(), 2);
     let aws = (0..TRIES).fold(aws, |aws, _| aws.then("BatchGetItem", leaves_all()));
-    assert_eq!(word(&book.suppressed(&tenant, &addresses).await), "Unprocessed");
+    assert_eq!(word(&mail_store.suppressed(&tenant, &addresses).await), "Unprocessed");
     assert_eq!(aws.asked("BatchGetItem").len(), 2 + TRIES);
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::id::ConsentKey;
 use super::record::OutboxRow;
 use crate::id::TenantId;
-use crate::ledger::after;
+use crate::time::after;
 
 /// How old a row is that the sweep takes for given up: the stream is seconds behind as a rule.
 pub const OVERDUE: Duration = Duration::from_mins(2);

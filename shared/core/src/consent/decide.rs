@@ -5,7 +5,8 @@
 //! - An action is released once, and never while its subject is not accepted.
 //! - Rejected is final; rejecting, bounces and complaints work from every state.
 
-use super::state::{ActionState, Asks, EmailStatus, Standing, SubjectState};
+use super::state::{ActionState, EmailStatus, Standing, SubjectState};
+use crate::tenant::Confirmations;
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,25 +80,25 @@ pub struct Decision {
     /// What follows, in order.
     pub emits: Vec<Emit>,
     /// Whether the subject's other waiting actions are to be processed now.
-    pub take_up: bool,
+    pub resume_waiting: bool,
     /// What to tell whoever asked.
     pub answer: Answer,
 }
 
 impl Decision {
     fn stay(before: Standing, answer: Answer) -> Self {
-        Self { after: before, emits: Vec::new(), take_up: false, answer }
+        Self { after: before, emits: Vec::new(), resume_waiting: false, answer }
     }
 
     /// Says that what the input wanted was so before, unless something changed all the same.
-    fn settle(before: Standing, after: Standing, emits: Vec<Emit>, take_up: bool, unchanged: Answer) -> Self {
+    fn settle(before: Standing, after: Standing, emits: Vec<Emit>, resume_waiting: bool, unchanged: Answer) -> Self {
         let answer = if before == after && emits.is_empty() { unchanged } else { Answer::Done };
-        Self { after, emits, take_up, answer }
+        Self { after, emits, resume_waiting, answer }
     }
 }
 
 /// Decides. Total: every input in every state under every setting has an answer.
-pub fn decide(input: Input, before: Standing, asks: Asks) -> Decision {
+pub fn decide(input: Input, before: Standing, asks: Confirmations) -> Decision {
     match input {
         Input::Process { with_consent, repeat } => process(before, asks, with_consent, repeat),
         Input::Accept { opt_in, repeat } => accept(before, asks, opt_in, repeat),
@@ -110,13 +111,13 @@ pub fn decide(input: Input, before: Standing, asks: Asks) -> Decision {
     }
 }
 
-fn process(before: Standing, asks: Asks, with_consent: bool, repeat: bool) -> Decision {
+fn process(before: Standing, asks: Confirmations, with_consent: bool, repeat: bool) -> Decision {
     use ActionState as A;
     use SubjectState as S;
     let emit = |action, subject, emit| Decision {
         after: Standing { action, subject, ..before },
         emits: vec![emit],
-        take_up: false,
+        resume_waiting: false,
         answer: Answer::Done,
     };
     let released = if repeat { A::Repeat } else { A::Delivered };
@@ -127,7 +128,7 @@ fn process(before: Standing, asks: Asks, with_consent: bool, repeat: bool) -> De
         (A::New | A::Confirming | A::Accepted, S::Rejected) => Decision {
             after: Standing { action: A::Rejected, ..before },
             emits: Vec::new(),
-            take_up: false,
+            resume_waiting: false,
             answer: Answer::Declined,
         },
         // A moderator has it.
@@ -143,7 +144,7 @@ fn process(before: Standing, asks: Asks, with_consent: bool, repeat: bool) -> De
     }
 }
 
-fn accept(before: Standing, asks: Asks, opt_in: bool, repeat: bool) -> Decision {
+fn accept(before: Standing, asks: Confirmations, opt_in: bool, repeat: bool) -> Decision {
     if before.subject == SubjectState::Rejected {
         return Decision::stay(before, Answer::Declined);
     }
@@ -156,8 +157,8 @@ fn accept(before: Standing, asks: Asks, opt_in: bool, repeat: bool) -> Decision 
     if email != before.email {
         emits.push(Emit::EmailStatus);
     }
-    let take_up = before.subject != SubjectState::Accepted;
-    Decision::settle(before, next.after, emits, take_up, Answer::Already)
+    let resume_waiting = before.subject != SubjectState::Accepted;
+    Decision::settle(before, next.after, emits, resume_waiting, Answer::Already)
 }
 
 fn reject(before: Standing) -> Decision {
@@ -189,7 +190,7 @@ fn no_more(email: EmailStatus) -> EmailStatus {
     }
 }
 
-fn approve(before: Standing, asks: Asks, repeat: bool) -> Decision {
+fn approve(before: Standing, asks: Confirmations, repeat: bool) -> Decision {
     match before.action {
         ActionState::New | ActionState::Confirming => {
             let taken = Standing { action: ActionState::Accepted, ..before };

@@ -6,12 +6,10 @@
 pub mod address;
 pub mod agenda;
 mod decide;
-mod desk;
 mod id;
 pub mod link;
 pub mod notice;
 pub mod plan;
-mod port;
 mod record;
 mod state;
 #[cfg(test)]
@@ -20,12 +18,10 @@ pub mod token;
 
 pub use agenda::{Due, DuePage, RowKey, Waiting};
 pub use decide::{Answer, Decision, Emit, Input, decide};
-pub use desk::{Desk, DeskError};
 pub use id::{ActionId, ConsentKey, InvalidDigest, ListId, SubjectId};
-pub use plan::{Deed, Means};
-pub use port::{Agenda, CommitError, Consents, MailBook};
+pub use plan::{Origin, SubjectAction};
 pub use record::{
-    Action, AddressId, Change, Consent, Dossier, Errand, MAX_HELD_BYTES, MAX_WAITING, OutboxRow, Proof, Snapshot,
+    Action, AddressId, Change, Consent, Dossier, MAX_HELD_BYTES, MAX_WAITING, OutboxRow, OutboxTask, Proof, Snapshot,
     Suppression, SuppressionReason,
 };
-pub use state::{ActionState, Asks, EmailStatus, Standing, SubjectState};
+pub use state::{ActionState, EmailStatus, Standing, SubjectState};

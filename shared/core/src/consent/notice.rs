@@ -7,15 +7,7 @@ use serde_json::value::RawValue;
 
 use super::id::{ConsentKey, SubjectId};
 use super::record::{Action, Consent, OutboxRow};
-
-/// The source of these events.
-pub const SOURCE: &str = "/acequia/consent";
-/// A subject declined, or was declined for.
-pub const REJECTED: &str = "acequia.consent.rejected";
-/// What is known of a subject's address changed.
-pub const EMAIL_STATUS: &str = "acequia.consent.email_status";
-/// An action waits for a moderator.
-pub const CONFIRMING: &str = "acequia.action.confirming";
+use crate::event::own_type::{CONFIRMING, SOURCE};
 
 /// The event of a change. It holds digests and states, no address.
 pub(super) fn body(
@@ -88,8 +80,9 @@ fn event(key: &ConsentKey, kind: &str, id: &str, now: Timestamp, data: &impl Ser
 mod tests {
     use super::*;
     use crate::consent::ActionState;
-    use crate::consent::record::Errand;
-    use crate::envelope::Envelope;
+    use crate::consent::record::OutboxTask;
+    use crate::event::envelope::Envelope;
+    use crate::event::own_type::{EMAIL_STATUS, REJECTED};
     use crate::id::EventId;
 
     const KEY: ([u8; 16], [u8; 16]) = ([1; 16], [2; 16]);
@@ -99,7 +92,7 @@ mod tests {
             id: "1".to_owned(),
             key: ConsentKey { subject: KEY.0.into(), list: KEY.1.into() },
             action: [3; 16].into(),
-            errand: Errand::Moderate,
+            task: OutboxTask::Moderate,
             body: body.to_owned(),
             accepted_at: Timestamp::UNIX_EPOCH,
             at: Timestamp::UNIX_EPOCH,

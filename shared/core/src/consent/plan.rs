@@ -11,13 +11,15 @@ use jiff::Timestamp;
 use super::decide::{Answer, Emit, Input, decide};
 use super::id::{ActionId, ConsentKey};
 use super::notice;
-use super::record::{Action, Change, Consent, Errand, MAX_HELD_BYTES, MAX_WAITING, OutboxRow, Proof, Snapshot};
-use super::state::{ActionState, Asks, Standing, SubjectState};
-use crate::config::{Need, Reminders};
-use crate::envelope::Envelope;
-use crate::ledger::after;
+use super::record::{Action, Change, Consent, MAX_HELD_BYTES, MAX_WAITING, OutboxRow, OutboxTask, Proof, Snapshot};
+use super::state::{ActionState, Standing, SubjectState};
+use crate::event::envelope::Envelope;
+use crate::event::own_type::{EMAIL_STATUS, REJECTED};
 use crate::mail::{MailKind, MailRef};
 use crate::outcome::Cause;
+use crate::tenant::Confirmations;
+use crate::tenant::{Reminders, Requirement};
+use crate::time::after;
 
 /// How long after a mail that asks another one may follow, unless it is a reminder.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_mins(10);
@@ -28,7 +30,7 @@ pub const MAX_ASKS: u32 = 10;
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
     /// Who is asked on this list.
-    pub asks: Asks,
+    pub asks: Confirmations,
     /// When subjects are reminded.
     pub reminders: Option<Reminders>,
     /// The version of the configuration that says so.
@@ -39,7 +41,7 @@ pub struct Rules {
 
 /// Something that a person, a mail program or SES did about an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum SubjectAction {
     /// Agreed; with the newsletter or without.
     Accept {
         /// Whether the newsletter is wanted.
@@ -59,7 +61,7 @@ pub enum Deed {
     Complaint,
 }
 
-impl Deed {
+impl SubjectAction {
     fn input(&self, repeat: bool) -> Input {
         match self {
             Self::Accept { opt_in } => Input::Accept { opt_in: *opt_in, repeat },
@@ -89,7 +91,7 @@ impl Deed {
 
 /// By what means something was done, for the proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Means {
+pub struct Origin {
     /// `link`, `mail-program`, `operator` or `ses`.
     pub by: &'static str,
     /// The name of the key that signed the link.
@@ -109,10 +111,10 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`Cause::CannotWait`] where it is too large, or too many of its subject wait.
-pub fn arrive(
+pub fn submit(
     key: ConsentKey,
     id: ActionId,
-    need: &Need,
+    need: &Requirement,
     envelope: &Envelope,
     before: &Snapshot,
     rules: Rules,
@@ -151,18 +153,25 @@ pub fn arrive(
 }
 
 /// Somebody did something about an action. `None` where there is no such consent or action (any more).
-pub fn act(key: ConsentKey, id: ActionId, deed: &Deed, means: &Means, before: &Snapshot, rules: Rules) -> Option<Plan> {
+pub fn act(
+    key: ConsentKey,
+    id: ActionId,
+    subject_action: &SubjectAction,
+    origin: &Origin,
+    before: &Snapshot,
+    rules: Rules,
+) -> Option<Plan> {
     let consent = before.consent.as_ref()?;
     let repeat = before.actions.get(&id)?.rank > 0;
     let mut draft = Draft::new(key, &consent.list, before, rules);
-    let (answer, take_up) = draft.apply(deed.input(repeat), id, deed.as_str());
-    if take_up {
+    let (answer, resume_waiting) = draft.apply(subject_action.input(repeat), id, subject_action.as_str());
+    if resume_waiting {
         for waiting in consent.waiting.iter().filter(|waiting| **waiting != id) {
             draft.process(*waiting);
         }
     }
     if draft.has_changed() {
-        draft.prove(id, deed.as_str(), means.by, means.key.clone());
+        draft.prove(id, subject_action.as_str(), origin.by, origin.key.clone());
     }
     Some(draft.finish(answer))
 }
@@ -256,7 +265,7 @@ impl Draft {
         for emit in decision.emits {
             self.emit(emit, id, why);
         }
-        (decision.answer, decision.take_up)
+        (decision.answer, decision.resume_waiting)
     }
 
     fn emit(&mut self, emit: Emit, id: ActionId, why: &str) {
@@ -266,13 +275,13 @@ impl Draft {
                 self.ask(id, MailKind::Confirm, number);
                 self.consent.remind_at = self.rules.reminders.map(|reminders| after(self.rules.now, reminders.after));
             }
-            Emit::ActionConfirm => self.errand(id, Errand::Moderate, None),
+            Emit::ActionConfirm => self.task(id, OutboxTask::Moderate, None),
             Emit::Deliver => {
                 let repeat = self.actions.get(&id).is_some_and(|action| action.rank > 0);
-                self.errand(id, Errand::Deliver { repeat }, None);
+                self.task(id, OutboxTask::Deliver { repeat }, None);
             }
-            Emit::Rejected => self.notify(id, notice::REJECTED, why),
-            Emit::EmailStatus => self.notify(id, notice::EMAIL_STATUS, why),
+            Emit::Rejected => self.notify(id, REJECTED, why),
+            Emit::EmailStatus => self.notify(id, EMAIL_STATUS, why),
         }
     }
 
@@ -289,27 +298,27 @@ impl Draft {
     }
 
     fn mail(&mut self, id: ActionId, mail: MailRef) {
-        self.errand(id, Errand::Mail { mail }, None);
+        self.task(id, OutboxTask::Mail { mail }, None);
     }
 
     fn notify(&mut self, id: ActionId, kind: &'static str, why: &str) {
         let Some(action) = self.actions.get(&id) else { return };
         let version = self.consent.version.saturating_add(1);
         let body = notice::body(&self.key, &self.consent, action, kind, why, version, self.rules.now);
-        self.errand(id, Errand::Notify, Some(body));
+        self.task(id, OutboxTask::Notify, Some(body));
     }
 
-    fn errand(&mut self, id: ActionId, errand: Errand, body: Option<String>) {
+    fn task(&mut self, id: ActionId, task: OutboxTask, body: Option<String>) {
         let Some(action) = self.actions.get(&id) else { return };
         let Some(body) = body.or_else(|| action.body.clone()) else { return };
         let (version, number) = (self.consent.version.saturating_add(1), self.outbox.len());
         // A notice is accepted when it is made; an action was when it came in.
-        let accepted_at = if errand == Errand::Notify { self.rules.now } else { action.accepted_at };
+        let accepted_at = if task == OutboxTask::Notify { self.rules.now } else { action.accepted_at };
         self.outbox.push(OutboxRow {
             id: format!("{}-{version:08}-{number:03}", self.key.list),
             key: self.key,
             action: id,
-            errand,
+            task,
             body,
             accepted_at,
             at: self.rules.now,

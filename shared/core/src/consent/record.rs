@@ -149,7 +149,7 @@ impl std::fmt::Debug for Action {
 /// What the outbox is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
-pub enum Errand {
+pub enum OutboxTask {
     /// Release an action to the sinks, and thank the subject.
     Deliver {
         /// Whether it is not the subject's first.
@@ -197,7 +197,7 @@ pub struct OutboxRow {
     pub action: ActionId,
     /// What to do.
     #[serde(flatten)]
-    pub errand: Errand,
+    pub task: OutboxTask,
     /// The event's bytes.
     pub body: String,
     /// When the event was accepted.
@@ -211,7 +211,7 @@ pub struct OutboxRow {
 /// The body is personal, so it is not printed.
 impl std::fmt::Debug for OutboxRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OutboxRow").field("id", &self.id).field("errand", &self.errand).finish_non_exhaustive()
+        f.debug_struct("OutboxRow").field("id", &self.id).field("task", &self.task).finish_non_exhaustive()
     }
 }
 
@@ -319,11 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn an_errand_reads_back_from_its_stored_form() {
+    fn an_task_reads_back_from_its_stored_form() {
         let mail = MailRef { kind: crate::mail::MailKind::Reminder, number: 2 };
-        for errand in [Errand::Deliver { repeat: true }, Errand::Mail { mail }, Errand::Moderate, Errand::Notify] {
-            let text = serde_json::to_string(&errand).unwrap();
-            assert_eq!(serde_json::from_str::<Errand>(&text).unwrap(), errand, "{text}");
+        for task in
+            [OutboxTask::Deliver { repeat: true }, OutboxTask::Mail { mail }, OutboxTask::Moderate, OutboxTask::Notify]
+        {
+            let text = serde_json::to_string(&task).unwrap();
+            assert_eq!(serde_json::from_str::<OutboxTask>(&text).unwrap(), task, "{text}");
         }
     }
 
@@ -343,7 +345,7 @@ mod tests {
             id: "1".to_owned(),
             key,
             action: action.id,
-            errand: Errand::Notify,
+            task: OutboxTask::Notify,
             body: "ana@example.org".to_owned(),
             accepted_at: Timestamp::UNIX_EPOCH,
             at: Timestamp::UNIX_EPOCH,

@@ -123,36 +123,9 @@ pub struct Standing {
     pub email: EmailStatus,
 }
 
-/// Who is asked before an action is released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Asks {
-    /// The subject (double opt-in).
-    pub subject: bool,
-    /// A moderator.
-    pub moderator: bool,
-}
-
-impl Asks {
-    /// The tenant's settings with a list's over them: what the list leaves out is the tenant's.
-    #[must_use]
-    pub fn with(self, subject: Option<bool>, moderator: Option<bool>) -> Self {
-        Self { subject: subject.unwrap_or(self.subject), moderator: moderator.unwrap_or(self.moderator) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lists_false_beats_the_tenants_true_and_the_reverse_and_nothing_inherits() {
-        for tenant in [true, false] {
-            let asks = Asks { subject: tenant, moderator: tenant };
-            assert_eq!(asks.with(Some(!tenant), None), Asks { subject: !tenant, moderator: tenant });
-            assert_eq!(asks.with(None, Some(!tenant)), Asks { subject: tenant, moderator: !tenant });
-            assert_eq!(asks.with(None, None), asks);
-        }
-    }
 
     #[test]
     fn the_words_are_those_of_the_stored_form() {

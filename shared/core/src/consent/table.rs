@@ -1,7 +1,8 @@
 //! The table of the state machine, written out: every input in every pair of states. It is the specification and the test.
 
 use super::decide::{Answer, Decision, Emit, Input, decide};
-use super::state::{ActionState, Asks, EmailStatus, Standing, SubjectState};
+use super::state::{ActionState, EmailStatus, Standing, SubjectState};
+use crate::tenant::Confirmations;
 
 /// Processing. Columns: action, subject, who is asked (`s`ubject, `m`oderator, `-` nobody, `*` whatever; `!` is without consent
 /// of its own), then what it becomes, what is emitted, and the answer. The first row that fits counts.
@@ -97,11 +98,11 @@ const UNREACHABLE: &str = "
     *          *          *    -> =          =           email-status     done
 ";
 
-const SETTINGS: [(Asks, &str); 4] = [
-    (Asks { subject: false, moderator: false }, "-"),
-    (Asks { subject: true, moderator: false }, "s"),
-    (Asks { subject: false, moderator: true }, "m"),
-    (Asks { subject: true, moderator: true }, "sm"),
+const SETTINGS: [(Confirmations, &str); 4] = [
+    (Confirmations { subject: false, moderator: false }, "-"),
+    (Confirmations { subject: true, moderator: false }, "s"),
+    (Confirmations { subject: false, moderator: true }, "m"),
+    (Confirmations { subject: true, moderator: true }, "sm"),
 ];
 
 const INPUTS: [Input; 11] = [
@@ -205,7 +206,7 @@ fn the_same_input_again_changes_nothing_and_emits_nothing() {
         for (asks, _) in SETTINGS {
             let first = decide(input, before, asks);
             let second = decide(input, first.after, asks);
-            let stays = second.after == first.after && second.emits.is_empty() && !second.take_up;
+            let stays = second.after == first.after && second.emits.is_empty() && !second.resume_waiting;
             assert!(stays, "{input:?} in {before:?}: {first:?}, then {second:?}");
             assert_ne!(second.answer, Answer::Done, "{input:?} in {before:?}, {asks:?}");
         }
@@ -240,7 +241,7 @@ fn rejected_is_final_for_the_subject_and_for_the_action() {
 #[test]
 fn what_changes_the_sinks_view_is_emitted() {
     for (input, before) in INPUTS.into_iter().flat_map(|input| standings().map(move |before| (input, before))) {
-        let Decision { after, emits, .. } = decide(input, before, Asks::default());
+        let Decision { after, emits, .. } = decide(input, before, Confirmations::default());
         if after.email != before.email {
             assert!(emits.contains(&Emit::EmailStatus) || emits.contains(&Emit::Rejected), "{input:?} in {before:?}");
         }
@@ -251,11 +252,11 @@ fn what_changes_the_sinks_view_is_emitted() {
 fn reject_after_delivery_rejects_both_ends_the_opt_in_and_notifies_once() {
     let delivered =
         Standing { action: ActionState::Delivered, subject: SubjectState::Accepted, email: EmailStatus::DoubleOptIn };
-    let first = decide(Input::Reject, delivered, Asks::default());
+    let first = decide(Input::Reject, delivered, Confirmations::default());
     let rejected =
         Standing { action: ActionState::Rejected, subject: SubjectState::Rejected, email: EmailStatus::Unsub };
     assert_eq!((first.after, first.emits, first.answer), (rejected, vec![Emit::Rejected], Answer::Done));
-    let second = decide(Input::Reject, rejected, Asks::default());
+    let second = decide(Input::Reject, rejected, Confirmations::default());
     assert_eq!((second.after, second.emits, second.answer), (rejected, vec![], Answer::Already));
 }
 
@@ -264,7 +265,7 @@ fn the_opt_in_on_the_accept_link_sets_the_status_and_gates_nothing() {
     for (before, asks) in standings().flat_map(|before| SETTINGS.map(|(asks, _)| (before, asks))) {
         let with = decide(Input::Accept { opt_in: true, repeat: false }, before, asks);
         let without = decide(Input::Accept { opt_in: false, repeat: false }, before, asks);
-        let gates = |decision: &Decision| (decision.after.action, decision.after.subject, decision.take_up);
+        let gates = |decision: &Decision| (decision.after.action, decision.after.subject, decision.resume_waiting);
         assert_eq!(gates(&with), gates(&without), "{before:?}");
         let reachable = matches!(before.email, EmailStatus::None | EmailStatus::Unsub);
         let set = before.subject != SubjectState::Rejected && reachable;
@@ -277,11 +278,11 @@ fn the_opt_in_on_the_accept_link_sets_the_status_and_gates_nothing() {
 fn a_change_of_the_subject_takes_up_the_waiting_actions() {
     for (input, before) in INPUTS.into_iter().flat_map(|input| standings().map(move |before| (input, before))) {
         for (asks, _) in SETTINGS {
-            let Decision { after, take_up, .. } = decide(input, before, asks);
+            let Decision { after, resume_waiting, .. } = decide(input, before, asks);
             let answered = matches!(after.subject, SubjectState::Accepted | SubjectState::Rejected);
             // Processing a first action leaves no other one waiting: there was none.
             let asked = !matches!(input, Input::Process { .. } | Input::Approve { .. });
-            assert_eq!(take_up, asked && answered && after.subject != before.subject, "{input:?} in {before:?}");
+            assert_eq!(resume_waiting, asked && answered && after.subject != before.subject, "{input:?} in {before:?}");
         }
     }
 }
@@ -289,13 +290,13 @@ fn a_change_of_the_subject_takes_up_the_waiting_actions() {
 #[test]
 fn a_complaint_is_not_forgotten_for_a_bounce() {
     let complained = Standing { email: EmailStatus::Spam, subject: SubjectState::Accepted, ..Standing::default() };
-    let bounced = decide(Input::Bounce, complained, Asks::default());
+    let bounced = decide(Input::Bounce, complained, Confirmations::default());
     assert_eq!((bounced.after, bounced.answer), (complained, Answer::Already));
 }
 
 #[test]
 fn a_second_action_of_a_subject_is_released_as_a_repeat() {
     let standing = Standing { subject: SubjectState::Accepted, ..Standing::default() };
-    let decision = decide(Input::Process { with_consent: true, repeat: true }, standing, Asks::default());
+    let decision = decide(Input::Process { with_consent: true, repeat: true }, standing, Confirmations::default());
     assert_eq!((decision.after.action, decision.emits), (ActionState::Repeat, vec![Emit::Deliver]));
 }

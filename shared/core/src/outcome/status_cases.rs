@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Cause, Disposition, Outcome, Reason};
-use crate::connection::ConnectionFailure;
-use crate::schedule::RetryPolicy;
+use crate::outcome::connection::ConnectionFailure;
+use crate::outcome::schedule::RetryPolicy;
 
 fn status(code: u16) -> Cause {
     Cause::Status { code, retry_after: None }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Unavailable;
-use crate::breaker::EndpointState;
+use crate::delivery::breaker::EndpointState;
 use crate::id::{SinkId, TenantId};
 
-/// What is known of endpoints at run time, apart from their configuration ([`crate::breaker`]).
+/// What is known of endpoints at run time, apart from their configuration ([`crate::delivery::breaker`]).
 pub trait EndpointStore: Send + Sync {
     /// What is known of the sink's endpoint, as it stands now.
     fn state(
@@ -32,7 +32,7 @@ pub trait EndpointStore: Send + Sync {
     ) -> impl Future<Output = Result<Vec<(SinkId, EndpointState)>, Unavailable>> + Send;
 }
 
-/// What is left of rates that several instances share ([`crate::rate`]).
+/// What is left of rates that several instances share ([`crate::delivery::rate`]).
 pub trait RateStore: Send + Sync {
     /// Moves a rate's mark from `known` to `next` (both in microseconds since 1970; `None` for a rate that was never used) where it still stands
     /// there; otherwise answers where it stands.
@@ -44,7 +44,7 @@ pub trait RateStore: Send + Sync {
         next: i64,
     ) -> impl Future<Output = Result<Advance, Unavailable>> + Send;
     /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`, itself included.
-    fn sharers(
+    fn active_tenants(
         &self,
         shared: &str,
         tenant: &TenantId,

@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use super::Unavailable;
+use crate::delivery::crash::CrashMarker;
+use crate::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use crate::id::{EventId, TenantId};
-use crate::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
-use crate::strikes::Strike;
 
 /// A page of a walk over a tenant's ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,7 +16,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// The memory of deliveries ([`crate::ledger`]).
+/// The memory of deliveries ([`crate::delivery::ledger`]).
 pub trait Ledger: Send + Sync {
     /// Claims deliveries; one verdict each, in the order of the requests. The keys must be distinct.
     ///
@@ -45,7 +45,7 @@ pub trait Ledger: Send + Sync {
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
 }
 
-/// Changes records of deliveries afterwards ([`crate::ledger::learn`]).
+/// Changes records of deliveries afterwards ([`crate::delivery::ledger::learn`]).
 pub trait Amend: Send + Sync {
     /// Writes `record` in place of `seen`, unless somebody wrote that one since; answers whether it was written.
     fn amend(
@@ -56,22 +56,22 @@ pub trait Amend: Send + Sync {
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
-/// The memory of messages that may make the process die ([`crate::strikes`]).
-pub trait Strikes: Send + Sync {
-    /// Reads the strikes against messages; one answer each, in the order of the ids, which must be distinct.
-    fn strikes(
+/// The memory of messages that may make the process die ([`crate::delivery::crash`]).
+pub trait CrashMarkers: Send + Sync {
+    /// Reads the crash markers against messages; one answer each, in the order of the ids, which must be distinct.
+    fn crash_markers(
         &self,
         tenant: &TenantId,
         message_ids: &[String],
-    ) -> impl Future<Output = Result<Vec<Option<Strike>>, Unavailable>> + Send;
-    /// Writes strikes, each in place of an earlier one; one answer each, in order. The messages must be distinct.
-    fn strike(
+    ) -> impl Future<Output = Result<Vec<Option<CrashMarker>>, Unavailable>> + Send;
+    /// Writes crash markers, each in place of an earlier one; one answer each, in order. The messages must be distinct.
+    fn mark(
         &self,
         tenant: &TenantId,
-        strikes: &[Strike],
+        crash_markers: &[CrashMarker],
     ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
-    /// Takes the strikes against messages back; one answer each, in order. The ids must be distinct.
-    fn take_back(
+    /// Takes the crash markers against messages back; one answer each, in order. The ids must be distinct.
+    fn clear_markers(
         &self,
         tenant: &TenantId,
         message_ids: &[String],

@@ -1,12 +1,15 @@
 //! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
 //! suite (in `acequia-testkit`).
 //!
-//! Every port but [`Sweeping`], and those of [`crate::watch`], takes a [`TenantId`] and answers for that tenant alone.
+//! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`] and [`Findings`] takes a [`TenantId`] and answers for that tenant alone.
 
+mod consents;
+mod dead_letters;
 mod endpoints;
 mod ledger;
 mod queues;
 mod tenants;
+mod watch;
 
 use std::error::Error;
 use std::fmt;
@@ -18,10 +21,13 @@ use jiff::Timestamp;
 
 use crate::id::TenantId;
 
+pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
+pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, RateStore};
-pub use ledger::{Amend, Ledger, Page, Strikes};
-pub use queues::{Parking, ParkingLot, Queues, SendError, Sweeping};
+pub use ledger::{Amend, CrashMarkers, Ledger, Page};
+pub use queues::{DelayStore, DelayedMessages, Queues, SendError, Sweeping};
 pub use tenants::{AuditRow, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore};
+pub use watch::{Ages, Findings, Remembered, WatchedQueues};
 
 /// A service that did not do what it was asked to, and may do it later.
 ///
@@ -73,16 +79,16 @@ pub trait Chance: Send + Sync {
 }
 
 /// Who runs the installation, and is told what no alarm can say.
-pub trait Operators: Send + Sync {
+pub trait Alerts: Send + Sync {
     /// Tells them; `subject` is one line of at most 100 characters.
-    fn tell(
+    fn send(
         &self,
         tenant: &TenantId,
         subject: &str,
         text: &str,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
     /// Tells them what is of no one tenant.
-    fn tell_of_all(&self, subject: &str, text: &str) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    fn send_of_platform(&self, subject: &str, text: &str) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// Where finished lines go that machines read, such as metrics.

@@ -1,4 +1,4 @@
-//! Where messages are: in SQS, or parked.
+//! Where messages are: in SQS, or delayed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Unavailable;
-use crate::delivery::Outgoing;
+use crate::delivery::delay::{Delayed, DelayedKey, DuePage, Look, Waiting};
 use crate::id::{SinkId, TenantId};
-use crate::parking::{DuePage, Look, Parked, ParkedKey, Waiting};
+use crate::message::Outgoing;
 use crate::queue::QueueArn;
 
 /// Why a queue did not take a message.
@@ -42,14 +42,14 @@ pub trait Queues: Send + Sync {
     -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
-/// Where messages wait that leave their queue for a time ([`crate::parking`]).
-pub trait Parking: Send + Sync {
-    /// Parks messages of a tenant; one answer each, in order. A message that is parked already is there once, as it was parked last.
-    fn park(&self, tenant: &TenantId, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+/// Where messages wait that leave their queue for a time ([`crate::delivery::delay`]).
+pub trait DelayStore: Send + Sync {
+    /// Delays messages of a tenant; one answer each, in order. A message that is delayed already is there once, as it was delayed last.
+    fn delay(&self, tenant: &TenantId, rows: &[Delayed]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
-/// What an operator sees of a tenant's parked messages, and does with them.
-pub trait ParkingLot: Send + Sync {
+/// What an operator sees of a tenant's delayed messages, and does with them.
+pub trait DelayedMessages: Send + Sync {
     /// What waits, by sink.
     fn waiting(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<Waiting>, Unavailable>> + Send;
     /// Looks at the messages, of one sink where it is named: at most so many whole ones, those that are due first.
@@ -59,8 +59,8 @@ pub trait ParkingLot: Send + Sync {
         sink: Option<&SinkId>,
         most: usize,
     ) -> impl Future<Output = Result<Look, Unavailable>> + Send;
-    /// Makes all parked messages of a sink due now; answers how many there were.
-    fn hasten(
+    /// Makes all delayed messages of a sink due now; answers how many there were.
+    fn expedite(
         &self,
         tenant: &TenantId,
         sink: &SinkId,
@@ -68,7 +68,7 @@ pub trait ParkingLot: Send + Sync {
     ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
 }
 
-/// The parked messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that is not a tenant's.
+/// The delayed messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that is not a tenant's.
 pub trait Sweeping: Send + Sync {
     /// Takes the right to sweep until a time; false where somebody else has it.
     fn lease(
@@ -85,7 +85,7 @@ pub trait Sweeping: Send + Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
-    /// One page of what is due in one of the [`crate::parking::SHARDS`]. It may be a moment old: what it names may be gone or have
+    /// One page of what is due in one of the [`crate::delivery::delay::SHARDS`]. It may be a moment old: what it names may be gone or have
     /// another due time, and what it leaves out is there the next time.
     fn due(
         &self,
@@ -94,8 +94,8 @@ pub trait Sweeping: Send + Sync {
         from: Option<String>,
         limit: usize,
     ) -> impl Future<Output = Result<DuePage, Unavailable>> + Send;
-    /// Reads parked messages as they are now; one answer each, in order.
-    fn load(&self, keys: &[ParkedKey]) -> impl Future<Output = Vec<Result<Option<Parked>, Unavailable>>> + Send;
+    /// Reads delayed messages as they are now; one answer each, in order.
+    fn load(&self, keys: &[DelayedKey]) -> impl Future<Output = Vec<Result<Option<Delayed>, Unavailable>>> + Send;
     /// Deletes what was sent; one answer each, in order.
-    fn release(&self, rows: &[Parked]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
+    fn release(&self, rows: &[Delayed]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }

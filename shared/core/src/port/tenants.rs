@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Unavailable;
-use crate::grant::Grants;
 use crate::id::{SecretName, TenantId};
 use crate::secret::{Secret, SecretPurpose};
+use crate::tenant::grant::Grants;
 
 /// A stored configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTenant {
     /// Its version: 1, 2, 3 ...
     pub version: u64,
-    /// The document, as JSON ([`crate::config::RawTenant::to_json`]).
+    /// The document, as JSON ([`crate::tenant::RawTenant::to_json`]).
     pub document: String,
 }
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
-use crate::config::TenantSummary;
-use crate::envelope::Envelope;
+use crate::event::envelope::Envelope;
+use crate::id::TenantSummary;
 
 fn context(data: &str) -> Context {
     let tenant = TenantSummary { id: "acme".parse().unwrap(), name: "Acme".to_owned() };
@@ -120,9 +120,13 @@ fn what_mails_do_with_an_event_of_ordinary_size_is_far_below_the_bounds() {
     let source = "{% macro row(p, n) %}<tr><td>{{ n }}</td><td>{{ p.name|upper }}</td><td>{{ '%.2f'|format(p.amount) }}</td></tr>{% endmacro %}\
         {% set heading %}{{ tenant.name }} thanks {{ data.people|length }} people{% endset %}{{ heading }}{{ '-' * 40 }}\
         {% for p in data.people|sort(attribute='name') %}{{ row(p, loop.index) }}{% if loop.last %}{{ data.people|sum(attribute='amount') }}{% endif %}{% endfor %}\
-        {% if 'words' in data.comment and data.comment != '' %}{{ data.comment|trim|replace('words', 'deeds')|indent(2) }}{% endif %}";
+        {% if 'words' in data.comment and data.comment != '' %}{{ data.comment|trim|replace('words', 'subject_actions')|indent(2) }}{% endif %}";
     let text = render(source, &data).unwrap();
-    assert!(text.contains("PERSON 499") && text.contains("deeds") && text.contains("125000"), "{}", text.len());
+    assert!(
+        text.contains("PERSON 499") && text.contains("subject_actions") && text.contains("125000"),
+        "{}",
+        text.len()
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What templates say of an event.
 
-use crate::config::TenantSummary;
-use crate::envelope::Envelope;
-use crate::proca::Personal;
+use crate::event::envelope::Envelope;
+use crate::event::proca::Personal;
+use crate::id::TenantSummary;
 
 use super::*;
 

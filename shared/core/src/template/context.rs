@@ -8,10 +8,10 @@ use minijinja::value::{Enumerator, Object};
 
 use super::number::{SPELLINGS, Spellings};
 use super::{MAIL_VARIABLES, PROCA_VARIABLES, VARIABLES};
-use crate::config::TenantSummary;
-use crate::envelope::{Envelope, Format};
-use crate::proca::{self, Personal};
-use crate::reading::{self, Members, Part};
+use crate::event::envelope::{Envelope, Format};
+use crate::event::proca::{self, Personal};
+use crate::event::reading::{self, Members, Part};
+use crate::id::TenantSummary;
 
 /// What the templates of one delivery see: `data` (the event's data), `event` (its other attributes) and `tenant` (`id`, `name`).
 #[derive(Debug, Clone)]
@@ -166,7 +166,8 @@ impl Event {
         if let Some(personal) = personal {
             personal.add_to(&mut message);
         }
-        let of_event = [("id", envelope.event.id()), ("source", envelope.event.source()), ("type", &envelope.kind)];
+        let of_event =
+            [("id", envelope.event.id()), ("source", envelope.event.source()), ("type", &envelope.event_type)];
         Self {
             // The whole message is what a cloud event has as data.
             data: Value::from_object(seen_members(message, spellings)),

@@ -76,9 +76,9 @@ struct Spent(usize);
 
 /// Pays for `bytes`.
 pub(super) fn pay(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
-    let spent = state.get_or_insert_extension_with(Spent::default);
-    spent.0 = spent.0.saturating_add(bytes);
-    if spent.0 > MAX_BYTES { Err(Bound::Bytes.into()) } else { Ok(()) }
+    let attempts_used = state.get_or_insert_extension_with(Spent::default);
+    attempts_used.0 = attempts_used.0.saturating_add(bytes);
+    if attempts_used.0 > MAX_BYTES { Err(Bound::Bytes.into()) } else { Ok(()) }
 }
 
 /// Pays for a part of a value.

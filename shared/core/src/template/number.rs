@@ -71,8 +71,8 @@ pub(super) fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Val
 
 #[cfg(test)]
 mod tests {
-    use crate::config::TenantSummary;
-    use crate::envelope::Envelope;
+    use crate::event::envelope::Envelope;
+    use crate::id::TenantSummary;
     use crate::outcome::Cause;
     use crate::template::{Context, Template};
 

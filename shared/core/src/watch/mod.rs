@@ -4,25 +4,23 @@
 //! are not empty ([`Finding`]). A dead-letter queue is in trouble by what it holds, any other by how long its oldest message waits.
 //!
 //! Invariants:
-//! - Trouble is told before it is remembered as told: a notice that nobody got is owed until a later look tells it.
-//! - What cannot be remembered is not told, so that a store that takes nothing makes no notice every five minutes.
+//! - Trouble is told before it is remembered as told: an alert that nobody got is pending until a later look tells it.
+//! - What cannot be remembered is not told, so that a store that takes nothing makes no alert every five minutes.
 //! - Of one trouble operators hear once, again when it is ten times as large, and again after a day.
 //!
-//! Not guaranteed: that a notice is told once only. Who dies after telling, before it is remembered, leaves it to be told again.
+//! Not guaranteed: that an alert is told once only. Who dies after telling, before it is remembered, leaves it to be told again.
 
-mod notice;
-mod port;
+mod alert;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::after;
 use crate::queue::{QueueArn, QueueName, QueueRole};
+use crate::time::after;
 
-pub use notice::{MOST_NAMED, News, Notice, Why, notice};
-pub use port::{Ages, Findings, Remembered, WatchedQueues};
+pub use alert::{Alert, MOST_NAMED, News, Why, alert};
 
 /// How long it takes at most until each queue was looked at, if there is time enough in each look.
 pub const ROUND: Duration = Duration::from_mins(15);

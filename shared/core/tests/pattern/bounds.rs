@@ -1,6 +1,6 @@
 //! The time of a judgement is linear in the event, whatever the pattern: counted in steps, which are parts of the event looked at.
 
-use acequia_core::pattern::{MAX_FIELDS, Pattern, Reader, Steps};
+use acequia_core::routing::pattern::{MAX_FIELDS, Pattern, Reader, Steps};
 use serde_json::value::RawValue;
 
 /// A pattern, and an event of which a part comes `n` times.

@@ -8,7 +8,7 @@ mod refused;
 
 use std::path::Path;
 
-use acequia_core::pattern::{Pattern, Reader, Steps};
+use acequia_core::routing::pattern::{Pattern, Reader, Steps};
 use serde_json::value::RawValue;
 
 fn answer(pattern: &str, event: Option<&str>) -> String {

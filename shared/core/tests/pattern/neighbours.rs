@@ -1,6 +1,6 @@
 //! Each sink is judged by itself: what stands beside it in the tenant's file, and in which order, changes nothing.
 
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::routing::{Routes, TypeRule};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};

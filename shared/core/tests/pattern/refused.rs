@@ -1,6 +1,6 @@
 //! A pattern of which a part could never hold, or would be ignored, is refused with the way to it; what `EventBridge` takes is taken.
 
-use acequia_core::pattern::{Pattern, Reader};
+use acequia_core::routing::pattern::{Pattern, Reader};
 
 #[test]
 fn what_never_matches_or_has_an_ignored_part_is_refused_with_its_path() {

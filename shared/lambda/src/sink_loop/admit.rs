@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use acequia_core::config::{Ambiguous, Sink as SinkConfig, Target};
-use acequia_core::delivery::round;
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, Verdict, judge, judge_unclaimed};
 use acequia_core::id;
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, Verdict, judge, judge_unclaimed};
 use acequia_core::outcome::{Cause, Hold};
-use acequia_core::parking::{RETURNED, is_hastened};
-use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
+use acequia_core::port::{DelayStore, Ledger, Queues, RateStore, TenantStore, Unavailable};
+use acequia_core::tenant::{Ambiguous, Sink as SinkConfig, Target};
+use acequia_core::wire::{RETURNED, is_expedited, redrive_of};
 
 use jiff::Timestamp;
 
@@ -17,10 +16,10 @@ use super::{Item, SinkLoop};
 use crate::{CurrentTenant, Deadline, Sink};
 
 /// How long a delivery to a paused sink waits before it is looked at again. Resuming the sink brings back at once what is
-/// parked; of a FIFO queue nothing is, and it comes back within this time.
+/// delayed; of a FIFO queue nothing is, and it comes back within this time.
 const PAUSED: Duration = Duration::from_hours(1);
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.chance.token();
@@ -34,9 +33,9 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
                 digest: id::digest(delivery.envelope.body.as_bytes()),
                 config_version: current.version,
                 accepted_at: delivery.envelope.accepted_at,
-                round: round(&item.message),
+                redrive: redrive_of(&item.message),
                 token: token.clone(),
-                hastened: is_hastened(&item.message),
+                expedited: is_expedited(&item.message),
                 now: self.clock.now(),
                 lease_until: deadline.lease(),
             };
@@ -74,8 +73,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
     /// Deliveries that need no claim are looked up only if they came before (or out of the dead-letter queue): the usual first attempt costs no call.
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
         let came_before = |item: &Item, request: &ClaimRequest| {
-            item.message.receives > 1
-                || request.round.is_some()
+            item.message.receive_count > 1
+                || request.redrive.is_some()
                 || item.message.attributes.contains_key(RETURNED)
                 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
@@ -128,16 +127,19 @@ fn apply(item: &mut Item, verdict: Verdict) {
         Verdict::InProgress(remaining) => Cause::InProgress { remaining },
         Verdict::NotDue(remaining) => Cause::NotDue { remaining },
         Verdict::Conflict => Cause::PayloadConflict,
-        Verdict::Quarantined(reason) => Cause::Condemned(reason),
+        Verdict::Quarantined(reason) => Cause::AlreadyQuarantined(reason),
         Verdict::Claimed { record, ambiguous } => {
             let refusal = match &item.sink {
                 None => Some(Cause::SinkUnknown),
-                Some(_) if let Some(reason) = record.reason => Some(Cause::Condemned(reason)),
-                Some(sink) if is_expired(item, sink, record.updated_at) && !(ambiguous && parks(&sink.target)) => {
+                Some(_) if let Some(reason) = record.reason => Some(Cause::AlreadyQuarantined(reason)),
+                Some(sink)
+                    if is_expired(item, sink, record.updated_at)
+                        && !(ambiguous && quarantines_ambiguous(&sink.target)) =>
+                {
                     Some(Cause::Expired)
                 }
                 Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
-                Some(sink) if ambiguous && parks(&sink.target) => Some(Cause::Ambiguous),
+                Some(sink) if ambiguous && quarantines_ambiguous(&sink.target) => Some(Cause::Ambiguous),
                 Some(_) => None,
             };
             item.record = Some(record);
@@ -154,6 +156,6 @@ fn is_expired(item: &Item, sink: &SinkConfig, now: Timestamp) -> bool {
     expiry.is_some_and(|expiry| expiry <= now)
 }
 
-fn parks(target: &Target) -> bool {
-    matches!(target, Target::Email(email) if email.ambiguous == Ambiguous::Park)
+fn quarantines_ambiguous(target: &Target) -> bool {
+    matches!(target, Target::Email(email) if email.ambiguous == Ambiguous::Quarantine)
 }

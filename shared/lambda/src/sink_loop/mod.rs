@@ -1,24 +1,24 @@
 //! The loop of every sink function: from SQS's batch to the answer, with the claim before and the record after each effect.
 //!
-//! 0. *watch*: a message that may have ended earlier invocations is handled alone, or not at all ([`Watch`]).
+//! 0. *guard*: a message that may have ended earlier invocations is handled alone, or not at all ([`CrashGuard`]).
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
 //! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate. Another content under the
 //!    same id is a rival: where deliveries are claimed it waits for the ledger's word on the first, else it is delivered too.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
-//! 4. *keep pace*: those wait for which their sink's rate has no place now.
+//! 4. *limit*: those wait for which their sink's rate grants no start now.
 //! 5. *deliver*: the sink attempts the others.
-//! 6. *settle*: messages are quarantined or parked, the ledger is written, messages are hidden, metrics are written, SQS is answered.
+//! 6. *settle*: messages are quarantined or delayed, the ledger is written, messages are hidden, metrics are written, SQS is answered.
 //!
 //! Invariants:
 //! - Nothing is attempted for a delivery that needs a claim and did not get it.
-//! - A message is acknowledged only if it was delivered, is parked, or lies in the dead-letter queue.
+//! - A message is acknowledged only if it was delivered, is delayed, or lies in the dead-letter queue.
 //! - What befalls one message changes nothing for its neighbours.
 //!
 //! Not guaranteed: that the record is written after the effect. Then the message is acknowledged all the same
 //! (`delivered_unrecorded` in the metrics): to repeat a sure effect would be worse than to forget it.
 
 mod admit;
-mod pace;
+mod limit;
 mod report;
 mod settle;
 
@@ -26,21 +26,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::Sink as SinkConfig;
-use acequia_core::delivery::{Delivery, Incoming};
+use acequia_core::delivery::Delivery;
+use acequia_core::delivery::ledger::DeliveryRecord;
+use acequia_core::delivery::order::Stopped;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::DeliveryRecord;
-use acequia_core::order::Stopped;
+use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Chance, Clock, Ledger, Parking, Queues, RateStore, Strikes, TenantStore};
+use acequia_core::outcome::stall::Store;
+use acequia_core::port::{Chance, Clock, CrashMarkers, DelayStore, Ledger, Queues, RateStore, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::stall::Store;
+use acequia_core::tenant::Sink as SinkConfig;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
-use crate::batch::{delete_settled, finish, park, quarantine};
+use crate::batch::{delay, delete_settled, finish, quarantine};
 use crate::{
-    Attempted, Batch, CachedTenants, CurrentTenant, Deadline, Job, Pace, Sink, Telemetry, Timing, UnusableBatch, Watch,
-    read_batch, unwind,
+    Attempted, Batch, CachedTenants, CrashGuard, CurrentTenant, Deadline, Job, RateLimiter, Sink, Telemetry, Timing,
+    UnusableBatch, read_batch, unwind,
 };
 
 /// The loop of one sink function, wired to its ports.
@@ -52,9 +53,9 @@ pub struct SinkLoop<T, L, Q, P, R, S> {
     /// SQS.
     pub queues: Q,
     /// Where messages wait for long.
-    pub parking: P,
+    pub delays: P,
     /// The rates of the sinks.
-    pub pace: Pace<R>,
+    pub rate_limiter: RateLimiter<R>,
     /// What delivers.
     pub sink: S,
     /// The time.
@@ -103,7 +104,9 @@ impl Item {
     }
 }
 
-impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
+impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
+    SinkLoop<T, L, Q, P, R, S>
+{
     /// Handles one batch.
     ///
     /// # Errors
@@ -121,9 +124,9 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         messages: Vec<Incoming>,
         deadline: Deadline,
     ) -> SqsBatchResponse {
-        let mut watch = Watch::begin(&self.ledger, &*self.clock, name, &messages).await;
+        let mut guard = CrashGuard::begin(&self.ledger, &*self.clock, name, &messages).await;
         let (mut refused, mut items) = (Vec::new(), Vec::with_capacity(messages.len()));
-        for (message, admission) in messages.into_iter().zip(watch.admissions(name.fifo)) {
+        for (message, admission) in messages.into_iter().zip(guard.admissions(name.fifo)) {
             let mut item = Item::of(message);
             if let Some(cause) = admission.refusal() {
                 item.fail(cause.clone());
@@ -134,10 +137,10 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         let mut response = SqsBatchResponse::default();
         if !refused.is_empty() {
             // First, because the process may die of what is handled now: then these are on their way all the same.
-            response = self.settle((queue, name), timing, None, &mut watch, &refused).await;
+            response = self.settle((queue, name), timing, None, &mut guard, &refused).await;
         }
         if items.is_empty() {
-            self.end(watch, timing, name).await;
+            self.end(guard, timing, name).await;
             return response;
         }
         delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
@@ -147,7 +150,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
             Ok(current) => {
                 hold_rivals(&current, &mut items);
                 self.admit(&current, deadline, &mut items).await;
-                self.keep_pace(&name.tenant, &mut items).await;
+                self.limit(&name.tenant, &mut items).await;
                 stop_groups(&mut items);
                 self.deliver(Batch { current: &current, queue, name, deadline }, &mut items).await;
                 Some(current)
@@ -157,14 +160,14 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
                 None
             }
         };
-        let settled = self.settle((queue, name), timing, current.as_deref(), &mut watch, &items).await;
+        let settled = self.settle((queue, name), timing, current.as_deref(), &mut guard, &items).await;
         response.batch_item_failures.extend(settled.batch_item_failures);
-        self.end(watch, timing, name).await;
+        self.end(guard, timing, name).await;
         response
     }
 
-    async fn end(&self, watch: Watch, timing: Timing<'_>, name: &QueueName) {
-        let stalls = watch.end(&self.ledger, timing, name).await;
+    async fn end(&self, guard: CrashGuard, timing: Timing<'_>, name: &QueueName) {
+        let stalls = guard.end(&self.ledger, timing, name).await;
         self.telemetry.write_stalls(&name.stage, (S::KIND.as_str(), Some(&name.tenant)), self.clock.now(), &stalls);
     }
 
@@ -174,29 +177,29 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
         (queue, name): (&QueueArn, &QueueName),
         timing: Timing<'_>,
         current: Option<&CurrentTenant>,
-        watch: &mut Watch,
+        guard: &mut CrashGuard,
         items: &[Item],
     ) -> SqsBatchResponse {
         let mut decided = self.decide(items);
         let untaken = quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
-        let spent: Vec<_> = items
+        let attempts_used: Vec<_> = items
             .iter()
             .zip(&decided)
             .map(|(item, decided)| item.follows.is_none().then_some(decided.attempts))
             .collect();
         for item in items.iter().filter(|item| item.is_handled()) {
-            watch.acquit(&item.message.message_id);
+            guard.clear(&item.message.message_id);
         }
-        let unparked = park(&self.parking, timing, name, watch, &spent, &mut decided).await;
+        let undelayed = delay(&self.delays, timing, name, guard, &attempts_used, &mut decided).await;
         settle::share_fate(items, &mut decided);
         let unrecorded = self.record(name, timing, current, items, &decided).await;
         let mut metrics = report::report::<S>(&self.telemetry, name, &*self.clock, items, &decided);
         let (response, unhidden) = finish(&self.queues, timing, queue, &decided).await;
         metrics.circuit_changes = self.sink.take_circuit_changes();
         metrics.delivered_unrecorded = unrecorded.delivered;
-        let unwritten = unrecorded.rows + watch.take_unwritten() + self.sink.take_unwritten();
+        let unwritten = unrecorded.rows + guard.take_unwritten() + self.sink.take_unwritten();
         for (store, count) in
-            [(Store::Queues, untaken + unhidden), (Store::Parking, unparked), (Store::Ledger, unwritten)]
+            [(Store::Queues, untaken + unhidden), (Store::Delays, undelayed), (Store::Ledger, unwritten)]
         {
             metrics.stalls.add(store, count);
         }
@@ -213,7 +216,7 @@ impl<T: TenantStore, L: Ledger + Strikes, Q: Queues, P: Parking, R: RateStore, S
                 jobs.push(Job {
                     delivery: Arc::clone(delivery),
                     sink: Arc::clone(sink),
-                    attempt: record.spent.saturating_add(1),
+                    attempt: record.attempts_used.saturating_add(1),
                 });
             }
         }

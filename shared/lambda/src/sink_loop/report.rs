@@ -36,9 +36,9 @@ pub(super) fn report<S: Sink>(
             Disposition::Acknowledge if matches!(result, Some(Err(Cause::Expired))) => metrics.expired += 1,
             Disposition::Acknowledge => metrics.duplicates += 1,
             Disposition::Hide(_) => metrics.retried += 1,
-            Disposition::Park(_) => {
+            Disposition::Delay(_) => {
                 metrics.retried += 1;
-                metrics.parked += 1;
+                metrics.delayed += 1;
             }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
@@ -88,7 +88,7 @@ struct AttemptRecord<'a> {
     delivery: &'a str,
     event_type: &'a str,
     message: &'a str,
-    receives: u32,
+    receive_count: u32,
     attempt: u32,
     outcome: &'a str,
     reason: &'a str,
@@ -104,7 +104,7 @@ macro_rules! log {
     ($level:ident, $record:expr, $message:literal) => {
         tracing::$level!(tenant.id = $record.tenant, sink.id = $record.sink, sink.kind = %S::KIND,
             delivery.id = $record.delivery, event.type = $record.event_type, message.id = $record.message,
-            message.receives = $record.receives, attempt.number = $record.attempt, outcome = $record.outcome,
+            message.receive_count = $record.receive_count, attempt.number = $record.attempt, outcome = $record.outcome,
             reason = $record.reason, failed = &*$record.failed, wait_ms = $record.wait_ms, age_ms = $record.age_ms,
             duration_ms = $record.duration_ms, detail = $record.detail, $message)
     };
@@ -121,7 +121,7 @@ impl<'a> AttemptRecord<'a> {
         let delivery = item.delivery.as_ref();
         let (outcome, wait, reason) = match (decision.disposition, cause) {
             (Disposition::Quarantine(reason), _) => ("quarantined", None, reason.as_str()),
-            (Disposition::Hide(wait) | Disposition::Park(wait), cause) => {
+            (Disposition::Hide(wait) | Disposition::Delay(wait), cause) => {
                 (cause.map_or("retry", |cause| cause.outcome().as_str()), Some(wait), "")
             }
             (Disposition::Acknowledge, cause) => {
@@ -134,9 +134,9 @@ impl<'a> AttemptRecord<'a> {
             tenant: name.tenant.as_str(),
             sink: delivery.map_or("", |delivery| delivery.sink.as_str()),
             delivery: delivery.map_or("", |delivery| delivery.id.as_str()),
-            event_type: delivery.map_or("", |delivery| plain(&delivery.envelope.kind)),
+            event_type: delivery.map_or("", |delivery| plain(&delivery.envelope.event_type)),
             message: &item.message.message_id,
-            receives: item.message.receives,
+            receive_count: item.message.receive_count,
             attempt: decision.attempts,
             outcome,
             reason,

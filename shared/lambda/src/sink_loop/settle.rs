@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use acequia_core::config::Trace;
-use acequia_core::ledger::{AttemptNote, DeliveryRecord, EARLY, Record, Status, after};
+use acequia_core::delivery::delay::WaitKind;
+use acequia_core::delivery::ledger::{AttemptNote, DeliveryRecord, EARLY, Record, Status};
+use acequia_core::outcome::schedule::{RetryPolicy, back_off};
 use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
-use acequia_core::parking::WaitKind;
-use acequia_core::port::{Ledger, Parking, Queues, RateStore, TenantStore, Unavailable};
+use acequia_core::port::{DelayStore, Ledger, Queues, RateStore, TenantStore, Unavailable};
 use acequia_core::queue::QueueName;
-use acequia_core::schedule::{RetryPolicy, back_off};
+use acequia_core::tenant::Trace;
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
@@ -24,24 +25,28 @@ pub(super) struct Unrecorded {
     pub(super) delivered: u64,
 }
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
+impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
     /// Decides about each message. Those that follow another are decided by [`share_fate`], once that one's fate is sure.
     pub(super) fn decide<'m>(&self, items: &'m [Item]) -> Vec<Decided<'m>> {
         let default = RetryPolicy::default();
         let decide = |item: &'m Item| {
             let message = &item.message;
-            let spent = item.record.as_ref().map_or(0, |record| record.spent);
+            let attempts_used = item.record.as_ref().map_or(0, |record| record.attempts_used);
             let (disposition, detail, attempts) = match item.attempted.as_ref().map(|attempted| &attempted.result) {
-                Some(Ok(_)) => (Disposition::Acknowledge, String::new(), spent.saturating_add(1)),
+                Some(Ok(_)) => (Disposition::Acknowledge, String::new(), attempts_used.saturating_add(1)),
                 Some(Err(cause)) => {
                     let policy = item.sink.as_ref().map_or(&default, |sink| &sink.retry);
-                    let attempt = spent.saturating_add(1);
-                    let disposition = cause.disposition(policy, attempt, message.receives, self.chance.unit());
+                    let attempt = attempts_used.saturating_add(1);
+                    let disposition = cause.disposition(policy, attempt, message.receive_count, self.chance.unit());
                     let disposition =
                         if cause.spends_attempt() { self.until_expiry(item, disposition) } else { disposition };
-                    (disposition, cause.to_string(), spent.saturating_add(u32::from(cause.spends_attempt())))
+                    (disposition, cause.to_string(), attempts_used.saturating_add(u32::from(cause.spends_attempt())))
                 }
-                None => (Disposition::Hide(back_off(message.receives, self.chance.unit())), String::new(), spent),
+                None => (
+                    Disposition::Hide(back_off(message.receive_count, self.chance.unit())),
+                    String::new(),
+                    attempts_used,
+                ),
             };
             Decided { message, disposition, detail, attempts, waiting: waiting(item), refused: None }
         };
@@ -76,7 +81,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: Parking, R: RateStore, S: Sink> Si
         for (item, decided) in items.iter().zip(decided) {
             let Some(record) = settled(item, decided, now) else { continue };
             let claimed = item.sink.as_ref().is_some_and(|sink| sink.claims);
-            let went_well = record.status == Status::Delivered && record.spent == 1 && record.attempts.len() == 1;
+            let went_well =
+                record.status == Status::Delivered && record.attempts_used == 1 && record.attempts.len() == 1;
             if current.tenant.trace == Trace::Failures && went_well && !claimed {
                 continue;
             }
@@ -131,8 +137,8 @@ fn place_of(records: &[Record], record: &DeliveryRecord) -> Option<usize> {
 
 fn waiting(item: &Item) -> WaitKind {
     let cause = item.attempted.as_ref().and_then(|attempted| attempted.result.as_ref().err());
-    let has_place = item.record.as_ref().is_some_and(|record| record.place.is_some());
-    cause.map_or(WaitKind::Alone, |cause| WaitKind::of(cause, has_place))
+    let has_reservation = item.record.as_ref().is_some_and(|record| record.reservation.is_some());
+    cause.map_or(WaitKind::Alone, |cause| WaitKind::of(cause, has_reservation))
 }
 
 /// The record of an item as it stands now; `None` for what was not admitted, or left no trace.
@@ -143,12 +149,12 @@ fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deliver
     let quarantined = matches!(decided.disposition, Disposition::Quarantine(_));
     let expired = matches!(attempted.result, Err(Cause::Expired));
     // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
-    let condemns = attempted.result.as_ref().is_err_and(Cause::condemns);
-    record.reason = decided.refused.filter(|_| condemns);
-    let waits_for_a_place =
-        matches!(attempted.result, Err(Cause::Held { by: Hold::Rate, .. })) && record.place.is_some();
-    if !waits_for_a_place {
-        record.place = None;
+    let is_final = attempted.result.as_ref().is_err_and(Cause::is_final);
+    record.reason = decided.refused.filter(|_| is_final);
+    let waits_for_its_reservation =
+        matches!(attempted.result, Err(Cause::Held { by: Hold::Rate, .. })) && record.reservation.is_some();
+    if !waits_for_its_reservation {
+        record.reservation = None;
     }
     // What the sink did not want leaves a note too: the message is acknowledged, and nothing arrived.
     let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered);
@@ -156,7 +162,7 @@ fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deliver
     let held = matches!(attempted.result, Err(Cause::MailHeld(_)));
     if spends || quarantined || expired || filtered || held {
         record.note(AttemptNote {
-            number: record.spent.saturating_add(1),
+            number: record.attempts_used.saturating_add(1),
             at: now,
             outcome: match (&attempted.result, quarantined) {
                 (Ok(_), _) => "delivered".to_owned(),
@@ -167,11 +173,14 @@ fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deliver
             detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
             content: None,
         });
-    } else if record.reason.is_none() && !waits_for_a_place && !item.sink.as_ref().is_some_and(|sink| sink.claims) {
+    } else if record.reason.is_none()
+        && !waits_for_its_reservation
+        && !item.sink.as_ref().is_some_and(|sink| sink.claims)
+    {
         // Nothing was attempted and nothing is claimed: the record says what it said before.
         return None;
     }
-    record.spent = decided.attempts;
+    record.attempts_used = decided.attempts;
     record.updated_at = now;
     (record.claim, record.lease_until) = (None, None);
     match decided.disposition {
@@ -179,7 +188,7 @@ fn settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deliver
             record.status = if expired { Status::Expired } else { Status::Delivered };
             record.receipt = attempted.result.as_ref().ok().cloned();
         }
-        Disposition::Hide(wait) | Disposition::Park(wait) => {
+        Disposition::Hide(wait) | Disposition::Delay(wait) => {
             record.status = Status::Retry;
             record.due_at = Some(after(now, wait));
         }
@@ -196,8 +205,8 @@ pub(super) fn share_fate(items: &[Item], decided: &mut [Decided<'_>]) {
     for (index, item) in items.iter().enumerate() {
         let Some(first) = item.follows else { continue };
         let fate = match decided.get(first).map(|first| first.disposition) {
-            // One copy in the dead-letter queue, or parked, is enough, and it is there.
-            Some(Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Park(_)) => {
+            // One copy in the dead-letter queue, or delayed, is enough, and it is there.
+            Some(Disposition::Acknowledge | Disposition::Quarantine(_) | Disposition::Delay(_)) => {
                 Disposition::Acknowledge
             }
             Some(hide @ Disposition::Hide(_)) => hide,

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use acequia_core::outcome::stall::Stalls;
 use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::stall::Stalls;
 use jiff::Timestamp;
 use metrique::emf::{Emf, NoMetric};
 use metrique::writer::unit::NegativeScale;
@@ -44,7 +44,7 @@ pub struct BatchMetrics {
     /// Messages that come back.
     pub retried: u64,
     /// Of these, messages that wait outside their queue.
-    pub parked: u64,
+    pub delayed: u64,
     /// Of these, messages that were held back without an attempt, by what held them.
     pub held: BTreeMap<Hold, u64>,
     /// Circuits of endpoints that opened or closed.
@@ -112,7 +112,7 @@ impl Entry for Line<'_> {
             ("unmatched", self.metrics.unmatched),
             ("filtered", self.metrics.filtered),
             ("retried", self.metrics.retried),
-            ("parked", self.metrics.parked),
+            ("delayed", self.metrics.delayed),
             ("held", held),
             ("rate_waits", rate_waits),
             ("circuit_changes", self.metrics.circuit_changes),

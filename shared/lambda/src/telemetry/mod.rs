@@ -12,9 +12,9 @@ mod watch;
 use std::sync::{Mutex, PoisonError};
 
 use acequia_core::id::{Stage, TenantId};
+use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::port::{Clock, Lines};
 use acequia_core::queue::QueueName;
-use acequia_core::stall::{Stalls, Store};
 use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::writer::Entry;
@@ -135,7 +135,7 @@ impl Telemetry {
         }
     }
 
-    /// Writes the line of one look of the watch.
+    /// Writes the line of one look of the guard.
     pub fn write_watch(&self, stage: &Stage, at: Timestamp, metrics: &WatchMetrics) {
         self.write_line(&watch::WatchLine { stage, at, level: &self.reporting.level, metrics });
     }

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::stall::Store;
+use acequia_core::outcome::stall::Store;
 use jiff::Timestamp;
 use metrique::emf::Emf;
 use metrique::writer::{Entry, EntryWriter};

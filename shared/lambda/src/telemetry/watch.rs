@@ -1,4 +1,4 @@
-//! The metrics of one look of the watch, as one line in `CloudWatch`'s embedded metric format.
+//! The metrics of one look of the guard, as one line in `CloudWatch`'s embedded metric format.
 
 use std::time::{Duration, SystemTime};
 

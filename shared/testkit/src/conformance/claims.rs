@@ -1,11 +1,11 @@
 //! The claiming half of the ledger's suite: who may perform a delivery.
 
+use acequia_core::delivery::ledger::{AttemptNote, ClaimRequest, DeliveryRecord, RETENTION, Record, Status, Verdict};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{
-    AttemptNote, ClaimRequest, DeliveryRecord, RETENTION, Record, Round, Status, Verdict, after,
-};
 use acequia_core::outcome::Reason;
 use acequia_core::port::{Ledger, Unavailable};
+use acequia_core::time::after;
+use acequia_core::wire::Redrive;
 
 use crate::build::{at, claim, record, start, tenant_id};
 
@@ -41,7 +41,7 @@ pub async fn a_claim_is_granted_once_and_then_in_progress(ledger: &impl Ledger) 
     let tenant = tenant_id("claim-once");
     let first = claim_one(ledger, &tenant, claim("1", "mail")).await;
     let (record, ambiguous) = granted(&first);
-    assert_eq!((record.spent, record.claim.as_deref(), ambiguous), (0, Some("me"), false));
+    assert_eq!((record.attempts_used, record.claim.as_deref(), ambiguous), (0, Some("me"), false));
     let second = claim_one(ledger, &tenant, later(20, by("you", claim("1", "mail")))).await;
     assert_eq!(second, Verdict::InProgress(std::time::Duration::from_secs(40)));
     let stored = ledger.read(&tenant, &[claim("1", "mail").key]).await.unwrap().remove(0).unwrap();
@@ -72,14 +72,18 @@ pub async fn a_lease_that_ran_out_is_taken_over_and_is_ambiguous(ledger: &impl L
 pub async fn what_was_delivered_is_done_and_what_is_not_due_waits(ledger: &impl Ledger) {
     let tenant = tenant_id("claim-done");
     write(ledger, &tenant, record("1", "mail", Status::Delivered)).await;
-    write(ledger, &tenant, DeliveryRecord { due_at: Some(at(300)), spent: 2, ..record("2", "mail", Status::Retry) })
-        .await;
+    write(
+        ledger,
+        &tenant,
+        DeliveryRecord { due_at: Some(at(300)), attempts_used: 2, ..record("2", "mail", Status::Retry) },
+    )
+    .await;
     assert_eq!(claim_one(ledger, &tenant, later(100, claim("1", "mail"))).await, Verdict::Done);
     let waiting = claim_one(ledger, &tenant, later(100, claim("2", "mail"))).await;
     assert_eq!(waiting, Verdict::NotDue(std::time::Duration::from_secs(200)));
     let due = claim_one(ledger, &tenant, later(300, claim("2", "mail"))).await;
     let (record, ambiguous) = granted(&due);
-    assert_eq!((record.spent, record.due_at, ambiguous), (2, None, false));
+    assert_eq!((record.attempts_used, record.due_at, ambiguous), (2, None, false));
     let stored = ledger.read(&tenant, &[claim("2", "mail").key]).await.unwrap().remove(0).unwrap();
     assert_eq!(stored, *record, "what is stored is what was granted");
 }
@@ -96,7 +100,7 @@ pub async fn another_content_under_the_same_identity_is_a_conflict(ledger: &impl
 pub async fn a_redriven_delivery_starts_over_and_keeps_its_history(ledger: &impl Ledger) {
     let tenant = tenant_id("claim-redrive");
     let mut dead = record("1", "mail", Status::Quarantined);
-    dead.spent = 9;
+    dead.attempts_used = 9;
     dead.reason = Some(Reason::AttemptsExhausted);
     dead.note(AttemptNote {
         number: 9,
@@ -109,12 +113,12 @@ pub async fn a_redriven_delivery_starts_over_and_keeps_its_history(ledger: &impl
     write(ledger, &tenant, dead.clone()).await;
     let copy = claim_one(ledger, &tenant, later(10, claim("1", "mail"))).await;
     assert_eq!(copy, Verdict::Quarantined(Reason::AttemptsExhausted), "it is not the message that was moved back");
-    let round = Round { mark: "letter-1".to_owned(), at: at(10) };
-    let redriven = ClaimRequest { round: Some(round.clone()), ..claim("1", "mail") };
+    let redrive = Redrive { id: "letter-1".to_owned(), at: at(10) };
+    let redriven = ClaimRequest { redrive: Some(redrive.clone()), ..claim("1", "mail") };
     let verdict = claim_one(ledger, &tenant, later(10, redriven)).await;
     let (record, _) = granted(&verdict);
-    assert_eq!((record.spent, &record.attempts, record.reason), (0, &dead.attempts, None));
-    assert_eq!((&record.rounds, record.spent_before), (&vec![round], 9));
+    assert_eq!((record.attempts_used, &record.attempts, record.reason), (0, &dead.attempts, None));
+    assert_eq!((&record.redrives, record.attempts_used_before), (&vec![redrive], 9));
     let stored = ledger.read(&tenant, &[claim("1", "mail").key]).await.unwrap().remove(0).unwrap();
     assert_eq!(stored, *record);
 }

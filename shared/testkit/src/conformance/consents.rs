@@ -2,11 +2,12 @@
 
 use acequia_core::consent::agenda::SHARDS;
 use acequia_core::consent::{
-    Action, ActionId, ActionState, Agenda, Change, CommitError, Consent, ConsentKey, Consents, Due, Errand, ListId,
-    MAX_HELD_BYTES, MAX_WAITING, OutboxRow, RowKey, Snapshot, SubjectId, SubjectState, Waiting,
+    Action, ActionId, ActionState, Change, Consent, ConsentKey, Due, ListId, MAX_HELD_BYTES, MAX_WAITING, OutboxRow,
+    OutboxTask, RowKey, Snapshot, SubjectId, SubjectState, Waiting,
 };
 use acequia_core::id::TenantId;
 use acequia_core::mail::{MailKind, MailRef};
+use acequia_core::port::{Agenda, CommitError, Consents};
 
 use crate::build::{at, event_id, start, tenant_id};
 
@@ -34,7 +35,7 @@ fn change(tenant: &TenantId, subject: &str, version: u64) -> Change {
         id: format!("row-{version}"),
         key,
         action: action.id,
-        errand: Errand::Mail { mail: MailRef { kind: MailKind::Confirm, number: 1 } },
+        task: OutboxTask::Mail { mail: MailRef { kind: MailKind::Confirm, number: 1 } },
         body: r#"{"é":1}"#.to_owned(),
         accepted_at: start(),
         at: start(),

@@ -1,6 +1,6 @@
 //! The suite of what is known of endpoints at run time.
 
-use acequia_core::breaker::{Circuit, Disabled, EndpointState, Failing, Notice, Owed};
+use acequia_core::delivery::breaker::{Alert, Circuit, Disabled, EndpointState, Failing, PendingAlert};
 use acequia_core::port::EndpointStore;
 
 use crate::build::{at, sink_id, tenant_id};
@@ -18,13 +18,13 @@ pub async fn a_state_is_read_as_it_was_written(endpoints: &impl EndpointStore) {
         Circuit::Open { until: at(30), since: at(1), trips: 2 },
         Circuit::Probing { until: at(90), since: at(1), trips: 2, by: "me".to_owned() },
     ];
-    let notices = [Notice::Gone, Notice::Fails { percent: 70, since: at(1) }, Notice::Gone];
-    for (revision, (circuit, notice)) in (1..).zip(circuits.into_iter().zip(notices)) {
+    let alerts = [Alert::Gone, Alert::Fails { percent: 70, since: at(1) }, Alert::Gone];
+    for (revision, (circuit, alert)) in (1..).zip(circuits.into_iter().zip(alerts)) {
         let full = EndpointState {
             circuit,
             failing: Some(Failing { first: at(1), last: at(7), warned: 50 }),
             disabled: Some(Disabled { why: "the endpoint answered 410".to_owned(), since: at(5) }),
-            owed: Some(Owed { notice, until: at(60) }),
+            pending_alert: Some(PendingAlert { alert, until: at(60) }),
             ..state(revision)
         };
         assert!(endpoints.change(&tenant, &sink, &full).await.unwrap());

@@ -1,7 +1,8 @@
 //! The suite of the journal of redriving.
 
+use acequia_core::delivery::redrive::Standing;
+use acequia_core::port::RedriveJournal;
 use acequia_core::queue::{QueueArn, QueueRole};
-use acequia_core::redrive::{RedriveJournal, Standing};
 
 use crate::build::{at, dead_letter_queue, tenant_id};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use acequia_core::delivery::ledger::{AttemptNote, DeliveryKey, DeliveryRecord, Receipt, Record, RouteRecord, Status};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{AttemptNote, DeliveryKey, DeliveryRecord, Receipt, Record, RouteRecord, Status};
 use acequia_core::outcome::Reason;
 use acequia_core::port::{Amend, Ledger};
 
@@ -32,7 +32,7 @@ fn full(event: &str, sink: &str) -> DeliveryRecord {
     full.due_at = Some(at(70));
     full.reason = Some(Reason::HttpStatus);
     full.receipt = Some(Receipt { id: Some("r-1".to_owned()), status: Some(204) });
-    full.spent = 2;
+    full.attempts_used = 2;
     for number in 1..=2 {
         full.note(AttemptNote {
             number,

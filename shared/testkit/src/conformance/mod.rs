@@ -12,16 +12,16 @@
 
 pub mod claims;
 pub mod consents;
+pub mod crash_markers;
+pub mod delays;
 pub mod endpoints;
 pub mod grants;
 pub mod journal;
 pub mod ledger;
-pub mod mail_book;
-pub mod parking;
+pub mod mail_store;
 pub mod queues;
 pub mod rates;
 pub mod secrets;
-pub mod strikes;
 pub mod tenants;
 pub mod watch;
 
@@ -95,18 +95,18 @@ macro_rules! suite {
             ]
         );
     };
-    (parking, $port:expr) => {
+    (delays, $port:expr) => {
         $crate::cases!(
-            parking,
+            delays,
             $port,
             [
-                what_is_parked_is_found_when_it_is_due_and_not_before,
-                a_parked_message_is_read_back_as_it_was,
-                a_message_that_is_parked_twice_is_there_once,
+                what_is_delayed_is_found_when_it_is_due_and_not_before,
+                a_delayed_message_is_read_back_as_it_was,
+                a_message_that_is_delayed_twice_is_there_once,
                 what_is_released_is_gone,
                 an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
                 an_operator_looks_at_those_that_are_due_first_of_his_tenant_and_sink,
-                a_sinks_messages_are_hastened_and_no_others,
+                a_sinks_messages_are_expedited_and_no_others,
                 one_holder_at_a_time_has_the_lease,
                 a_turn_is_taken_once_until_its_time_is_over,
             ]
@@ -168,9 +168,9 @@ macro_rules! suite {
             ]
         );
     };
-    (mail_book, $port:expr) => {
+    (mail_store, $port:expr) => {
         $crate::cases!(
-            mail_book,
+            mail_store,
             $port,
             [
                 an_address_is_suppressed_until_it_is_forgotten,
@@ -178,19 +178,19 @@ macro_rules! suite {
                 failures_that_may_pass_are_counted,
                 a_days_cap_is_never_exceeded_and_the_next_day_begins_anew,
                 an_address_is_asked_so_often_a_day_and_no_other_is_the_less_for_it,
-                the_book_of_another_tenant_is_another_book,
+                the_list_of_another_tenant_is_another_list,
             ]
         );
     };
-    (strikes, $port:expr) => {
+    (crash_markers, $port:expr) => {
         $crate::cases!(
-            strikes,
+            crash_markers,
             $port,
             [
-                a_strike_is_read_back_by_its_message,
-                the_last_strike_against_a_message_counts,
-                a_strike_that_is_taken_back_is_gone_and_its_neighbours_stay,
-                a_strike_is_the_tenants_own,
+                a_crash_marker_is_read_back_by_its_message,
+                the_last_crash_marker_against_a_message_counts,
+                a_crash_marker_that_is_taken_back_is_gone_and_its_neighbours_stay,
+                a_crash_marker_is_the_tenants_own,
             ]
         );
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::{Attribute, AttributeValue, Incoming, Outgoing};
+use acequia_core::message::{Attribute, AttributeValue, Incoming, Outgoing};
 use acequia_core::port::{Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 
@@ -73,7 +73,7 @@ pub async fn more_than_ten_messages_arrive_with_their_attributes(queues: &impl Q
     assert_eq!((ids.len(), received.len()), (25, 25));
     for (id, sent) in ids.iter().zip(&messages) {
         let found = received.iter().find(|message| message.message_id == *id).unwrap();
-        assert_eq!((&found.body, &found.attributes, found.receives), (&sent.body, &sent.attributes, 1));
+        assert_eq!((&found.body, &found.attributes, found.receive_count), (&sent.body, &sent.attributes, 1));
     }
 }
 
@@ -134,7 +134,7 @@ pub async fn more_than_ten_messages_are_hidden_and_shown_again(queues: &impl Que
         assert!(answers.len() == 12 && answers.iter().all(Result::is_ok), "{answers:?}");
         let again = drain(queues, &queue).await;
         assert_eq!(again.len(), visible);
-        assert!(again.iter().all(|message| message.receives == 2));
+        assert!(again.iter().all(|message| message.receive_count == 2));
     }
 }
 

@@ -38,9 +38,9 @@ pub async fn a_rate_is_of_one_sink_of_one_tenant(rates: &impl RateStore) {
 pub async fn those_who_share_count_for_a_while(rates: &impl RateStore) {
     let minute = Duration::from_mins(1);
     let (one, two) = (tenant_id("share-a"), tenant_id("share-b"));
-    assert_eq!(rates.sharers("mail-test", &one, minute, at(0)).await.unwrap(), 1);
-    assert_eq!(rates.sharers("mail-test", &two, minute, at(30)).await.unwrap(), 2);
-    assert_eq!(rates.sharers("mail-test", &two, minute, at(31)).await.unwrap(), 2);
-    assert_eq!(rates.sharers("other-test", &two, minute, at(31)).await.unwrap(), 1);
-    assert_eq!(rates.sharers("mail-test", &two, minute, at(100)).await.unwrap(), 1);
+    assert_eq!(rates.active_tenants("mail-test", &one, minute, at(0)).await.unwrap(), 1);
+    assert_eq!(rates.active_tenants("mail-test", &two, minute, at(30)).await.unwrap(), 2);
+    assert_eq!(rates.active_tenants("mail-test", &two, minute, at(31)).await.unwrap(), 2);
+    assert_eq!(rates.active_tenants("other-test", &two, minute, at(31)).await.unwrap(), 1);
+    assert_eq!(rates.active_tenants("mail-test", &two, minute, at(100)).await.unwrap(), 1);
 }

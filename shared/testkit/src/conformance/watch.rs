@@ -3,14 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::Outgoing;
 use acequia_core::id::Stage;
-use acequia_core::port::{Clock as _, Queues as _};
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Outgoing;
+use acequia_core::port::{Ages, Clock as _, Findings, Queues as _, Remembered, WatchedQueues};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::watch::{
-    ALARMS_TAG, Ages, Alarms, Asked, Finding, Findings, Remembered, Told, Watched, WatchedQueues,
-};
+use acequia_core::watch::{ALARMS_TAG, Alarms, Asked, Finding, Told, Watched};
 use jiff::Timestamp;
 
 use crate::build::{at, named_queue, stage, tenant_id};

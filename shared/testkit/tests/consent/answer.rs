@@ -1,10 +1,11 @@
 //! People, mail programs and SES answer.
 
-use acequia_core::consent::{ActionState as A, Answer, Consents as _, Deed, EmailStatus as E, SubjectState as S};
+use acequia_core::consent::{ActionState as A, Answer, EmailStatus as E, SubjectAction, SubjectState as S};
+use acequia_core::port::Consents as _;
 
 use crate::world::World;
 
-const ACCEPT: Deed = Deed::Accept { opt_in: false };
+const ACCEPT: SubjectAction = SubjectAction::Accept { opt_in: false };
 
 #[tokio::test]
 async fn accepting_releases_the_action_at_once_and_all_others_of_that_subject_that_wait() {
@@ -37,12 +38,12 @@ async fn what_was_released_is_kept_in_the_outbox_alone() {
 async fn reject_after_delivery_rejects_both_notifies_once_and_says_so_the_second_time() {
     let world = World::new();
     world.sign("1", "ana", "trees").await;
-    world.act("1", "ana", "trees", Deed::Accept { opt_in: true }).await;
+    world.act("1", "ana", "trees", SubjectAction::Accept { opt_in: true }).await;
     assert_eq!(world.standing("1", "ana", "trees"), (A::Delivered, S::Accepted, E::DoubleOptIn));
     let before = world.outbox().len();
-    assert_eq!(world.act("1", "ana", "trees", Deed::Reject).await, Some(Answer::Done));
+    assert_eq!(world.act("1", "ana", "trees", SubjectAction::Reject).await, Some(Answer::Done));
     assert_eq!(world.standing("1", "ana", "trees"), (A::Rejected, S::Rejected, E::Unsub));
-    assert_eq!(world.act("1", "ana", "trees", Deed::Reject).await, Some(Answer::Already));
+    assert_eq!(world.act("1", "ana", "trees", SubjectAction::Reject).await, Some(Answer::Already));
     assert_eq!(world.outbox().split_off(before), ["acequia.consent.rejected reject"]);
 }
 
@@ -52,7 +53,7 @@ async fn rejecting_rejects_all_that_wait() {
     for event in ["1", "2"] {
         world.sign(event, "ana", "trees").await;
     }
-    world.act("1", "ana", "trees", Deed::Reject).await;
+    world.act("1", "ana", "trees", SubjectAction::Reject).await;
     assert_eq!(world.standing("2", "ana", "trees").0, A::Rejected);
     assert_eq!(world.act("2", "ana", "trees", ACCEPT).await, Some(Answer::Declined));
     assert_eq!(world.outbox(), ["confirm-1 of 1", "acequia.consent.rejected reject"]);
@@ -60,14 +61,14 @@ async fn rejecting_rejects_all_that_wait() {
 
 #[tokio::test]
 async fn a_bounce_or_a_complaint_rejects_what_is_pending_and_tells_the_sinks_once() {
-    for (deed, status) in [(Deed::Bounce, E::Bounce), (Deed::Complaint, E::Spam)] {
+    for (subject_action, status) in [(SubjectAction::Bounce, E::Bounce), (SubjectAction::Complaint, E::Spam)] {
         let world = World::new();
         world.sign("1", "ana", "trees").await;
         for answer in [Answer::Done, Answer::Already] {
-            assert_eq!(world.act("1", "ana", "trees", deed.clone()).await, Some(answer));
+            assert_eq!(world.act("1", "ana", "trees", subject_action.clone()).await, Some(answer));
         }
         assert_eq!(world.standing("1", "ana", "trees"), (A::Rejected, S::Rejected, status));
-        let notice = format!("acequia.consent.email_status {}", deed.as_str());
+        let notice = format!("acequia.consent.email_status {}", subject_action.as_str());
         assert_eq!(world.outbox(), ["confirm-1 of 1".to_owned(), notice]);
     }
 }
@@ -77,7 +78,7 @@ async fn a_bounce_after_the_answer_changes_what_is_known_of_the_address_and_noth
     let world = World::new();
     world.sign("1", "ana", "trees").await;
     world.act("1", "ana", "trees", ACCEPT).await;
-    world.act("1", "ana", "trees", Deed::Bounce).await;
+    world.act("1", "ana", "trees", SubjectAction::Bounce).await;
     assert_eq!(world.standing("1", "ana", "trees"), (A::Delivered, S::Accepted, E::Bounce));
 }
 
@@ -88,8 +89,8 @@ async fn a_moderator_is_asked_after_the_subject_and_releases() {
     world.act("1", "ana", "moderated", ACCEPT).await;
     assert_eq!(world.outbox(), ["confirm-1 of 1", "moderate 1"]);
     assert_eq!(world.standing("1", "ana", "moderated").0, A::Confirming);
-    assert_eq!(world.act("1", "ana", "moderated", Deed::Approve).await, Some(Answer::Done));
-    assert_eq!(world.act("1", "ana", "moderated", Deed::Decline).await, Some(Answer::TooLate));
+    assert_eq!(world.act("1", "ana", "moderated", SubjectAction::Approve).await, Some(Answer::Done));
+    assert_eq!(world.act("1", "ana", "moderated", SubjectAction::Decline).await, Some(Answer::TooLate));
     assert_eq!(world.outbox().last().unwrap(), "deliver 1");
 }
 

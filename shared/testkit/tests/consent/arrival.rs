@@ -1,6 +1,7 @@
 //! Events that need consent come in.
 
-use acequia_core::consent::{ActionState as A, Answer, Deed, DeskError, EmailStatus, MAX_WAITING, SubjectState as S};
+use acequia_core::consent::{ActionState as A, Answer, EmailStatus, MAX_WAITING, SubjectAction, SubjectState as S};
+use acequia_core::flow::consent::ConsentError;
 use acequia_core::outcome::Cause;
 
 use crate::world::World;
@@ -34,7 +35,7 @@ async fn the_same_event_again_changes_nothing_and_sends_nothing() {
     for answer in [Answer::Done, Answer::Waits, Answer::Waits] {
         assert_eq!(world.sign("1", "ana", "trees").await, answer);
     }
-    world.act("1", "ana", "trees", Deed::Accept { opt_in: false }).await;
+    world.act("1", "ana", "trees", SubjectAction::Accept { opt_in: false }).await;
     assert_eq!(world.sign("1", "ana", "trees").await, Answer::Already);
     assert_eq!(world.outbox(), ["confirm-1 of 1", "deliver 1"]);
     assert_eq!(world.consent("ana", "trees").actions, 1);
@@ -60,14 +61,14 @@ async fn nobody_can_have_an_address_flooded() {
     }
     assert_eq!(world.outbox().len(), 10);
     let refused = world.try_sign("one more", "ana", "trees", 0).await;
-    assert!(matches!(refused, Err(DeskError::Refused(Cause::CannotWait(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(ConsentError::Refused(Cause::CannotWait(_)))), "{refused:?}");
 }
 
 #[tokio::test]
 async fn an_event_that_is_too_large_to_wait_is_refused() {
     let world = World::new();
     let refused = world.try_sign("1", "ana", "trees", 64 * 1024).await;
-    assert!(matches!(refused, Err(DeskError::Refused(Cause::CannotWait(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(ConsentError::Refused(Cause::CannotWait(_)))), "{refused:?}");
     assert!(world.outbox().is_empty());
 }
 
@@ -75,7 +76,7 @@ async fn an_event_that_is_too_large_to_wait_is_refused() {
 async fn the_next_action_of_an_accepted_subject_is_released_as_a_repeat() {
     let world = World::new();
     world.sign("1", "ana", "trees").await;
-    world.act("1", "ana", "trees", Deed::Accept { opt_in: false }).await;
+    world.act("1", "ana", "trees", SubjectAction::Accept { opt_in: false }).await;
     world.sign("2", "ana", "trees").await;
     assert_eq!(world.outbox(), ["confirm-1 of 1", "deliver 1", "repeat 2"]);
     world.sign("3", "ana", "other").await;
@@ -86,7 +87,7 @@ async fn the_next_action_of_an_accepted_subject_is_released_as_a_repeat() {
 async fn an_action_of_a_rejected_subject_goes_nowhere() {
     let world = World::new();
     world.sign("1", "ana", "trees").await;
-    world.act("1", "ana", "trees", Deed::Reject).await;
+    world.act("1", "ana", "trees", SubjectAction::Reject).await;
     assert_eq!(world.sign("2", "ana", "trees").await, Answer::Declined);
     assert_eq!(world.standing("2", "ana", "trees").0, A::Rejected);
     assert_eq!(world.outbox(), ["confirm-1 of 1", "acequia.consent.rejected reject"]);
@@ -96,11 +97,11 @@ async fn an_action_of_a_rejected_subject_goes_nowhere() {
 async fn with_the_answer_of_the_store_lost_nothing_is_written_twice() {
     let world = World::new();
     world.consents.answers.fail_next(1);
-    assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(DeskError::Unavailable(_))));
+    assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(ConsentError::Unavailable(_))));
     assert_eq!(world.sign("1", "ana", "trees").await, Answer::Waits);
     world.consents.answers.fail_next(1);
-    assert!(world.try_act("1", "ana", "trees", Deed::Accept { opt_in: true }).await.is_err());
-    assert_eq!(world.act("1", "ana", "trees", Deed::Accept { opt_in: true }).await, Some(Answer::Already));
+    assert!(world.try_act("1", "ana", "trees", SubjectAction::Accept { opt_in: true }).await.is_err());
+    assert_eq!(world.act("1", "ana", "trees", SubjectAction::Accept { opt_in: true }).await, Some(Answer::Already));
     assert_eq!(world.outbox(), ["confirm-1 of 1", "deliver 1", "acequia.consent.email_status accept-opt-in"]);
 }
 
@@ -108,10 +109,10 @@ async fn with_the_answer_of_the_store_lost_nothing_is_written_twice() {
 async fn with_the_store_down_nothing_is_written() {
     let world = World::new();
     world.consents.writes.go_down();
-    assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(DeskError::Unavailable(_))));
+    assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(ConsentError::Unavailable(_))));
     world.consents.writes.mend();
     world.consents.reads.go_down();
-    assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(DeskError::Unavailable(_))));
+    assert!(matches!(world.try_sign("1", "ana", "trees", 0).await, Err(ConsentError::Unavailable(_))));
     assert!(world.outbox().is_empty());
 }
 
@@ -120,7 +121,7 @@ async fn in_a_closed_set_of_lists_no_event_makes_another_one() {
     let world = World::but(r#""keys":["links"],"#, r#""keys":["links"],"lists_closed":true,"#);
     assert!(world.try_sign("1", "ana", "open", 0).await.is_ok());
     let refused = world.try_sign("2", "ana", "made-up", 0).await;
-    let named = matches!(&refused, Err(DeskError::Refused(Cause::CannotWait(why))) if why.contains("consent.lists"));
+    let named = matches!(&refused, Err(ConsentError::Refused(Cause::CannotWait(why))) if why.contains("consent.lists"));
     assert!(named, "{refused:?}");
     assert!(world.outbox().iter().all(|row| !row.ends_with(" 2")), "{:?}", world.outbox());
 }

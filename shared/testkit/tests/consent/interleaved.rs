@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use acequia_core::consent::{
-    ActionId, Answer, Change, CommitError, ConsentKey, Consents, Deed, Desk, Dossier, Means, Snapshot, SubjectId,
+    ActionId, Answer, Change, ConsentKey, Dossier, Origin, Snapshot, SubjectAction, SubjectId,
 };
+use acequia_core::flow::consent::ConsentCommands;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Clock as _, Unavailable};
+use acequia_core::port::{Clock as _, CommitError, Consents, Unavailable};
 use acequia_testkit::InMemoryConsents;
 
 use crate::world::World;
@@ -52,19 +53,19 @@ impl Consents for Interleaved {
 }
 
 impl World {
-    /// All of them do their deed about ana's action at the same time.
-    async fn at_once(&self, event: &str, deeds: &[Deed]) -> Vec<Option<Answer>> {
+    /// All of them act about ana's action at the same time.
+    async fn at_once(&self, event: &str, subject_actions: &[SubjectAction]) -> Vec<Option<Answer>> {
         let store = Interleaved(self.consents.clone());
-        let desk = Desk {
+        let commands = ConsentCommands {
             consents: &store,
             tenant: &self.tenant,
             settings: self.consent_settings(),
             config_version: 7,
             now: self.clock.now(),
         };
-        let (desk, key, id) = (&desk, self.key("ana", "trees"), self.id(event));
-        let means = Means { by: "link", key: None };
-        let work = deeds.iter().map(|deed| desk.act(key, id, deed, &means));
+        let (commands, key, id) = (&commands, self.key("ana", "trees"), self.id(event));
+        let origin = Origin { by: "link", key: None };
+        let work = subject_actions.iter().map(|subject_action| commands.act(key, id, subject_action, &origin));
         futures::future::join_all(work).await.into_iter().map(Result::unwrap).collect()
     }
 }
@@ -73,7 +74,7 @@ impl World {
 async fn of_many_that_accept_between_each_others_calls_one_releases() {
     let world = World::new();
     world.sign("1", "ana", "trees").await;
-    let accept = Deed::Accept { opt_in: false };
+    let accept = SubjectAction::Accept { opt_in: false };
     let answers = world.at_once("1", &vec![accept; 5]).await;
     assert_eq!(answers.iter().filter(|answer| **answer == Some(Answer::Done)).count(), 1, "{answers:?}");
     assert_eq!(world.outbox(), ["confirm-1 of 1", "deliver 1"]);
@@ -84,11 +85,11 @@ async fn accepting_and_rejecting_at_once_end_in_rejected_and_no_notice_is_lost_o
     for first in [true, false] {
         let world = World::new();
         world.sign("1", "ana", "trees").await;
-        let mut deeds = [Deed::Accept { opt_in: true }, Deed::Reject];
+        let mut subject_actions = [SubjectAction::Accept { opt_in: true }, SubjectAction::Reject];
         if !first {
-            deeds.reverse();
+            subject_actions.reverse();
         }
-        world.at_once("1", &deeds).await;
+        world.at_once("1", &subject_actions).await;
         let outbox = world.outbox();
         let notices = outbox.iter().filter(|row| row.starts_with("acequia.consent.rejected")).count();
         assert_eq!((world.consent("ana", "trees").state.as_str(), notices), ("rejected", 1), "{outbox:?}");

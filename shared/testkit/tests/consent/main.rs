@@ -1,4 +1,4 @@
-//! The desk of consents over the store in memory: what people do, and what the outbox holds then.
+//! The commands of consent over the store in memory: what people do, and what the outbox holds then.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

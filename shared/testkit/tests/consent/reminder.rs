@@ -1,8 +1,8 @@
 //! Reminders: when they are due, and for whom they never are.
 
 use acequia_core::consent::agenda::SHARDS;
-use acequia_core::consent::{Agenda as _, Answer, Deed};
-use acequia_core::port::Clock as _;
+use acequia_core::consent::{Answer, SubjectAction};
+use acequia_core::port::{Agenda as _, Clock as _};
 
 use crate::world::World;
 
@@ -49,11 +49,13 @@ async fn a_second_run_at_once_sends_none() {
 #[tokio::test]
 async fn who_accepted_or_rejected_or_bounced_is_not_reminded() {
     let world = World::new();
-    for (event, who, deed) in
-        [("1", "ana", Deed::Accept { opt_in: false }), ("2", "ben", Deed::Reject), ("3", "eve", Deed::Bounce)]
-    {
+    for (event, who, subject_action) in [
+        ("1", "ana", SubjectAction::Accept { opt_in: false }),
+        ("2", "ben", SubjectAction::Reject),
+        ("3", "eve", SubjectAction::Bounce),
+    ] {
         world.sign(event, who, "trees").await;
-        world.act(event, who, "trees", deed).await;
+        world.act(event, who, "trees", subject_action).await;
     }
     world.days(3);
     assert_eq!(world.sweep().await, 0);

@@ -1,17 +1,18 @@
-//! A tenant that asks, its desk, and short ways to let people do things.
+//! A tenant that asks, its commands, and short ways to let people do things.
 
 use std::time::Duration;
 
-use acequia_core::config::{ConsentSettings, RawTenant, Tenant};
 use acequia_core::consent::{
-    ActionId, ActionState, Answer, Consent, ConsentKey, Deed, Desk, DeskError, EmailStatus, Errand, ListId, Means,
-    OutboxRow, SubjectId, SubjectState,
+    ActionId, ActionState, Answer, Consent, ConsentKey, EmailStatus, ListId, Origin, OutboxRow, OutboxTask,
+    SubjectAction, SubjectId, SubjectState,
 };
 use acequia_core::egress::Egress;
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
+use acequia_core::flow::consent::{ConsentCommands, ConsentError};
 use acequia_core::id::TenantId;
 use acequia_core::port::Clock as _;
 use acequia_core::template::Context;
+use acequia_core::tenant::{ConsentSettings, RawTenant, Tenant};
 use acequia_testkit::{FixedClock, InMemoryConsents, build};
 
 const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
@@ -46,8 +47,8 @@ impl World {
         Self { tenant: settings.summary.id.clone(), consents: InMemoryConsents::new(), clock, settings }
     }
 
-    fn desk(&self) -> Desk<'_, InMemoryConsents> {
-        Desk {
+    fn commands(&self) -> ConsentCommands<'_, InMemoryConsents> {
+        ConsentCommands {
             consents: &self.consents,
             tenant: &self.tenant,
             settings: self.settings.consent.as_ref().unwrap(),
@@ -73,12 +74,18 @@ impl World {
         ActionId::derive(&self.tenant, &build::event_id(event))
     }
 
-    pub(crate) async fn try_sign(&self, event: &str, who: &str, list: &str, pad: usize) -> Result<Answer, DeskError> {
+    pub(crate) async fn try_sign(
+        &self,
+        event: &str,
+        who: &str,
+        list: &str,
+        pad: usize,
+    ) -> Result<Answer, ConsentError> {
         let data = format!(r#"{{"email":"{who}@example.org","campaign":"{list}","pad":"{}"}}"#, "x".repeat(pad));
         let envelope: Envelope = build::envelope("acme", event, "action.signed", &data);
         let context = Context::new(&self.settings.summary, &envelope);
         let need = self.settings.consent.as_ref().unwrap().need(&context).unwrap();
-        self.desk().arrive(&need, &envelope).await
+        self.commands().submit(&need, &envelope).await
     }
 
     /// `who` signs on `list`; the event is `event`.
@@ -86,9 +93,15 @@ impl World {
         self.try_sign(event, who, list, 0).await.unwrap()
     }
 
-    pub(crate) async fn act(&self, event: &str, who: &str, list: &str, deed: Deed) -> Option<Answer> {
-        let means = Means { by: "link", key: Some("links".to_owned()) };
-        self.desk().act(self.key(who, list), self.id(event), &deed, &means).await.unwrap()
+    pub(crate) async fn act(
+        &self,
+        event: &str,
+        who: &str,
+        list: &str,
+        subject_action: SubjectAction,
+    ) -> Option<Answer> {
+        let origin = Origin { by: "link", key: Some("links".to_owned()) };
+        self.commands().act(self.key(who, list), self.id(event), &subject_action, &origin).await.unwrap()
     }
 
     pub(crate) async fn try_act(
@@ -96,18 +109,18 @@ impl World {
         event: &str,
         who: &str,
         list: &str,
-        deed: Deed,
-    ) -> Result<Option<Answer>, DeskError> {
-        let means = Means { by: "link", key: None };
-        self.desk().act(self.key(who, list), self.id(event), &deed, &means).await
+        subject_action: SubjectAction,
+    ) -> Result<Option<Answer>, ConsentError> {
+        let origin = Origin { by: "link", key: None };
+        self.commands().act(self.key(who, list), self.id(event), &subject_action, &origin).await
     }
 
     pub(crate) async fn ask_again(&self, event: &str, who: &str, list: &str) -> Option<Answer> {
-        self.desk().ask_again(self.key(who, list), self.id(event)).await.unwrap()
+        self.commands().ask_again(self.key(who, list), self.id(event)).await.unwrap()
     }
 
     pub(crate) async fn remind(&self, who: &str, list: &str) -> Option<Answer> {
-        self.desk().remind(self.key(who, list)).await.unwrap()
+        self.commands().remind(self.key(who, list)).await.unwrap()
     }
 
     pub(crate) fn consent(&self, who: &str, list: &str) -> Consent {
@@ -129,12 +142,12 @@ impl World {
     fn describe(row: &OutboxRow) -> String {
         let body: serde_json::Value = serde_json::from_str(&row.body).unwrap();
         let id = body["id"].as_str().unwrap().to_owned();
-        match row.errand {
-            Errand::Deliver { repeat: false } => format!("deliver {id}"),
-            Errand::Deliver { repeat: true } => format!("repeat {id}"),
-            Errand::Mail { mail } => format!("{} of {id}", mail.to_string().trim_start_matches("acequia-")),
-            Errand::Moderate => format!("moderate {id}"),
-            Errand::Notify => {
+        match row.task {
+            OutboxTask::Deliver { repeat: false } => format!("deliver {id}"),
+            OutboxTask::Deliver { repeat: true } => format!("repeat {id}"),
+            OutboxTask::Mail { mail } => format!("{} of {id}", mail.to_string().trim_start_matches("acequia-")),
+            OutboxTask::Moderate => format!("moderate {id}"),
+            OutboxTask::Notify => {
                 format!("{} {}", body["type"].as_str().unwrap(), body["data"]["reason"].as_str().unwrap())
             }
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use acequia_core::ledger::{DeliveryRecord, Record, Status};
+use acequia_core::delivery::ledger::{DeliveryRecord, Record, Status};
+use acequia_core::flow::redrive::Order;
 use acequia_core::port::Ledger as _;
-use acequia_core::redrive::Order;
 use acequia_testkit::{IMMORTAL, build};
 use futures::FutureExt as _;
 
@@ -22,7 +22,7 @@ fn steps(fifo: bool) -> u32 {
 }
 
 /// Kills a first run at every step, a second one at every fourth, and lets a third one finish.
-fn for_every_two_deaths(fifo: bool, check: impl Fn(&World, &acequia_core::redrive::Redriven, (u32, u32))) {
+fn for_every_two_deaths(fifo: bool, check: impl Fn(&World, &acequia_core::flow::redrive::Redriven, (u32, u32))) {
     let steps = steps(fifo);
     assert!(steps > 50, "{steps} steps are too few to be the protocol");
     for first in 0..steps {

@@ -4,9 +4,11 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use acequia_core::delivery::Attribute;
+use acequia_core::delivery::redrive::Filter;
+use acequia_core::flow::redrive::{Observer, Order, Walked, purge, redrive, walk};
+use acequia_core::message::Attribute;
 use acequia_core::port::{Clock as _, Queues as _};
-use acequia_core::redrive::{Filter, Order, REDRIVEN, Walked, Watch, purge, redrive, walk};
+use acequia_core::wire::REDRIVEN;
 use acequia_testkit::{IMMORTAL, Mortal, build};
 use futures::FutureExt as _;
 
@@ -82,11 +84,11 @@ fn without_a_record_of_the_sending_deleting_still_ends_it() {
 /// Quarantines everything again as soon as it was sent back.
 struct Relapse<'a>(&'a World, Mutex<u64>);
 
-impl Watch for Relapse<'_> {
+impl Observer for Relapse<'_> {
     fn dealt(&self, _: u64) {
         let World { queues, way, .. } = self.0;
         for message in queues.receive(&way.source, 100, Duration::from_mins(5)) {
-            let again = acequia_core::delivery::quarantined(
+            let again = acequia_core::wire::quarantined(
                 &message,
                 acequia_core::outcome::Reason::HttpStatus,
                 "again",
@@ -142,7 +144,7 @@ fn a_dry_run_counts_each_message_once_and_shows_all_of_them_again_at_once() {
     let world = World::with(250, false);
     let queue = &world.way.dead_letters;
     let mut seen = Vec::new();
-    let take = |one: acequia_core::redrive::Received, _| {
+    let take = |one: acequia_core::delivery::redrive::Received, _| {
         seen.push(one.message.message_id);
         true
     };

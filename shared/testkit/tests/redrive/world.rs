@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use acequia_core::delivery::{Attributes, Outgoing, quarantined};
+use acequia_core::flow::redrive::{Observer, Order, Redriven, Way, redrive};
+use acequia_core::message::{Attributes, Outgoing};
 use acequia_core::outcome::Reason;
 use acequia_core::port::Queues as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::redrive::{Order, Redriven, Watch, Way, redrive};
+use acequia_core::wire::quarantined;
 use acequia_testkit::{FixedClock, InMemoryJournal, InMemoryLedger, InMemoryQueues, Mortal, build};
 use futures::FutureExt as _;
 
@@ -22,7 +23,7 @@ pub(crate) struct World {
 /// Nobody watches.
 pub(crate) struct Nobody;
 
-impl Watch for Nobody {
+impl Observer for Nobody {
     fn dealt(&self, _: u64) {}
     fn trouble(&self, _: &str) {}
     fn ends(&self) -> bool {
@@ -34,7 +35,7 @@ impl World {
     /// `count` dead letters of the webhook sink `crm`, or of a FIFO queue of the tenant's own, in two groups.
     pub(crate) fn with(count: u64, fifo: bool) -> Self {
         let clock = FixedClock::default();
-        let role = if fifo { QueueRole::Out } else { QueueRole::Sink(acequia_core::config::SinkKind::Webhook) };
+        let role = if fifo { QueueRole::Out } else { QueueRole::Sink(acequia_core::kind::SinkKind::Webhook) };
         let name = QueueName { fifo, ..QueueName::new(&build::stage(), &build::tenant_id("acme"), role) };
         let (source, dead_letters) = (build::named_queue(&name), build::named_queue(&name.dead_letter()));
         let way = Way { tenant: build::tenant_id("acme"), dead_letters, source, depth: count };

@@ -2,7 +2,9 @@
 #![expect(clippy::panic, reason = "a test that cannot read the tree fails")]
 
 mod features;
+mod floors;
 mod untested;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fs;

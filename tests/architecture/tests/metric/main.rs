@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
+use acequia_core::kind::SinkKind;
+use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::stall::{Stalls, Store};
 use acequia_lambda::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics};
 use acequia_testkit::{InMemoryLines, build};
 use document::Template;
@@ -40,7 +40,7 @@ fn eventful_batch() -> BatchMetrics {
         unmatched: 1,
         filtered: 1,
         retried: 1,
-        parked: 1,
+        delayed: 1,
         held: [(Hold::Rate, 1)].into(),
         circuit_changes: 1,
         quarantined: [(Reason::NotJson, 1)].into(),

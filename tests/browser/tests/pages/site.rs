@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, InMemoryTenants};
+use acequia_testkit::{InMemoryConsents, InMemoryMailStore, InMemorySecrets, InMemoryTenants};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use confirm::{Confirm, Request};
@@ -28,7 +28,7 @@ pub(crate) const LOGO: &str = "cdn.acme.example";
 const PICTURE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="280" height="64" viewBox="0 0 280 64"><circle cx="32" cy="32" r="28" fill="#7a1f5c"/><path d="M20 38l12-18 12 18z" fill="#fff"/><text x="72" y="43" font-family="Arial, sans-serif" font-size="30" font-weight="700" fill="#1f2328">Acme Action</text></svg>"##;
 
 /// The function, over the in-memory ports.
-pub(crate) type Pages = Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>;
+pub(crate) type Pages = Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemorySecrets>;
 
 /// One request as it came.
 #[derive(Debug, Clone)]

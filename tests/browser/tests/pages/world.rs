@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{RawTenant, Tenant};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::{LinkKey, Purpose};
-use acequia_core::consent::{ActionId, ConsentKey, Desk, ListId, MailBook as _, SubjectId, SubjectState};
+use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId, SubjectState};
 use acequia_core::egress::Egress;
-use acequia_core::ledger::after;
-use acequia_core::port::Clock as _;
+use acequia_core::flow::consent::ConsentCommands;
+use acequia_core::port::{Clock as _, SuppressionList as _};
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
+use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::time::after;
 use acequia_lambda::{CachedTenants, Telemetry};
-use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryMailBook, InMemorySecrets, InMemoryTenants, build};
+use acequia_testkit::{FixedClock, InMemoryConsents, InMemoryMailStore, InMemorySecrets, InMemoryTenants, build};
 use confirm::Confirm;
 
 use crate::driver::{Browser, Reader};
@@ -34,7 +35,7 @@ pub(crate) struct World {
     pub(crate) clock: FixedClock,
     pub(crate) consents: InMemoryConsents,
     pub(crate) tenants: InMemoryTenants,
-    book: InMemoryMailBook,
+    mail_store: InMemoryMailStore,
     pub(crate) site: Site,
     acme: Tenant,
 }
@@ -54,11 +55,11 @@ impl World {
         for tenant in [&acme, &bona] {
             secrets = secrets.with(tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
         }
-        let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
+        let (consents, mail_store) = (InMemoryConsents::new(), InMemoryMailStore::new());
         let confirm = Confirm {
             tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
             consents: consents.clone(),
-            book: book.clone(),
+            mail_store: mail_store.clone(),
             secrets,
             clock: Arc::new(clock.clone()),
             stage: build::stage(),
@@ -66,7 +67,7 @@ impl World {
         };
         let site = Site::open(confirm).await;
         let acme = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
-        let world = Self { clock, consents, tenants, book, site, acme };
+        let world = Self { clock, consents, tenants, mail_store, site, acme };
         world.sign().await;
         world
     }
@@ -77,8 +78,9 @@ impl World {
         let settings = self.acme.consent.as_ref().unwrap();
         let need = settings.need(&Context::new(&self.acme.summary, &envelope)).unwrap();
         let tenant = &self.acme.summary.id;
-        let desk = Desk { consents: &self.consents, tenant, settings, config_version: 1, now: self.clock.now() };
-        desk.arrive(&need, &envelope).await.unwrap();
+        let commands =
+            ConsentCommands { consents: &self.consents, tenant, settings, config_version: 1, now: self.clock.now() };
+        commands.submit(&need, &envelope).await.unwrap();
     }
 
     pub(crate) async fn browser(&self) -> Browser {
@@ -118,11 +120,11 @@ impl World {
     /// How many mails were asked for: one is the first question.
     pub(crate) fn mails(&self) -> usize {
         let is_mail =
-            |errand: &acequia_core::consent::Errand| matches!(errand, acequia_core::consent::Errand::Mail { .. });
-        self.consents.stream().iter().filter(|(_, row)| is_mail(&row.errand)).count()
+            |task: &acequia_core::consent::OutboxTask| matches!(task, acequia_core::consent::OutboxTask::Mail { .. });
+        self.consents.stream().iter().filter(|(_, row)| is_mail(&row.task)).count()
     }
 
     pub(crate) async fn gets_no_mail(&self) -> bool {
-        self.book.suppressed(&self.acme.summary.id, &[self.key().subject]).await.unwrap()[0].is_some()
+        self.mail_store.suppressed(&self.acme.summary.id, &[self.key().subject]).await.unwrap()[0].is_some()
     }
 }

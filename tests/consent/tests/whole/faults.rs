@@ -52,7 +52,7 @@ async fn with_any_one_call_failing_or_its_answer_lost_the_end_is_the_same() {
         ("the answer to writing consents", |world| &world.consents.answers),
         ("sending to queues", |world| &world.queues.sends),
         ("secrets", |world| &world.secrets.reads),
-        ("the book of addresses", |world| &world.book.calls),
+        ("the mail_store of addresses", |world| &world.mail_store.calls),
         ("the configuration", |world| &world.tenants.reads),
         ("the ledger's claims", |world| &world.ledger.claims),
     ];

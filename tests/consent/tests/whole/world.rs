@@ -3,17 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
 use acequia_core::consent::{ConsentKey, ListId, SubjectId};
-use acequia_core::delivery::{Outgoing, REASON};
-use acequia_core::ledger::after;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::Outgoing;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
-use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry};
+use acequia_core::time::after;
+use acequia_core::wire::REASON;
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore, InMemoryQueues,
     InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use confirm::{Confirm, Request, Response};
@@ -70,23 +71,23 @@ thread_local! {
     static SINKS: std::cell::RefCell<std::collections::BTreeMap<String, String>> = std::cell::RefCell::default();
 }
 
-type Loop<S> = SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryRates, S>;
+type Loop<S> = SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, S>;
 
 pub(crate) struct World {
     pub(crate) clock: FixedClock,
     pub(crate) tenants: InMemoryTenants,
     pub(crate) consents: InMemoryConsents,
-    pub(crate) book: InMemoryMailBook,
+    pub(crate) mail_store: InMemoryMailStore,
     pub(crate) secrets: InMemorySecrets,
     pub(crate) ledger: InMemoryLedger,
     pub(crate) queues: InMemoryQueues,
     postbox: Postbox,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryParking, InMemoryConsents>,
+    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryConsents>,
     outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
-    email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryGrants, InMemoryMailBook, InMemoryConsents>>,
+    email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>>,
     forward: Loop<ForwardSink<InMemoryQueues, InMemoryGrants>>,
-    confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemorySecrets>,
-    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailBook, InMemoryLedger>,
+    confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemorySecrets>,
+    feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemoryLedger>,
     /// How much of the stream the outbox has been through.
     read: Mutex<usize>,
 }
@@ -97,7 +98,7 @@ impl World {
         let clock = FixedClock::default();
         let tenants = InMemoryTenants::new().with(&tenant, DOCUMENT);
         let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
-        let (consents, book) = (InMemoryConsents::new(), InMemoryMailBook::new());
+        let (consents, mail_store) = (InMemoryConsents::new(), InMemoryMailStore::new());
         let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
         let postbox = Postbox::default();
         let time = || Arc::new(clock.clone());
@@ -106,7 +107,7 @@ impl World {
             tenants: cached(),
             ledger: ledger.clone(),
             queues: queues.clone(),
-            parking: InMemoryParking::new(),
+            delays: InMemoryDelays::new(),
             consents: consents.clone(),
             clock: time(),
             chance: Arc::new(SeededChance::new(1)),
@@ -128,7 +129,7 @@ impl World {
             mailer: postbox.clone(),
             secrets: secrets.clone(),
             grants: InMemoryGrants::new().with(&tenant, "acme.example", ""),
-            book: book.clone(),
+            mail_store: mail_store.clone(),
             consents: consents.clone(),
             clock: time(),
             link_base: BASE.to_owned(),
@@ -137,7 +138,7 @@ impl World {
         let confirm = Confirm {
             tenants: cached(),
             consents: consents.clone(),
-            book: book.clone(),
+            mail_store: mail_store.clone(),
             secrets: secrets.clone(),
             clock: time(),
             stage: build::stage(),
@@ -146,7 +147,7 @@ impl World {
         let feedback = Feedback {
             tenants: cached(),
             consents: consents.clone(),
-            book: book.clone(),
+            mail_store: mail_store.clone(),
             ledger: ledger.clone(),
             clock: time(),
             configuration_set: "acequia-test".to_owned(),
@@ -160,7 +161,7 @@ impl World {
             clock,
             tenants,
             consents,
-            book,
+            mail_store,
             secrets,
             ledger,
             queues,
@@ -341,8 +342,8 @@ fn sink_loop<S: Sink>(
         tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
         ledger: ledger.clone(),
         queues: queues.clone(),
-        parking: InMemoryParking::new(),
-        pace: Pace::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        delays: InMemoryDelays::new(),
+        rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         sink,
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(2)),

@@ -49,14 +49,14 @@ fn a_paused_sink_gets_nothing_and_resuming_it_brings_back_what_waited() {
     let waiting = eventually("a delivery is held", || {
         let id = format!("held-{}", world.requests("held", "held-").len());
         world.send("alder", &[&event("held", &id, &json!({}))]);
-        of_sink("parked", "held")
+        of_sink("delayed", "held")
     });
     assert!(waiting["count"].as_u64() >= Some(1));
     let before = world.requests("held", "held-").len();
     world.acequia(&["tenant", "resume", "alder", "held"], "");
     eventually("what waited arrives", || {
         sweep();
-        (world.requests("held", "held-").len() > before && of_sink("parked", "held").is_none()).then_some(())
+        (world.requests("held", "held-").len() > before && of_sink("delayed", "held").is_none()).then_some(())
     });
     let history = world.read(&["tenant", "history", "alder"]).to_string();
     assert!(history.contains("paused held") && history.contains("resumed held"), "{history}");

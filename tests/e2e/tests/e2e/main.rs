@@ -4,6 +4,7 @@
 mod alarm;
 mod bad_input;
 mod command;
+mod delays;
 mod docs;
 mod doctor;
 mod email;
@@ -11,7 +12,6 @@ mod forward;
 mod isolation;
 mod limits;
 mod order;
-mod parking;
 mod permission;
 mod policy;
 mod secrecy;

@@ -170,7 +170,7 @@ fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_a
     let role = role("sweeper");
     send(&role, "alder", "webhook-dlq").unwrap();
     let key = json!({"pk": {"S": "alder"}, "sk": {"S": "none"}});
-    let keys = json!({"RequestItems": {"acequia-local-parked": {"Keys": [key]}}});
+    let keys = json!({"RequestItems": {"acequia-local-delayed": {"Keys": [key]}}});
     role.json("dynamodb", "DynamoDB_20120810.BatchGetItem", &keys).unwrap();
     read_tenants(&role).unwrap();
     let list = json!({"TableName": "acequia-local-tenants", "KeyConditionExpression": "pk = :tenants",
@@ -199,13 +199,13 @@ fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_a
 }
 
 #[test]
-fn a_sinks_function_may_park_and_cannot_read_what_is_parked() {
+fn a_sinks_function_may_delay_and_cannot_read_what_is_delayed() {
     let role = role("webhook");
-    let scan = json!({"TableName": "acequia-local-parked"});
-    assert_denied("reading parked messages", role.json("dynamodb", "DynamoDB_20120810.Scan", &scan));
+    let scan = json!({"TableName": "acequia-local-delayed"});
+    assert_denied("reading delayed messages", role.json("dynamodb", "DynamoDB_20120810.Scan", &scan));
     let key = json!({"pk": {"S": "alder"}, "sk": {"S": "none"}});
-    let get = json!({"TableName": "acequia-local-parked", "Key": key});
-    assert_denied("reading a parked message", role.json("dynamodb", "DynamoDB_20120810.GetItem", &get));
+    let get = json!({"TableName": "acequia-local-delayed", "Key": key});
+    assert_denied("reading a delayed message", role.json("dynamodb", "DynamoDB_20120810.GetItem", &get));
 }
 
 #[test]

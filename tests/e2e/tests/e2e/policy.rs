@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use e2e::aws::{ACCOUNT, Aws};
-use e2e::need::{self, Need, Row};
+use e2e::need::{self, Requirement, Row};
 use e2e::world::{Ran, event};
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
@@ -54,9 +54,9 @@ impl Stage {
         std::fs::write(stage.path("event.json"), event("out", "sample", &json!({"first_name": "Ana"}))).unwrap();
         world.switch("away", "503");
         world.send("birch", &[&event("away", "policy", &json!({}))]);
-        eventually("a delivery of birch is parked", || {
-            let parked = world.read(&["parked", "birch", "--sink", "away"]);
-            (parked["total"].as_u64() > Some(0)).then_some(())
+        eventually("a delivery of birch is delayed", || {
+            let delayed = world.read(&["delayed", "birch", "--sink", "away"]);
+            (delayed["total"].as_u64() > Some(0)).then_some(())
         });
         stage
     }
@@ -89,7 +89,7 @@ impl Stage {
             "dlq list" | "status" => "rowan".to_owned(),
             "dlq show" => "rowan /e2e|letter".to_owned(),
             "dlq redrive" | "dlq purge" => "rowan --queue out --yes".to_owned(),
-            "parked" => "birch --sink away".to_owned(),
+            "delayed" => "birch --sink away".to_owned(),
             "tally" => "birch".to_owned(),
             "completions" => "bash".to_owned(),
             "doctor" => String::new(),
@@ -134,18 +134,18 @@ impl Drop for Stage {
     }
 }
 
-/// Has a sink of birch that is paused and has a delivery parked that nobody has made due yet, and whose endpoint is known to be
+/// Has a sink of birch that is paused and has a delivery delayed that nobody has made due yet, and whose endpoint is known to be
 /// disabled (under another address, so that no function goes by it).
 fn break_endpoint(turn: usize) {
     let world = world();
     world.run_as(&world.aws, &["tenant", "pause", "birch", "away"], "");
     let waits = || {
-        let parked = world.read(&["parked", "birch", "--sink", "away"]);
-        parked["messages"].as_array().unwrap().iter().any(|message| message["hastened"] == false).then_some(())
+        let delayed = world.read(&["delayed", "birch", "--sink", "away"]);
+        delayed["messages"].as_array().unwrap().iter().any(|message| message["expedited"] == false).then_some(())
     };
     if waits().is_none() {
         world.send("birch", &[&event("away", &format!("policy-{turn}-{}", std::process::id()), &json!({}))]);
-        eventually("a delivery of birch is parked", waits);
+        eventually("a delivery of birch is delayed", waits);
     }
     let item = json!({
         "pk": {"S": "birch#@endpoint"}, "sk": {"S": "away"}, "endpoint": {"S": "of-a-test"}, "revision": {"N": "1"},
@@ -174,7 +174,7 @@ fn narrowed(statements: &[Json]) -> Aws {
     world.aws.assume(&world.operator_role, Some(&json!({"Version": "2012-10-17", "Statement": statements})))
 }
 
-fn only(needs: &[Need]) -> Aws {
+fn only(needs: &[Requirement]) -> Aws {
     let stage = &world().environment.stage;
     // One statement for each resource: a session policy has 2,048 characters at the most.
     let mut by_resource: BTreeMap<String, Json> = BTreeMap::new();
@@ -191,7 +191,7 @@ fn only(needs: &[Need]) -> Aws {
     narrowed(&statements)
 }
 
-fn all_but(need: &Need) -> Aws {
+fn all_but(need: &Requirement) -> Aws {
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     narrowed(&[all, need.statement("Deny", &world().environment.stage)])
 }

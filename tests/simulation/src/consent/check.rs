@@ -1,9 +1,9 @@
 //! What must hold when all is over: every event that needs consent stands where the table allows, and all that follows from a change has
 //! reached the sinks.
 
-use acequia_core::consent::{ActionState, Errand, OutboxRow, SubjectState};
-use acequia_core::delivery::REASON;
+use acequia_core::consent::{ActionState, OutboxRow, OutboxTask, SubjectState};
 use acequia_core::id::TenantId;
+use acequia_core::wire::REASON;
 use acequia_testkit::build;
 
 use super::driver::ROLES;
@@ -36,13 +36,13 @@ fn check_rows(scene: &Scene) {
     for row in scene.consents.outbox() {
         scene.hold(0, Err(format!("{row:?} was never carried out")));
     }
-    let owed = scene.seen().owed.clone();
-    for owed in owed {
-        for any in &owed.parcels {
+    let consequences = scene.seen().consequences.clone();
+    for consequence in consequences {
+        for any in &consequence.parcels {
             let held = if any.iter().any(|parcel| has_come(scene, parcel)) {
                 Ok(())
             } else {
-                Err(format!("{}, and {any:?} is LOST", owed.what))
+                Err(format!("{}, and {any:?} is LOST", consequence.what))
             };
             scene.hold(0, held);
         }
@@ -67,7 +67,7 @@ fn carried_out(scene: &Scene, tenant: &TenantId, row: &OutboxRow, parcel: &Parce
     }
     let answered = || scene.consents.consent(tenant, &row.key).is_some_and(|it| it.state != SubjectState::Confirming);
     let suppressed = || scene.seen().suppressed.contains_key(&(tenant.clone(), row.key.subject));
-    let void = matches!(row.errand, Errand::Mail { .. } | Errand::Deliver { .. }) && parcel.is_mail();
+    let void = matches!(row.task, OutboxTask::Mail { .. } | OutboxTask::Deliver { .. }) && parcel.is_mail();
     let void = void && ((parcel.is_asking() && answered()) || suppressed());
     if arrived || void { Ok(()) } else { Err(format!("{row:?} asks for {parcel:?}, which never arrived")) }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::ledger::after;
+use acequia_core::kind::SinkKind;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::time::after;
 use acequia_lambda::Deadline;
 use acequia_testkit::build;
 use jiff::Timestamp;
@@ -136,7 +136,7 @@ impl Driver {
 
     /// When the sweeper is called next, as far as it matters.
     fn sweep_at(&self) -> Option<Timestamp> {
-        let due = self.scene.world.parking.rows().into_iter().map(|row| row.due_at).min()?;
+        let due = self.scene.world.delays.rows().into_iter().map(|row| row.due_at).min()?;
         Some(due.max(self.next_sweep))
     }
 
@@ -198,7 +198,7 @@ impl Driver {
     pub fn is_quiet(&self) -> bool {
         let queues = &self.scene.world.queues;
         self.running.is_empty()
-            && self.scene.world.parking.rows().is_empty()
+            && self.scene.world.delays.rows().is_empty()
             && self.shards.iter().all(Shard::is_done)
             && self.queues.iter().all(|(_, queue)| queues.messages(queue).is_empty())
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use acequia_core::config::SinkKind;
+use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, Pace, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch};
 use acequia_testkit::{SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use confirm::{Confirm, Request};
@@ -32,7 +32,7 @@ pub enum Kind {
     Email,
     /// Sends to the tenants' own queues.
     Forward,
-    /// Brings parked messages back.
+    /// Brings delayed messages back.
     Sweeper,
     /// Carries out what follows from a change.
     Outbox,
@@ -110,7 +110,7 @@ impl Function {
                 tenants: tenants(),
                 ledger: port(),
                 queues: port(),
-                parking: port(),
+                delays: port(),
                 consents: port(),
                 clock,
                 chance,
@@ -121,7 +121,7 @@ impl Function {
                     mailer: port(),
                     secrets: port(),
                     grants: port(),
-                    book: port(),
+                    mail_store: port(),
                     consents: port(),
                     clock,
                     link_base: BASE.to_owned(),
@@ -132,7 +132,7 @@ impl Function {
             Kind::Sweeper => Code::Sweeper(Box::new(Sweeper {
                 afterwards: (),
                 stage: build::stage(),
-                parked: Perilous(instance.clone()),
+                delayed: Perilous(instance.clone()),
                 queues: port(),
                 clock,
                 chance,
@@ -153,7 +153,7 @@ impl Function {
             Kind::Confirm => Code::Confirm(Box::new(Confirm {
                 tenants: tenants(),
                 consents: port(),
-                book: port(),
+                mail_store: port(),
                 secrets: port(),
                 clock,
                 stage: build::stage(),
@@ -162,7 +162,7 @@ impl Function {
             Kind::Feedback => Code::Feedback(Box::new(Feedback {
                 tenants: tenants(),
                 consents: port(),
-                book: port(),
+                mail_store: port(),
                 ledger: port(),
                 clock,
                 configuration_set: "acequia-test".to_owned(),
@@ -222,8 +222,8 @@ fn wire<S: Sink>(port: &Port, sink: S, seed: u64) -> Box<Loop<S>> {
         tenants: CachedTenants::new(perilous(), Arc::clone(&clock)),
         ledger: port.clone(),
         queues: port.clone(),
-        parking: port.clone(),
-        pace: Pace::new(perilous(), Arc::clone(&clock)),
+        delays: port.clone(),
+        rate_limiter: RateLimiter::new(perilous(), Arc::clone(&clock)),
         sink,
         clock,
         chance: Arc::new(SeededChance::new(seed)),

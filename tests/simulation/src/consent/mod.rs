@@ -23,8 +23,8 @@ pub mod work;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use acequia_core::ledger::after;
 use acequia_core::port::Clock as _;
+use acequia_core::time::after;
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use acequia_core::consent::token::{self, Link, LinkError, LinkKey, Purpose};
 use acequia_core::consent::{ConsentKey, SubjectId, SubjectState};
-use acequia_core::delivery::Outgoing;
 use acequia_core::id::TenantId;
+use acequia_core::message::Outgoing;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::secret::Secret;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use acequia_core::consent::notice::{CONFIRMING, EMAIL_STATUS, REJECTED, SOURCE};
-use acequia_core::consent::{Action, ActionState, Change, Consent, Errand, OutboxRow, Snapshot, SubjectState};
+use acequia_core::consent::{Action, ActionState, Change, Consent, OutboxRow, OutboxTask, Snapshot, SubjectState};
+use acequia_core::event::own_type::{CONFIRMING, EMAIL_STATUS, REJECTED, SOURCE};
 use acequia_core::id::{DeliveryId, EventId, TenantId};
-use acequia_core::ledger::after;
 use acequia_core::mail::{MailKind, MailRef, OWN_SINKS};
 use acequia_core::port::Clock as _;
+use acequia_core::time::after;
 use acequia_testkit::build;
 
 use super::scenario::{GOVERNED, TenantPlan};
@@ -54,7 +54,7 @@ impl Parcel {
 
 /// What must be in the queues in the end: one of these at each of the sinks.
 #[derive(Debug, Clone)]
-pub struct Owed {
+pub struct Consequence {
     /// Why.
     pub what: String,
     /// The parcels: of each entry, one.
@@ -78,15 +78,15 @@ impl TenantPlan {
     /// What a row asks for.
     pub fn asked_for(&self, row: &OutboxRow, event: &EventId) -> Vec<Parcel> {
         let own = |sink: String| Parcel { tenant: self.id.clone(), event: event.clone(), sink };
-        match row.errand {
-            Errand::Deliver { repeat } => {
+        match row.task {
+            OutboxTask::Deliver { repeat } => {
                 let mut parcels = self.parcels(GOVERNED, event);
                 parcels.extend(self.thanks(repeat).map(own));
                 parcels
             }
-            Errand::Mail { mail } => vec![own(mail.to_string())],
-            Errand::Moderate => self.parcels(CONFIRMING, &moderation_of(row)),
-            Errand::Notify => {
+            OutboxTask::Mail { mail } => vec![own(mail.to_string())],
+            OutboxTask::Moderate => self.parcels(CONFIRMING, &moderation_of(row)),
+            OutboxTask::Notify => {
                 let body: serde_json::Value = serde_json::from_str(&row.body).unwrap_or_default();
                 let text = |name: &str| body.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
                 EventId::new(SOURCE, &text("id")).map(|id| self.parcels(&text("type"), &id)).unwrap_or_default()
@@ -134,10 +134,10 @@ impl Seen {
     /// An action is released once, and taken back once.
     fn once(&mut self, tenant: &TenantId, change: &Change) -> Result<(), String> {
         for row in &change.outbox {
-            let what = match row.errand {
-                Errand::Deliver { .. } => "released",
-                Errand::Notify if row.body.contains(REJECTED) => "taken back",
-                Errand::Notify | Errand::Moderate | Errand::Mail { .. } => continue,
+            let what = match row.task {
+                OutboxTask::Deliver { .. } => "released",
+                OutboxTask::Notify if row.body.contains(REJECTED) => "taken back",
+                OutboxTask::Notify | OutboxTask::Moderate | OutboxTask::Mail { .. } => continue,
             };
             if !self.once.insert((tenant.clone(), row.action, what)) {
                 return Err(format!("an action is {what} a second time: {row:?}"));
@@ -194,7 +194,7 @@ impl Seen {
         let most = self.scenario.tenant(tenant).and_then(|plan| plan.reminders).map_or(0, |(_, most)| most);
         let asked = self.asked.entry((tenant.clone(), change.key)).or_default();
         for row in &change.outbox {
-            let Errand::Mail { mail } = row.errand else { continue };
+            let OutboxTask::Mail { mail } = row.task else { continue };
             if mail.kind == MailKind::Reminder {
                 if mail.number > most || mail.number <= earlier.reminded {
                     return Err(format!("reminder {} of {most}, after {}", mail.number, earlier.reminded));
@@ -210,7 +210,7 @@ impl Seen {
     }
 
     fn owe(&mut self, what: String, parcels: Vec<Vec<Parcel>>) {
-        self.owed.push(Owed { what, parcels });
+        self.consequences.push(Consequence { what, parcels });
     }
 
     fn owe_subject(&mut self, tenant: &TenantId, earlier: &Consent, change: &Change) {

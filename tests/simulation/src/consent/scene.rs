@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_core::id::TenantId;
 use acequia_core::secret::SecretPurpose;
-use acequia_testkit::{InMemoryConsents, InMemoryMailBook, InMemorySecrets, build};
+use acequia_testkit::{InMemoryConsents, InMemoryMailStore, InMemorySecrets, build};
 
 use super::mutation::Mutation;
 use super::scenario::{KEY, KEY_NAME, Scenario};
@@ -14,12 +14,12 @@ use crate::world::World;
 /// A handle to the scene of one run.
 #[derive(Debug, Clone)]
 pub struct Scene {
-    /// Time, chance, weather and trace; SQS, the ledger, the configurations and parked messages.
+    /// Time, chance, weather and trace; SQS, the ledger, the configurations and delayed messages.
     pub world: World,
     /// The store of consents, without perils.
     pub consents: InMemoryConsents,
     /// What is known of addresses, without perils.
-    pub book: InMemoryMailBook,
+    pub mail_store: InMemoryMailStore,
     /// The tenants' secrets.
     pub secrets: InMemorySecrets,
     /// How consent is broken, where it is.
@@ -38,7 +38,7 @@ impl Scene {
         }
         Self {
             consents: InMemoryConsents::new(),
-            book: InMemoryMailBook::new(),
+            mail_store: InMemoryMailStore::new(),
             secrets,
             mutation,
             seen: Arc::new(Mutex::new(Seen::new(world.clock.clone(), scenario))),

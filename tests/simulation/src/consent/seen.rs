@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
 use acequia_core::consent::{ActionId, AddressId, ConsentKey, OutboxRow, RowKey};
+use acequia_core::delivery::ledger::DeliveryRecord;
 use acequia_core::id::{EventId, TenantId};
-use acequia_core::ledger::{DeliveryRecord, after};
+use acequia_core::kind::SinkKind;
 use acequia_core::port::Clock as _;
+use acequia_core::time::after;
 use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
 use super::people::Happening;
-use super::rows::{Owed, Parcel};
+use super::rows::{Consequence, Parcel};
 use super::scenario::{EventPlan, Scenario};
 use crate::scenario::SinkPlan;
 use crate::story::{Effect, Schedules, Story};
@@ -54,7 +55,7 @@ pub struct Seen {
     /// When mails were ordered that ask, reminders left out.
     pub asked: BTreeMap<(TenantId, ConsentKey), Vec<Timestamp>>,
     /// What must be in the queues in the end, by what the states say.
-    pub owed: Vec<Owed>,
+    pub consequences: Vec<Consequence>,
     /// The rows of the outbox, with what they ask for.
     pub rows: Vec<(TenantId, OutboxRow, Vec<Parcel>)>,
     /// How often an invocation was handed a row (by its place).
@@ -97,7 +98,7 @@ impl Seen {
             once: BTreeSet::new(),
             suppressed: BTreeMap::new(),
             asked: BTreeMap::new(),
-            owed: Vec::new(),
+            consequences: Vec::new(),
             rows: Vec::new(),
             handed: BTreeMap::new(),
             settled: Vec::new(),
@@ -274,7 +275,7 @@ impl Seen {
             id: build::sink_id(&parcel.sink),
             kind: if parcel.is_mail() { SinkKind::Email } else { SinkKind::Forward },
             claims: own.is_none_or(|sink| sink.strict),
-            parks: false,
+            quarantines_ambiguous: false,
             fifo: false,
         }
     }

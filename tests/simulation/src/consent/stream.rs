@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use acequia_core::consent::OutboxRow;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
+use acequia_core::time::after;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 

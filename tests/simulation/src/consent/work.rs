@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use acequia_core::delivery::Incoming;
+use acequia_core::message::Incoming;
 use acequia_core::queue::QueueArn;
 use acequia_testkit::event::lambda_event;
 use aws_lambda_events::event::sqs::SqsBatchResponse;

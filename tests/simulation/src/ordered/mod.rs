@@ -5,7 +5,7 @@ pub mod order;
 
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
+use acequia_core::kind::SinkKind;
 use acequia_testkit::build;
 
 use crate::dice::Dice;
@@ -37,8 +37,13 @@ fn scenario(dice: &mut Dice) -> Scenario {
 }
 
 fn tenant(dice: &mut Dice, index: usize) -> TenantPlan {
-    let plan =
-        |id, claims| SinkPlan { id: build::sink_id(id), kind: SinkKind::Forward, claims, parks: false, fifo: true };
+    let plan = |id, claims| SinkPlan {
+        id: build::sink_id(id),
+        kind: SinkKind::Forward,
+        claims,
+        quarantines_ambiguous: false,
+        fifo: true,
+    };
     let mut sinks = vec![plan("ordered", false), plan("ordered-strict", true)];
     match dice.below(3) {
         0 => drop(sinks.pop()),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acequia_core::delivery::Attribute;
 use acequia_core::id::DeliveryId;
+use acequia_core::message::Attribute;
 use acequia_core::queue::QueueRole;
 
 use crate::history::{History, StoryKey};

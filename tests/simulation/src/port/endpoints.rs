@@ -1,8 +1,8 @@
 //! What is known of endpoints, with perils, and operators who are told without any.
 
-use acequia_core::breaker::{Circuit, EndpointState};
+use acequia_core::delivery::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{EndpointStore, Operators, Unavailable};
+use acequia_core::port::{Alerts, EndpointStore, Unavailable};
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -61,8 +61,8 @@ fn unprobed(state: EndpointState) -> EndpointState {
     EndpointState { circuit, ..state }
 }
 
-impl Operators for Perilous {
-    async fn tell(&self, tenant: &TenantId, subject: &str, _: &str) -> Result<(), Unavailable> {
+impl Alerts for Perilous {
+    async fn send(&self, tenant: &TenantId, subject: &str, _: &str) -> Result<(), Unavailable> {
         let history = &mut self.0.world.lock().history;
         if subject.ends_with(" fails: its circuit is open") {
             history.note(self.0.invocation(), format_args!("{tenant}: {subject}"));
@@ -72,7 +72,7 @@ impl Operators for Perilous {
         Ok(())
     }
 
-    async fn tell_of_all(&self, subject: &str, _: &str) -> Result<(), Unavailable> {
+    async fn send_of_platform(&self, subject: &str, _: &str) -> Result<(), Unavailable> {
         let history = &mut self.0.world.lock().history;
         history.report(self.0.invocation(), format_args!("{subject}, of which no function here knows"));
         Ok(())

@@ -1,8 +1,9 @@
 //! The ledger, with perils.
 
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict};
 use acequia_core::id::{EventId, TenantId};
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict, after};
 use acequia_core::port::{Amend, Ledger, Page, Unavailable};
+use acequia_core::time::after;
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -34,8 +35,8 @@ impl Perilous {
         let verdict = ledger.claim(&owner, std::slice::from_ref(&self.request(request))).await.pop();
         let verdict = verdict.unwrap_or_else(|| Err(unavailable(CLAIM)))?;
         self.see_verdict(tenant, request, &verdict);
-        if let (Some(Mutation::LookHastens), Verdict::NotDue(_)) = (self.0.world.mutation, &verdict) {
-            self.hasten(tenant, request).await;
+        if let (Some(Mutation::LookExpedites), Verdict::NotDue(_)) = (self.0.world.mutation, &verdict) {
+            self.expedite(tenant, request).await;
         }
         match (self.0.world.mutation, verdict) {
             (Some(Mutation::AcknowledgeInProgress), Verdict::InProgress(_)) => Ok(Verdict::Done),
@@ -50,7 +51,7 @@ impl Perilous {
     }
 
     /// A broken look: the record is due now, and nothing was attempted.
-    async fn hasten(&self, tenant: &TenantId, request: &ClaimRequest) {
+    async fn expedite(&self, tenant: &TenantId, request: &ClaimRequest) {
         let stands = self.0.world.ledger.read(&self.owner(tenant), std::slice::from_ref(&request.key)).await;
         for record in stands.ok().into_iter().flatten().flatten() {
             let due = DeliveryRecord { due_at: Some(request.now), ..record };
@@ -92,7 +93,7 @@ impl Perilous {
                 let history = &self.0.world.lock().history;
                 let plan = history.story_of_key(tenant, &delivery.key()).and_then(|key| history.plan(key));
                 if plan.is_some_and(|plan| !plan.claims) {
-                    delivery.spent = 0;
+                    delivery.attempts_used = 0;
                 }
             }
             _ => {}

@@ -1,13 +1,13 @@
 //! The ports that the real code is given: the in-memory ones of the testkit, with perils before and after each call, and with
 //! eyes that see what really reached them.
 
+mod crash_markers;
+mod delays;
 mod endpoints;
 mod ledger;
 mod mailer;
-mod parking;
 mod queues;
 mod rates;
-mod strikes;
 mod tenants;
 
 use crate::peril::Instance;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::delivery::{Attribute, Incoming, Outgoing, REASON, SINK};
 use acequia_core::id::DeliveryId;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::{Attribute, Incoming, Outgoing};
 use acequia_core::outcome::Reason;
-use acequia_core::parking::RETURNED;
 use acequia_core::port::{Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::wire::{REASON, RETURNED, SINK};
 use acequia_testkit::InMemoryQueues;
 
 use super::Perilous;
@@ -50,7 +50,7 @@ fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, i
     }
     let sink = text(outgoing, SINK);
     if name.dlq && text(outgoing, REASON) == Some(Reason::CrashLoop.as_str()) {
-        history.condemned(who, &(event, sink.map(str::to_owned)));
+        history.quarantined(who, &(event, sink.map(str::to_owned)));
     }
     let key = sink.and_then(|sink| history.story_of(event, sink));
     if !name.dlq && outgoing.attributes.contains_key(RETURNED) {

@@ -32,13 +32,13 @@ impl RateStore for Perilous {
         if self.0.end(&call).await { answer } else { Err(unavailable(ADVANCE)) }
     }
 
-    async fn sharers(
+    async fn active_tenants(
         &self,
         shared: &str,
         tenant: &TenantId,
         window: Duration,
         now: Timestamp,
     ) -> Result<u32, Unavailable> {
-        self.0.world.rates.sharers(shared, tenant, window, now).await
+        self.0.world.rates.active_tenants(shared, tenant, window, now).await
     }
 }

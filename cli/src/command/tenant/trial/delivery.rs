@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::config::{EmailSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::{LinkKey, Purpose};
 use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId};
-use acequia_core::delivery::{AttributeValue, Delivery};
+use acequia_core::delivery::Delivery;
 use acequia_core::id::{SecretName, Stage, TenantId};
-use acequia_core::ledger::after;
 use acequia_core::mail::MailRef;
+use acequia_core::message::AttributeValue;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock as _, SecretError, Secrets};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
+use acequia_core::tenant::{EmailSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
+use acequia_core::time::after;
 use email::mailer::Mail;
 use serde::Serialize;
 use webhook::request::Sender;

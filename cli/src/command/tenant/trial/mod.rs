@@ -3,15 +3,15 @@
 mod delivery;
 mod shown;
 
-use acequia_core::config::Tenant;
 use acequia_core::delivery::Delivery;
 use acequia_core::egress::Egress;
-use acequia_core::envelope::Envelope;
+use acequia_core::event::envelope::Envelope;
 use acequia_core::id::Stage;
 use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::outcome::{Cause, Outcome};
 use acequia_core::port::Clock as _;
 use acequia_core::template::Context as TemplateContext;
+use acequia_core::tenant::Tenant;
 use serde::Serialize;
 
 use self::delivery::{Maker, Tried};
@@ -19,9 +19,8 @@ use crate::args::TryArgs;
 use crate::command::send::events;
 use crate::context::SystemClock;
 use crate::exit::{Exit, Failure};
-use crate::input;
 use crate::output::Report;
-use crate::tenant_file;
+use crate::{input, tenant_file};
 
 /// What became of one event.
 #[derive(Debug, Serialize)]
@@ -111,9 +110,9 @@ async fn fill(tenant: &Tenant, maker: &Maker<'_>, body: &str, tried: &mut TriedE
     let received = Envelope::receive(&tenant.summary.id, SystemClock.now(), body)?;
     let envelope = received.admit(tenant.strict_intake)?;
     tried.event = Some(envelope.event.to_string());
-    tried.kind.clone_from(&envelope.kind);
+    tried.kind.clone_from(&envelope.event_type);
     let mut mails = Vec::new();
-    if let Some(settings) = tenant.consent.as_ref().filter(|settings| settings.governs(&envelope.kind)) {
+    if let Some(settings) = tenant.consent.as_ref().filter(|settings| settings.governs(&envelope.event_type)) {
         let need = settings.need(&TemplateContext::new(&tenant.summary, &envelope))?;
         let asks = [(need.asks.subject, "subject"), (need.asks.moderator, "moderator")];
         mails.extend([(need.asks.subject, MailKind::Confirm), (true, MailKind::Thanks)]);

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use acequia_aws::DynamoLedger;
-use acequia_core::config::SinkKind;
+use acequia_core::delivery::ledger::{AttemptNote, ClaimRequest, DeliveryKey, Receipt, Record, Status, Verdict};
 use acequia_core::id::{EventId, TenantId, digest};
-use acequia_core::ledger::{AttemptNote, ClaimRequest, DeliveryKey, Receipt, Record, Status, Verdict, after};
+use acequia_core::kind::SinkKind;
 use acequia_core::port::{Chance as _, Clock as _, Ledger as _};
+use acequia_core::time::after;
 use acequia_lambda::{Environment, SystemChance, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use bench::instruction::BATCH;
@@ -23,7 +24,7 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
         for verdict in ledger.claim(&tenant, &requests).await {
             let Verdict::Claimed { mut record, .. } = verdict? else { bail!("a new delivery was not granted") };
             record.status = Status::Delivered;
-            record.spent = 1;
+            record.attempts_used = 1;
             record.claim = None;
             record.lease_until = None;
             record.receipt = Some(Receipt { id: Some("0100000000000000-0000".to_owned()), status: None });
@@ -56,8 +57,8 @@ fn requests(round: usize) -> Result<Vec<ClaimRequest>> {
             kind: SinkKind::Email,
             config_version: 1,
             accepted_at: now,
-            round: None,
-            hastened: false,
+            redrive: None,
+            expedited: false,
             token: token.clone(),
             now,
             lease_until: after(now, Duration::from_mins(1)),

@@ -5,18 +5,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::config::{SinkKind, Target};
+use acequia_core::delivery::ledger::Receipt;
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{Receipt, after};
+use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
 use acequia_core::secret::SecretPurpose;
+use acequia_core::tenant::Target;
+use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, Pace, Reporting, Sink, SinkLoop, SystemChance, SystemClock,
+    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, SystemChance, SystemClock,
     Telemetry, Work, each,
 };
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryGrants, InMemoryLedger, InMemoryMailBook, InMemoryParking, InMemoryQueues,
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore, InMemoryQueues,
     InMemoryRates, InMemorySecrets, InMemoryTenants,
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -44,7 +46,7 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
             tenants,
             ledger: InMemoryLedger::new(),
             queues,
-            parking: InMemoryParking::new(),
+            delays: InMemoryDelays::new(),
             consents: InMemoryConsents::new(),
             clock: Arc::clone(&clock),
             chance: Arc::new(SystemChance),
@@ -63,7 +65,7 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
                 mailer: Nowhere,
                 secrets: InMemorySecrets::new(),
                 grants: InMemoryGrants::new().with(&tenant, "acme.example", ""),
-                book: InMemoryMailBook::new(),
+                mail_store: InMemoryMailStore::new(),
                 consents: InMemoryConsents::new(),
                 clock: Arc::clone(&parts.clock),
                 link_base: String::new(),
@@ -104,8 +106,8 @@ impl Parts {
             tenants: self.tenants,
             ledger: InMemoryLedger::new(),
             queues: self.queues,
-            parking: InMemoryParking::new(),
-            pace: Pace::new(InMemoryRates::new(), Arc::clone(&self.clock)),
+            delays: InMemoryDelays::new(),
+            rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::clone(&self.clock)),
             sink,
             clock: Arc::clone(&self.clock),
             chance: Arc::new(SystemChance),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use acequia_core::consent::{Agenda, ConsentKey, Due, DuePage, OutboxRow, RowKey, Waiting};
+use acequia_core::consent::{ConsentKey, Due, DuePage, OutboxRow, RowKey, Waiting};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::after;
-use acequia_core::port::{Clock as _, Unavailable};
+use acequia_core::port::{Agenda, Clock as _, Unavailable};
+use acequia_core::time::after;
 use jiff::Timestamp;
 
 use super::Port;

@@ -5,11 +5,11 @@ mod mailer;
 mod queues;
 mod stores;
 
+use acequia_core::delivery::crash::CrashMarker;
+use acequia_core::delivery::delay::Delayed;
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::id::TenantId;
-use acequia_core::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
-use acequia_core::parking::Parked;
-use acequia_core::port::{Amend, Ledger, Page, Parking, Strikes, Unavailable};
-use acequia_core::strikes::Strike;
+use acequia_core::port::{Amend, CrashMarkers, DelayStore, Ledger, Page, Unavailable};
 
 use super::function::Kind;
 use super::scene::Scene;
@@ -89,31 +89,35 @@ impl Ledger for Port {
     }
 }
 
-impl Strikes for Port {
-    async fn strikes(&self, tenant: &TenantId, message_ids: &[String]) -> Result<Vec<Option<Strike>>, Unavailable> {
-        self.other().strikes(tenant, message_ids).await
+impl CrashMarkers for Port {
+    async fn crash_markers(
+        &self,
+        tenant: &TenantId,
+        message_ids: &[String],
+    ) -> Result<Vec<Option<CrashMarker>>, Unavailable> {
+        self.other().crash_markers(tenant, message_ids).await
     }
 
-    async fn strike(&self, tenant: &TenantId, strikes: &[Strike]) -> Vec<Result<(), Unavailable>> {
-        self.other().strike(tenant, strikes).await
+    async fn mark(&self, tenant: &TenantId, crash_markers: &[CrashMarker]) -> Vec<Result<(), Unavailable>> {
+        self.other().mark(tenant, crash_markers).await
     }
 
-    async fn take_back(&self, tenant: &TenantId, message_ids: &[String]) -> Vec<Result<(), Unavailable>> {
-        self.other().take_back(tenant, message_ids).await
+    async fn clear_markers(&self, tenant: &TenantId, message_ids: &[String]) -> Vec<Result<(), Unavailable>> {
+        self.other().clear_markers(tenant, message_ids).await
     }
 }
 
-impl Parking for Port {
-    async fn park(&self, tenant: &TenantId, rows: &[Parked]) -> Vec<Result<(), Unavailable>> {
-        const PARK: &str = "park messages";
-        let down = || rows.iter().map(|_| Err(unavailable(PARK))).collect();
-        let Some(call) = self.instance.call("parking.park").await else { return down() };
+impl DelayStore for Port {
+    async fn delay(&self, tenant: &TenantId, rows: &[Delayed]) -> Vec<Result<(), Unavailable>> {
+        const DELAY: &str = "delay messages";
+        let down = || rows.iter().map(|_| Err(unavailable(DELAY))).collect();
+        let Some(call) = self.instance.call("delays.delay").await else { return down() };
         let mut answers = Vec::with_capacity(rows.len());
         for row in rows {
             if self.instance.entry_fails(&call) {
-                answers.push(Err(unavailable(PARK)));
+                answers.push(Err(unavailable(DELAY)));
             } else {
-                answers.extend(self.scene.world.parking.park(tenant, std::slice::from_ref(row)).await);
+                answers.extend(self.scene.world.delays.delay(tenant, std::slice::from_ref(row)).await);
             }
         }
         if self.instance.end(&call).await { answers } else { down() }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use acequia_core::config::SinkKind;
-use acequia_core::consent::Agenda as _;
-use acequia_core::consent::notice::CONFIRMING;
-use acequia_core::delivery::{Attribute, Outgoing, REASON, SINK};
-use acequia_core::envelope::Envelope;
-use acequia_core::parking::RETURNED;
-use acequia_core::port::{Clock as _, Queues, SendError, Unavailable};
+use acequia_core::event::envelope::Envelope;
+use acequia_core::event::own_type::CONFIRMING;
+use acequia_core::kind::SinkKind;
+use acequia_core::message::{Attribute, Outgoing};
+use acequia_core::port::{Agenda as _, Clock as _, Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::wire::{REASON, RETURNED, SINK};
 
 use super::Port;
 use crate::consent::function::Kind;

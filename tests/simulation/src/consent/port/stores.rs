@@ -1,13 +1,14 @@
 //! The stores of consents, addresses, secrets and grants, with perils.
 
 use acequia_core::consent::{
-    ActionId, AddressId, Change, CommitError, ConsentKey, Consents, Dossier, MailBook, Snapshot, SubjectId,
-    SubjectState, Suppression,
+    ActionId, AddressId, Change, ConsentKey, Dossier, Snapshot, SubjectId, SubjectState, Suppression,
 };
-use acequia_core::grant::Grants;
 use acequia_core::id::{SecretName, TenantId};
-use acequia_core::port::{Clock as _, GrantStore, SecretError, Secrets, Unavailable};
+use acequia_core::port::{
+    Clock as _, CommitError, Consents, GrantStore, SecretError, Secrets, SendQuota, SuppressionList, Unavailable,
+};
 use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::tenant::grant::Grants;
 use jiff::Timestamp;
 
 use super::Port;
@@ -17,7 +18,7 @@ use crate::peril::unavailable;
 
 const READ: &str = "read a consent";
 const WRITE: &str = "write a consent";
-const BOOK: &str = "ask the book of addresses";
+const BOOK: &str = "ask what is known of addresses";
 const GRANTS: &str = "read what a tenant's stack allows";
 
 impl Port {
@@ -85,14 +86,14 @@ impl Consents for Port {
     }
 }
 
-impl MailBook for Port {
+impl SuppressionList for Port {
     async fn suppressed(
         &self,
         tenant: &TenantId,
         addresses: &[AddressId],
     ) -> Result<Vec<Option<Suppression>>, Unavailable> {
-        let call = self.instance.call("book.suppressed").await.ok_or_else(|| unavailable(BOOK))?;
-        let mut answer = self.scene.book.suppressed(tenant, addresses).await;
+        let call = self.instance.call("mail_store.suppressed").await.ok_or_else(|| unavailable(BOOK))?;
+        let mut answer = self.scene.mail_store.suppressed(tenant, addresses).await;
         if self.scene.mutation == Some(Mutation::IgnoreSuppression) {
             answer = Ok(addresses.iter().map(|_| None).collect());
         }
@@ -105,8 +106,8 @@ impl MailBook for Port {
         address: &AddressId,
         suppression: &Suppression,
     ) -> Result<(), Unavailable> {
-        let call = self.instance.call("book.suppress").await.ok_or_else(|| unavailable(BOOK))?;
-        let answer = self.scene.book.suppress(tenant, address, suppression).await;
+        let call = self.instance.call("mail_store.suppress").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.mail_store.suppress(tenant, address, suppression).await;
         let look = {
             let mut seen = self.scene.seen();
             let now = self.scene.world.clock.now();
@@ -120,24 +121,26 @@ impl MailBook for Port {
     }
 
     async fn forget(&self, tenant: &TenantId, address: &AddressId) -> Result<bool, Unavailable> {
-        self.scene.book.forget(tenant, address).await
+        self.scene.mail_store.forget(tenant, address).await
     }
 
     async fn count_failure(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<u32, Unavailable> {
-        let call = self.instance.call("book.count_failure").await.ok_or_else(|| unavailable(BOOK))?;
-        let answer = self.scene.book.count_failure(tenant, address, now).await;
+        let call = self.instance.call("mail_store.count_failure").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.mail_store.count_failure(tenant, address, now).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
     }
+}
 
+impl SendQuota for Port {
     async fn take(&self, tenant: &TenantId, cap: u64, now: Timestamp) -> Result<bool, Unavailable> {
-        let call = self.instance.call("book.take").await.ok_or_else(|| unavailable(BOOK))?;
-        let answer = self.scene.book.take(tenant, cap, now).await;
+        let call = self.instance.call("mail_store.take").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.mail_store.take(tenant, cap, now).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
     }
 
     async fn give_back(&self, tenant: &TenantId, now: Timestamp) -> Result<(), Unavailable> {
-        let call = self.instance.call("book.give_back").await.ok_or_else(|| unavailable(BOOK))?;
-        let answer = self.scene.book.give_back(tenant, now).await;
+        let call = self.instance.call("mail_store.give_back").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.mail_store.give_back(tenant, now).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
     }
 
@@ -148,14 +151,14 @@ impl MailBook for Port {
         most: u64,
         now: Timestamp,
     ) -> Result<bool, Unavailable> {
-        let call = self.instance.call("book.take_ask").await.ok_or_else(|| unavailable(BOOK))?;
-        let answer = self.scene.book.take_ask(tenant, address, most, now).await;
+        let call = self.instance.call("mail_store.take_ask").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.mail_store.take_ask(tenant, address, most, now).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
     }
 
     async fn give_back_ask(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<(), Unavailable> {
-        let call = self.instance.call("book.give_back_ask").await.ok_or_else(|| unavailable(BOOK))?;
-        let answer = self.scene.book.give_back_ask(tenant, address, now).await;
+        let call = self.instance.call("mail_store.give_back_ask").await.ok_or_else(|| unavailable(BOOK))?;
+        let answer = self.scene.mail_store.give_back_ask(tenant, address, now).await;
         if self.instance.end(&call).await { answer } else { Err(unavailable(BOOK)) }
     }
 }

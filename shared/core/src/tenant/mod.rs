@@ -1,0 +1,30 @@
+//! What a tenant asks for: read as it is written ([`RawTenant`]), then validated into a type that cannot hold nonsense ([`Tenant`]).
+//!
+//! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
+
+mod consent;
+#[cfg(test)]
+mod consent_cases;
+mod consent_note;
+pub mod grant;
+mod intake;
+mod issue;
+mod mail;
+mod pace;
+mod raw;
+mod redrive;
+mod secret_use;
+mod settings;
+mod sink;
+
+pub use consent::{Confirmations, ConsentSettings, RawConsent, RawList, RawReminders, Reminders, Requirement};
+pub use consent_note::consent_notes;
+pub use intake::RawIntake;
+pub use issue::{Issue, Issues};
+pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
+pub use pace::{RawBreaker, RawBreakerSettings};
+pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
+pub use redrive::RawAutoRedrive;
+pub use secret_use::SecretUse;
+pub use settings::Tenant;
+pub use sink::{EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, Target, WebhookSink};
