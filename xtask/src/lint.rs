@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: formatting, code and templates.
+//! `cargo xtask lint`: formatting, code, templates, and the configuration of continuous integration.
 
 use anyhow::Result;
 
@@ -38,5 +38,12 @@ pub(crate) fn checks(plan: &mut Plan) -> Result<()> {
     let mut cfn_lint = plan::at_root(process::command(Tools::Sam.program("cfn-lint")));
     cfn_lint.args(["template.yaml", "infra/*.yaml"]);
     plan.check("cfn-lint", cfn_lint)?;
+    for (schema, file) in
+        [("vendor.github-workflows", ".github/workflows/ci.yml"), ("vendor.dependabot", ".github/dependabot.yml")]
+    {
+        let mut schemas = plan::at_root(process::command(Tools::Sam.program("check-jsonschema")));
+        schemas.args(["--builtin-schema", schema, file]);
+        plan.check(&format!("check-jsonschema {file}"), schemas)?;
+    }
     deny::everyday(plan)
 }

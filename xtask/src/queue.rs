@@ -26,7 +26,7 @@ pub(crate) struct Queue {
     pub(crate) name: String,
     visible: u64,
     in_flight: u64,
-    delayed: u64,
+    not_yet_visible: u64,
     dlq_visible: u64,
     dlq_in_flight: u64,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Queue {
 impl Queue {
     /// Messages that are not done with.
     pub(crate) fn waiting(&self) -> u64 {
-        self.visible + self.in_flight + self.delayed
+        self.visible + self.in_flight + self.not_yet_visible
     }
 
     /// Messages in its dead-letter queue.

@@ -22,6 +22,7 @@ use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, Consents, GrantStore, SecretError, Secrets, SendQuota, SuppressionList, Unavailable};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
@@ -108,11 +109,11 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
 
     async fn attempt(&self, batch: Batch<'_>, job: &Job, grants: Option<&Grants>) -> Result<Receipt, Cause> {
         let Target::Email(sink) = &job.sink.target else { return Err(Cause::SinkUnknown) };
-        grants.ok_or(Cause::GrantsDown)?.check_sender(&sink.from)?;
+        grants.ok_or(Cause::StoreDown(Store::Secrets))?.check_sender(&sink.from)?;
         // Futures of AWS's calls are large. On the heap they are not copied each time that this one moves.
         let prepared = self.in_time(Box::pin(self.prepare(batch, job, sink))).await.unwrap_or_else(|| {
             tracing::warn!(tenant.id = %batch.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
-            Err(Cause::ConsentsDown)
+            Err(Cause::StoreDown(Store::Consents))
         });
         let (mail, taken) = prepared?;
         let answer = Box::pin(self.mailer.send(&mail)).await;
@@ -218,7 +219,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         let key = self.secrets.secret(&tenant.summary.id, SecretPurpose::Personal, name).await;
         let key = key.map_err(|error| match error {
             SecretError::Missing(name) => Cause::SecretMissing(name),
-            SecretError::Unavailable(_) => Cause::SecretsDown,
+            SecretError::Unavailable(_) => Cause::StoreDown(Store::Secrets),
         })?;
         personal::open(&sealed, &key).map(Some)
     }
@@ -266,7 +267,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
 
 fn consents_down(error: &Unavailable) -> Cause {
     tracing::warn!(error = ?error, "the store of consents does not answer");
-    Cause::ConsentsDown
+    Cause::StoreDown(Store::Consents)
 }
 
 fn is_sealed(delivery: &Delivery) -> bool {

@@ -140,9 +140,8 @@ impl<T: TenantStore, C: Consents, B: SuppressionList, L: Ledger + Amend> Feedbac
     /// SES took the mail: where the ledger does not know that, because the answer was lost or the process died, it knows it now.
     async fn learn(&self, notice: &Notice) -> Result<(), Later> {
         let Some(key) = &notice.delivery else { return Ok(()) };
-        let records = self.ledger.read(&notice.tenant, std::slice::from_ref(key)).await;
-        let records = records.map_err(Later::down(Store::Ledger))?;
-        let Some(record) = records.into_iter().next().flatten() else { return Ok(()) };
+        let answer = self.ledger.read(&notice.tenant, std::slice::from_ref(key)).await.pop().transpose();
+        let Some(record) = answer.map_err(Later::down(Store::Ledger))?.flatten() else { return Ok(()) };
         let receipt = Receipt { id: notice.message_id.clone(), status: None };
         match learn(&record, receipt, self.clock.now()) {
             Learned::Known => Ok(()),

@@ -12,6 +12,7 @@ use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Outgoing;
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, GrantStore, Queues};
 use acequia_core::queue::QueueArn;
 use acequia_core::tenant::grant::Grants;
@@ -60,7 +61,7 @@ impl<Q: Queues, G: GrantStore> Sink for ForwardSink<Q, G> {
             let ended = self.clock.now();
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
             for index in indexes {
-                let result = answers.next().map_or(Err(Cause::QueueDown), classify::answer);
+                let result = answers.next().map_or(Err(Cause::StoreDown(Store::Queues)), classify::answer);
                 if let Some(attempt) = attempts.get_mut(index) {
                     *attempt = Attempted { result, duration, ended_at: Some(ended) };
                 }
@@ -93,7 +94,7 @@ fn check(batch: &Batch<'_>, queue: &QueueArn, grants: Option<&Grants>) -> Result
     if request::is_own(batch, queue) {
         return Ok(());
     }
-    grants.ok_or(Cause::GrantsDown)?.check_target(queue)
+    grants.ok_or(Cause::StoreDown(Store::Secrets))?.check_target(queue)
 }
 
 /// The messages by the queue that they go to, each with the number of its job.

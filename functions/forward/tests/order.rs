@@ -89,6 +89,18 @@ async fn a_group_stops_at_its_first_failure_and_no_other_does() {
 }
 
 #[tokio::test]
+async fn of_two_groups_that_fail_in_one_batch_each_stops_at_its_first_message_and_the_third_goes_on() {
+    let queues = InMemoryQueues::new(FixedClock::at(build::start()));
+    let batch = [("c1", "c"), ("a1", "a"), ("b1", "b"), ("a2", "a"), ("b2", "b"), ("c2", "c")];
+    let batch: Vec<Incoming> = batch.map(|(event, group)| message(event, group)).into();
+    // Of the first call a1 and b1; the second one has c2 alone.
+    queues.sends.fail_entry(1);
+    queues.sends.fail_entry(2);
+    assert_eq!(handle(&queues, &batch).await, ["a1", "b1", "a2", "b2"].map(str::to_owned).to_vec().as_slice());
+    assert_eq!(arrived(&queues), ["c1", "c2"]);
+}
+
+#[tokio::test]
 async fn what_is_quarantined_stops_nothing_of_its_group() {
     let queues = InMemoryQueues::new(FixedClock::at(build::start()));
     let mut batch = batch();

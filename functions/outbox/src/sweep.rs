@@ -258,7 +258,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             Err(Cause::TenantUnknown) => return self.forget_reminder(due).await,
             Err(cause) => {
                 tracing::warn!(tenant.id = %tenant, error = %cause, "a reminder waits for the tenant's configuration");
-                let wait = if cause == Cause::TenantsDown { UNTIL_MENDED } else { REMIND_LATER };
+                let wait = if cause == Cause::StoreDown(Store::Tenants) { UNTIL_MENDED } else { REMIND_LATER };
                 return self.remind_later(due, cause.stalled_by(None), wait).await;
             }
         };

@@ -7,7 +7,7 @@ use acequia_core::event::EnvelopeError;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::TenantId;
 use acequia_core::message::Incoming;
-use acequia_core::outcome::Cause;
+use acequia_core::outcome::{Cause, PANICKED};
 use acequia_core::routing::Routing;
 use acequia_core::wire::entered_at;
 use acequia_lambda::CurrentTenant;
@@ -43,7 +43,7 @@ impl Item {
         let message = &self.message;
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let parse = AssertUnwindSafe(|| Envelope::receive(tenant, entered_at(message), &message.body));
-        match std::panic::catch_unwind(parse).map_or(Err(Cause::Panic), |parsed| parsed.map_err(Cause::from)) {
+        match std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |parsed| parsed.map_err(Cause::from)) {
             Ok(received) => {
                 self.envelope = Some(Arc::new(received.envelope));
                 self.irregularity = received.irregularity;
@@ -69,7 +69,7 @@ impl Item {
             return;
         }
         let routed = std::panic::catch_unwind(AssertUnwindSafe(|| current.tenant.routes.route(envelope)));
-        match routed.unwrap_or(Err(Cause::Panic)) {
+        match routed.unwrap_or(Err(Cause::Bug(PANICKED))) {
             Ok(routing) => self.routing = Some(routing),
             Err(cause) => self.failure = Some(cause),
         }

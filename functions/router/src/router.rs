@@ -212,7 +212,7 @@ impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, C: Cons
                 Ok(Err(ConsentError::Refused(cause))) | Err(cause) => cause,
                 Ok(Err(error)) => {
                     tracing::warn!(tenant.id = %tenant.id, error = ?error, "the store of consents does not answer");
-                    Cause::ConsentsDown
+                    Cause::StoreDown(Store::Consents)
                 }
             };
             if let Some(item) = items.get_mut(index) {

@@ -206,11 +206,24 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
             return Ok(BTreeSet::new());
         }
         let keys: Vec<DeliveryKey> = candidates.iter().map(|(key, ..)| key.clone()).collect();
-        let records = self.ledger.read(&way.tenant, &keys).await.map_err(Down::of(Store::Ledger))?;
-        let due = candidates.into_iter().zip(records).filter(|((_, letter, content), record)| {
-            decide_auto(settings, letter, content, record.as_ref(), now) == AutoVerdict::Due
-        });
-        Ok(due.map(|((_, letter, _), _)| letter.id).take(MOST).collect())
+        let answers = self.ledger.read(&way.tenant, &keys).await;
+        let is_down = answers.iter().all(Result::is_err);
+        let mut due = BTreeSet::new();
+        for ((_, letter, content), answer) in candidates.into_iter().zip(answers) {
+            match answer {
+                Ok(record) if decide_auto(settings, &letter, &content, record.as_ref(), now) == AutoVerdict::Due => {
+                    due.insert(letter.id);
+                }
+                Ok(_) => {}
+                Err(error) if is_down => return Err(Down(Store::Ledger, error)),
+                // A row that cannot be read is no reason to leave its neighbours where they are.
+                Err(error) => tracing::error!(tenant.id = %way.tenant, error = ?error, "a record cannot be read"),
+            }
+            if due.len() >= MOST {
+                break;
+            }
+        }
+        Ok(due)
     }
 }
 

@@ -199,6 +199,16 @@ async fn with_the_ledger_down_nothing_goes_back() {
     assert_eq!((world.run().await, world.sent("acme").len(), world.dead("acme").len()), (0, 0, 1));
 }
 
+#[tokio::test]
+async fn a_record_that_cannot_be_read_keeps_its_own_dead_letter_alone() {
+    let world = world();
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.fail_new("acme", "2", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    world.ledger.reads.fail_entry(0);
+    assert_eq!((world.run().await, world.sent("acme").len(), world.dead("acme").len()), (1, 1, 1));
+}
+
 /// Runs until a process with so many steps dies; answers whether it lived.
 fn killed(world: &World, steps: u32, of_the_journal: bool) -> bool {
     let (queues, journal) = if of_the_journal { (IMMORTAL, steps) } else { (steps, IMMORTAL) };

@@ -11,6 +11,7 @@ use acequia_core::delivery::breaker::{
     self, Alert, Breaker, EndpointState, Gate, OPENED, Observed, PendingAlert, Seen, WHILE_PROBED, Window,
 };
 use acequia_core::id::{self, SinkId, TenantId};
+use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, Hold};
 use acequia_core::port::{Alerts, Chance, Clock, EndpointStore};
 use acequia_core::tenant::{Target, WebhookSink as Endpoint};
@@ -126,7 +127,7 @@ impl<E: EndpointStore, O: Alerts> Breakers<E, O> {
             Ok(known) => pass.known = known,
             Err(error) => {
                 tracing::warn!(tenant.id = %tenant, error = ?error, "the state of endpoints cannot be read");
-                pass.bar = Some(Cause::LedgerDown);
+                pass.bar = Some(Cause::StoreDown(Store::Ledger));
                 return pass;
             }
         }

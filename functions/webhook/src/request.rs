@@ -3,6 +3,7 @@
 use acequia_core::delivery::Delivery;
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_core::port::{SecretError, Secrets};
 use acequia_core::secret::{Secret, SecretPurpose, UnusableSecret};
 use acequia_core::tenant::{HeaderValue as Value, SinkFormat, WebhookSink};
@@ -12,6 +13,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use crate::signing::{self, Key};
 
 /// What the body is: one cloud event in structured mode. A tenant may say otherwise by a header of its own.
+/// Ids, numbers and base64 always can.
+const UNSENDABLE: &str = "a value is none that a header can have";
+
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
 
 /// What Proca says that its messages are, and takes.
@@ -33,7 +37,7 @@ impl Sender {
     /// Reads the secrets of a sink.
     ///
     /// # Errors
-    /// [`Cause::SecretMissing`], [`Cause::SecretMalformed`] or [`Cause::SecretsDown`].
+    /// [`Cause::SecretMissing`], [`Cause::SecretMalformed`] or [`Cause::StoreDown`].
     pub async fn of(secrets: &impl Secrets, tenant: &TenantId, sink: &WebhookSink) -> Result<Self, Cause> {
         let mut fixed = Vec::with_capacity(sink.headers.len() + 2);
         match sink.format {
@@ -66,7 +70,7 @@ impl Sender {
     /// The headers of one attempt, signed at `now`.
     ///
     /// # Errors
-    /// [`Cause::Panic`], where a value were none that a header can have: ids, numbers and base64 always are.
+    /// [`Cause::Bug`], where a value were none that a header can have: ids, numbers and base64 always are.
     pub fn headers(&self, delivery: &Delivery, now: Timestamp) -> Result<HeaderMap, Cause> {
         let mut headers = HeaderMap::with_capacity(self.fixed.len() + 3);
         for (name, value) in &self.fixed {
@@ -79,9 +83,9 @@ impl Sender {
         let timestamp = now.as_second();
         let body = delivery.envelope.body.as_bytes();
         let signature = signing::signature(&self.keys, delivery.id.as_str(), timestamp, body);
-        headers.insert(WEBHOOK_ID, HeaderValue::from_str(delivery.id.as_str()).map_err(|_| Cause::Panic)?);
+        headers.insert(WEBHOOK_ID, HeaderValue::from_str(delivery.id.as_str()).map_err(|_| Cause::Bug(UNSENDABLE))?);
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp));
-        headers.insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(signature).map_err(|_| Cause::Panic)?);
+        headers.insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(signature).map_err(|_| Cause::Bug(UNSENDABLE))?);
         Ok(headers)
     }
 }
@@ -96,7 +100,7 @@ async fn secret(
         SecretError::Missing(name) => Cause::SecretMissing(name),
         SecretError::Unavailable(error) => {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the store of secrets does not answer");
-            Cause::SecretsDown
+            Cause::StoreDown(Store::Secrets)
         }
     })
 }

@@ -93,7 +93,7 @@ impl CrashGuard {
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "crash markers against messages could not be written");
             guard.unwritten += 1;
             if let Some(refusal) = alone.and_then(|index| guard.refusals.get_mut(index)) {
-                *refusal = Some(Cause::LedgerDown);
+                *refusal = Some(Cause::StoreDown(Store::Ledger));
             }
         }
         guard
@@ -194,7 +194,7 @@ async fn place(
             tracing::warn!(tenant.id = %name.tenant, error = ?error, "crash markers against messages could not be read");
             let place = |message: &Incoming| {
                 if may_be_marked(message) {
-                    Isolation::Not(Cause::LedgerDown)
+                    Isolation::Not(Cause::StoreDown(Store::Ledger))
                 } else {
                     Isolation::Company { marked: total_receive_count(message) > 1 }
                 }

@@ -13,6 +13,7 @@ use acequia_core::delivery::order::{Stopped, group_of, waves};
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Outgoing;
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use futures::StreamExt as _;
@@ -162,7 +163,7 @@ impl<Q: Queues> Way<'_, Q> {
                 let (held, places): (Vec<usize>, Vec<usize>) =
                     call.places.into_iter().partition(|place| stopped.has(group(&(*place, kind)).as_deref()));
                 for place in held {
-                    self.fates.note(place, Some(Cause::QueueDown));
+                    self.fates.note(place, Some(Cause::StoreDown(Store::Queues)));
                 }
                 if places.is_empty() {
                     continue;
@@ -183,9 +184,9 @@ impl<Q: Queues> Way<'_, Q> {
             }
             Some(Err(SendError::Unavailable(error))) => {
                 tracing::warn!(tenant.id = %self.name.tenant, sink.kind = %kind, error = ?error, "a sink's queue does not answer");
-                Some(Cause::QueueDown)
+                Some(Cause::StoreDown(Store::Queues))
             }
-            None => Some(Cause::QueueDown),
+            None => Some(Cause::StoreDown(Store::Queues)),
         }
     }
 }

@@ -3,16 +3,16 @@
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
 
-use acequia_core::outcome::Cause;
+use acequia_core::outcome::{Cause, PANICKED};
 use futures::FutureExt;
 
-/// Runs a future; a panic in it becomes [`Cause::Panic`].
+/// Runs a future; a panic in it becomes [`Cause::Bug`].
 ///
 /// # Errors
-/// [`Cause::Panic`] where it panicked. What the panic said is said nowhere ([`log_places_of_panics`]).
+/// [`Cause::Bug`] where it panicked. What the panic said is said nowhere ([`log_places_of_panics`]).
 pub async fn unwind<T>(work: impl Future<Output = T>) -> Result<T, Cause> {
     // Nothing that was half changed is looked at again: the message is settled as failed, and the rest have their own state.
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Cause::Panic)
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Cause::Bug(PANICKED))
 }
 
 /// From now on a panic of this process is logged by its place alone. Its own words may quote what it was at work on, such as the text of an event that

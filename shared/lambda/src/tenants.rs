@@ -7,6 +7,7 @@ use std::time::Duration;
 use acequia_core::egress::Egress;
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, TenantStore, Unavailable};
 use acequia_core::tenant::{RawTenant, Tenant};
 use jiff::Timestamp;
@@ -49,7 +50,7 @@ impl<S: TenantStore> CachedTenants<S> {
     /// A version that is in memory already is neither read nor validated again: versions never change.
     ///
     /// # Errors
-    /// [`Cause::TenantsDown`], [`Cause::TenantUnknown`] or [`Cause::ConfigurationInvalid`].
+    /// [`Cause::StoreDown`], [`Cause::TenantUnknown`] or [`Cause::ConfigurationInvalid`].
     pub async fn current(&self, tenant: &TenantId) -> Result<Arc<CurrentTenant>, Cause> {
         let now = self.clock.now();
         let known = self.lookup(tenant);
@@ -60,7 +61,7 @@ impl<S: TenantStore> CachedTenants<S> {
         }
         let down = |error: Unavailable| {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the store of tenants does not answer");
-            Cause::TenantsDown
+            Cause::StoreDown(Store::Tenants)
         };
         // A document may have a hundred kilobytes, and hardly ever changes: what is looked at every few seconds is which one is current.
         let version = self.store.current_version(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
@@ -70,7 +71,7 @@ impl<S: TenantStore> CachedTenants<S> {
                 let stored = self.store.version(tenant, version).await.map_err(down)?;
                 let Some(stored) = stored else {
                     tracing::error!(tenant.id = %tenant, version, "the version that is current is not in the store of tenants");
-                    return Err(Cause::TenantsDown);
+                    return Err(Cause::StoreDown(Store::Tenants));
                 };
                 // Whether an endpoint may be called is decided where it is called; here the document only has to be readable.
                 let tenant = RawTenant::from_json(&stored.document)

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use acequia_core::outcome::Cause;
+use acequia_core::outcome::{Cause, PANICKED};
 use acequia_lambda::{Environment, start_telemetry, unwind};
 
 /// Not a test of its own, but the process that panics: the hook is the whole process's.
@@ -15,7 +15,7 @@ async fn a_process_that_panics_on_a_text() {
         event.unwrap();
     })
     .await;
-    assert_eq!(outcome, Err(Cause::Panic));
+    assert_eq!(outcome, Err(Cause::Bug(PANICKED)));
 }
 
 #[test]

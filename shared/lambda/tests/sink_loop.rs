@@ -383,6 +383,15 @@ async fn with_the_ledger_down_nothing_that_needs_a_claim_is_attempted_and_no_att
 }
 
 #[tokio::test]
+async fn a_record_that_cannot_be_read_holds_up_its_own_message_alone() {
+    let world = world("");
+    world.ledger.reads.fail_entry(0);
+    let batch = [again(message("m1", "1"), 2), again(message("m2", "2"), 2)];
+    assert_eq!(world.handle(&batch).await, ["m1"]);
+    assert_eq!(world.attempts(), [("2".to_owned(), 1)]);
+}
+
+#[tokio::test]
 async fn with_the_store_of_tenants_down_all_comes_back_and_bad_bodies_are_quarantined_all_the_same() {
     let world = world("");
     world.tenants.reads.go_down();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_lambda::CachedTenants;
 use acequia_testkit::{FixedClock, InMemoryTenants, build};
 
@@ -44,5 +45,5 @@ async fn what_was_read_is_not_used_longer_because_the_store_is_down() {
     tenants.current(&acme).await.unwrap();
     clock.advance(Duration::from_secs(5));
     store.reads.go_down();
-    assert_eq!(tenants.current(&acme).await.unwrap_err(), Cause::TenantsDown);
+    assert_eq!(tenants.current(&acme).await.unwrap_err(), Cause::StoreDown(Store::Tenants));
 }

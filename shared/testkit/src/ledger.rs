@@ -151,10 +151,17 @@ impl Ledger for InMemoryLedger {
         requests.iter().enumerate().map(|(index, request)| claim(index, request)).collect()
     }
 
-    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
-        self.reads.call("read records of the ledger")?;
+    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Vec<Result<Option<DeliveryRecord>, Unavailable>> {
+        const OPERATION: &str = "read records of the ledger";
+        if self.reads.call(OPERATION).is_err() {
+            return keys.iter().map(|_| Err(Unavailable::new(OPERATION, "switched off by the test"))).collect();
+        }
         let rows = self.rows.lock();
-        Ok(keys.iter().map(|key| rows.get(&delivery_key(tenant, key)).and_then(as_delivery)).collect())
+        let read = |(index, key): (usize, &DeliveryKey)| {
+            self.reads.entry(OPERATION, index)?;
+            Ok(rows.get(&delivery_key(tenant, key)).and_then(as_delivery))
+        };
+        keys.iter().enumerate().map(read).collect()
     }
 
     async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {

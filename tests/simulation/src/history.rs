@@ -12,7 +12,7 @@ use acequia_testkit::{FixedClock, build};
 use jiff::Timestamp;
 
 use acequia_core::delivery::crash::DEATHS_ALONE;
-use acequia_core::outcome::Cause;
+use acequia_core::outcome::{Cause, PANICKED};
 use acequia_core::port::Clock as _;
 
 use crate::limit::{self, Circuits, Starts};
@@ -307,7 +307,7 @@ impl History {
         self.note(who, format_args!("records {key:?} as {:?}, {} spent", record.status, record.attempts_used));
         self.unsettled.remove(&key);
         // The loop survives a sink that panics, so that its record is all that is to be seen of it.
-        if record.attempts.last().is_some_and(|note| note.detail == Cause::Panic.to_string()) {
+        if record.attempts.last().is_some_and(|note| note.detail == Cause::Bug(PANICKED).to_string()) {
             self.report(who, format_args!("a panic: the sink of {key:?} did, or what it calls"));
         }
         let Some(plan) = self.plan(key) else { return };

@@ -5,8 +5,9 @@ use std::fmt::Display;
 
 use acequia_aws::account::SecretNames;
 use acequia_core::egress::Egress;
+use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Reason;
-use acequia_core::port::{Change, Clock as _, Depths as _, GrantStore, TenantStore};
+use acequia_core::port::{Change, Clock as _, Depths, GrantStore, TenantStore};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::tenant::{RawTenant, SecretUse, grant};
@@ -74,7 +75,7 @@ pub(super) async fn run(
     let _confirmed = confirm(&question, arguments.yes)?;
     applied.version = publish(&tenants, &file, &plan, actor(arguments.actor.as_deref())).await?;
     if plan.current == 0
-        && let Some(waiting) = early(&context, &file).await
+        && let Some(waiting) = early(&context.operator(), &context.stage, &file.tenant.summary.id).await
     {
         note(&waiting);
     }
@@ -141,14 +142,12 @@ pub(in crate::command) fn put_command(tenant: impl Display, purpose: SecretPurpo
 }
 
 /// What is to be said of events that came before the first configuration. Without permission to look, nothing is said.
-async fn early(context: &Context, file: &TenantFile) -> Option<String> {
-    let tenant = &file.tenant.summary.id;
-    let standard = QueueName::new(&context.stage, tenant, QueueRole::Intake);
+async fn early(queues: &impl Depths, stage: &Stage, tenant: &TenantId) -> Option<String> {
+    let standard = QueueName::new(stage, tenant, QueueRole::Intake);
     let ordered = QueueName { fifo: true, ..standard.clone() };
-    let operator = context.operator();
     let mut waiting = 0;
     for name in [standard.dead_letter(), ordered.dead_letter()] {
-        waiting += operator.measure(&name).await.ok().flatten().map_or(0, |(_, depth)| depth);
+        waiting += queues.measure(&name).await.ok().flatten().map_or(0, |(_, depth)| depth);
     }
     (waiting > 0).then(|| {
         format!(
@@ -218,7 +217,9 @@ pub(super) fn actor(named: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_testkit::{InMemoryGrants, InMemoryTenants, build};
+    use acequia_core::message::Outgoing;
+    use acequia_core::port::Queues as _;
+    use acequia_testkit::{FixedClock, InMemoryGrants, InMemoryQueues, InMemoryTenants, build};
 
     use super::*;
 
@@ -289,6 +290,20 @@ mod tests {
         assert!(said.contains("SenderDomains") && said.contains("ForwardTargets"), "{said}");
         store.put(&build::tenant_id("acme"), "acme.example", "arn:aws:sqs:eu-west-1:111122223333:*");
         assert!(check_grants(&store, &file).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn events_that_came_before_the_configuration_are_counted_with_the_command_that_brings_them_back() {
+        let (queues, tenant) = (InMemoryQueues::new(FixedClock::default()), build::tenant_id("acme"));
+        let dead = build::dead_letter_queue("acme", QueueRole::Intake);
+        assert_eq!(early(&queues, &build::stage(), &tenant).await, None);
+        for (more, said) in [(1, "note: 1 event waits in"), (2, "note: 3 events wait in")] {
+            let event = Outgoing { body: "{}".to_owned(), ..Outgoing::default() };
+            assert!(queues.send(&dead, &vec![event; more]).await.iter().all(Result::is_ok));
+            let note = early(&queues, &build::stage(), &tenant).await.unwrap();
+            assert!(note.starts_with(said), "{note}");
+            assert!(note.ends_with("acequia dlq redrive acme --queue intake --reason unknown-tenant"), "{note}");
+        }
     }
 
     #[tokio::test]

@@ -79,16 +79,19 @@ async fn claim_batch<W: ClaimWriter>(
     for round in 0..=ROUNDS {
         if round > 0 {
             let keys: Vec<_> = open.iter().map(|open| open.request.key.clone()).collect();
-            known = match rows.read(tenant, &keys).await {
-                Ok(known) => known,
-                Err(error) => {
-                    let error = crate::error::SharedError::new(error);
-                    for open in &open {
-                        settle(&mut verdicts, open.place, Err(error.unavailable(OPERATION)));
-                    }
-                    break;
+            let mut answers = rows.read(tenant, &keys).await.into_iter();
+            known.clear();
+            open.retain(|open| match answers.next() {
+                Some(Ok(record)) => {
+                    known.push(record);
+                    true
                 }
-            };
+                Some(Err(error)) => {
+                    settle(&mut verdicts, open.place, Err(Unavailable::new(OPERATION, error)));
+                    false
+                }
+                None => false,
+            });
         }
         let (mut pending, mut granted) = (Vec::new(), Vec::new());
         for (mut open, over) in std::mem::take(&mut open).into_iter().zip(std::mem::take(&mut known)) {

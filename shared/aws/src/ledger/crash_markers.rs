@@ -31,9 +31,16 @@ impl<W: ClaimWriter> CrashMarkers for DynamoLedger<W> {
         let found: HashMap<&str, &Item> = found.iter().filter_map(|item| Some((text_of(item, PK)?, item))).collect();
         let crash_marker = |(id, key): (&String, &Item)| {
             let item = text_of(key, PK).and_then(|pk| found.get(pk));
-            item.map(|item| read(id, item).map_err(|error| Unavailable::new(READ, error))).transpose()
+            item.map(|item| {
+                read(id, item).unwrap_or_else(|error| {
+                    // It says of its message that an invocation died of it, whatever else it said.
+                    tracing::error!(tenant.id = %tenant, message.id = id, error = ?error,
+                        "a crash marker cannot be read: its message is handled alone");
+                    CrashMarker::of(id, 0, Timestamp::UNIX_EPOCH)
+                })
+            })
         };
-        message_ids.iter().zip(&keys).map(crash_marker).collect()
+        Ok(message_ids.iter().zip(&keys).map(crash_marker).collect())
     }
 
     async fn mark(&self, tenant: &TenantId, crash_markers: &[CrashMarker]) -> Vec<Result<(), Unavailable>> {

@@ -56,7 +56,7 @@ impl<W: ClaimWriter> Ledger for DynamoLedger<W> {
         claim::claim(&self.rows, &self.writer, tenant, requests).await
     }
 
-    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
+    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Vec<Result<Option<DeliveryRecord>, Unavailable>> {
         self.rows.read(tenant, keys).await
     }
 

@@ -62,34 +62,48 @@ impl Rows {
         Table::new(self.client.clone(), self.table.clone())
     }
 
-    /// Reads records consistently, in the order of the keys.
+    /// Reads records consistently, in the order of the keys. A row that cannot be read fails alone.
     pub(super) async fn read(
         &self,
         tenant: &TenantId,
         wanted: &[DeliveryKey],
-    ) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
-        let mut found: HashMap<KeyPair, DeliveryRecord> = HashMap::with_capacity(wanted.len());
+    ) -> Vec<Result<Option<DeliveryRecord>, Unavailable>> {
+        let pair = |key: &DeliveryKey| (keys::event(tenant, &key.event), key.sink.to_string());
+        let mut found: HashMap<KeyPair, Result<DeliveryRecord, Unavailable>> = HashMap::with_capacity(wanted.len());
         for batch in wanted.chunks(READ_BATCH) {
-            let mut open = batch.iter().map(|key| keys::delivery(tenant, &key.event, &key.sink)).collect::<Vec<_>>();
-            for attempt in 0..TRIES {
-                pause(attempt).await;
-                let (items, rest) = self.get(open).await?;
-                for item in items {
-                    let pair = pair_of(&item).ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?;
-                    let record = delivery_of(item, &pair).map_err(|error| Unavailable::new(READ, error))?;
-                    found.insert(pair, record);
+            let open = batch.iter().map(|key| keys::delivery(tenant, &key.event, &key.sink)).collect();
+            if let Err(error) = self.read_batch(open, &mut found).await {
+                let error = SharedError::new(error);
+                for key in batch {
+                    found.entry(pair(key)).or_insert_with(|| Err(error.unavailable(READ)));
                 }
-                open = rest;
-                if open.is_empty() {
-                    break;
-                }
-            }
-            if !open.is_empty() {
-                return Err(Unavailable::new(READ, left_over()));
             }
         }
-        let pair = |key: &DeliveryKey| (keys::event(tenant, &key.event), key.sink.to_string());
-        Ok(wanted.iter().map(|key| found.remove(&pair(key))).collect())
+        wanted.iter().map(|key| found.remove(&pair(key)).transpose()).collect()
+    }
+
+    async fn read_batch(
+        &self,
+        mut open: Vec<Item>,
+        found: &mut HashMap<KeyPair, Result<DeliveryRecord, Unavailable>>,
+    ) -> Result<(), Unavailable> {
+        for attempt in 0..TRIES {
+            pause(attempt).await;
+            let (items, rest) = self.get(open).await?;
+            for item in items {
+                let pair = pair_of(&item).ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?;
+                let record = delivery_of(item, &pair).map_err(|error| Unavailable::new(READ, error));
+                found.insert(pair, record);
+            }
+            open = rest;
+            if open.is_empty() {
+                break;
+            }
+        }
+        for pair in open.iter().filter_map(pair_of) {
+            found.insert(pair, Err(Unavailable::new(READ, left_over())));
+        }
+        Ok(())
     }
 
     async fn get(&self, open: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), Unavailable> {

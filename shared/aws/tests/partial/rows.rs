@@ -4,9 +4,10 @@ use acequia_aws::DynamoLedger;
 use acequia_core::delivery::ledger::{DeliveryKey, Record, Status};
 use acequia_core::port::Ledger as _;
 use acequia_testkit::build;
+use serde_json::json;
 use stub::LEDGER_TABLE;
 
-use crate::aws::{Aws, TRIES, error, leaves, word, words};
+use crate::aws::{Aws, TRIES, Turn, error, leaves, words};
 
 fn ledger(aws: &Aws) -> DynamoLedger {
     DynamoLedger::new(aws.clients().dynamodb, LEDGER_TABLE)
@@ -59,17 +60,30 @@ async fn keys_that_are_left_unprocessed_are_read_again_and_answered_in_the_order
     let aws = Aws::new().then("BatchGetItem", leaves(&[0, 2])).then("BatchGetItem", leaves(&[2]));
     let (ledger, tenant) = (ledger(&aws), build::tenant_id("acme"));
     ledger.write(&tenant, &records(0..3)).await;
-    let found = ledger.read(&tenant, &keys(&[2, 7, 0, 1])).await.unwrap();
-    let events: Vec<_> = found.iter().map(|record| record.as_ref().map(|record| record.event.clone())).collect();
+    let found = ledger.read(&tenant, &keys(&[2, 7, 0, 1])).await;
+    let events: Vec<_> = found.into_iter().map(|record| record.unwrap().map(|record| record.event)).collect();
     let wanted = [Some("m-2"), None, Some("m-0"), Some("m-1")].map(|id| id.map(build::event_id));
     assert_eq!(events, wanted);
     assert_eq!(aws.asked("BatchGetItem"), [vec![2, 7, 0, 1], vec![2, 0], vec![2]]);
 }
 
 #[tokio::test]
+async fn a_row_that_cannot_be_read_fails_alone() {
+    let broken: Turn = Box::new(|_, answer| {
+        answer["Responses"][LEDGER_TABLE][1]["status"] = json!({"S": "a status of nobody"});
+        200
+    });
+    let aws = Aws::new().then("BatchGetItem", broken);
+    let (ledger, tenant) = (ledger(&aws), build::tenant_id("acme"));
+    ledger.write(&tenant, &records(0..3)).await;
+    let found = ledger.read(&tenant, &keys(&[0, 1, 2])).await;
+    assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[tokio::test]
 async fn a_key_that_stays_unprocessed_is_no_record_that_is_missing() {
     let aws = Aws::new().always_leaves("BatchGetItem", &[1]);
     let found = ledger(&aws).read(&build::tenant_id("acme"), &keys(&[0, 1])).await;
-    assert_eq!(word(&found), "Unprocessed");
+    assert_eq!(words(&found), ["ok", "Unprocessed"]);
     assert_eq!(aws.asked("BatchGetItem").len(), TRIES);
 }

@@ -72,6 +72,20 @@ async fn crash_markers_that_are_left_unprocessed_are_read_again_and_answered_in_
 }
 
 #[tokio::test]
+async fn a_crash_marker_that_cannot_be_read_says_that_its_message_is_suspect_and_costs_no_other_one() {
+    let broken: Turn = Box::new(|_, answer| {
+        answer["Responses"][LEDGER_TABLE][0]["alone"] = json!({"S": "once"});
+        200
+    });
+    let aws = Aws::new().then("BatchGetItem", broken);
+    let (ledger, tenant) = (ledger(&aws), build::tenant_id("acme"));
+    ledger.mark(&tenant, &crash_markers(2)).await;
+    let found = ledger.crash_markers(&tenant, &ids(2)).await.unwrap();
+    let alone: Vec<_> = found.iter().map(|marker| marker.as_ref().map(|marker| marker.alone)).collect();
+    assert_eq!(alone, [Some(0), Some(1)]);
+}
+
+#[tokio::test]
 async fn what_was_read_at_the_last_try_is_read_though_there_is_nothing() {
     let mut aws = Aws::new();
     for _ in 1..TRIES {

@@ -3,6 +3,7 @@
 use crate::consent::token::{self, LinkKey};
 use crate::id::{SecretName, TenantId};
 use crate::outcome::Cause;
+use crate::outcome::stall::Store;
 use crate::port::{SecretError, Secrets};
 use crate::secret::SecretPurpose;
 use crate::tenant::ConsentSettings;
@@ -10,7 +11,7 @@ use crate::tenant::ConsentSettings;
 /// The key that signs a tenant's links now.
 ///
 /// # Errors
-/// [`Cause::SecretMissing`], [`Cause::SecretMalformed`] or [`Cause::SecretsDown`].
+/// [`Cause::SecretMissing`], [`Cause::SecretMalformed`] or [`Cause::StoreDown`].
 pub async fn signing_key(
     secrets: &impl Secrets,
     tenant: &TenantId,
@@ -39,7 +40,7 @@ pub async fn keys_for(
 async fn key(secrets: &impl Secrets, tenant: &TenantId, name: &SecretName) -> Result<LinkKey, Cause> {
     let secret = secrets.secret(tenant, SecretPurpose::Link, name).await.map_err(|error| match error {
         SecretError::Missing(name) => Cause::SecretMissing(name),
-        SecretError::Unavailable(_) => Cause::SecretsDown,
+        SecretError::Unavailable(_) => Cause::StoreDown(Store::Secrets),
     })?;
     LinkKey::new(name.clone(), &secret).map_err(|unusable| Cause::SecretMalformed(name.to_string(), unusable))
 }

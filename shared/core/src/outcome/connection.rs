@@ -108,6 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::outcome::stall::Store;
 
     #[test]
     fn each_failure_has_a_word_and_a_text_of_its_own() {
@@ -124,7 +125,7 @@ mod tests {
             (Cause::EgressRefused("loopback".to_owned()), Some("egress-refused")),
             (Cause::Status { code: 404, retry_after: None }, Some("http-404")),
             (Cause::Permanent { code: 404 }, Some("http-404")),
-            (Cause::LedgerDown, None),
+            (Cause::StoreDown(Store::Ledger), None),
             (Cause::SinkDisabled(String::new()), None),
         ] {
             assert_eq!(cause.failed_by().as_deref(), word, "{cause:?}");

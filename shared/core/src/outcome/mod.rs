@@ -17,11 +17,14 @@ use crate::event::EnvelopeError;
 use crate::kind::SinkKind;
 use crate::outcome::connection::ConnectionFailure;
 use crate::outcome::schedule::{RetryPolicy, Wait, back_off};
-use crate::outcome::stall::MailHold;
+use crate::outcome::stall::{MailHold, Store};
 use crate::secret::UnusableSecret;
 
 pub use hold::Hold;
 pub use reason::{RECEIVED_TOO_OFTEN, Reason};
+
+/// The bug where the code panicked.
+pub const PANICKED: &str = "the code panicked on this message";
 
 /// What happened, at whatever stage: the left column of the decision table.
 ///
@@ -34,9 +37,9 @@ pub enum Cause {
     /// Parsing: a sink's queue holds something that the router did not write.
     #[error("not a delivery of the router's: {0}")]
     NotADelivery(&'static str),
-    /// Configuration: the store of tenants does not answer.
-    #[error("the store of tenants does not answer")]
-    TenantsDown,
+    /// A store of ours does not answer: the message waits for it, and uses no attempt.
+    #[error("{} does not answer", .0.described())]
+    StoreDown(Store),
     /// Configuration: what is stored cannot be read by this version.
     #[error("the stored configuration is not valid for this version of Acequia: {0}")]
     ConfigurationInvalid(String),
@@ -52,15 +55,9 @@ pub enum Cause {
     /// Routing: the match itself failed.
     #[error("matching failed: {0}")]
     MatchFailed(String),
-    /// Routing: the sink's queue did not take the delivery.
-    #[error("a sink's queue did not take the delivery")]
-    QueueDown,
     /// Routing: the tenant has no queue for this kind of sink, or the queue refuses the delivery for good.
     #[error("the queue of the tenant's {0} sinks does not exist or refuses deliveries")]
     QueueRefused(SinkKind),
-    /// Claim: the ledger does not answer, so nothing may be done that needs a claim.
-    #[error("the ledger does not answer")]
-    LedgerDown,
     /// Claim: the delivery was done before.
     #[error("delivered before")]
     AlreadyDone,
@@ -161,9 +158,6 @@ pub enum Cause {
     /// Sink: the one who would get it does not want it, or it is void by now.
     #[error("not wanted: {0}")]
     NotWanted(&'static str),
-    /// Consent: the store of consents does not answer.
-    #[error("the store of consents does not answer")]
-    ConsentsDown,
     /// Consent: the event cannot wait for its subject.
     #[error("the event cannot wait for consent: {0}")]
     CannotWait(&'static str),
@@ -173,18 +167,12 @@ pub enum Cause {
     /// Sink: a secret is not of the form that it must have.
     #[error("the secret {0:?} cannot be used: {1}")]
     SecretMalformed(String, UnusableSecret),
-    /// Sink: the store of secrets does not answer.
-    #[error("the store of secrets does not answer")]
-    SecretsDown,
     /// Sink: the tenant's stack does not allow it to send mail from this domain ([`crate::tenant::grant`]).
     #[error("the tenant's stack does not allow mail from {0} (its parameter SenderDomains)")]
     SenderNotGranted(String),
     /// Sink: the tenant's stack does not allow it to fill this queue.
     #[error("the tenant's stack does not allow deliveries to {0} (its parameter ForwardTargets)")]
     TargetNotGranted(String),
-    /// Sink: what the tenant's stack allows cannot be read.
-    #[error("what the tenant's stack allows cannot be read from the parameter store")]
-    GrantsDown,
     /// A message that may have ended earlier invocations is handled alone, and this one makes way ([`crate::delivery::crash`]).
     #[error("it makes way for a message that may have ended earlier invocations")]
     Yielded {
@@ -200,9 +188,9 @@ pub enum Cause {
     /// Too little time was left in the invocation to start.
     #[error("too little time was left in the invocation")]
     NoTime,
-    /// A bug: the code panicked on this message.
-    #[error("a bug: the code panicked on this message")]
-    Panic,
+    /// A bug of ours, and what it is.
+    #[error("a bug: {0}")]
+    Bug(&'static str),
 }
 
 /// What one attempt came to.
@@ -295,13 +283,8 @@ impl Cause {
             Self::CannotWait(_) => Outcome::Quarantine(Reason::CannotWait),
             Self::SecretMissing(_) | Self::SecretMalformed(..) => Outcome::Quarantine(Reason::SecretUnusable),
             Self::SenderNotGranted(_) | Self::TargetNotGranted(_) => Outcome::Quarantine(Reason::NotGranted),
-            Self::TenantsDown
+            Self::StoreDown(_)
             | Self::ConfigurationInvalid(_)
-            | Self::QueueDown
-            | Self::LedgerDown
-            | Self::ConsentsDown
-            | Self::SecretsDown
-            | Self::GrantsDown
             | Self::Connection(_)
             | Self::Status { .. }
             | Self::Throttled(_)
@@ -309,7 +292,7 @@ impl Cause {
             | Self::Repeated
             | Self::NoTime
             | Self::GroupStopped
-            | Self::Panic => Outcome::Retry,
+            | Self::Bug(_) => Outcome::Retry,
             Self::Timeout(_) | Self::NoAnswer => Outcome::Unknown,
         }
     }
@@ -323,7 +306,7 @@ impl Cause {
                 | Self::Connection(_)
                 | Self::Status { .. }
                 | Self::Permanent { .. }
-                | Self::Panic
+                | Self::Bug(_)
         )
     }
 
@@ -405,15 +388,15 @@ mod tests {
             (Cause::Envelope(EnvelopeError::ForeignTenant), quarantine(Reason::ForeignTenant), false),
             (Cause::Envelope(EnvelopeError::SpecVersion), quarantine(Reason::SpecVersion), false),
             (Cause::NotADelivery("x"), quarantine(Reason::NotADelivery), false),
-            (Cause::TenantsDown, Outcome::Retry, false),
+            (Cause::StoreDown(Store::Tenants), Outcome::Retry, false),
             (Cause::ConfigurationInvalid(String::new()), Outcome::Retry, false),
             (Cause::TenantUnknown, quarantine(Reason::UnknownTenant), false),
             (Cause::SinkUnknown, quarantine(Reason::UnknownSink), false),
             (Cause::SinkDisabled(String::new()), Outcome::Disabled, false),
             (Cause::MatchFailed(String::new()), quarantine(Reason::MatchFailed), false),
-            (Cause::QueueDown, Outcome::Retry, false),
+            (Cause::StoreDown(Store::Queues), Outcome::Retry, false),
             (Cause::QueueRefused(SinkKind::Email), quarantine(Reason::QueueMissing), false),
-            (Cause::LedgerDown, Outcome::Retry, false),
+            (Cause::StoreDown(Store::Ledger), Outcome::Retry, false),
             (Cause::AlreadyDone, Outcome::Duplicate, false),
             (Cause::InProgress { remaining: second }, Outcome::RetryAfter(second), false),
             (Cause::NotDue { remaining: second }, Outcome::RetryAfter(second), false),
@@ -440,19 +423,18 @@ mod tests {
             (Cause::AddressEncrypted("x"), quarantine(Reason::AddressEncrypted), false),
             (Cause::AddressUnusable(AddressProblem::Domain), quarantine(Reason::AddressUnusable), false),
             (Cause::NotWanted("x"), Outcome::Filtered, false),
-            (Cause::ConsentsDown, Outcome::Retry, false),
+            (Cause::StoreDown(Store::Consents), Outcome::Retry, false),
             (Cause::CannotWait("x"), quarantine(Reason::CannotWait), false),
             (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
             (Cause::SecretMalformed(String::new(), UnusableSecret::Signing), quarantine(Reason::SecretUnusable), false),
             (Cause::SenderNotGranted(String::new()), quarantine(Reason::NotGranted), false),
             (Cause::TargetNotGranted(String::new()), quarantine(Reason::NotGranted), false),
-            (Cause::GrantsDown, Outcome::Retry, false),
-            (Cause::SecretsDown, Outcome::Retry, false),
+            (Cause::StoreDown(Store::Secrets), Outcome::Retry, false),
             (Cause::Yielded { wait: second }, Outcome::RetryAfter(second), false),
             (Cause::GroupStopped, Outcome::Retry, false),
             (Cause::CrashLoop, quarantine(Reason::CrashLoop), false),
             (Cause::NoTime, Outcome::Retry, false),
-            (Cause::Panic, Outcome::Retry, true),
+            (Cause::Bug("x"), Outcome::Retry, true),
         ]
     }
 

@@ -46,6 +46,19 @@ impl Store {
             Self::Ses => "ses",
         }
     }
+
+    /// What people call it.
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Tenants => "the store of tenants",
+            Self::Ledger => "the ledger",
+            Self::Delays => "the store of delayed messages",
+            Self::Consents => "the store of consents",
+            Self::Secrets => "the parameter store",
+            Self::Queues => "a queue of ours",
+            Self::Ses => "SES",
+        }
+    }
 }
 
 impl fmt::Display for Store {
@@ -60,11 +73,8 @@ impl Cause {
     pub fn stalled_by(&self, kind: Option<SinkKind>) -> Option<Store> {
         match self {
             // What this version cannot read is held up like what cannot be read at all.
-            Self::TenantsDown | Self::ConfigurationInvalid(_) => Some(Store::Tenants),
-            Self::QueueDown => Some(Store::Queues),
-            Self::LedgerDown => Some(Store::Ledger),
-            Self::ConsentsDown => Some(Store::Consents),
-            Self::SecretsDown | Self::GrantsDown => Some(Store::Secrets),
+            Self::ConfigurationInvalid(_) => Some(Store::Tenants),
+            Self::StoreDown(store) => Some(*store),
             Self::MailHeld(_) => Some(Store::Ses),
             Self::Throttled(_) | Self::Timeout(_) | Self::NoAnswer | Self::Connection(_) => {
                 (kind == Some(SinkKind::Email)).then_some(Store::Ses)
@@ -103,7 +113,7 @@ impl Cause {
             | Self::GroupStopped
             | Self::CrashLoop
             | Self::NoTime
-            | Self::Panic => None,
+            | Self::Bug(_) => None,
         }
     }
 }
@@ -184,12 +194,12 @@ mod tests {
     fn what_is_ours_is_blamed_and_an_endpoint_is_not() {
         let (email, webhook) = (Some(SinkKind::Email), Some(SinkKind::Webhook));
         for (cause, kind, store) in [
-            (Cause::TenantsDown, None, Some(Store::Tenants)),
+            (Cause::StoreDown(Store::Tenants), None, Some(Store::Tenants)),
             (Cause::ConfigurationInvalid(String::new()), webhook, Some(Store::Tenants)),
-            (Cause::LedgerDown, webhook, Some(Store::Ledger)),
-            (Cause::ConsentsDown, email, Some(Store::Consents)),
-            (Cause::SecretsDown, webhook, Some(Store::Secrets)),
-            (Cause::QueueDown, None, Some(Store::Queues)),
+            (Cause::StoreDown(Store::Ledger), webhook, Some(Store::Ledger)),
+            (Cause::StoreDown(Store::Consents), email, Some(Store::Consents)),
+            (Cause::StoreDown(Store::Secrets), webhook, Some(Store::Secrets)),
+            (Cause::StoreDown(Store::Queues), None, Some(Store::Queues)),
             (Cause::MailHeld(MailHold::Sandbox), email, Some(Store::Ses)),
             (Cause::Throttled(String::new()), email, Some(Store::Ses)),
             (Cause::Throttled(String::new()), Some(SinkKind::Forward), None),
@@ -210,7 +220,7 @@ mod tests {
         stalls.add(Store::Queues, 0);
         stalls.add_cause(&Cause::NoTime, None);
         assert_eq!(stalls, Stalls::default());
-        stalls.add_cause(&Cause::LedgerDown, None);
+        stalls.add_cause(&Cause::StoreDown(Store::Ledger), None);
         stalls.add(Store::Ledger, 2);
         let mut all = Stalls::default();
         all.add_all(&stalls);

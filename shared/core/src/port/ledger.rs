@@ -26,12 +26,12 @@ pub trait Ledger: Send + Sync {
         tenant: &TenantId,
         requests: &[ClaimRequest],
     ) -> impl Future<Output = Vec<Result<Verdict, Unavailable>>> + Send;
-    /// Reads records; one answer each, in the order of the keys, which must be distinct.
+    /// Reads records; one answer each, in the order of the keys, which must be distinct. A row that cannot be read fails alone.
     fn read(
         &self,
         tenant: &TenantId,
         keys: &[DeliveryKey],
-    ) -> impl Future<Output = Result<Vec<Option<DeliveryRecord>>, Unavailable>> + Send;
+    ) -> impl Future<Output = Vec<Result<Option<DeliveryRecord>, Unavailable>>> + Send;
     /// Writes rows, unconditionally; one answer each, in order. The keys must be distinct.
     fn write(&self, tenant: &TenantId, records: &[Record])
     -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, Verdict, judge, judge_unclaimed};
 use acequia_core::id;
+use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, Hold};
 use acequia_core::port::{DelayStore, Ledger, Queues, RateStore, TenantStore, Unavailable};
 use acequia_core::tenant::{Ambiguous, Sink as SinkConfig, Target};
@@ -65,7 +66,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
             match verdicts.next() {
                 Some(Ok(verdict)) => apply(item, verdict),
                 Some(Err(error)) => ledger_down(item, &error),
-                None => item.fail(Cause::LedgerDown),
+                None => item.fail(Cause::StoreDown(Store::Ledger)),
             }
         }
     }
@@ -93,23 +94,16 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
         // Two contents of one id ask for one record, and a store is asked for each once.
         let keys: BTreeSet<&DeliveryKey> = known.iter().map(|(_, request)| &request.key).collect();
         let keys: Vec<DeliveryKey> = keys.into_iter().cloned().collect();
-        match self.ledger.read(&current.tenant.summary.id, &keys).await {
-            Ok(records) => {
-                let records: BTreeMap<&DeliveryKey, _> = keys.iter().zip(records).collect();
-                for (index, request) in known {
-                    let record = records.get(&request.key).and_then(Option::as_ref);
-                    let Some(item) = items.get_mut(index) else { continue };
-                    let claims = item.sink.as_ref().is_none_or(|sink| sink.claims);
-                    let verdict = if claims { judge(record, &request) } else { judge_unclaimed(record, &request) };
-                    apply(item, verdict);
-                }
-            }
-            Err(error) => {
-                for (index, _) in known {
-                    if let Some(item) = items.get_mut(index) {
-                        ledger_down(item, &error);
-                    }
-                }
+        let records = self.ledger.read(&current.tenant.summary.id, &keys).await;
+        let records: BTreeMap<&DeliveryKey, _> = keys.iter().zip(records).collect();
+        for (index, request) in known {
+            let Some(item) = items.get_mut(index) else { continue };
+            let claims = item.sink.as_ref().is_none_or(|sink| sink.claims);
+            let decide = if claims { judge } else { judge_unclaimed };
+            match records.get(&request.key) {
+                Some(Ok(record)) => apply(item, decide(record.as_ref(), &request)),
+                Some(Err(error)) => ledger_down(item, error),
+                None => item.fail(Cause::StoreDown(Store::Ledger)),
             }
         }
     }
@@ -117,7 +111,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
 
 fn ledger_down(item: &mut Item, error: &Unavailable) {
     tracing::warn!(error = ?error, "the ledger does not answer");
-    item.fail(Cause::LedgerDown);
+    item.fail(Cause::StoreDown(Store::Ledger));
 }
 
 /// Takes a verdict over into the item.

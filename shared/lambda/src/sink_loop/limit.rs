@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::rate::{Granted, Limiter, Reservation, Stage, ahead_of, limiters};
 use acequia_core::id::TenantId;
+use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, Hold};
 use acequia_core::port::{Chance, DelayStore, Ledger, Queues, RateStore, TenantStore, Unavailable};
 use jiff::Timestamp;
@@ -68,7 +69,7 @@ fn limiters_of(items: &[Item], share: Option<&Limiter>, now: Timestamp) -> Limit
 fn down<'i>(items: impl Iterator<Item = &'i mut Item>, error: &Unavailable) {
     tracing::warn!(error = ?error, "the store of rates does not answer");
     for item in items {
-        item.fail(Cause::LedgerDown);
+        item.fail(Cause::StoreDown(Store::Ledger));
     }
 }
 

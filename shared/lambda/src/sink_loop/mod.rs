@@ -31,8 +31,8 @@ use acequia_core::delivery::ledger::DeliveryRecord;
 use acequia_core::delivery::order::Stopped;
 use acequia_core::id::TenantId;
 use acequia_core::message::Incoming;
-use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
+use acequia_core::outcome::{Cause, PANICKED};
 use acequia_core::port::{Chance, Clock, CrashMarkers, DelayStore, Ledger, Queues, RateStore, TenantStore};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::tenant::Sink as SinkConfig;
@@ -230,7 +230,11 @@ impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, R: Rate
         for index in indexes {
             if let Some(item) = items.get_mut(index) {
                 // A sink that answers too little has a bug, and what it left out may or may not have happened.
-                item.attempted = Some(answers.next().unwrap_or_else(|| Attempted::not_begun(Cause::Panic)));
+                item.attempted = Some(
+                    answers
+                        .next()
+                        .unwrap_or_else(|| Attempted::not_begun(Cause::Bug("the sink said nothing of this delivery"))),
+                );
             }
         }
     }
@@ -242,7 +246,7 @@ fn read(tenant: &TenantId, items: &mut [Item]) {
         // Reading is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let read =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Delivery::from_message(tenant, &item.message)));
-        match read.unwrap_or(Err(Cause::Panic)) {
+        match read.unwrap_or(Err(Cause::Bug(PANICKED))) {
             Ok(delivery) => item.delivery = Some(Arc::new(delivery)),
             Err(cause) => item.fail(cause),
         }

@@ -53,7 +53,7 @@ impl Perilous {
     /// A broken look: the record is due now, and nothing was attempted.
     async fn expedite(&self, tenant: &TenantId, request: &ClaimRequest) {
         let stands = self.0.world.ledger.read(&self.owner(tenant), std::slice::from_ref(&request.key)).await;
-        for record in stands.ok().into_iter().flatten().flatten() {
+        for record in stands.into_iter().flatten().flatten() {
             let due = DeliveryRecord { due_at: Some(request.now), ..record };
             self.write_one(tenant, &Record::Delivery(Box::new(due))).await.ok();
         }
@@ -178,11 +178,17 @@ impl Ledger for Perilous {
         if self.0.end(&call).await { verdicts } else { down() }
     }
 
-    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
+    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Vec<Result<Option<DeliveryRecord>, Unavailable>> {
         const OPERATION: &str = "read records of the ledger";
-        let Some(call) = self.0.call("ledger.read").await else { return Err(unavailable(OPERATION)) };
-        let answer = self.0.world.ledger.read(&self.owner(tenant), keys).await;
-        if self.0.end(&call).await { answer } else { Err(unavailable(OPERATION)) }
+        let down = || keys.iter().map(|_| Err(unavailable(OPERATION))).collect();
+        let Some(call) = self.0.call("ledger.read").await else { return down() };
+        let mut answers = self.0.world.ledger.read(&self.owner(tenant), keys).await;
+        for answer in &mut answers {
+            if self.0.entry_fails(&call) {
+                *answer = Err(unavailable(OPERATION));
+            }
+        }
+        if self.0.end(&call).await { answers } else { down() }
     }
 
     async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {

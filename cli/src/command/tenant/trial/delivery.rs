@@ -170,7 +170,8 @@ impl<'t> Maker<'t> {
         let id = &tenant.summary.id;
         let need = settings.need(&context)?;
         let name = settings.keys.first().cloned().ok_or_else(|| Cause::SecretMissing("consent.keys".to_owned()))?;
-        let key = LinkKey::new(name, &Secret::new(SIGNING)).map_err(|_| Cause::Panic)?;
+        let key = LinkKey::new(name, &Secret::new(SIGNING))
+            .map_err(|_| Cause::Bug("the key that stands for a tenant's is none"))?;
         let links = Links {
             base: NOWHERE,
             tenant: id,

@@ -50,7 +50,11 @@ pub fn hide_or_delay(
     waiting: WaitKind,
     fifo: bool,
 ) -> Disposition {
-    if !fifo && (waiting == WaitKind::InCrowd || wait > LONGEST_HIDDEN || is_worn(receive_count, attempts_used)) {
+    if !fifo
+        && (waiting == WaitKind::InCrowd
+            || wait > LONGEST_HIDDEN
+            || is_near_receive_limit(receive_count, attempts_used))
+    {
         Disposition::Delay(wait)
     } else {
         Disposition::Hide(wait)
@@ -62,12 +66,12 @@ pub fn hide_or_delay(
 /// Messages that were to come back apart do so still: suspects that came back together would make way for one of them again and again.
 /// One that has a place in a line comes in time for it, since a later one would have to find another, and never be attempted.
 pub fn fallback(wait: Duration, receive_count: u32, attempts_used: u32, waiting: WaitKind) -> Disposition {
-    let is_spared = waiting != WaitKind::ForReservation && is_worn(receive_count, attempts_used);
-    Disposition::Hide(if is_spared { wait.saturating_add(EXTRA_HIDDEN) } else { wait })
+    let spares_receives = waiting != WaitKind::ForReservation && is_near_receive_limit(receive_count, attempts_used);
+    Disposition::Hide(if spares_receives { wait.saturating_add(EXTRA_HIDDEN) } else { wait })
 }
 
 /// Whether its receives are nearly used up by what spent no attempt.
-fn is_worn(receive_count: u32, attempts_used: u32) -> bool {
+fn is_near_receive_limit(receive_count: u32, attempts_used: u32) -> bool {
     receive_count.saturating_sub(attempts_used) > SPARE_RECEIVES
 }
 

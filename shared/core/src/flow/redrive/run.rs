@@ -211,10 +211,9 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Observe
     async fn delivered(&self, one: &Received) -> Result<bool, Unavailable> {
         let letter = Letter::read(&one.message);
         let Some((event, sink)) = letter.event.zip(letter.sink) else { return Ok(false) };
-        let records = self.ledger.read(&self.way.tenant, &[DeliveryKey { event, sink }]).await?;
-        let mut records = records.iter().flatten();
+        let answer = self.ledger.read(&self.way.tenant, &[DeliveryKey { event, sink }]).await.pop().transpose()?;
         let content = digest(one.message.body.as_bytes());
-        Ok(records.any(|record| record.status == Status::Delivered && record.digest == content))
+        Ok(answer.flatten().is_some_and(|record| record.status == Status::Delivered && record.digest == content))
     }
 
     /// Sends, and says so in the journal; answers those whose copies are there.

@@ -57,7 +57,7 @@ impl Ledger for Port {
         self.other().claim(tenant, requests).await
     }
 
-    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Result<Vec<Option<DeliveryRecord>>, Unavailable> {
+    async fn read(&self, tenant: &TenantId, keys: &[DeliveryKey]) -> Vec<Result<Option<DeliveryRecord>, Unavailable>> {
         self.other().read(tenant, keys).await
     }
 
