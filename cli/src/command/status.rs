@@ -161,7 +161,7 @@ fn report(status: &Status, stage: &Stage, region: &str) -> Report {
         ]
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
-    let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "NOT YET", "IN DLQ", "OLDEST (S)"];
+    let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "NOT YET VISIBLE", "IN DLQ", "OLDEST (S)"];
     let parts = [Some(table(header, rows)), delayed(status), endpoints(status), pauses(status)];
     Report::new(status, parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
 }

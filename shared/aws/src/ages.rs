@@ -30,11 +30,6 @@ pub(crate) const CLOUDWATCH: JsonService = JsonService {
     retries: false,
 };
 
-/// An answer that is not what `CloudWatch` documents.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is not understood")]
-struct NotUnderstood(#[source] serde_json::Error);
-
 /// The metrics of SQS.
 #[derive(Debug)]
 pub struct CloudWatchAges(JsonClient);
@@ -50,10 +45,8 @@ impl Ages for CloudWatchAges {
     async fn ages(&self, queues: &[QueueArn], now: Timestamp) -> Result<Vec<Option<Duration>>, Unavailable> {
         let mut ages = Vec::with_capacity(queues.len());
         for some in queues.chunks(QUERIES) {
-            let answer = self.0.call("GetMetricData", &question(some, now)).await;
+            let answer = self.0.call::<Answer>("GetMetricData", &question(some, now)).await;
             let answer = answer.map_err(|error| error.unavailable(ASK))?;
-            let answer: Answer =
-                serde_json::from_value(answer).map_err(|error| Unavailable::new(ASK, NotUnderstood(error)))?;
             ages.extend((0..some.len()).map(|index| answer.newest(index)));
         }
         Ok(ages)

@@ -28,6 +28,7 @@ use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::error::EntryError;
@@ -180,8 +181,8 @@ impl JsonClient {
     /// Carries out an operation.
     ///
     /// # Errors
-    /// When it is refused, not answered in time, or its answer is no JSON.
-    pub(crate) async fn call(&self, operation: &str, asked: &Json) -> Result<Json, CallError> {
+    /// When it is refused, not answered in time, or its answer is not what is documented.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, operation: &str, asked: &Json) -> Result<T, CallError> {
         let question = Question {
             target: format!("{}.{operation}", self.service.target),
             content_type: format!("application/x-amz-json-{}", self.service.version),

@@ -46,8 +46,8 @@ impl ParameterStore {
         struct Parameter {
             value: String,
         }
-        match self.0.call("GetParameter", &json!({"Name": name, "WithDecryption": true})).await {
-            Ok(answer) => read::<Got>(answer).map(|got| Some(got.parameter.value)),
+        match self.0.call::<Got>("GetParameter", &json!({"Name": name, "WithDecryption": true})).await {
+            Ok(got) => Ok(Some(got.parameter.value)),
             Err(error) if error.is("ParameterNotFound") => Ok(None),
             Err(error) => Err(error),
         }
@@ -69,7 +69,7 @@ impl ParameterStore {
             Kind::Secure => "SecureString",
         };
         let asked = json!({"Name": name, "Value": value, "Type": kind, "Overwrite": overwrite});
-        match self.0.call("PutParameter", &asked).await {
+        match self.0.call::<Json>("PutParameter", &asked).await {
             Ok(_) => Ok(true),
             Err(error) if error.is("ParameterAlreadyExists") => Ok(false),
             Err(error) => Err(error),
@@ -80,7 +80,7 @@ impl ParameterStore {
     pub(crate) async fn tag(&self, name: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {
         let tags: Vec<Json> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
         let asked = json!({"ResourceType": "Parameter", "ResourceId": name, "Tags": tags});
-        self.0.call("AddTagsToResource", &asked).await.map(drop)
+        self.0.call::<Json>("AddTagsToResource", &asked).await.map(drop)
     }
 
     /// The value of a setting of the account's.
@@ -95,8 +95,8 @@ impl ParameterStore {
         struct Setting {
             setting_value: String,
         }
-        let answer = self.0.call("GetServiceSetting", &json!({"SettingId": id})).await?;
-        read::<Got>(answer).map(|got| got.service_setting.setting_value)
+        let got: Got = self.0.call("GetServiceSetting", &json!({"SettingId": id})).await?;
+        Ok(got.service_setting.setting_value)
     }
 
     /// The names of all parameters below a path. No value is read.
@@ -116,7 +116,7 @@ impl ParameterStore {
         let mut names = Vec::new();
         let mut asked = json!({"ParameterFilters": [{"Key": "Path", "Option": "Recursive", "Values": [path]}]});
         loop {
-            let page: Page = read(self.0.call("DescribeParameters", &asked).await?)?;
+            let page: Page = self.0.call("DescribeParameters", &asked).await?;
             names.extend(page.parameters.into_iter().map(|parameter| parameter.name));
             // A page may be empty and have another behind it.
             let Some(token) = page.next_token.filter(|token| !token.is_empty()) else { return Ok(names) };
@@ -125,8 +125,4 @@ impl ParameterStore {
             }
         }
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(answer: Json) -> Result<T, CallError> {
-    serde_json::from_value(answer).map_err(CallError::NotUnderstood)
 }

@@ -101,3 +101,18 @@ impl Outgoing {
         self.body.len() + self.attributes.iter().map(|(name, attribute)| name.len() + attribute.bytes()).sum::<usize>()
     }
 }
+
+/// A message for tests, as a queue of stage `dev` and tenant `acme` hands it out for the first time.
+#[cfg(test)]
+pub(crate) fn received(queue: &str, body: impl Into<String>, attributes: Attributes) -> Incoming {
+    Incoming {
+        message_id: "m-1".to_owned(),
+        receipt_handle: "r".to_owned(),
+        body: body.into(),
+        attributes,
+        receive_count: 1,
+        sent_at: Timestamp::UNIX_EPOCH,
+        queue: format!("arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_{queue}").parse().expect("an ARN"),
+        group: None,
+    }
+}

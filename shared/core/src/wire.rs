@@ -134,19 +134,11 @@ pub fn quarantined(message: &Incoming, reason: Reason, detail: &str, attempts: u
 mod tests {
     use super::*;
     use crate::message::Attributes;
+    use crate::message::received;
     use crate::queue::QueueArn;
 
     fn message(attributes: Attributes, body: String) -> Incoming {
-        Incoming {
-            message_id: "m".to_owned(),
-            receipt_handle: "r".to_owned(),
-            body,
-            attributes,
-            receive_count: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
-            group: None,
-        }
+        received("webhook", body, attributes)
     }
 
     #[test]

@@ -185,7 +185,7 @@ fn pack_local(options: Options) -> Result<Built> {
 /// Compiles everything that a local run needs, the quick way.
 pub(crate) fn quick() -> Result<Programs> {
     let name = "build the functions, acequia and receiver";
-    report::usual_step(name, "4 min the first time, 20 s after a change", quick::compile)?;
+    report::usual_step(name, "4 to 7 min the first time, 20 s after a change", quick::compile)?;
     Ok(Programs::of(Profile::Quick, Architecture::host()))
 }
 

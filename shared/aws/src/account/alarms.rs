@@ -47,7 +47,8 @@ impl Account {
             if let (Some(token), Some(asked)) = (token.take(), asked.as_object_mut()) {
                 asked.insert("NextToken".to_owned(), token);
             }
-            let answer = self.watch.call("DescribeAlarms", &asked).await.map_err(|error| error.unavailable(LIST))?;
+            let answer: Json =
+                self.watch.call("DescribeAlarms", &asked).await.map_err(|error| error.unavailable(LIST))?;
             let listed = ["MetricAlarms", "CompositeAlarms"].iter().filter_map(|list| answer.get(list)?.as_array());
             found.extend(listed.flatten().filter_map(alarm));
             token =

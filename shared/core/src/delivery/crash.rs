@@ -9,7 +9,7 @@
 //!    message to SQS, and not to us: the receives before count too.
 //! 2. *Second*: in company, with a crash marker. If that is found later, the message was received twice with no recorded outcome: it is *suspect*.
 //! 3. *Suspect*: one of them is handled alone in an invocation, with a crash marker that says so; the rest of the batch makes way, unattempted.
-//! 4. [`DEATHS_ALONE`] crash markers from being alone condemn it: it is quarantined without being read.
+//! 4. [`DEATHS_ALONE`] crash markers from being alone are enough: it is quarantined without being read.
 //!
 //! Invariants:
 //! - Nobody is quarantined who did not leave [`DEATHS_ALONE`] invocations without an orderly end while handled alone.
@@ -78,7 +78,7 @@ pub fn may_be_marked(message: &Incoming) -> bool {
     message.receive_count > 1 && total_receive_count(message) > 2
 }
 
-/// Gives each message of a batch its place, by its receives in all and the crash marker that was found against it.
+/// Says how each message of a batch is handled, by its receives in all and the crash marker that was found against it.
 ///
 /// In a batch of a FIFO queue (`fifo`) nothing is handled that stands behind a suspect, which might be of its group.
 pub fn isolate(batch: &[(u32, Option<&CrashMarker>)], fifo: bool, now: Timestamp) -> Vec<Isolation> {

@@ -83,18 +83,10 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::received;
 
     fn message(attributes: Attributes, body: String) -> Incoming {
-        Incoming {
-            message_id: "m".to_owned(),
-            receipt_handle: "r".to_owned(),
-            body,
-            attributes,
-            receive_count: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
-            group: None,
-        }
+        received("webhook", body, attributes)
     }
 
     fn delivery() -> Delivery {

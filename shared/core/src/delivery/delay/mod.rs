@@ -200,18 +200,14 @@ pub struct DuePage {
 mod tests {
     use super::*;
     use crate::message::Attributes;
+    use crate::message::received;
     use crate::wire::is_expedited;
 
     fn message(attributes: Attributes) -> Incoming {
         Incoming {
-            message_id: "m-1".to_owned(),
-            receipt_handle: "r".to_owned(),
-            body: "{}".to_owned(),
-            attributes,
             receive_count: 3,
             sent_at: Timestamp::from_second(1_000).unwrap(),
-            queue: "arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_webhook".parse().unwrap(),
-            group: None,
+            ..received("webhook", "{}", attributes)
         }
     }
 

@@ -96,20 +96,12 @@ pub fn restored(received: &Received) -> Outgoing {
 mod tests {
     use super::*;
     use crate::message::Attributes;
+    use crate::message::received;
     use crate::outcome::Reason;
     use crate::wire::quarantined;
 
     fn message(queue: &str, body: &str, attributes: Attributes) -> Incoming {
-        Incoming {
-            message_id: "m-1".to_owned(),
-            receipt_handle: "r".to_owned(),
-            body: body.to_owned(),
-            attributes,
-            receive_count: 1,
-            sent_at: Timestamp::UNIX_EPOCH,
-            queue: format!("arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_{queue}").parse().unwrap(),
-            group: None,
-        }
+        received(queue, body, attributes)
     }
 
     fn own(count: usize) -> Attributes {
