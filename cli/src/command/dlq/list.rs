@@ -50,7 +50,7 @@ pub(super) async fn run(
     let empty = nothing(tenant, &conditions, &places);
     let report = report(tenant, &Listed { count: messages.len(), messages }, &empty);
     let Some(exit) = watch.stopped() else { return Ok(report) };
-    watch.say(&format!("stopped after {} messages; none was changed", watch.so_far()));
+    watch.say(&format!("stopped after {}; none was changed", count(watch.so_far(), "message", "messages")));
     Ok(report.ending(exit))
 }
 

@@ -126,7 +126,7 @@ async fn looked_into(operator: &impl DeadLetters, mut places: Vec<Place>) -> Res
 
 /// Ends a command that only looked so far.
 fn unless_stopped(watch: &Progress) -> Result<(), Failure> {
-    let so_far = || format!("it looked at {} messages, and changed nothing", watch.so_far());
+    let so_far = || format!("it looked at {}, and changed nothing", count(watch.so_far(), "message", "messages"));
     watch.stopped().map_or(Ok(()), |exit| Err(Failure::Stopped { exit, so_far: so_far() }))
 }
 

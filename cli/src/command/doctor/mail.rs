@@ -6,6 +6,7 @@ use aws_sdk_sesv2::error::ProvideErrorMetadata as _;
 use acequia_core::port::Unavailable;
 
 use super::line::{Line, Seen, or_ok};
+use crate::output::count;
 
 pub(super) const ACCOUNT: &str = "mail-account";
 pub(super) const QUOTA: &str = "mail-quota";
@@ -177,7 +178,7 @@ pub(super) fn senders(senders: &[Sender]) -> Vec<Line> {
     });
     or_ok(bad.collect(), SENDERS, || match senders.len() {
         0 => "no tenant sends mail".to_owned(),
-        number => format!("{number} senders of tenants are verified"),
+        number => format!("{} verified", count(number, "sender of tenants is", "senders of tenants are")),
     })
 }
 
