@@ -277,7 +277,7 @@ mod tests {
              "oldest_age_s": null}], "delayed": [], "endpoints": [], "paused": []}]})
         );
         assert!(
-            report.text().contains("\nacme    intake  1        2          3        9       -"),
+            report.text().contains("\nacme    intake  1        2          3                9       -"),
             "{}",
             report.text()
         );
