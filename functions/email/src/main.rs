@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoConsents, DynamoMailStore, Ports, SsmGrants, SsmSecrets, clients::function_config};
-use acequia_lambda::{CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry};
+use acequia_lambda::{
+    BatchLoop, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry,
+};
 use email::{EmailSink, config::Config, ses::SesMailer};
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,16 +27,19 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: clock.clone(),
         link_base,
     };
-    let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(ports.tenants, clock.clone()),
-        ledger: ports.ledger,
-        queues: ports.queues,
-        delays: ports.delays,
-        rate_limiter: RateLimiter::new(ports.rates, clock.clone()).sharing(rate),
+    let sink_loop = SinkLoop::<Ports, _> {
+        common: BatchLoop {
+            tenants: CachedTenants::new(ports.tenants, clock.clone()),
+            ledger: ports.ledger,
+            queues: ports.queues,
+            delays: ports.delays,
+            clock: clock.clone(),
+            chance: Arc::new(SystemChance),
+            telemetry: Telemetry::to_stdout(installation.reporting),
+        },
+        rate_limiter: RateLimiter::new(ports.rates, clock).sharing(rate),
+        breakers: None,
         sink,
-        clock,
-        chance: Arc::new(SystemChance),
-        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     acequia_lambda::serve(|event, deadline| sink_loop.handle(event, deadline)).await
 }

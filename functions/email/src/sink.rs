@@ -112,7 +112,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         grants.ok_or(Cause::StoreDown(Store::Secrets))?.check_sender(&sink.from)?;
         // Futures of AWS's calls are large. On the heap they are not copied each time that this one moves.
         let prepared = self.in_time(Box::pin(self.prepare(batch, job, sink))).await.unwrap_or_else(|| {
-            tracing::warn!(tenant.id = %batch.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
+            tracing::warn!(tenant.id = %batch.queue.name.tenant, sink.id = %job.sink.id, "what a mail needs could not be looked up in time");
             Err(Cause::StoreDown(Store::Consents))
         });
         let (mail, taken) = prepared?;
@@ -150,7 +150,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         .map_err(|cause| name_the_seal(cause, sealed))?;
         let Some(settings) = &tenant.mail else { return Ok((mail, Taken::default())) };
         if settings.ses_tenant {
-            mail.ses_tenant = Some(format!("acequia-{}-{}", batch.name.stage, tenant.summary.id));
+            mail.ses_tenant = Some(format!("acequia-{}-{}", batch.queue.name.stage, tenant.summary.id));
         }
         // Who unsubscribed is known by what the tenant calls a subject, which need not be the address. An event that names nobody is of nobody.
         let subject = tenant.consent.as_ref().and_then(|consent| consent.subject(&as_it_came).ok());

@@ -24,11 +24,11 @@ use acequia_core::template::Context;
 use acequia_core::tenant::{RawTenant, Tenant};
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
+    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -74,7 +74,7 @@ struct World {
     grants: InMemoryGrants,
     mail_store: InMemoryMailStore,
     consents: InMemoryConsents,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, Sink>,
+    sink_loop: SinkLoop<InMemory, Sink>,
 }
 
 fn world_of(document: &str) -> World {
@@ -96,15 +96,18 @@ fn world_of(document: &str) -> World {
         link_base: "https://confirm.example.org/".to_owned(),
     };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: delays.clone(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: delays.clone(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
     };
     let settings = Tenant::validate(&RawTenant::from_json(document).unwrap(), Egress::Public).unwrap();
     World { settings, clock, ledger, queues, delays, mailer, secrets, grants, mail_store, consents, sink_loop }

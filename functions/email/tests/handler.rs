@@ -18,11 +18,11 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON};
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailStore,
-    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines,
+    InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -61,7 +61,7 @@ struct World {
     mailer: RememberingMailer,
     lines: InMemoryLines,
     grants: InMemoryGrants,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, Sink>,
+    sink_loop: SinkLoop<InMemory, Sink>,
 }
 
 fn world(extra: &str) -> World {
@@ -76,11 +76,17 @@ fn world(extra: &str) -> World {
     let lines = InMemoryLines::new();
     let grants = InMemoryGrants::new().with(&build::tenant_id("acme"), "acme.example", "");
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink: EmailSink {
             mailer: mailer.clone(),
             secrets: InMemorySecrets::new(),
@@ -90,9 +96,6 @@ fn world(extra: &str) -> World {
             clock: Arc::new(clock.clone()),
             link_base: "https://confirm.example.org".to_owned(),
         },
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World { clock, ledger, queues, mailer, lines, grants, sink_loop }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, Ports, SsmGrants, clients::function_config};
 use acequia_lambda::{
-    CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    BatchLoop, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve,
+    start_telemetry,
 };
 use forward::{ForwardSink, config::Config};
 
@@ -21,16 +22,19 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clock = Arc::new(SystemClock);
     let grants = SsmGrants::new(clients.ssm, installation.stage, SystemClock);
     let sink = ForwardSink { queues: ports.queues.clone(), grants, clock: clock.clone() };
-    let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(ports.tenants, clock.clone()),
-        ledger: ports.ledger,
-        queues: ports.queues,
-        delays: ports.delays,
-        rate_limiter: RateLimiter::new(ports.rates, clock.clone()),
+    let sink_loop = SinkLoop::<Ports, _> {
+        common: BatchLoop {
+            tenants: CachedTenants::new(ports.tenants, clock.clone()),
+            ledger: ports.ledger,
+            queues: ports.queues,
+            delays: ports.delays,
+            clock: clock.clone(),
+            chance: Arc::new(SystemChance),
+            telemetry: Telemetry::to_stdout(installation.reporting),
+        },
+        rate_limiter: RateLimiter::new(ports.rates, clock),
+        breakers: None,
         sink,
-        clock,
-        chance: Arc::new(SystemChance),
-        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     serve(|event, deadline| sink_loop.handle(event, deadline)).await
 }

@@ -20,7 +20,7 @@ pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
 
 /// The queue of the tenant's own that stands beside the one that the batch came from.
 fn own(batch: &Batch<'_>, fifo: bool) -> QueueArn {
-    batch.queue.beside(&QueueName { fifo, ..batch.name.sibling(QueueRole::Out) })
+    batch.queue.arn.beside(&QueueName { fifo, ..batch.queue.name.sibling(QueueRole::Out) })
 }
 
 /// Whether a queue is the tenant's own; all others are outside.

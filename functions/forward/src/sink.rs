@@ -86,7 +86,7 @@ impl<Q, G: GrantStore> ForwardSink<Q, G> {
 
 /// Whether a queue may be filled for the tenant of a batch.
 fn check(batch: &Batch<'_>, queue: &QueueArn, grants: Option<&Grants>) -> Result<(), Cause> {
-    if !queue.shares_partition(batch.queue) {
+    if !queue.shares_partition(&batch.queue.arn) {
         let refused =
             "the queue is in another partition of AWS, where this installation's credentials count for nothing";
         return Err(Cause::Rejected(refused.to_owned()));

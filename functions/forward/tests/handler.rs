@@ -10,10 +10,10 @@ use acequia_core::message::Incoming;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
+    FixedClock, InMemory, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
     InMemoryTenants, SeededChance, build,
 };
 use forward::ForwardSink;
@@ -27,14 +27,7 @@ struct World {
     queues: InMemoryQueues,
     lines: InMemoryLines,
     grants: InMemoryGrants,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryDelays,
-        InMemoryRates,
-        ForwardSink<InMemoryQueues, InMemoryGrants>,
-    >,
+    sink_loop: SinkLoop<InMemory, ForwardSink<InMemoryQueues, InMemoryGrants>>,
 }
 
 fn world(target: &str) -> World {
@@ -47,15 +40,18 @@ fn world(target: &str) -> World {
     let lines = InMemoryLines::new();
     let grants = InMemoryGrants::new().with(&build::tenant_id("acme"), "", ELSEWHERE);
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
-        ledger: InMemoryLedger::new(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+            ledger: InMemoryLedger::new(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink: ForwardSink { queues: queues.clone(), grants: grants.clone(), clock: Arc::new(clock.clone()) },
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World { clock, tenants, queues, lines, grants, sink_loop }
 }
@@ -124,10 +120,10 @@ async fn a_store_of_ours_that_is_down_is_named_and_a_target_that_takes_nothing_i
     assert_eq!(world.handle(&[message("1")]).await, ["1"]);
     assert_eq!(world.lines.stalled(), BTreeMap::new(), "the target is the tenant's");
     world.queues.sends.mend();
-    world.sink_loop.ledger.writes.go_down();
+    world.sink_loop.common.ledger.writes.go_down();
     assert!(world.handle(&[message("2"), message("3")]).await.is_empty());
-    world.sink_loop.ledger.writes.mend();
-    world.sink_loop.ledger.reads.go_down();
+    world.sink_loop.common.ledger.writes.mend();
+    world.sink_loop.common.ledger.reads.go_down();
     assert_eq!(world.handle(&[Incoming { receive_count: 2, ..message("4") }]).await, ["4"]);
     assert_eq!(world.lines.stalled(), BTreeMap::from([("ledger at forward".to_owned(), 3)]));
 }

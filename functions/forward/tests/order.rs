@@ -12,11 +12,11 @@ use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryQueues, InMemoryRates,
+    InMemoryTenants, SeededChance, build,
 };
 use forward::ForwardSink;
 
@@ -37,16 +37,22 @@ fn message(event: &str, group: &str) -> Incoming {
 async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
     let document = r#"{"tenant":"acme","name":"Acme","sinks":[{"id":"ordered","kind":"forward","types":["*"],"queue":"out.fifo"}]}"#;
     let clock = Arc::new(FixedClock::at(build::start()));
-    let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(InMemoryTenants::new().with(&build::tenant_id("acme"), document), clock.clone()),
-        ledger: InMemoryLedger::new(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+    let sink_loop = SinkLoop::<InMemory, _> {
+        common: BatchLoop {
+            tenants: CachedTenants::new(
+                InMemoryTenants::new().with(&build::tenant_id("acme"), document),
+                clock.clone(),
+            ),
+            ledger: InMemoryLedger::new(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: clock.clone(),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), clock.clone()),
+        breakers: None,
         sink: ForwardSink { queues: queues.clone(), grants: InMemoryGrants::new(), clock: clock.clone() },
-        clock,
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
     };
     let deadline = Deadline::at(after(build::start(), Duration::from_mins(1)));
     let event = serde_json::from_value(lambda_event(messages)).unwrap();

@@ -15,7 +15,7 @@ use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Agenda, Consents, Ledger, Queues, Secrets, TenantStore};
-use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::queue::{Queue, QueueArn, QueueName, QueueRole};
 use acequia_core::routing::Routing;
 use acequia_core::tenant::Trace;
 use acequia_core::time::after;
@@ -51,10 +51,11 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     async fn send(&self, current: &CurrentTenant, deliveries: Vec<Delivery>) -> Result<(), Cause> {
         let name = QueueName::new(&self.stage, &current.tenant.summary.id, QueueRole::Intake);
         // The prefix is the installation's; with a name of ours behind it, it is a queue's ARN.
-        let queue: QueueArn = format!("{}{name}", self.queue_arns)
+        let arn: QueueArn = format!("{}{name}", self.queue_arns)
             .parse()
             .map_err(|error| Cause::ConfigurationInvalid(format!("QUEUE_ARNS: {error}")))?;
-        let failures = dispatch(&self.queues, current, &queue, &name, &deliveries).await;
+        let mut intake = Queue { arn, name };
+        let failures = dispatch(&self.queues, current, &intake, &deliveries).await;
         // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has another name.
         let mut ordered = Vec::new();
         let mut others = Vec::new();
@@ -64,8 +65,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
                 failure => others.extend(failure),
             }
         }
-        let name = QueueName { fifo: true, ..name };
-        let failures = dispatch(&self.queues, current, &queue, &name, &ordered).await;
+        intake.name.fifo = true;
+        let failures = dispatch(&self.queues, current, &intake, &ordered).await;
         others.into_iter().chain(failures.into_iter().flatten()).next().map_or(Ok(()), Err)
     }
 

@@ -7,13 +7,16 @@ use acequia_core::event::EnvelopeError;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::TenantId;
 use acequia_core::message::Incoming;
-use acequia_core::outcome::{Cause, PANICKED};
+use acequia_core::outcome::schedule::RetryPolicy;
+use acequia_core::outcome::{Cause, PANICKED, Situation, Stay};
+use acequia_core::port::Clock;
 use acequia_core::routing::Routing;
-use acequia_core::wire::entered_at;
+use acequia_core::wire::{entered_at, total_receive_count};
 use acequia_lambda::CurrentTenant;
+use acequia_lambda::batch_loop::BatchItem;
 
 /// One event.
-pub(crate) struct Item {
+pub struct Item {
     pub(crate) message: Incoming,
     pub(crate) envelope: Option<Arc<Envelope>>,
     /// The rule of `CloudEvents` that it breaks, if any; a tenant may do without it.
@@ -24,17 +27,55 @@ pub(crate) struct Item {
     pub(crate) failure: Option<Cause>,
 }
 
-impl Item {
-    /// A message that is not read yet.
-    pub(crate) fn unread(message: Incoming) -> Self {
+impl BatchItem for Item {
+    fn of(message: Incoming) -> Self {
         Self { message, envelope: None, irregularity: None, routing: None, is_governed: false, failure: None }
     }
 
-    /// A message that is not handled now, nor read.
-    pub(crate) fn refused(message: Incoming, cause: Cause) -> Self {
-        Self { failure: Some(cause), ..Self::unread(message) }
+    fn message(&self) -> &Incoming {
+        &self.message
     }
 
+    fn failure(&self) -> Option<&Cause> {
+        self.failure.as_ref()
+    }
+
+    fn fail(&mut self, cause: Cause) {
+        self.failure = Some(cause);
+    }
+
+    fn is_open(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    fn is_done(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Whether it was read and matched, or turned out to be nothing to match.
+    fn is_handled(&self) -> bool {
+        self.routing.is_some() || self.is_governed || self.failure.as_ref().is_none_or(|cause| !cause.comes_back())
+    }
+
+    fn situation(&self, _clock: &dyn Clock, is_suspect: bool) -> Situation<'_> {
+        let (receive_count, fifo) = (self.message.receive_count, self.message.queue.is_fifo());
+        Situation {
+            // The router has no schedule of its own, and uses up no attempts: each receive of an event is one for nothing.
+            policy: RetryPolicy::standard(),
+            attempt: self.attempts(),
+            received: self.attempts(),
+            expires_in: None,
+            has_reservation: false,
+            stay: Stay { receive_count, attempts_used: 0, fifo, is_suspect },
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        total_receive_count(&self.message)
+    }
+}
+
+impl Item {
     /// Reads it as an event, unless it is refused. Its time of acceptance is the time at which it first entered the intake queue.
     pub(crate) fn read(&mut self, tenant: &TenantId) {
         if self.failure.is_some() {
@@ -50,11 +91,6 @@ impl Item {
             }
             Err(cause) => self.failure = Some(cause),
         }
-    }
-
-    /// Whether it was read and matched, or turned out to be nothing to match.
-    pub(crate) fn is_handled(&self) -> bool {
-        self.routing.is_some() || self.is_governed || self.failure.as_ref().is_none_or(|cause| !cause.comes_back())
     }
 
     /// Finds the sinks that take it, unless it needs consent first, or the tenant wants no event like it.

@@ -7,7 +7,7 @@ use acequia_core::outcome::Disposition;
 use acequia_core::port::Ledger;
 use acequia_core::tenant::Trace;
 use acequia_core::time::after;
-use acequia_lambda::batch::Decided;
+use acequia_lambda::batch_loop::{Settled, Unrecorded};
 use acequia_lambda::{CurrentTenant, Timing};
 
 use crate::item::Item;
@@ -17,15 +17,14 @@ use crate::item::Item;
 /// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues. Answers how many failed.
 pub(crate) async fn write(
     ledger: &impl Ledger,
+    settled: &Settled<'_, Item>,
     timing: Timing<'_>,
     current: &CurrentTenant,
-    items: &[Item],
-    decided: &[Decided<'_>],
-) -> u64 {
+) -> Unrecorded {
     let now = timing.clock.now();
     // One row per event: where an event stands in the batch twice, its rows say the same.
     let mut rows = BTreeMap::new();
-    for (item, decision) in items.iter().zip(decided) {
+    for (item, decision) in settled.items.iter().zip(settled.decided) {
         let Some(envelope) = &item.envelope else { continue };
         let reason = match decision.disposition {
             Disposition::Acknowledge => None,
@@ -58,17 +57,21 @@ pub(crate) async fn write(
     }
     let rows: Vec<Record> = rows.into_values().collect();
     if rows.is_empty() {
-        return 0;
+        return Unrecorded::default();
     }
     let tenant = &current.tenant.summary.id;
     let Some(answers) = timing.for_settling(ledger.write(tenant, &rows)).await else {
         tracing::error!(tenant.id = %tenant, records.unwritten = rows.len(), "the routing of events could not be recorded in time");
-        return rows.len() as u64;
+        return unrecorded(rows.len());
     };
     let failures: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     if let Some(error) = failures.first() {
         tracing::error!(tenant.id = %tenant, records.unwritten = failures.len(), error = ?error,
             "the routing of events could not be recorded");
     }
-    failures.len() as u64
+    unrecorded(failures.len())
+}
+
+fn unrecorded(rows: usize) -> Unrecorded {
+    Unrecorded { rows: u64::try_from(rows).unwrap_or(u64::MAX), delivered: 0 }
 }

@@ -6,24 +6,18 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::id;
 use acequia_core::outcome::Disposition;
 use acequia_core::port::Clock;
-use acequia_core::queue::QueueName;
-use acequia_lambda::batch::Decided;
+use acequia_lambda::batch_loop::Settled;
 use acequia_lambda::{BatchMetrics, Telemetry};
 
 use crate::item::Item;
 
 /// Writes the records of a batch, and answers its metrics.
-pub(crate) fn report(
-    telemetry: &Telemetry,
-    name: &QueueName,
-    clock: &dyn Clock,
-    items: &[Item],
-    decided: &[Decided<'_>],
-) -> BatchMetrics {
-    let now = clock.now();
+pub(crate) fn report(telemetry: &Telemetry, clock: &dyn Clock, settled: &Settled<'_, Item>) -> BatchMetrics {
+    let Settled { queue, items, decided } = settled;
+    let (now, name) = (clock.now(), &queue.name);
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     let mut metrics = BatchMetrics { received: count(items.len()), ..BatchMetrics::default() };
-    for (item, decision) in items.iter().zip(decided) {
+    for (item, decision) in items.iter().zip(*decided) {
         let routing = item.routing.as_ref();
         match decision.disposition {
             Disposition::Acknowledge if routing.is_some_and(|routing| routing.taken.is_empty()) => {
@@ -49,7 +43,7 @@ pub(crate) fn report(
                 Disposition::Acknowledge | Disposition::Hide(_) | Disposition::Delay(_) => "",
             };
             tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
-                outcome = cause.outcome().as_str(), reason, detail = decision.detail, "not routed");
+                outcome = cause.outcome().as_str(), reason, detail = decision.detail(), "not routed");
         } else if item.envelope.as_ref().is_some_and(|envelope| is_sampled(telemetry, envelope)) {
             let (taken, filtered) = routing.map_or((0, 0), |routing| (routing.taken.len(), routing.filtered.len()));
             tracing::info!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,

@@ -3,21 +3,15 @@
 use std::sync::Arc;
 
 use acequia_core::delivery::Delivery;
-use acequia_core::delivery::delay::WaitKind;
-use acequia_core::delivery::order::Stopped;
 use acequia_core::flow::consent::{ConsentCommands, ConsentError};
-use acequia_core::message::Incoming;
-use acequia_core::outcome::schedule::RetryPolicy;
+use acequia_core::id::TenantId;
+use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
-use acequia_core::outcome::{Cause, Disposition};
-use acequia_core::port::{Chance, Clock, Consents, CrashMarkers, DelayStore, Ledger, Queues, TenantStore};
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::port::Ports;
 use acequia_core::template::Context;
-use acequia_core::wire::total_receive_count;
-use acequia_lambda::batch::{Decided, delay, delete_settled, finish, quarantine};
+use acequia_lambda::batch_loop::{BatchFunction, Settled, Unrecorded, handle, stop_groups};
 use acequia_lambda::{
-    CachedTenants, CrashGuard, CurrentTenant, Deadline, Fates, Telemetry, Timing, UnusableBatch, dispatch_noting,
-    read_batch, unwind,
+    Batch, BatchLoop, BatchMetrics, CurrentTenant, Deadline, Fates, Timing, UnusableBatch, dispatch_noting, unwind,
 };
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::StreamExt as _;
@@ -29,135 +23,61 @@ use crate::{record, report};
 const HELD_AT_ONCE: usize = 8;
 
 /// The router, wired to its ports.
-pub struct Router<T, L, Q, P, C> {
-    /// The tenants' configurations.
-    pub tenants: CachedTenants<T>,
-    /// The memory of deliveries.
-    pub ledger: L,
-    /// SQS.
-    pub queues: Q,
-    /// Where messages wait for long.
-    pub delays: P,
+pub struct Router<P: Ports> {
+    /// What it has in common with the sinks' loops.
+    pub common: BatchLoop<P>,
     /// The memory of consents; untouched for tenants that ask for none.
-    pub consents: C,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub chance: Arc<dyn Chance>,
-    /// What is told of the work.
-    pub telemetry: Telemetry,
+    pub consents: P::Consents,
 }
 
-impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, C: Consents> Router<T, L, Q, P, C> {
+impl<P: Ports> BatchFunction for Router<P> {
+    type Ports = P;
+    type Item = Item;
+    type Notes = ();
+    const NAME: &'static str = "router";
+
+    fn common(&self) -> &BatchLoop<P> {
+        &self.common
+    }
+
+    fn read(&self, tenant: &TenantId, items: &mut [Item]) {
+        for item in items {
+            item.read(tenant);
+        }
+    }
+
+    async fn process(&self, batch: Batch<'_>, items: &mut [Item]) {
+        let timing = Timing { clock: &*self.common.clock, deadline: batch.deadline };
+        for item in &mut *items {
+            item.route(batch.current);
+        }
+        stop_groups(items);
+        self.hold(batch.current, timing, items).await;
+        // Once more: an event that could not be held stops its group, too.
+        stop_groups(items);
+        self.dispatch(batch, timing, items).await;
+    }
+
+    async fn record(&self, settled: &Settled<'_, Item>, timing: Timing<'_>, current: &CurrentTenant) -> Unrecorded {
+        record::write(&self.common.ledger, settled, timing, current).await
+    }
+
+    fn report(&self, settled: &Settled<'_, Item>, (): ()) -> BatchMetrics {
+        report::report(&self.common.telemetry, &*self.common.clock, settled)
+    }
+}
+
+impl<P: Ports> Router<P> {
     /// Handles one batch.
     ///
     /// # Errors
     /// [`UnusableBatch`] where the batch cannot be answered item by item; all of it then comes back.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse, UnusableBatch> {
-        let Some((queue, messages)) = read_batch(event)? else { return Ok(SqsBatchResponse::default()) };
-        let name: QueueName = queue.name().parse()?;
-        Ok(self.run(&queue, &name, messages, deadline).await)
-    }
-
-    async fn run(
-        &self,
-        queue: &QueueArn,
-        name: &QueueName,
-        messages: Vec<Incoming>,
-        deadline: Deadline,
-    ) -> SqsBatchResponse {
-        let timing = Timing { clock: &*self.clock, deadline };
-        let mut guard = CrashGuard::begin(&self.ledger, &*self.clock, name, &messages).await;
-        let (mut refused, mut items) = (Vec::new(), Vec::with_capacity(messages.len()));
-        for (message, admission) in messages.into_iter().zip(guard.admissions(name.fifo)) {
-            match admission.refusal() {
-                Some(cause) if admission.settles_first() => refused.push(Item::refused(message, cause.clone())),
-                Some(cause) => items.push(Item::refused(message, cause.clone())),
-                None => items.push(Item::unread(message)),
-            }
-        }
-        let mut response = SqsBatchResponse::default();
-        if !refused.is_empty() {
-            // First, because the process may die of what is handled now: then these are on their way all the same.
-            response = self.settle((queue, name), timing, None, &mut guard, &refused).await;
-        }
-        if items.is_empty() {
-            self.end(guard, timing, name).await;
-            return response;
-        }
-        delete_settled(&self.queues, timing, queue, refused.iter().map(|item| &item.message), &response).await;
-        for item in &mut items {
-            item.read(&name.tenant);
-        }
-        let current = self.tenants.current(&name.tenant).await;
-        match &current {
-            Ok(current) => {
-                for item in &mut items {
-                    item.route(current);
-                }
-                stop_groups(&mut items);
-                self.hold(current, timing, &mut items).await;
-                // Once more: an event that could not be held stops its group, too.
-                stop_groups(&mut items);
-                self.dispatch(current, (queue, name), timing, &mut items).await;
-            }
-            Err(cause) => {
-                for item in items.iter_mut().filter(|item| item.failure.is_none()) {
-                    item.failure = Some(cause.clone());
-                }
-            }
-        }
-        let settled = self.settle((queue, name), timing, current.as_deref().ok(), &mut guard, &items).await;
-        response.batch_item_failures.extend(settled.batch_item_failures);
-        self.end(guard, timing, name).await;
-        response
-    }
-
-    async fn end(&self, guard: CrashGuard, timing: Timing<'_>, name: &QueueName) {
-        let stalls = guard.end(&self.ledger, timing, name).await;
-        self.telemetry.write_stalls(&name.stage, ("router", Some(&name.tenant)), self.clock.now(), &stalls);
-    }
-
-    /// Settles events of which is known what came of them.
-    async fn settle(
-        &self,
-        (queue, name): (&QueueArn, &QueueName),
-        timing: Timing<'_>,
-        current: Option<&CurrentTenant>,
-        guard: &mut CrashGuard,
-        items: &[Item],
-    ) -> SqsBatchResponse {
-        let mut decided: Vec<Decided<'_>> = items.iter().map(|item| self.decide(item)).collect();
-        let untaken = quarantine(&self.queues, timing, &*self.chance, queue, name, &mut decided).await;
-        // The router spends no attempts: each receive of an event is one for nothing.
-        let attempts_used = vec![Some(0); decided.len()];
-        for item in items.iter().filter(|item| item.is_handled()) {
-            guard.clear(&item.message.message_id);
-        }
-        let undelayed = delay(&self.delays, timing, name, guard, &attempts_used, &mut decided).await;
-        let mut unwritten = guard.take_unwritten();
-        if let Some(current) = current {
-            unwritten += record::write(&self.ledger, timing, current, items, &decided).await;
-        }
-        let mut metrics = report::report(&self.telemetry, name, &*self.clock, items, &decided);
-        let (response, unhidden) = finish(&self.queues, timing, queue, &decided).await;
-        for (store, count) in
-            [(Store::Queues, untaken + unhidden), (Store::Delays, undelayed), (Store::Ledger, unwritten)]
-        {
-            metrics.stalls.add(store, count);
-        }
-        self.telemetry.write(name, self.clock.now(), &metrics);
-        response
+        handle(self, event, deadline).await
     }
 
     /// Writes the deliveries. An event fails if one of its deliveries does.
-    async fn dispatch(
-        &self,
-        current: &CurrentTenant,
-        (queue, name): (&QueueArn, &QueueName),
-        timing: Timing<'_>,
-        items: &mut [Item],
-    ) {
+    async fn dispatch(&self, batch: Batch<'_>, timing: Timing<'_>, items: &mut [Item]) {
         let mut indexes = Vec::new();
         let mut deliveries = Vec::new();
         for (index, item) in items.iter().enumerate() {
@@ -170,7 +90,8 @@ impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, C: Cons
             }
         }
         let fates = Fates::new(deliveries.len());
-        timing.for_effects(dispatch_noting(&self.queues, current, (queue, name), &deliveries, &fates)).await;
+        let sent = dispatch_noting(&self.common.queues, batch.current, batch.queue, &deliveries, &fates);
+        timing.for_effects(sent).await;
         // Of an event whose last deliveries found no time, those that went out go out again: its sinks know them by their ids.
         let failures = fates.into_inner();
         for (index, failure) in indexes.into_iter().zip(failures) {
@@ -183,7 +104,7 @@ impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, C: Cons
     /// Takes in the events that need consent. What becomes of them is decided there; the outbox does the rest.
     async fn hold(&self, current: &CurrentTenant, timing: Timing<'_>, items: &mut [Item]) {
         let Some(settings) = &current.tenant.consent else { return };
-        let (tenant, now) = (&current.tenant.summary, self.clock.now());
+        let (tenant, now) = (&current.tenant.summary, self.common.clock.now());
         let commands = ConsentCommands {
             consents: &self.consents,
             tenant: &tenant.id,
@@ -218,30 +139,6 @@ impl<T: TenantStore, L: Ledger + CrashMarkers, Q: Queues, P: DelayStore, C: Cons
             if let Some(item) = items.get_mut(index) {
                 item.failure = Some(failure);
             }
-        }
-    }
-
-    fn decide<'m>(&self, item: &'m Item) -> Decided<'m> {
-        let message = &item.message;
-        let receive_count = total_receive_count(message);
-        let disposition = item.failure.as_ref().map_or(Disposition::Acknowledge, |cause| {
-            // The router has no schedule of its own: only sinks spend attempts.
-            cause.disposition(&RetryPolicy::default(), receive_count, receive_count, self.chance.unit())
-        });
-        let detail = item.failure.as_ref().map(ToString::to_string).unwrap_or_default();
-        Decided { attempts: receive_count, message, disposition, detail, waiting: WaitKind::Alone, refused: None }
-    }
-}
-
-/// Lets nothing go on that stands, in its group of a FIFO intake, behind an event that is to come back.
-fn stop_groups(items: &mut [Item]) {
-    let mut stopped = Stopped::default();
-    for item in items {
-        let group = item.message.group.as_deref();
-        match &item.failure {
-            Some(cause) if cause.comes_back() => stopped.stop(group),
-            None if stopped.has(group) => item.failure = Some(Cause::GroupStopped),
-            _ => {}
         }
     }
 }

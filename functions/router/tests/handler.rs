@@ -12,11 +12,11 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::{ACCEPTED_AT, DETAIL, REASON, REDRIVEN, RETURNED, SINK};
-use acequia_lambda::{CachedTenants, Deadline, Reporting, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues,
+    InMemoryTenants, SeededChance, build,
 };
 use router::Router;
 
@@ -33,7 +33,7 @@ struct World {
     queues: InMemoryQueues,
     consents: InMemoryConsents,
     lines: InMemoryLines,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryConsents>,
+    router: Router<InMemory>,
 }
 
 fn world() -> World {
@@ -43,14 +43,16 @@ fn world() -> World {
     let consents = InMemoryConsents::new();
     let lines = InMemoryLines::new();
     let router = Router {
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         consents: consents.clone(),
-        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World { clock, tenants, ledger, queues, consents, lines, router }
 }
@@ -237,7 +239,7 @@ async fn a_tenant_that_traces_failures_only_keeps_no_record_of_what_was_routed()
 async fn a_batch_is_one_line_of_metrics() {
     let mut world = world();
     let lines = InMemoryLines::new();
-    world.router.telemetry = Telemetry::new(Reporting::default(), lines.clone());
+    world.router.common.telemetry = Telemetry::new(Reporting::default(), lines.clone());
     let bad = build::incoming(&build::queue("acme", QueueRole::Intake), "m4", "not json");
     let events = [
         message("m1", "1", "action.signed", r#"{"country":"FR"}"#),

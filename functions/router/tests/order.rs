@@ -10,10 +10,11 @@ use std::sync::Arc;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_lambda::{CachedTenants, Deadline, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryTenants,
+    SeededChance, build,
 };
 use router::Router;
 
@@ -33,15 +34,20 @@ fn message(event: &str, group: &str) -> Incoming {
 
 async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
     let clock = Arc::new(FixedClock::at(build::start()));
-    let router = Router {
-        tenants: CachedTenants::new(InMemoryTenants::new().with(&build::tenant_id("acme"), DOCUMENT), clock.clone()),
-        ledger: InMemoryLedger::new(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+    let router = Router::<InMemory> {
+        common: BatchLoop {
+            tenants: CachedTenants::new(
+                InMemoryTenants::new().with(&build::tenant_id("acme"), DOCUMENT),
+                clock.clone(),
+            ),
+            ledger: InMemoryLedger::new(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock,
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::silent(),
+        },
         consents: InMemoryConsents::new(),
-        clock,
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
     };
     let response = router
         .handle(serde_json::from_value(lambda_event(messages)).unwrap(), Deadline::at(build::at(60)))

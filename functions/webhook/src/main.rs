@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsAlerts, SsmSecrets, clients::function_config};
 use acequia_lambda::{
-    CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
+    BatchLoop, Breakers, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry,
+    serve, start_telemetry,
 };
-use webhook::{WebhookSink, breakers::Breakers, config::Config};
+use webhook::{WebhookSink, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -23,17 +24,20 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let alerts = SnsAlerts::new(clients.sns, config.topic);
     let breakers = Breakers::new(endpoints, alerts, clock.clone(), Arc::new(SystemChance));
     let secrets = SsmSecrets::new(clients.ssm, installation.stage, SystemClock);
-    let sink = WebhookSink::new(breakers, secrets, config.egress, installation.reach.authorities, clock.clone())?;
-    let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(ports.tenants, clock.clone()),
-        ledger: ports.ledger,
-        queues: ports.queues,
-        delays: ports.delays,
-        rate_limiter: RateLimiter::new(ports.rates, clock.clone()),
+    let sink = WebhookSink::new(secrets, config.egress, installation.reach.authorities, clock.clone())?;
+    let sink_loop = SinkLoop::<Ports, _> {
+        common: BatchLoop {
+            tenants: CachedTenants::new(ports.tenants, clock.clone()),
+            ledger: ports.ledger,
+            queues: ports.queues,
+            delays: ports.delays,
+            clock: clock.clone(),
+            chance: Arc::new(SystemChance),
+            telemetry: Telemetry::to_stdout(installation.reporting),
+        },
+        rate_limiter: RateLimiter::new(ports.rates, clock),
+        breakers: Some(breakers),
         sink,
-        clock,
-        chance: Arc::new(SystemChance),
-        telemetry: Telemetry::to_stdout(installation.reporting),
     };
     Box::pin(serve(|event, deadline| sink_loop.handle(event, deadline))).await
 }

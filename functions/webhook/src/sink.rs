@@ -9,13 +9,13 @@ use acequia_core::egress::{Authorities, Egress};
 use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Alerts, Clock, EndpointStore, Secrets};
-use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
+use acequia_core::port::{Clock, Secrets};
+use acequia_core::tenant::{self, Target};
+use acequia_lambda::{Attempted, Batch, Endpoint, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 use reqwest::{Client, Response};
 use tokio::sync::OnceCell;
 
-use crate::breakers::{Breakers, endpoint};
 use crate::caller::{Caller, Failed};
 use crate::egress::ClientError;
 use crate::request::Sender;
@@ -30,9 +30,6 @@ const DRAINING: Duration = Duration::from_millis(250);
 /// What an attempt takes beside the request itself: secrets, signing, and reading an answer to its bound.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
-/// The least time for the breakers to say what they saw, also where the effects took all of theirs: the ledger needs the rest.
-const TELLING: Duration = Duration::from_secs(1);
-
 /// What signs for each sink of a batch, by the sink's id, from the time that its first request needs it.
 ///
 /// A failure is all of the batch's too: were each request to ask a store that is down for itself, the last would wait for all before
@@ -40,9 +37,7 @@ const TELLING: Duration = Duration::from_secs(1);
 type Senders<'a> = BTreeMap<&'a str, OnceCell<Result<Sender, Cause>>>;
 
 /// The webhook sink, wired to its ports.
-pub struct WebhookSink<E, S, O> {
-    /// Which endpoints are called now.
-    pub breakers: Breakers<E, O>,
+pub struct WebhookSink<S> {
     /// The tenants' secrets.
     pub secrets: S,
     /// What calls endpoints.
@@ -53,69 +48,57 @@ pub struct WebhookSink<E, S, O> {
     pub clock: Arc<dyn Clock>,
 }
 
-impl<E: EndpointStore, S: Secrets, O: Alerts> Sink for WebhookSink<E, S, O> {
+impl<S: Secrets> Sink for WebhookSink<S> {
     const KIND: SinkKind = SinkKind::Webhook;
+
+    fn endpoint(sink: &tenant::Sink) -> Option<Endpoint<'_>> {
+        let webhook = webhook(sink)?;
+        Some(Endpoint { address: webhook.url.as_str(), breaker: webhook.breaker.as_ref() })
+    }
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let tenant = &batch.current.tenant.summary.id;
-        let mut passes = self.breakers.ask(tenant, jobs).await;
         let mut senders = Senders::new();
         for job in jobs {
             senders.entry(job.sink.id.as_str()).or_default();
         }
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let attempt = self.attempt(tenant, job, &senders, passes.bar(&job.sink.id)).boxed();
+            let attempt = self.attempt(tenant, job, &senders).boxed();
             work.push((job.sink.id.as_str(), budget(job), attempt));
         }
-        let attempts = each(&*self.clock, batch.deadline, CONCURRENCY, work).await;
-        // On the heap, because the loop's future holds this one's whole size otherwise. What is cut off, a later batch sees and tells.
-        let told = Box::pin(self.breakers.tell(tenant, jobs, &attempts, &passes));
-        if within(&*self.clock, batch.deadline.for_effects(&*self.clock).max(TELLING), told).await.is_none() {
-            self.breakers.note_unwritten();
-        }
-        attempts
+        each(&*self.clock, batch.deadline, CONCURRENCY, work).await
     }
+}
 
-    fn take_unwritten(&self) -> u64 {
-        self.breakers.take_unwritten()
-    }
-
-    fn take_circuit_changes(&self) -> u64 {
-        self.breakers.take_turns()
+/// The settings of a webhook; `None` for a sink of another kind.
+fn webhook(sink: &tenant::Sink) -> Option<&tenant::WebhookSink> {
+    match &sink.target {
+        Target::Webhook(webhook) => Some(webhook),
+        _ => None,
     }
 }
 
 fn budget(job: &Job) -> Duration {
-    endpoint(job).map_or(Duration::ZERO, |endpoint| endpoint.timeout).saturating_add(OVERHEAD)
+    webhook(&job.sink).map_or(Duration::ZERO, |endpoint| endpoint.timeout).saturating_add(OVERHEAD)
 }
 
-impl<E: EndpointStore, S: Secrets, O: Alerts> WebhookSink<E, S, O> {
+impl<S: Secrets> WebhookSink<S> {
     /// The sink with an HTTP client of its own, which calls what `egress` allows and trusts `authorities`.
     ///
     /// # Errors
     /// When the client cannot be made.
     pub fn new(
-        breakers: Breakers<E, O>,
         secrets: S,
         egress: Egress,
         authorities: Authorities,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ClientError> {
-        Ok(Self { breakers, secrets, caller: Caller::new(egress, authorities)?, egress, clock })
+        Ok(Self { secrets, caller: Caller::new(egress, authorities)?, egress, clock })
     }
 
-    async fn attempt(
-        &self,
-        tenant: &TenantId,
-        job: &Job,
-        senders: &Senders<'_>,
-        barred: Option<Cause>,
-    ) -> Result<Receipt, Cause> {
-        if let Some(cause) = barred {
-            return Err(cause);
-        }
-        let endpoint = endpoint(job).ok_or(Cause::SinkUnknown)?;
+    async fn attempt(&self, tenant: &TenantId, job: &Job, senders: &Senders<'_>) -> Result<Receipt, Cause> {
+        let endpoint = webhook(&job.sink).ok_or(Cause::SinkUnknown)?;
         egress::check_literal(self.egress, &endpoint.url)?;
         let sender = senders.get(job.sink.id.as_str()).ok_or(Cause::SinkUnknown)?;
         let sender = sender.get_or_init(|| Sender::of(&self.secrets, tenant, endpoint)).await;

@@ -19,15 +19,14 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose::{Header, Webhook};
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines,
+    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use receiver::{Endpoint, Endpoints, Mode, Request};
 use webhook::WebhookSink;
-use webhook::breakers::Breakers;
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
 
@@ -43,14 +42,7 @@ struct World {
     alerts: InMemoryAlerts,
     delays: InMemoryDelays,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryDelays,
-        InMemoryRates,
-        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryAlerts>,
-    >,
+    sink_loop: SinkLoop<InMemory, WebhookSink<InMemorySecrets>>,
 }
 
 /// A receiver with the endpoint `crm`, and the function configured for it. The clock stands at the present, because signatures
@@ -74,18 +66,21 @@ async fn world(egress: Egress, extra: &str) -> World {
     let (states, alerts) = (InMemoryEndpoints::new(), InMemoryAlerts::new());
     let (time, chance) = (Arc::new(clock.clone()), Arc::new(SeededChance::new(2)));
     let breakers = Breakers::new(states.clone(), alerts.clone(), time.clone(), chance);
-    let sink = WebhookSink::new(breakers, secrets.clone(), egress, Authorities::Built, time).unwrap();
+    let sink = WebhookSink::new(secrets.clone(), egress, Authorities::Built, time).unwrap();
     let (delays, lines) = (InMemoryDelays::new(), InMemoryLines::new());
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: delays.clone(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: delays.clone(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: Some(breakers),
         sink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World {
         receiver: endpoints,

@@ -13,17 +13,16 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryQueues, InMemoryRates,
-    InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryQueues,
+    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use reqwest::{Client, RequestBuilder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use webhook::WebhookSink;
-use webhook::breakers::Breakers;
 use webhook::caller::{Caller, Failed};
 
 /// What a server does with each connection.
@@ -112,18 +111,21 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
     let chance = || Arc::new(SeededChance::new(1));
     let breakers = Breakers::new(InMemoryEndpoints::new(), InMemoryAlerts::new(), time(), chance());
     let secrets = InMemorySecrets::new().with(&acme, SecretPurpose::Webhook, &build::secret_name("crm"), secret);
-    let sink = WebhookSink::new(breakers, secrets, Egress::Local, Authorities::Built, time()).unwrap();
+    let sink = WebhookSink::new(secrets, Egress::Local, Authorities::Built, time()).unwrap();
     let ledger = InMemoryLedger::new();
-    let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(InMemoryTenants::new().with(&acme, document), time()),
-        ledger: ledger.clone(),
-        queues: InMemoryQueues::new(clock.clone()),
-        delays: InMemoryDelays::new(),
+    let sink_loop = SinkLoop::<InMemory, _> {
+        common: BatchLoop {
+            tenants: CachedTenants::new(InMemoryTenants::new().with(&acme, document), time()),
+            ledger: ledger.clone(),
+            queues: InMemoryQueues::new(clock.clone()),
+            delays: InMemoryDelays::new(),
+            clock: time(),
+            chance: chance(),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), time()),
+        breakers: Some(breakers),
         sink,
-        clock: time(),
-        chance: chance(),
-        telemetry: Telemetry::silent(),
     };
     for event in ["1", "2"] {
         let envelope = build::envelope("acme", event, "action.signed", "{}");

@@ -1,6 +1,11 @@
 //! The ports that every function of deliveries has, over one set of clients.
 
-use crate::{Clients, DynamoDelays, DynamoLedger, DynamoRates, DynamoTenants, SqsQueues};
+use acequia_core::port;
+
+use crate::{
+    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoLedger, DynamoRates, DynamoTenants, SnsAlerts,
+    SqsQueues,
+};
 
 /// The ports of a function that works off a queue.
 #[derive(Debug, Clone)]
@@ -29,4 +34,15 @@ impl Ports {
             rates: DynamoRates::new(dynamodb(), ledger),
         }
     }
+}
+
+impl port::Ports for Ports {
+    type Tenants = DynamoTenants;
+    type Ledger = DynamoLedger;
+    type Queues = SqsQueues;
+    type Delays = DynamoDelays;
+    type Rates = DynamoRates;
+    type Endpoints = DynamoEndpoints;
+    type Alerts = SnsAlerts;
+    type Consents = DynamoConsents;
 }

@@ -21,7 +21,7 @@ impl SinkKind {
     pub const ALL: [Self; 3] = [Self::Webhook, Self::Email, Self::Forward];
 
     /// The word for it in configurations, queue names and logs.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
             Self::Email => "email",

@@ -187,6 +187,31 @@ impl QueueArn {
     }
 }
 
+/// A queue of a tenant's: where it is, and what its name says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Queue {
+    /// Its address.
+    pub arn: QueueArn,
+    /// Its name, read.
+    pub name: QueueName,
+}
+
+impl Queue {
+    /// The queue at this address.
+    ///
+    /// # Errors
+    /// [`InvalidQueue::Name`] where its name is not one of Acequia's.
+    pub fn at(arn: QueueArn) -> Result<Self, InvalidQueue> {
+        let name = arn.name().parse()?;
+        Ok(Self { arn, name })
+    }
+
+    /// The address of the dead-letter queue behind it.
+    pub fn dead_letters(&self) -> QueueArn {
+        self.arn.beside(&self.name.dead_letter())
+    }
+}
+
 impl fmt::Display for QueueArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "arn:{}:sqs:{}:{}:{}", self.partition, self.region, self.account, self.name)

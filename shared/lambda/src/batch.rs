@@ -8,16 +8,15 @@
 
 use std::time::Duration;
 
-use acequia_core::delivery::delay::{Delayed, WaitKind, fallback, hide_or_delay};
+use acequia_core::delivery::delay::Delayed;
 use acequia_core::message::{Incoming, Outgoing};
-use acequia_core::outcome::schedule::back_off;
-use acequia_core::outcome::{Disposition, Reason};
+use acequia_core::outcome::{Cause, Disposition, Reason, Situation, Undone, fallback, of_follower};
 use acequia_core::port::{Chance, DelayStore, Queues, SendError};
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::queue::Queue;
 use acequia_core::wire::quarantined;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 
-use crate::{CrashGuard, Timing};
+use crate::Timing;
 
 /// The longest that SQS hides a message; longer waits are made of several.
 const LONGEST_HIDE: Duration = Duration::from_mins(719);
@@ -27,54 +26,72 @@ const LONGEST_HIDE: Duration = Duration::from_mins(719);
 pub struct Decided<'m> {
     /// The message.
     pub message: &'m Incoming,
+    /// What went wrong with it, if anything did.
+    pub cause: Option<&'m Cause>,
+    /// What the decision was made by.
+    pub situation: Situation<'m>,
     /// What is to happen to it.
     pub disposition: Disposition,
-    /// What was wrong, in words, for the dead-letter queue.
-    pub detail: String,
     /// How many attempts were made.
     pub attempts: u32,
-    /// How it waits, where it does.
-    pub waiting: WaitKind,
+    /// The earlier message of the batch that holds the same: it shares that one's fate ([`share_fate`]).
+    pub follows: Option<usize>,
     /// Why it was to be quarantined, where the dead-letter queue did not take it.
     pub refused: Option<Reason>,
 }
 
 impl Decided<'_> {
-    /// Lets it come back, because the dead-letter queue did not take it.
-    fn give_back(&mut self, reason: Reason, chance: &dyn Chance) {
-        self.disposition = Disposition::Hide(back_off(self.message.receive_count, chance.unit()));
+    /// What was wrong, in words.
+    pub fn detail(&self) -> String {
+        self.cause.map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Lets it come back, because that could not be done with it.
+    fn fall_back(&mut self, undone: Undone, chance: &dyn Chance) {
+        let Some(cause) = self.cause else { return };
+        let random = if undone == Undone::Quarantine { chance.unit() } else { 0.0 };
+        self.disposition = fallback(undone, cause, &self.situation, random);
+    }
+
+    fn untaken(&mut self, reason: Reason, chance: &dyn Chance) {
+        self.fall_back(Undone::Quarantine, chance);
         self.refused = Some(reason);
     }
 }
 
-/// Moves messages to the dead-letter queue of `queue` where that was decided. One that could not be moved is to come back instead;
+/// What all settling of a batch has in common.
+#[derive(Clone, Copy)]
+pub struct Settling<'a> {
+    /// The queue that the messages came from.
+    pub queue: &'a Queue,
+    /// How long there is.
+    pub timing: Timing<'a>,
+    /// Chance.
+    pub chance: &'a dyn Chance,
+}
+
+/// Moves messages to the dead-letter queue of their queue where that was decided. One that could not be moved is to come back instead;
 /// answers how many that were because the dead-letter queue did not take them.
-pub async fn quarantine(
-    queues: &impl Queues,
-    timing: Timing<'_>,
-    chance: &dyn Chance,
-    queue: &QueueArn,
-    name: &QueueName,
-    decided: &mut [Decided<'_>],
-) -> u64 {
+pub async fn quarantine(queues: &impl Queues, settling: Settling<'_>, decided: &mut [Decided<'_>]) -> u64 {
+    let Settling { queue, timing, chance } = settling;
     let now = timing.clock.now();
     let (mut moved, mut letters): (Vec<(usize, Reason)>, Vec<Outgoing>) = (Vec::new(), Vec::new());
     for (index, item) in decided.iter_mut().enumerate() {
         let Disposition::Quarantine(reason) = item.disposition else { continue };
-        if let Some(outgoing) = quarantined(item.message, reason, &item.detail, item.attempts, now) {
+        if let Some(outgoing) = quarantined(item.message, reason, &item.detail(), item.attempts, now) {
             moved.push((index, reason));
             letters.push(outgoing);
         } else {
             tracing::warn!(message.id = item.message.message_id, reason = %reason,
                 "the message leaves no room for the reason: its queue's own redrive will move it");
-            item.give_back(reason, chance);
+            item.untaken(reason, chance);
         }
     }
     if moved.is_empty() {
         return 0;
     }
     let mut untaken = 0;
-    let dead_letters = queue.beside(&name.dead_letter());
+    let dead_letters = queue.dead_letters();
     let mut answers = timing.for_settling(queues.send(&dead_letters, &letters)).await.unwrap_or_default().into_iter();
     for (index, reason) in moved {
         let Some(item) = decided.get_mut(index) else { continue };
@@ -86,41 +103,22 @@ pub async fn quarantine(
         };
         tracing::error!(message.id = item.message.message_id, reason = %reason, error = problem,
             "the dead-letter queue did not take a message: it comes back");
-        item.give_back(reason, chance);
+        item.untaken(reason, chance);
         untaken += 1;
     }
     untaken
 }
 
-/// Delays what is to come back and should wait outside its queue ([`acequia_core::delivery::delay`]). One that could not be delayed is hidden;
-/// answers how many those are.
-///
-/// `attempts_used` says of each message how many attempts it has used up; `None` for one that is decided with another of the batch.
-/// A suspect of `guard` stays in its queue: what is known against it is known of this message, and not of the one that would come back.
-pub async fn delay(
-    delays: &impl DelayStore,
-    timing: Timing<'_>,
-    name: &QueueName,
-    guard: &CrashGuard,
-    attempts_used: &[Option<u32>],
-    decided: &mut [Decided<'_>],
-) -> u64 {
-    let now = timing.clock.now();
+/// Delays messages where that was decided ([`acequia_core::delivery::delay`]). One that could not be delayed is hidden; answers how many
+/// that were because the store of delayed messages did not take them.
+pub async fn delay(delays: &impl DelayStore, settling: Settling<'_>, decided: &mut [Decided<'_>]) -> u64 {
+    let Settling { queue, timing, chance } = settling;
+    let (now, tenant) = (timing.clock.now(), &queue.name.tenant);
     let mut leaving: Vec<(usize, Duration)> = Vec::new();
     let mut rows: Vec<Delayed> = Vec::new();
-    for (index, (item, attempts_used)) in decided.iter_mut().zip(attempts_used).enumerate() {
-        let (Disposition::Hide(wait), Some(attempts_used)) = (item.disposition, *attempts_used) else { continue };
-        let fifo = item.message.queue.is_fifo();
-        let Disposition::Delay(wait) =
-            hide_or_delay(wait, item.message.receive_count, attempts_used, item.waiting, fifo)
-        else {
-            continue;
-        };
-        item.disposition = fallback(wait, item.message.receive_count, attempts_used, item.waiting);
-        if guard.suspects(&item.message.message_id) {
-            continue;
-        }
-        if let Some(row) = Delayed::of(&name.tenant, item.message, wait, now) {
+    for (index, item) in decided.iter_mut().enumerate() {
+        let Disposition::Delay(wait) = item.disposition else { continue };
+        if let Some(row) = Delayed::of(tenant, item.message, wait, now) {
             leaving.push((index, wait));
             rows.push(row);
         } else {
@@ -128,43 +126,50 @@ pub async fn delay(
                 message.id = item.message.message_id,
                 "the message leaves no room for the mark of a delayed one: it waits in its queue"
             );
+            item.fall_back(Undone::Delay(wait), chance);
         }
     }
     if rows.is_empty() {
         return 0;
     }
     let mut undelayed = 0;
-    let answers = timing.for_settling(delays.delay(&name.tenant, &rows)).await;
+    let answers = timing.for_settling(delays.delay(tenant, &rows)).await;
     if answers.is_none() {
-        tracing::warn!(tenant.id = %name.tenant, messages = rows.len(), "the table of delayed messages gives no answer in time: they wait in their queue");
+        tracing::warn!(tenant.id = %tenant, messages = rows.len(),
+            "the table of delayed messages gives no answer in time: they wait in their queue");
     }
     let mut answers = answers.unwrap_or_default().into_iter();
     for (index, wait) in leaving {
         let Some(item) = decided.get_mut(index) else { continue };
         match answers.next() {
-            Some(Ok(())) => {
-                item.disposition = Disposition::Delay(wait);
-                continue;
-            }
+            Some(Ok(())) => continue,
             Some(Err(error)) => {
                 tracing::warn!(message.id = item.message.message_id, error = ?error,
                     "a message could not be delayed: it waits in its queue");
             }
             None => {}
         }
+        item.fall_back(Undone::Delay(wait), chance);
         undelayed += 1;
     }
     undelayed
 }
 
+/// Gives each message that repeats another one of the batch the fate of that one.
+pub fn share_fate(decided: &mut [Decided<'_>]) {
+    for index in 0..decided.len() {
+        let first = decided.get(index).and_then(|item| item.follows).and_then(|first| decided.get(first));
+        let Some(fate) = first.map(|first| of_follower(first.disposition)) else { continue };
+        if let Some(follower) = decided.get_mut(index) {
+            follower.disposition = fate;
+        }
+    }
+}
+
 /// Hides what is to come back, and makes the answer to SQS; says besides how many SQS gave no answer about. One that
 /// it refuses to hide (it may be visible again) comes back all the same, and is held up by nothing.
-pub async fn finish(
-    queues: &impl Queues,
-    timing: Timing<'_>,
-    queue: &QueueArn,
-    decided: &[Decided<'_>],
-) -> (SqsBatchResponse, u64) {
+pub async fn finish(queues: &impl Queues, settling: Settling<'_>, decided: &[Decided<'_>]) -> (SqsBatchResponse, u64) {
+    let timing = settling.timing;
     let mut unhidden = 0;
     let returned: Vec<(&Incoming, Duration)> = decided
         .iter()
@@ -176,7 +181,7 @@ pub async fn finish(
     if !returned.is_empty() {
         let asked: Vec<(String, Duration)> =
             returned.iter().map(|(message, wait)| (message.receipt_handle.clone(), whole_seconds(*wait))).collect();
-        let answers = timing.for_settling(queues.hide(queue, &asked)).await;
+        let answers = timing.for_settling(queues.hide(&settling.queue.arn, &asked)).await;
         if answers.is_none() {
             unhidden = asked.len();
             tracing::warn!(
@@ -199,8 +204,7 @@ pub async fn finish(
 /// Deletes what an answer does not give back: it is settled, and stays so should the process die before the answer is heard.
 pub async fn delete_settled(
     queues: &impl Queues,
-    timing: Timing<'_>,
-    queue: &QueueArn,
+    settling: Settling<'_>,
     messages: impl Iterator<Item = &Incoming>,
     response: &SqsBatchResponse,
 ) {
@@ -212,7 +216,7 @@ pub async fn delete_settled(
         return;
     }
     let handles: Vec<String> = settled.iter().map(|message| message.receipt_handle.clone()).collect();
-    let answers = timing.for_settling(queues.delete(queue, &handles)).await;
+    let answers = settling.timing.for_settling(queues.delete(&settling.queue.arn, &handles)).await;
     if answers.is_none() {
         tracing::warn!(
             messages = handles.len(),

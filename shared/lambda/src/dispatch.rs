@@ -15,7 +15,7 @@ use acequia_core::message::Outgoing;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Queues, SendError};
-use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::queue::{Queue, QueueName, QueueRole};
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
@@ -53,17 +53,16 @@ impl Fates {
 
 /// Sends deliveries of one tenant, batched by the queue that they go to; one answer each, in order: nothing, or what went wrong.
 ///
-/// `queue` is any queue of the tenant, and `name` its name: the others stand beside it. A delivery whose sink the tenant does not have (any
+/// `beside` is any queue of the tenant: the others stand beside it. A delivery whose sink the tenant does not have (any
 /// more) is left out, and no failure.
 pub async fn dispatch(
     queues: &impl Queues,
     current: &CurrentTenant,
-    queue: &QueueArn,
-    name: &QueueName,
+    beside: &Queue,
     deliveries: &[Delivery],
 ) -> Vec<Option<Cause>> {
     let fates = Fates::new(deliveries.len());
-    dispatch_noting(queues, current, (queue, name), deliveries, &fates).await;
+    dispatch_noting(queues, current, beside, deliveries, &fates).await;
     fates.into_inner()
 }
 
@@ -71,7 +70,7 @@ pub async fn dispatch(
 pub async fn dispatch_noting(
     queues: &impl Queues,
     current: &CurrentTenant,
-    (queue, name): (&QueueArn, &QueueName),
+    beside: &Queue,
     deliveries: &[Delivery],
     fates: &Fates,
 ) {
@@ -82,8 +81,8 @@ pub async fn dispatch_noting(
             None => fates.note(index, None),
         }
     }
-    let (ordered, others): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|(_, kind)| keeps_order(name, *kind));
-    let way = Way { queues, queue, name, deliveries, fates, room: Semaphore::new(UNDER_WAY_KB as usize) };
+    let (ordered, others): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|(_, kind)| keeps_order(&beside.name, *kind));
+    let way = Way { queues, beside, deliveries, fates, room: Semaphore::new(UNDER_WAY_KB as usize) };
     let at_once = futures::stream::iter(calls(deliveries, others))
         .map(|call| way.send(call))
         .buffer_unordered(CALLS)
@@ -120,8 +119,7 @@ fn calls(deliveries: &[Delivery], places: impl IntoIterator<Item = (usize, SinkK
 /// Where deliveries go, and how.
 struct Way<'a, Q> {
     queues: &'a Q,
-    queue: &'a QueueArn,
-    name: &'a QueueName,
+    beside: &'a Queue,
     deliveries: &'a [Delivery],
     fates: &'a Fates,
     room: Semaphore,
@@ -134,8 +132,9 @@ impl<Q: Queues> Way<'_, Q> {
         let wanted = u32::try_from(bytes.div_ceil(1024)).unwrap_or(UNDER_WAY_KB).min(UNDER_WAY_KB);
         // It is never closed: where it were, the calls are bounded in number all the same.
         let _room = self.room.acquire_many(wanted).await.ok();
-        let fifo = keeps_order(self.name, kind);
-        let target = self.queue.beside(&QueueName { fifo, ..self.name.sibling(QueueRole::Sink(kind)) });
+        let Queue { arn, name } = self.beside;
+        let fifo = keeps_order(name, kind);
+        let target = arn.beside(&QueueName { fifo, ..name.sibling(QueueRole::Sink(kind)) });
         let message = |delivery: &Delivery| if fifo { delivery.to_ordered_message() } else { delivery.to_message() };
         let messages: Vec<Outgoing> =
             places.iter().filter_map(|place| self.deliveries.get(*place)).map(message).collect();
@@ -179,11 +178,11 @@ impl<Q: Queues> Way<'_, Q> {
         match answer {
             Some(Ok(_)) => None,
             Some(Err(SendError::Refused(problem))) => {
-                tracing::error!(tenant.id = %self.name.tenant, sink.kind = %kind, error = problem, "a sink's queue refuses deliveries");
+                tracing::error!(tenant.id = %self.beside.name.tenant, sink.kind = %kind, error = problem, "a sink's queue refuses deliveries");
                 Some(Cause::QueueRefused(kind))
             }
             Some(Err(SendError::Unavailable(error))) => {
-                tracing::warn!(tenant.id = %self.name.tenant, sink.kind = %kind, error = ?error, "a sink's queue does not answer");
+                tracing::warn!(tenant.id = %self.beside.name.tenant, sink.kind = %kind, error = ?error, "a sink's queue does not answer");
                 Some(Cause::StoreDown(Store::Queues))
             }
             None => Some(Cause::StoreDown(Store::Queues)),

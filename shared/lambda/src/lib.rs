@@ -1,13 +1,16 @@
 //! What every function shares: reading its environment, telemetry, the deadline, and the batch loops.
 //!
-//! A function is a [`Sink`] (or the router) wired to its ports in `main.rs`; everything between SQS's batch and the answer to
-//! it happens here, once: [`SinkLoop`] for sinks, and [`finish`](batch::finish) for whoever settles messages.
+//! A function is a [`Sink`] in a [`SinkLoop`] (or the router), wired to its ports in `main.rs`. Everything between SQS's batch and the
+//! answer to it happens here, once: in [`batch_loop`].
 
 /// A third of what a message cost beside hashing was glibc's `malloc`; this takes a third of that (ADR 25).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod alerts;
 pub mod batch;
+pub mod batch_loop;
+mod breakers;
 mod crash_guard;
 mod deadline;
 mod dispatch;
@@ -24,6 +27,8 @@ mod system;
 mod telemetry;
 mod tenants;
 
+pub use batch_loop::BatchLoop;
+pub use breakers::Breakers;
 pub use crash_guard::CrashGuard;
 pub use deadline::{Deadline, Timing, within};
 pub use dispatch::{Fates, dispatch, dispatch_noting};
@@ -32,7 +37,7 @@ pub use guard::{log_places_of_panics, unwind};
 pub use message::{UnusableBatch, read_batch};
 pub use rate_limiter::{RateLimiter, SharedRate};
 pub use serve::{serve, serve_json, serve_schedule};
-pub use sink::{Attempted, Batch, Job, Sink, Work, each};
+pub use sink::{Attempted, Batch, Endpoint, Job, Sink, Work, each};
 pub use sink_loop::SinkLoop;
 pub use system::{StandardOutput, SystemChance, SystemClock};
 pub use telemetry::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber};

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::delivery::Delivery;
+use acequia_core::delivery::breaker::Breaker;
 use acequia_core::delivery::ledger::Receipt;
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock;
+use acequia_core::queue::Queue;
 use acequia_core::tenant;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-
-use acequia_core::queue::{QueueArn, QueueName};
 
 use crate::{CurrentTenant, Deadline, unwind, within};
 
@@ -26,9 +26,7 @@ pub struct Batch<'a> {
     /// The tenant, as its current configuration has it.
     pub current: &'a CurrentTenant,
     /// The queue that the deliveries came from.
-    pub queue: &'a QueueArn,
-    /// The same, read.
-    pub name: &'a QueueName,
+    pub queue: &'a Queue,
     /// When the invocation ends.
     pub deadline: Deadline,
 }
@@ -62,26 +60,30 @@ impl Attempted {
     }
 }
 
+/// An endpoint that may fail as a whole, so that nothing is sent to it for a time ([`acequia_core::delivery::breaker`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint<'a> {
+    /// Its address: another one under the same sink is another endpoint.
+    pub address: &'a str,
+    /// When its circuit opens; `None` where it never does.
+    pub breaker: Option<&'a Breaker>,
+}
+
 /// A kind of place to deliver to. Implementations deliver, and decide nothing about messages, retries or the ledger.
 pub trait Sink: Send + Sync {
     /// The kind whose queue and configuration this serves.
     const KIND: SinkKind;
+
+    /// The endpoint of a sink of this kind whose circuit is watched; `None` where each failure is the delivery's own.
+    fn endpoint(_sink: &tenant::Sink) -> Option<Endpoint<'_>> {
+        None
+    }
 
     /// Attempts deliveries of one tenant; one answer each, in the order of the jobs.
     ///
     /// The loop survives a panic in here, but then every job counts as panicked: use [`each`] to keep one job's panic, or its
     /// slowness, to itself.
     fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> impl Future<Output = Vec<Attempted>> + Send;
-
-    /// How many circuits of endpoints opened or closed since the last call.
-    fn take_circuit_changes(&self) -> u64 {
-        0
-    }
-
-    /// How often the sink could not write what it wants to remember, in the ledger's table, since the last call.
-    fn take_unwritten(&self) -> u64 {
-        0
-    }
 }
 
 /// One attempt that [`each`] is to make: its lane, the longest it may take, and the work.

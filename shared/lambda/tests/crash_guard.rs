@@ -18,10 +18,13 @@ use acequia_core::port::{Clock as _, CrashMarkers as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry};
+use acequia_lambda::{
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry,
+};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance,
+    build,
 };
 use futures::FutureExt as _;
 
@@ -76,7 +79,7 @@ struct World {
     kills: Told,
     throttles: Told,
     delivered: Arc<Mutex<Vec<String>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, MortalSink>,
+    sink_loop: SinkLoop<InMemory, MortalSink>,
 }
 
 fn world() -> World {
@@ -87,15 +90,18 @@ fn world() -> World {
     let (kills, throttles, delivered) = (Told::default(), Told::default(), Arc::default());
     let sink = MortalSink { kills: kills.clone(), throttles: throttles.clone(), delivered: Arc::clone(&delivered) };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
     };
     World { clock, ledger, queues, kills, throttles, delivered, sink_loop }
 }

@@ -14,12 +14,12 @@ use acequia_core::queue::QueueRole;
 use acequia_core::time::after;
 use acequia_core::wire::RETURNED;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry, each,
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry, each,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
+    InMemoryTenants, SeededChance, build,
 };
 use futures::FutureExt as _;
 
@@ -58,7 +58,7 @@ struct World {
     lines: InMemoryLines,
     status: Arc<Mutex<u16>>,
     attempts: Arc<Mutex<Vec<u32>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, Endpoint>,
+    sink_loop: SinkLoop<InMemory, Endpoint>,
 }
 
 /// A webhook whose retries wait for an hour.
@@ -74,15 +74,18 @@ fn world(extra: &str) -> World {
     let (status, attempts) = (Arc::new(Mutex::new(503)), Arc::default());
     let sink = Endpoint { status: Arc::clone(&status), attempts: Arc::clone(&attempts), clock: clock.clone() };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: delays.clone(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: delays.clone(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World { clock, ledger, queues, delays, lines, status, attempts, sink_loop }
 }

@@ -13,12 +13,12 @@ use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
+    InMemoryTenants, SeededChance, build,
 };
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
@@ -45,7 +45,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, PlainSink>,
+    sink_loop: SinkLoop<InMemory, PlainSink>,
 }
 
 fn world() -> World {
@@ -54,15 +54,18 @@ fn world() -> World {
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let (ledger, queues, lines) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()), InMemoryLines::new());
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink: PlainSink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World { clock, ledger, queues, lines, sink_loop }
 }

@@ -14,11 +14,12 @@ use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON, REDRIVEN};
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry, Work, each,
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry, Work, each,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance,
+    build,
 };
 use futures::FutureExt as _;
 
@@ -72,7 +73,7 @@ struct World {
     queues: InMemoryQueues,
     orders: Orders,
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, ObedientSink>,
+    sink_loop: SinkLoop<InMemory, ObedientSink>,
 }
 
 /// The longest an attempt of this sink may take.
@@ -94,15 +95,18 @@ fn world(extra: &str) -> World {
     let (orders, attempts) = (Orders::default(), Arc::default());
     let sink = ObedientSink { orders: Arc::clone(&orders), attempts: Arc::clone(&attempts), clock: clock.clone() };
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::silent(),
     };
     World { clock, tenants, ledger, queues, orders, attempts, sink_loop }
 }

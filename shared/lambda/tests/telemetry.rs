@@ -13,13 +13,13 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Environment, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
-    Work, each, subscriber,
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Environment, Job, RateLimiter, Reporting, Sink, SinkLoop,
+    Telemetry, Work, each, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
+    InMemoryTenants, SeededChance, build,
 };
 use futures::FutureExt as _;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
-    sink_loop: SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, EchoSink>,
+    sink_loop: SinkLoop<InMemory, EchoSink>,
 }
 
 fn world(sample: f64) -> World {
@@ -77,15 +77,18 @@ fn world(sample: f64) -> World {
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let (ledger, queues, lines) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()), InMemoryLines::new());
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default().sampling(sample), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink: EchoSink(clock.clone()),
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default().sampling(sample), lines.clone()),
     };
     World { clock, ledger, queues, lines, sink_loop }
 }
@@ -203,7 +206,7 @@ async fn the_line_of_metrics_has_the_functions_own_level_so_that_lambda_does_not
     let mut environment = Environment::of(&[("AWS_LAMBDA_LOG_LEVEL", "ERROR")]);
     let reporting = Reporting::read(&mut environment);
     let mut world = world(0.0);
-    world.sink_loop.telemetry = Telemetry::new(reporting, lines.clone());
+    world.sink_loop.common.telemetry = Telemetry::new(reporting, lines.clone());
     assert!(world.handle(&[message("m1", "200-a")]).await.is_empty());
     let line: Value = serde_json::from_str(&lines.written()[0]).unwrap();
     assert_eq!(line["level"], "ERROR");

@@ -12,13 +12,14 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
 use acequia_lambda::{
-    CachedTenants, Deadline, Environment, RateLimiter, Reporting, Sink, SinkLoop, SystemClock, Telemetry, subscriber,
+    BatchLoop, Breakers, CachedTenants, Deadline, Environment, RateLimiter, Reporting, Sink, SinkLoop, SystemClock,
+    Telemetry, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryAlerts, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryLedger,
-    InMemoryLines, InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
-    build,
+    FixedClock, InMemory, InMemoryAlerts, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants,
+    InMemoryLedger, InMemoryLines, InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants,
+    SeededChance, build,
 };
 use email::EmailSink;
 use email::mailer::{Mail, MailError, Mailer};
@@ -26,7 +27,6 @@ use forward::ForwardSink;
 use receiver::{Endpoint, Endpoints, Mode};
 use router::Router;
 use webhook::WebhookSink;
-use webhook::breakers::Breakers;
 
 const ADDRESS: &str = "xanthippe@very-private.example";
 const SENDER: &str = "campaign-team@sender-address.example";
@@ -104,16 +104,24 @@ impl World {
 
     /// Runs a sink's function on what is in its queue: at once, and again with the ledger down.
     async fn work_off<S: Sink>(&self, sink: S) {
-        let sink_loop = SinkLoop {
-            tenants: self.tenants(),
-            ledger: self.ledger.clone(),
-            queues: self.queues.clone(),
-            delays: InMemoryDelays::new(),
+        let sink_loop = SinkLoop::<InMemory, _> {
+            common: BatchLoop {
+                tenants: self.tenants(),
+                ledger: self.ledger.clone(),
+                queues: self.queues.clone(),
+                delays: InMemoryDelays::new(),
+                clock: Arc::new(self.clock.clone()),
+                chance: Arc::new(SeededChance::new(1)),
+                telemetry: self.telemetry(),
+            },
             rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(self.clock.clone())),
+            breakers: Some(Breakers::new(
+                InMemoryEndpoints::new(),
+                InMemoryAlerts::new(),
+                Arc::new(self.clock.clone()),
+                Arc::new(SeededChance::new(2)),
+            )),
             sink,
-            clock: Arc::new(self.clock.clone()),
-            chance: Arc::new(SeededChance::new(1)),
-            telemetry: self.telemetry(),
         };
         let mut messages = self.received(QueueRole::Sink(S::KIND));
         assert!(!messages.is_empty(), "{} has something to do", S::KIND);
@@ -132,15 +140,17 @@ impl World {
     }
 
     async fn route(&self) {
-        let router = Router {
+        let router = Router::<InMemory> {
+            common: BatchLoop {
+                tenants: self.tenants(),
+                ledger: self.ledger.clone(),
+                queues: self.queues.clone(),
+                delays: InMemoryDelays::new(),
+                clock: Arc::new(self.clock.clone()),
+                chance: Arc::new(SeededChance::new(1)),
+                telemetry: self.telemetry(),
+            },
             consents: InMemoryConsents::new(),
-            tenants: self.tenants(),
-            ledger: self.ledger.clone(),
-            queues: self.queues.clone(),
-            delays: InMemoryDelays::new(),
-            clock: Arc::new(self.clock.clone()),
-            chance: Arc::new(SeededChance::new(1)),
-            telemetry: self.telemetry(),
         };
         let intake = build::queue("acme", QueueRole::Intake);
         let data = format!(
@@ -214,12 +224,6 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         clock,
     };
     let webhook = || WebhookSink {
-        breakers: Breakers::new(
-            InMemoryEndpoints::new(),
-            InMemoryAlerts::new(),
-            Arc::new(world.clock.clone()),
-            Arc::new(SeededChance::new(2)),
-        ),
         secrets: InMemorySecrets::new()
             .with(&tenant, SecretPurpose::Webhook, &build::secret_name("crm"), secret.clone())
             .with(&tenant, SecretPurpose::Header, &build::secret_name("crm-auth"), HEADER),

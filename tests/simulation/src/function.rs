@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_lambda::{
+    BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch,
+};
 use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailStore, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
@@ -30,10 +32,10 @@ pub const SWEEPER: QueueRole = QueueRole::Out;
 
 /// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
 type Email = EmailSink<Perilous, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
-type Loop<S> = SinkLoop<Perilous, Perilous, Perilous, Perilous, Perilous, S>;
+type Loop<S> = SinkLoop<Perilous, S>;
 
 enum Code {
-    Router(Box<Router<Perilous, Perilous, Perilous, Perilous, InMemoryConsents>>),
+    Router(Box<Router<Perilous>>),
     Webhook(Box<Loop<SimulatedWebhook>>),
     Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Perilous, InMemoryGrants>>>),
@@ -56,7 +58,10 @@ impl Function {
         let ports = || Perilous(instance.clone());
         let code = match role {
             QueueRole::Sink(SinkKind::Webhook) => {
-                Code::Webhook(wire(&instance, SimulatedWebhook::new(&instance, seed), seed))
+                let mut webhook = wire(&instance, SimulatedWebhook { instance: instance.clone() }, seed);
+                let chance = Arc::new(SeededChance::new(seed));
+                webhook.breakers = Some(Breakers::new(ports(), ports(), instance.clock(), chance));
+                Code::Webhook(webhook)
             }
             QueueRole::Sink(SinkKind::Email) => {
                 let sink = EmailSink {
@@ -87,14 +92,16 @@ impl Function {
                 telemetry: Telemetry::silent(),
             })),
             QueueRole::Intake => Code::Router(Box::new(Router {
-                tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
-                ledger: ports(),
-                queues: ports(),
-                delays: ports(),
+                common: BatchLoop {
+                    tenants: CachedTenants::new(ports(), Arc::clone(&clock)),
+                    ledger: ports(),
+                    queues: ports(),
+                    delays: ports(),
+                    clock,
+                    chance,
+                    telemetry: Telemetry::silent(),
+                },
                 consents: InMemoryConsents::new(),
-                clock,
-                chance,
-                telemetry: Telemetry::silent(),
             })),
         };
         Self { instance, code }
@@ -122,14 +129,17 @@ impl Function {
 fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Box<Loop<S>> {
     let ports = || Perilous(instance.clone());
     Box::new(SinkLoop {
-        tenants: CachedTenants::new(ports(), instance.clock()),
-        ledger: ports(),
-        queues: ports(),
-        delays: ports(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(ports(), instance.clock()),
+            ledger: ports(),
+            queues: ports(),
+            delays: ports(),
+            clock: instance.clock(),
+            chance: Arc::new(SeededChance::new(seed)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(ports(), instance.clock()),
+        breakers: None,
         sink,
-        clock: instance.clock(),
-        chance: Arc::new(SeededChance::new(seed)),
-        telemetry: Telemetry::silent(),
     })
 }

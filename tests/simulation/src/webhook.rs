@@ -1,63 +1,50 @@
 //! A webhook sink without HTTP: it serves what the real one serves, and its endpoints go well or not as the world wants.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::delivery::ledger::Receipt;
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::connection::ConnectionFailure;
-use acequia_core::tenant::Target;
-use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
-use acequia_testkit::SeededChance;
+use acequia_core::tenant::{self, Target};
+use acequia_lambda::{Attempted, Batch, Endpoint, Job, Sink, Work, each, within};
+use acequia_testkit::InMemorySecrets;
 use futures::FutureExt as _;
-use webhook::breakers::Breakers;
 
 use crate::history::StoryKey;
 use crate::mutation::Mutation;
 use crate::peril::Instance;
-use crate::port::Perilous;
 
 /// What an attempt takes beside the request, as in the real sink.
 const OVERHEAD: Duration = Duration::from_secs(2);
 
-/// The sink, with the real breakers.
+/// The sink of one instance.
 pub struct SimulatedWebhook {
-    instance: Instance,
-    breakers: Breakers<Perilous, Perilous>,
+    /// Where its calls pass.
+    pub instance: Instance,
 }
 
 impl Sink for SimulatedWebhook {
     const KIND: SinkKind = SinkKind::Webhook;
 
+    fn endpoint(sink: &tenant::Sink) -> Option<Endpoint<'_>> {
+        <webhook::WebhookSink<InMemorySecrets> as Sink>::endpoint(sink)
+    }
+
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let clock = self.instance.clock();
-        let tenant = &batch.current.tenant.summary.id;
-        let mut passes = self.breakers.ask(tenant, jobs).await;
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
         for job in jobs {
             let Target::Webhook(endpoint) = &job.sink.target else { continue };
-            let (lane, bar) = (job.sink.id.as_str(), passes.bar(&job.sink.id));
-            let attempt = self.attempt(job, bar, endpoint.timeout).boxed();
-            work.push((lane, endpoint.timeout.saturating_add(OVERHEAD), attempt));
+            let attempt = self.attempt(job, endpoint.timeout).boxed();
+            work.push((job.sink.id.as_str(), endpoint.timeout.saturating_add(OVERHEAD), attempt));
         }
-        let attempts = each(&*clock, batch.deadline, 16, work).await;
-        self.breakers.tell(tenant, jobs, &attempts, &passes).await;
-        attempts
+        each(&*clock, batch.deadline, 16, work).await
     }
 }
 
 impl SimulatedWebhook {
-    /// The sink of one instance.
-    pub fn new(instance: &Instance, seed: u64) -> Self {
-        let (ports, chance) = (|| Perilous(instance.clone()), Arc::new(SeededChance::new(seed)));
-        Self { instance: instance.clone(), breakers: Breakers::new(ports(), ports(), instance.clock(), chance) }
-    }
-
-    async fn attempt(&self, job: &Job, bar: Option<Cause>, timeout: Duration) -> Result<Receipt, Cause> {
-        if let Some(cause) = bar {
-            return Err(cause);
-        }
+    async fn attempt(&self, job: &Job, timeout: Duration) -> Result<Receipt, Cause> {
         let Some((event, key)) = self.recognise(job) else { return Err(Cause::SinkUnknown) };
         if self.instance.world.lock().history.kills(event, true) {
             self.instance.die(event).await;

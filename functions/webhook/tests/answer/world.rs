@@ -15,17 +15,16 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON};
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines,
+    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use webhook::WebhookSink;
-use webhook::breakers::Breakers;
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
 
@@ -123,14 +122,7 @@ pub(crate) struct World {
     pub(crate) states: InMemoryEndpoints,
     lines: InMemoryLines,
     time: Arc<dyn Clock>,
-    sink_loop: SinkLoop<
-        InMemoryTenants,
-        InMemoryLedger,
-        InMemoryQueues,
-        InMemoryDelays,
-        InMemoryRates,
-        WebhookSink<InMemoryEndpoints, InMemorySecrets, InMemoryAlerts>,
-    >,
+    sink_loop: SinkLoop<InMemory, WebhookSink<InMemorySecrets>>,
 }
 
 /// The function that delivers to `url`, with other fields of its sink; its clock stands.
@@ -150,19 +142,22 @@ pub(crate) fn world_at(url: &str, extra: &str, clock: FixedClock, time: Arc<dyn 
     let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Webhook, &build::secret_name("crm"), secret);
     let (states, alerts) = (InMemoryEndpoints::new(), InMemoryAlerts::new());
     let breakers = Breakers::new(states.clone(), alerts.clone(), Arc::clone(&time), Arc::new(SeededChance::new(2)));
-    let sink = WebhookSink::new(breakers, secrets, Egress::Local, Authorities::Built, Arc::clone(&time)).unwrap();
+    let sink = WebhookSink::new(secrets, Egress::Local, Authorities::Built, Arc::clone(&time)).unwrap();
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let (delays, lines) = (InMemoryDelays::new(), InMemoryLines::new());
     let sink_loop = SinkLoop {
-        tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::clone(&time)),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: delays.clone(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::clone(&time)),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: delays.clone(),
+            clock: Arc::clone(&time),
+            chance: Arc::new(SeededChance::new(1)),
+            telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::clone(&time)),
+        breakers: Some(breakers),
         sink,
-        clock: Arc::clone(&time),
-        chance: Arc::new(SeededChance::new(1)),
-        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
     };
     World { clock, queues, ledger, alerts, delays, states, lines, time, sink_loop }
 }

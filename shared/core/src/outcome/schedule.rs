@@ -1,5 +1,6 @@
 //! When a failed attempt is made again: a schedule with jitter, bent by what the receiver asks for.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,15 @@ impl Default for RetryPolicy {
     }
 }
 
+/// The schedule of a sink that names none.
+static STANDARD: LazyLock<RetryPolicy> = LazyLock::new(RetryPolicy::default);
+
 impl RetryPolicy {
+    /// The schedule of a sink that names none, which is also the one of what has no sink.
+    pub fn standard() -> &'static Self {
+        &STANDARD
+    }
+
     /// A schedule of these waits, in order.
     pub fn new(waits: Vec<Duration>) -> Self {
         Self { waits }

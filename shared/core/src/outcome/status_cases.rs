@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Cause, Disposition, Outcome, Reason};
+use super::wait::Stay;
+use super::{Cause, Disposition, Outcome, Reason, Situation, decide};
 use crate::outcome::connection::ConnectionFailure;
 use crate::outcome::schedule::RetryPolicy;
 
@@ -33,7 +34,10 @@ fn an_answer_that_sends_elsewhere_is_told_to_be_followed_nowhere() {
 #[test]
 fn after_an_overload_of_the_receiver_or_its_gateway_the_wait_is_a_minute_at_least_and_else_the_schedules() {
     let policy = RetryPolicy::new(vec![Duration::from_secs(5)]);
-    let waits = |cause: &Cause| match cause.disposition(&policy, 1, 1, 0.0) {
+    let stay = Stay { receive_count: 1, attempts_used: 1, fifo: false, is_suspect: false };
+    let situation =
+        Situation { policy: &policy, attempt: 1, received: 1, expires_in: None, has_reservation: false, stay };
+    let waits = |cause: &Cause| match decide(cause, &situation, 0.0) {
         Disposition::Hide(wait) => wait.as_secs(),
         other => panic!("{cause:?}: {other:?}"),
     };

@@ -91,6 +91,26 @@ pub trait Alerts: Send + Sync {
     fn send_of_platform(&self, subject: &str, text: &str) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
+/// The ports of one environment that the loops over queues need: AWS, or the memory of a test.
+pub trait Ports: Send + Sync {
+    /// The tenants' configurations.
+    type Tenants: TenantStore;
+    /// The memory of deliveries, and of crashes.
+    type Ledger: Ledger + CrashMarkers;
+    /// SQS.
+    type Queues: Queues;
+    /// Where messages wait for long.
+    type Delays: DelayStore;
+    /// The rates of sinks.
+    type Rates: RateStore;
+    /// What all instances know of endpoints.
+    type Endpoints: EndpointStore;
+    /// The way to the operators.
+    type Alerts: Alerts;
+    /// The memory of consents.
+    type Consents: Consents;
+}
+
 /// Where finished lines go that machines read, such as metrics.
 pub trait Lines: Send + Sync {
     /// Writes one line in one piece; `line` holds no line break.

@@ -7,23 +7,24 @@ use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, Verdict, judge, 
 use acequia_core::id;
 use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, Hold};
-use acequia_core::port::{DelayStore, Ledger, Queues, RateStore, TenantStore, Unavailable};
+use acequia_core::port::{Ledger as _, Ports, Unavailable};
 use acequia_core::tenant::{Ambiguous, Sink as SinkConfig, Target};
 use acequia_core::wire::{RETURNED, is_expedited, redrive_of};
 
 use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
+use crate::batch_loop::BatchItem as _;
 use crate::{CurrentTenant, Deadline, Sink};
 
 /// How long a delivery to a paused sink waits before it is looked at again. Resuming the sink brings back at once what is
 /// delayed; of a FIFO queue nothing is, and it comes back within this time.
 const PAUSED: Duration = Duration::from_hours(1);
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
+impl<P: Ports, S: Sink> SinkLoop<P, S> {
     /// Gives each open item its sink and its record, or says why it is not attempted now.
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
-        let token = self.chance.token();
+        let token = self.common.chance.token();
         let (mut claims, mut lookups) = (Vec::new(), Vec::with_capacity(items.len()));
         for (index, item) in items.iter_mut().enumerate() {
             let Some(delivery) = item.open() else { continue };
@@ -37,7 +38,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
                 redrive: redrive_of(&item.message),
                 token: token.clone(),
                 expedited: is_expedited(&item.message),
-                now: self.clock.now(),
+                now: self.common.clock.now(),
                 lease_until: deadline.lease(),
             };
             item.sink = sink.cloned();
@@ -60,7 +61,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
             return;
         }
         let (indexes, requests): (Vec<usize>, Vec<ClaimRequest>) = claims.into_iter().unzip();
-        let mut verdicts = self.ledger.claim(&current.tenant.summary.id, &requests).await.into_iter();
+        let mut verdicts = self.common.ledger.claim(&current.tenant.summary.id, &requests).await.into_iter();
         for index in indexes {
             let Some(item) = items.get_mut(index) else { continue };
             match verdicts.next() {
@@ -94,7 +95,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
         // Two contents of one id ask for one record, and a store is asked for each once.
         let keys: BTreeSet<&DeliveryKey> = known.iter().map(|(_, request)| &request.key).collect();
         let keys: Vec<DeliveryKey> = keys.into_iter().cloned().collect();
-        let records = self.ledger.read(&current.tenant.summary.id, &keys).await;
+        let records = self.common.ledger.read(&current.tenant.summary.id, &keys).await;
         let records: BTreeMap<&DeliveryKey, _> = keys.iter().zip(records).collect();
         for (index, request) in known {
             let Some(item) = items.get_mut(index) else { continue };

@@ -7,22 +7,23 @@ use acequia_core::delivery::rate::{Granted, Limiter, Reservation, Stage, ahead_o
 use acequia_core::id::TenantId;
 use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, Hold};
-use acequia_core::port::{Chance, DelayStore, Ledger, Queues, RateStore, TenantStore, Unavailable};
+use acequia_core::port::{Chance, Ports, Unavailable};
 use jiff::Timestamp;
 
 use super::{Item, SinkLoop};
 use crate::Sink;
+use crate::batch_loop::BatchItem as _;
 
 /// The limiters of a batch in the order in which they are passed, each with the items that have still to pass it.
 type Limiters = BTreeMap<(Stage, String), (Limiter, Vec<usize>)>;
 
-impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink> SinkLoop<T, L, Q, P, R, S> {
+impl<P: Ports, S: Sink> SinkLoop<P, S> {
     /// Makes those wait for which there is no reservation now. Sinks without a rate cost nothing here.
     pub(super) async fn limit(&self, tenant: &TenantId, items: &mut [Item]) {
         if !items.iter().any(is_admitted) {
             return;
         }
-        let now = self.clock.now();
+        let now = self.common.clock.now();
         let share = match self.rate_limiter.share(tenant).await {
             Ok(share) => share,
             Err(error) => {
@@ -40,14 +41,14 @@ impl<T: TenantStore, L: Ledger, Q: Queues, P: DelayStore, R: RateStore, S: Sink>
                 continue;
             }
             let found = self.rate_limiter.take(tenant, &limiter, indexes.len()).await;
-            grant(items, &indexes, &limiter, found, now, &*self.chance);
+            grant(items, &indexes, &limiter, found, now, &*self.common.chance);
         }
     }
 }
 
 /// Whether an item is to be attempted.
 fn is_admitted(item: &Item) -> bool {
-    item.open().is_some() && item.record.is_some()
+    item.admitted().is_some()
 }
 
 fn limiters_of(items: &[Item], share: Option<&Limiter>, now: Timestamp) -> Limiters {

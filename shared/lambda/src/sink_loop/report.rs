@@ -12,23 +12,19 @@ use jiff::Timestamp;
 
 use super::Item;
 use crate::batch::Decided;
+use crate::batch_loop::Settled;
 use crate::{BatchMetrics, Sink, Telemetry};
 
 /// The longest type of an event that is logged.
 const MAX_TYPE_BYTES: usize = 128;
 
 /// Writes the records of a batch, and answers its metrics.
-pub(super) fn report<S: Sink>(
-    telemetry: &Telemetry,
-    name: &QueueName,
-    clock: &dyn Clock,
-    items: &[Item],
-    decided: &[Decided<'_>],
-) -> BatchMetrics {
-    let now = clock.now();
+pub(super) fn report<S: Sink>(telemetry: &Telemetry, clock: &dyn Clock, settled: &Settled<'_, Item>) -> BatchMetrics {
+    let Settled { queue, items, decided } = settled;
+    let (now, name) = (clock.now(), &queue.name);
     let mut metrics =
         BatchMetrics { received: u64::try_from(items.len()).unwrap_or(u64::MAX), ..BatchMetrics::default() };
-    for (item, decision) in items.iter().zip(decided) {
+    for (item, decision) in items.iter().zip(*decided) {
         let result = item.attempted.as_ref().map(|attempted| &attempted.result);
         match decision.disposition {
             Disposition::Acknowledge if matches!(result, Some(Ok(_))) => metrics.delivered += 1,
@@ -96,7 +92,7 @@ struct AttemptRecord<'a> {
     wait_ms: u64,
     age_ms: u64,
     duration_ms: u64,
-    detail: &'a str,
+    detail: String,
 }
 
 /// One record at a level: the fields are the same whatever the message says.
@@ -106,7 +102,7 @@ macro_rules! log {
             delivery.id = $record.delivery, event.type = $record.event_type, message.id = $record.message,
             message.receive_count = $record.receive_count, attempt.number = $record.attempt, outcome = $record.outcome,
             reason = $record.reason, failed = &*$record.failed, wait_ms = $record.wait_ms, age_ms = $record.age_ms,
-            duration_ms = $record.duration_ms, detail = $record.detail, $message)
+            duration_ms = $record.duration_ms, detail = &*$record.detail, $message)
     };
 }
 
@@ -144,7 +140,7 @@ impl<'a> AttemptRecord<'a> {
             wait_ms: milliseconds(wait),
             age_ms: milliseconds(age),
             duration_ms: milliseconds(item.attempted.as_ref().map(|attempted| attempted.duration)),
-            detail: &decision.detail,
+            detail: decision.detail(),
         }
     }
 

@@ -10,11 +10,12 @@ use acequia_core::port::{Clock as _, Queues as _, Sweeping as _};
 use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, SharedRate, Sink, SinkLoop, Telemetry,
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, SharedRate, Sink, SinkLoop, Telemetry,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryDelays, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryTenants, SeededChance,
+    build,
 };
 use jiff::Timestamp;
 
@@ -40,7 +41,7 @@ impl Sink for Counter {
 
     async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
         let answer = |job: &Job| {
-            let (tenant, sink) = (batch.name.tenant.to_string(), job.sink.id.to_string());
+            let (tenant, sink) = (batch.queue.name.tenant.to_string(), job.sink.id.to_string());
             self.starts.lock().unwrap().push(Start { tenant, sink, at: self.clock.now() });
             Attempted { result: Ok(Receipt::default()), duration: Duration::ZERO, ended_at: Some(self.clock.now()) }
         };
@@ -59,8 +60,7 @@ pub(crate) struct World {
 }
 
 /// One instance of the function: each has a memory of its own.
-pub(crate) type Instance =
-    SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, Counter>;
+pub(crate) type Instance = SinkLoop<InMemory, Counter>;
 
 /// A tenant with these sinks, each with what it has beside the usual.
 pub(crate) fn document_of(tenant: &str, sinks: &[(&str, &str)]) -> String {
@@ -102,15 +102,18 @@ pub(crate) fn world_of(sinks: &[(&str, &str)]) -> World {
 impl World {
     pub(crate) fn instance(&self, shared: Option<SharedRate>) -> Instance {
         SinkLoop {
-            tenants: CachedTenants::new(self.tenants.clone(), Arc::new(self.clock.clone())),
-            ledger: self.ledger.clone(),
-            queues: self.queues.clone(),
-            delays: self.delays.clone(),
+            common: BatchLoop {
+                tenants: CachedTenants::new(self.tenants.clone(), Arc::new(self.clock.clone())),
+                ledger: self.ledger.clone(),
+                queues: self.queues.clone(),
+                delays: self.delays.clone(),
+                clock: Arc::new(self.clock.clone()),
+                chance: Arc::new(SeededChance::new(1)),
+                telemetry: Telemetry::silent(),
+            },
             rate_limiter: RateLimiter::new(self.rates.clone(), Arc::new(self.clock.clone())).sharing(shared),
+            breakers: None,
             sink: Counter { clock: self.clock.clone(), starts: Arc::clone(&self.starts) },
-            clock: Arc::new(self.clock.clone()),
-            chance: Arc::new(SeededChance::new(1)),
-            telemetry: Telemetry::silent(),
         }
     }
 

@@ -11,11 +11,11 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
+    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use confirm::{Confirm, Request, Response};
 use email::EmailSink;
@@ -71,7 +71,7 @@ thread_local! {
     static SINKS: std::cell::RefCell<std::collections::BTreeMap<String, String>> = std::cell::RefCell::default();
 }
 
-type Loop<S> = SinkLoop<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryRates, S>;
+type Loop<S> = SinkLoop<InMemory, S>;
 
 pub(crate) struct World {
     pub(crate) clock: FixedClock,
@@ -82,7 +82,7 @@ pub(crate) struct World {
     pub(crate) ledger: InMemoryLedger,
     pub(crate) queues: InMemoryQueues,
     postbox: Postbox,
-    router: Router<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryDelays, InMemoryConsents>,
+    router: Router<InMemory>,
     outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
     email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>>,
     forward: Loop<ForwardSink<InMemoryQueues, InMemoryGrants>>,
@@ -104,14 +104,16 @@ impl World {
         let time = || Arc::new(clock.clone());
         let cached = || CachedTenants::new(tenants.clone(), time());
         let router = Router {
-            tenants: cached(),
-            ledger: ledger.clone(),
-            queues: queues.clone(),
-            delays: InMemoryDelays::new(),
+            common: BatchLoop {
+                tenants: cached(),
+                ledger: ledger.clone(),
+                queues: queues.clone(),
+                delays: InMemoryDelays::new(),
+                clock: time(),
+                chance: Arc::new(SeededChance::new(1)),
+                telemetry: Telemetry::silent(),
+            },
             consents: consents.clone(),
-            clock: time(),
-            chance: Arc::new(SeededChance::new(1)),
-            telemetry: Telemetry::silent(),
         };
         let outbox = Outbox {
             tenants: cached(),
@@ -339,14 +341,17 @@ fn sink_loop<S: Sink>(
     sink: S,
 ) -> Loop<S> {
     SinkLoop {
-        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
-        ledger: ledger.clone(),
-        queues: queues.clone(),
-        delays: InMemoryDelays::new(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+            ledger: ledger.clone(),
+            queues: queues.clone(),
+            delays: InMemoryDelays::new(),
+            clock: Arc::new(clock.clone()),
+            chance: Arc::new(SeededChance::new(2)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
+        breakers: None,
         sink,
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SeededChance::new(2)),
-        telemetry: Telemetry::silent(),
     }
 }

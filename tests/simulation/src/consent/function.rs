@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch};
 use acequia_testkit::{SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use confirm::{Confirm, Request};
@@ -78,10 +78,10 @@ pub enum Output {
 }
 
 type Email = EmailSink<Port, Port, Port, Port, Port>;
-type Loop<S> = SinkLoop<Perilous, Port, Port, Port, Perilous, S>;
+type Loop<S> = SinkLoop<Port, S>;
 
 enum Code {
-    Router(Box<Router<Perilous, Port, Port, Port, Port>>),
+    Router(Box<Router<Port>>),
     Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Port, Port>>>),
     Sweeper(Box<Sweeper<Perilous, Port, ()>>),
@@ -107,14 +107,16 @@ impl Function {
         let tenants = || CachedTenants::new(Perilous(instance.clone()), Arc::clone(&clock));
         let code = match kind {
             Kind::Router => Code::Router(Box::new(Router {
-                tenants: tenants(),
-                ledger: port(),
-                queues: port(),
-                delays: port(),
+                common: BatchLoop {
+                    tenants: tenants(),
+                    ledger: port(),
+                    queues: port(),
+                    delays: port(),
+                    clock,
+                    chance,
+                    telemetry: Telemetry::silent(),
+                },
                 consents: port(),
-                clock,
-                chance,
-                telemetry: Telemetry::silent(),
             })),
             Kind::Email => {
                 let sink = EmailSink {
@@ -219,14 +221,17 @@ fn sequences(records: &Json) -> Vec<(String, String)> {
 fn wire<S: Sink>(port: &Port, sink: S, seed: u64) -> Box<Loop<S>> {
     let (perilous, clock) = (|| Perilous(port.instance.clone()), port.instance.clock());
     Box::new(SinkLoop {
-        tenants: CachedTenants::new(perilous(), Arc::clone(&clock)),
-        ledger: port.clone(),
-        queues: port.clone(),
-        delays: port.clone(),
+        common: BatchLoop {
+            tenants: CachedTenants::new(perilous(), Arc::clone(&clock)),
+            ledger: port.clone(),
+            queues: port.clone(),
+            delays: port.clone(),
+            clock: Arc::clone(&clock),
+            chance: Arc::new(SeededChance::new(seed)),
+            telemetry: Telemetry::silent(),
+        },
         rate_limiter: RateLimiter::new(perilous(), Arc::clone(&clock)),
+        breakers: None,
         sink,
-        clock,
-        chance: Arc::new(SeededChance::new(seed)),
-        telemetry: Telemetry::silent(),
     })
 }

@@ -11,7 +11,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::EndpointState;
+use crate::id::{SinkId, TenantId};
 use crate::time::after;
+
+/// How much of the way to being disabled an operator is told of, in per cent, each once.
+pub const WARNINGS: [u8; 4] = [50, 70, 90, 100];
+
+/// What stands in place of one of [`WARNINGS`] where an operator is told that the circuit stays open: before all of them.
+pub const OPENED: u8 = 1;
 
 /// How long somebody has to tell an alert before another one may try.
 const TELLING: Duration = Duration::from_mins(2);
@@ -22,7 +29,7 @@ const TELLING: Duration = Duration::from_mins(2);
 pub enum Alert {
     /// It fails.
     Fails {
-        /// How much of the way to being disabled lies behind it, in per cent: one of [`super::WARNINGS`], or [`super::OPENED`].
+        /// How much of the way to being disabled lies behind it, in per cent: one of [`WARNINGS`], or [`OPENED`].
         percent: u8,
         /// Since when it has been failing.
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
@@ -30,6 +37,46 @@ pub enum Alert {
     },
     /// It said that it is gone for good, and is disabled.
     Gone,
+}
+
+/// What an alert says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertText {
+    /// The subject: one line of at most 100 characters.
+    pub subject: String,
+    /// The whole of it.
+    pub text: String,
+}
+
+impl Alert {
+    /// What it says of the endpoint of a sink.
+    pub fn text(self, tenant: &TenantId, sink: &SinkId) -> AlertText {
+        let why = match self {
+            Self::Fails { since, .. } => format!("has failed since {since} without a success"),
+            Self::Gone => "answered 410 Gone: that it will not come back".to_owned(),
+        };
+        let (state, after) = match self {
+            Self::Fails { percent: OPENED, .. } => (
+                "fails: its circuit is open".to_owned(),
+                format!(
+                    "Its deliveries wait, and one at a time tries whether it is well again. acequia status {tenant} shows how it stands, acequia explain what it answered."
+                ),
+            ),
+            Self::Fails { percent: percent @ 0..100, .. } => (
+                format!("fails: {percent} % of the way to being disabled"),
+                format!("Its deliveries wait and are tried again. acequia status {tenant} shows how it stands."),
+            ),
+            Self::Fails { .. } | Self::Gone => (
+                "is disabled".to_owned(),
+                format!(
+                    "Deliveries to it now go to the dead-letter queue. When it is mended: acequia tenant resume {tenant} {sink}, then acequia dlq redrive {tenant}"
+                ),
+            ),
+        };
+        let subject = format!("Acequia: {sink} of {tenant} {state}");
+        let text = format!("The endpoint of the sink {sink} of tenant {tenant} {why}, and {state}. {after}");
+        AlertText { subject: subject.chars().take(100).collect(), text }
+    }
 }
 
 /// An alert that is pending.

@@ -16,20 +16,17 @@
 
 mod alert;
 mod decide;
+mod failing;
+mod window;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use alert::{Alert, PendingAlert, mark_sent, take_alert};
-pub use decide::{Gate, Observed, Seen, WHILE_PROBED, Window, gate, observe};
-
-/// How much of the way to being disabled an operator is told of, in per cent, each once.
-pub const WARNINGS: [u8; 4] = [50, 70, 90, 100];
-
-/// What stands in place of one of [`WARNINGS`] where an operator is told that the circuit stays open: before all of them.
-pub const OPENED: u8 = 1;
+pub use alert::{Alert, OPENED, PendingAlert, WARNINGS, mark_sent, take_alert};
+pub use decide::{Gate, Observed, WHILE_PROBED, gate, observe};
+pub use window::{Seen, Window};
 
 /// A sink's settings of its breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]

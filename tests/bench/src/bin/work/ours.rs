@@ -14,12 +14,12 @@ use acequia_core::secret::SecretPurpose;
 use acequia_core::tenant::Target;
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, SystemChance, SystemClock,
-    Telemetry, Work, each,
+    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, SystemChance,
+    SystemClock, Telemetry, Work, each,
 };
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore, InMemoryQueues,
-    InMemoryRates, InMemorySecrets, InMemoryTenants,
+    FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
+    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -42,15 +42,17 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
     let tenants = CachedTenants::new(InMemoryTenants::new().with(&tenant, document), Arc::clone(&clock));
     let queues = InMemoryQueues::new(FixedClock::at(clock.now()));
     if function == "router" {
-        let router = Router {
-            tenants,
-            ledger: InMemoryLedger::new(),
-            queues,
-            delays: InMemoryDelays::new(),
+        let router = Router::<InMemory> {
+            common: BatchLoop {
+                tenants,
+                ledger: InMemoryLedger::new(),
+                queues,
+                delays: InMemoryDelays::new(),
+                clock: Arc::clone(&clock),
+                chance: Arc::new(SystemChance),
+                telemetry: Telemetry::to_stdout(Reporting::default()),
+            },
             consents: InMemoryConsents::new(),
-            clock: Arc::clone(&clock),
-            chance: Arc::new(SystemChance),
-            telemetry: Telemetry::to_stdout(Reporting::default()),
         };
         for line in lines.lines() {
             let answer = router.handle(serde_json::from_str(line)?, deadline(&*clock)).await?;
@@ -102,16 +104,19 @@ struct Parts {
 
 impl Parts {
     async fn run<S: Sink>(self, sink: S) -> Result<()> {
-        let sink_loop = SinkLoop {
-            tenants: self.tenants,
-            ledger: InMemoryLedger::new(),
-            queues: self.queues,
-            delays: InMemoryDelays::new(),
+        let sink_loop = SinkLoop::<InMemory, _> {
+            common: BatchLoop {
+                tenants: self.tenants,
+                ledger: InMemoryLedger::new(),
+                queues: self.queues,
+                delays: InMemoryDelays::new(),
+                clock: Arc::clone(&self.clock),
+                chance: Arc::new(SystemChance),
+                telemetry: Telemetry::to_stdout(Reporting::default()),
+            },
             rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::clone(&self.clock)),
+            breakers: None,
             sink,
-            clock: Arc::clone(&self.clock),
-            chance: Arc::new(SystemChance),
-            telemetry: Telemetry::to_stdout(Reporting::default()),
         };
         for line in self.lines.lines() {
             let event: SqsEvent = serde_json::from_str(line)?;

@@ -9,7 +9,7 @@ use acequia_core::delivery::crash::CrashMarker;
 use acequia_core::delivery::delay::Delayed;
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::id::TenantId;
-use acequia_core::port::{Amend, CrashMarkers, DelayStore, Ledger, Page, Unavailable};
+use acequia_core::port::{Amend, CrashMarkers, DelayStore, Ledger, Page, Ports, Unavailable};
 
 use super::function::Kind;
 use super::scene::Scene;
@@ -25,6 +25,18 @@ pub struct Port {
     pub scene: Scene,
     /// Whose they are.
     pub kind: Kind,
+}
+
+/// Endpoints have no circuits here: of those the other family's tenants have enough.
+impl Ports for Port {
+    type Tenants = Perilous;
+    type Ledger = Self;
+    type Queues = Self;
+    type Delays = Self;
+    type Rates = Perilous;
+    type Endpoints = Perilous;
+    type Alerts = Perilous;
+    type Consents = Self;
 }
 
 impl Port {

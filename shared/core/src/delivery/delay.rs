@@ -2,9 +2,10 @@
 //!
 //! A hidden message counts against the 120,000 that a queue may have in flight, can be hidden for 12 hours at most, and each time it
 //! comes back it has used up one of the receives after which its queue moves it to the dead-letter queue. So a message leaves its
-//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`], where many may wait with it ([`WaitKind::InCrowd`]), or where it
-//! has been received so often without spending attempts that its queue would give it up soon. The sweeper sends it back when it is due; it then is a new message with a receive
-//! count of its own, and the mark [`RETURNED`] says how often it was received before and when it first entered the queue.
+//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`](crate::outcome::LONGEST_HIDDEN), where many may wait with
+//! it, or where it has been received so often without spending attempts that its queue would give it up soon
+//! ([`decide`](crate::outcome::decide)). The sweeper sends it back when it is due; it then is a new message with a receive count of its
+//! own, and the attribute [`RETURNED`] says how often it was received before and when it first entered the queue.
 //!
 //! Invariants:
 //! - The row is written before the message is acknowledged, and the message is sent back before the row is deleted: a crash between
@@ -12,8 +13,6 @@
 //! - A row is keyed by the id of the message that it took the place of. That id is new for each message, so deleting a row can never
 //!   take away what was delayed later.
 //! - Nothing from a FIFO queue is delayed: others of its group would overtake it.
-
-mod hide_or_delay;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,8 +25,6 @@ use crate::message::{Attribute, Incoming, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Out
 use crate::queue::QueueArn;
 use crate::time::after;
 use crate::wire::{RETURNED, Returned, SINK, entered_at, total_receive_count};
-
-pub use hide_or_delay::{EXTRA_HIDDEN, LONGEST_HIDDEN, SPARE_RECEIVES, WaitKind, fallback, hide_or_delay};
 
 /// Over how many partitions the rows are spread when they are looked for by their due time. A partition of `DynamoDB` takes a thousand
 /// writes a second.
