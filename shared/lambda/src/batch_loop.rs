@@ -47,6 +47,18 @@ pub struct BatchLoop<P: Ports> {
     pub telemetry: Telemetry,
 }
 
+impl<P: Ports> BatchLoop<P> {
+    /// What a function in Lambda has: these ports, and the machine's own clock and chance.
+    pub fn on(
+        (tenants, ledger, queues, delays): (P::Tenants, P::Ledger, P::Queues, P::Delays),
+        telemetry: Telemetry,
+    ) -> Self {
+        let clock = Arc::new(SystemClock);
+        let tenants = CachedTenants::new(tenants, clock.clone());
+        Self { tenants, ledger, queues, delays, clock, chance: Arc::new(SystemChance), telemetry }
+    }
+}
+
 /// One message on its way through a function.
 pub trait BatchItem: Send + Sync {
     /// The item of a message of which nothing is known yet.
