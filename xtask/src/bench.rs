@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         ensure_valgrind()?;
     }
     let programs = if options.debug {
-        let names = build::FUNCTIONS.into_iter().chain(["bench"]).flat_map(|name| ["--package", name]);
+        let names = build::FUNCTIONS.iter().copied().chain(["bench"]).flat_map(|name| ["--package", name]);
         let mut cargo = plan::cargo(&["build", "--locked"]);
         process::run(cargo.args(names), "the build")?;
         host::target().join("debug")

@@ -23,13 +23,19 @@ pub enum QueueRole {
 
 impl QueueRole {
     /// Every role, in the order in which a message passes them.
-    pub const ALL: [Self; 5] = [
-        Self::Intake,
-        Self::Sink(SinkKind::Webhook),
-        Self::Sink(SinkKind::Email),
-        Self::Sink(SinkKind::Forward),
-        Self::Out,
-    ];
+    pub const ALL: [Self; SinkKind::ALL.len() + 2] = {
+        let mut all = [Self::Out; SinkKind::ALL.len() + 2];
+        let (mut rest, mut kinds) = (all.as_mut_slice(), SinkKind::ALL.as_slice());
+        if let Some((first, others)) = rest.split_first_mut() {
+            *first = Self::Intake;
+            rest = others;
+        }
+        while let (Some((role, others)), Some((kind, kinds_left))) = (rest.split_first_mut(), kinds.split_first()) {
+            *role = Self::Sink(*kind);
+            (rest, kinds) = (others, kinds_left);
+        }
+        all
+    };
 
     /// The last part of the queue's name.
     pub fn as_str(self) -> &'static str {

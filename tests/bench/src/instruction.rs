@@ -19,7 +19,7 @@ use stub::scenario::{self, Scenario};
 use stub::{Function, Latencies, Stub};
 
 use crate::goal::Goal;
-use crate::program::{FUNCTIONS, Programs};
+use crate::program::{Programs, functions_of_queues};
 use crate::table::{grouped, markdown};
 
 /// How many messages a batch has.
@@ -98,7 +98,7 @@ pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)>
     };
     let ledger = sizes.per_message(|batches| work_ledger(programs, batches))?;
     note("claim and complete".to_owned(), ledger, Some(MOST_LEDGER));
-    for function in FUNCTIONS {
+    for function in functions_of_queues() {
         let scenario = plain(function)?;
         let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
         note(format!("{function}: ours"), ours, Some(MOST_OURS));

@@ -9,6 +9,7 @@ mod quick;
 mod release;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
 
@@ -19,8 +20,14 @@ pub(crate) use release::{compile_with_bench, symbols};
 pub(crate) const RELEASE_TIMES: &str = "20 min the first time, 10 min after a change";
 
 /// The functions of template.yaml: folders below functions/, packages and programs of the same name.
-pub(crate) const FUNCTIONS: [&str; 8] =
-    ["router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback"];
+pub(crate) static FUNCTIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let entries = std::fs::read_dir(host::root().join("functions")).into_iter().flatten().flatten();
+    let packages = entries.map(|entry| entry.path()).filter(|folder| folder.join("Cargo.toml").exists());
+    let mut names: Vec<&'static str> =
+        packages.filter_map(|folder| Some(&*folder.file_name()?.to_str()?.to_owned().leak())).collect();
+    names.sort_unstable();
+    names
+});
 /// The largest function. It has an HTTP client beside the SDK, and the client of SNS (0.4 million bytes, for its XML).
 pub(crate) const LARGEST: &str = "webhook";
 /// The largest packed function of a release. A larger one starts more slowly, and says that a dependency crept in.
@@ -151,7 +158,7 @@ pub(crate) fn build(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     if options.as_built {
-        let missing = FUNCTIONS.into_iter().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
+        let missing = FUNCTIONS.iter().copied().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
         if let Some(name) = missing {
             bail!("--as-built: {name} was never built ({}); leave --as-built out", programs.path(name).display());
         }

@@ -34,7 +34,7 @@ pub(crate) fn pack(
     let source = fs::read_to_string(host::path("template.yaml")).context("cannot read template.yaml")?;
     let text = with_local_code(&with_defaults(&source, architecture, version)?)?;
     let zip_bytes =
-        FUNCTIONS.into_iter().map(|name| Ok((name, pack_one(programs, name, folder)?))).collect::<Result<Vec<_>>>()?;
+        FUNCTIONS.iter().copied().map(|name| Ok((name, pack_one(programs, name, folder)?))).collect::<Result<Vec<_>>>()?;
     let template = folder.join("template.yaml");
     fs::write(&template, text).with_context(|| format!("cannot write {}", template.display()))?;
     Ok(Packed { template, zip_bytes })
@@ -65,7 +65,7 @@ pub(crate) fn pack_one(programs: &Programs, name: &str, folder: &Path) -> Result
 
 /// Every `CodeUri` of a function's folder becomes its zip.
 fn with_local_code(template: &str) -> Result<String> {
-    FUNCTIONS.into_iter().try_fold(template.to_owned(), |text, name| {
+    FUNCTIONS.iter().copied().try_fold(template.to_owned(), |text, name| {
         replace_once(&text, &format!("CodeUri: functions/{name}\n"), &format!("CodeUri: {name}.zip\n"))
     })
 }

@@ -37,7 +37,8 @@ pub(crate) struct Options {
 
 fn function(name: &str) -> Result<&'static str, String> {
     FUNCTIONS
-        .into_iter()
+        .iter()
+        .copied()
         .find(|known| *known == name)
         .ok_or_else(|| format!("there is no such function; there are: {}", FUNCTIONS.join(", ")))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
 use acequia_aws::operator::Depth;
+use acequia_core::kind::functions_of_queues;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::{GrantStore as _, TenantStore as _, Unavailable};
 use acequia_core::queue::QueueName;
@@ -25,8 +26,6 @@ use crate::context::{Context, egress};
 const LIMIT: Duration = Duration::from_secs(20);
 /// Calls of one kind at once.
 const CALLS: usize = 16;
-/// The functions that are worked for tenants' queues: those whose reservations count.
-const FUNCTIONS: [&str; 4] = ["router", "webhook", "email", "forward"];
 
 /// What the account has, whatever is deployed.
 pub(super) struct AccountSight {
@@ -105,9 +104,10 @@ async fn tables(account: &Account, stage: &Stage) -> Result<Vec<Table>, Unavaila
 }
 
 async fn functions(account: &Account, stage: &Stage) -> Result<BTreeMap<String, Deployed>, Unavailable> {
-    let asked = FUNCTIONS.iter().map(|function| async move {
+    // Those that work off tenants' queues: their reservations count.
+    let asked = functions_of_queues().map(|function| async move {
         let deployed = account.deployed(&format!("acequia-{stage}-{function}")).await?;
-        Ok::<_, Unavailable>(deployed.map(|deployed| ((*function).to_owned(), deployed)))
+        Ok::<_, Unavailable>(deployed.map(|deployed| (function.to_owned(), deployed)))
     });
     Ok(each(asked).await?.into_iter().flatten().collect())
 }

@@ -80,13 +80,8 @@ pub(super) fn deploy(stage: &str, tenant: &TenantId, configuration: &RawTenant) 
     let mut parameters = String::new();
     for kind in SinkKind::ALL {
         let has = if needed.contains_key(&QueueRole::Sink(kind)) { "enabled" } else { "disabled" };
-        let name = match kind {
-            SinkKind::Webhook => "Webhook",
-            SinkKind::Email => "Email",
-            SinkKind::Forward => "Forward",
-        };
         // Writing to a String cannot fail.
-        let _ = write!(parameters, " {name}={has}");
+        let _ = write!(parameters, " {}={has}", kind.facts().in_stack);
     }
     if needed.contains_key(&QueueRole::Out) {
         parameters.push_str(if fifo { " OutQueue=fifo" } else { " OutQueue=standard" });

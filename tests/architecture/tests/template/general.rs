@@ -1,5 +1,6 @@
 //! Rules of parameters, tables and alarms, whatever they are for.
 
+use acequia_core::queue::QueueRole;
 use serde_json::Value;
 
 use crate::document::{Template, alternatives, text};
@@ -72,7 +73,9 @@ pub(crate) fn alarm_tells_somebody_what_it_means(template: &Template) -> Vec<Str
 }
 
 /// The queues that we work off, so that the same helps each of them. What lies in `out` is the tenant's to read.
-const WORKED_OFF: [&str; 4] = ["intake", "webhook", "email", "forward"];
+fn worked_off() -> impl Iterator<Item = &'static str> {
+    QueueRole::ALL.into_iter().filter(|role| *role != QueueRole::Out).map(QueueRole::as_str)
+}
 
 /// The runbook names an alarm as it is, or with `<function>`, `<table>` or `<queue>` for all that are looked at alike.
 pub(crate) fn alarm_stands_in_the_runbook(template: &Template, runbook: &str) -> Vec<String> {
@@ -83,7 +86,7 @@ pub(crate) fn alarm_stands_in_the_runbook(template: &Template, runbook: &str) ->
     let general: Vec<_> = functions
         .map(|word| (word, "<function>"))
         .chain(tables.map(|word| (word, "<table>")))
-        .chain(WORKED_OFF.map(|word| (word, "<queue>")))
+        .chain(worked_off().map(|word| (word, "<queue>")))
         .collect();
     let mut found = Vec::new();
     for alarm in template.of_kind("AWS::CloudWatch::Alarm") {

@@ -121,7 +121,7 @@ pub(super) fn validate_sink(
         SinkKind::Forward => validate_forward(raw, path, tenant, findings).map(Target::Forward),
     };
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
-    let claims = kind == SinkKind::Email || raw.strict.unwrap_or(false);
+    let claims = kind.facts().always_claims || raw.strict.unwrap_or(false);
     let rate = validate_rate(raw.rate.as_deref(), raw.burst, path, findings);
     let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
     Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, rate, target: target? })
