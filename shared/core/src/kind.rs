@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// What the rest of the product needs to know of a kind of sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a table of facts: each is asked for in another place, and none excludes another")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a table of facts: each is asked for in another place, and none excludes another"
+)]
 pub struct SinkFacts {
     /// The word for it in configurations, queue names, metrics and logs; its function has this name too.
     pub word: &'static str,

@@ -23,16 +23,17 @@ pub enum QueueRole {
 
 impl QueueRole {
     /// Every role, in the order in which a message passes them.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the compiler evaluates it: an index out of bounds would be an error there"
+    )]
     pub const ALL: [Self; SinkKind::ALL.len() + 2] = {
         let mut all = [Self::Out; SinkKind::ALL.len() + 2];
-        let (mut rest, mut kinds) = (all.as_mut_slice(), SinkKind::ALL.as_slice());
-        if let Some((first, others)) = rest.split_first_mut() {
-            *first = Self::Intake;
-            rest = others;
-        }
-        while let (Some((role, others)), Some((kind, kinds_left))) = (rest.split_first_mut(), kinds.split_first()) {
-            *role = Self::Sink(*kind);
-            (rest, kinds) = (others, kinds_left);
+        all[0] = Self::Intake;
+        let mut kind = 0;
+        while kind < SinkKind::ALL.len() {
+            all[kind + 1] = Self::Sink(SinkKind::ALL[kind]);
+            kind += 1;
         }
         all
     };

@@ -25,8 +25,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{Decided, Settling, delay, delete_settled, finish, quarantine, share_fate};
 use crate::{
-    Batch, BatchMetrics, CachedTenants, CrashGuard, CurrentTenant, Deadline, Telemetry, Timing, UnusableBatch,
-    read_batch,
+    Batch, BatchMetrics, CachedTenants, CrashGuard, CurrentTenant, Deadline, SystemChance, SystemClock, Telemetry,
+    Timing, UnusableBatch, read_batch,
 };
 
 /// What every function that works off a tenant's queue has.

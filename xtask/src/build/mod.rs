@@ -158,7 +158,8 @@ pub(crate) fn build(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     if options.as_built {
-        let missing = FUNCTIONS.iter().copied().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
+        let missing =
+            FUNCTIONS.iter().copied().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
         if let Some(name) = missing {
             bail!("--as-built: {name} was never built ({}); leave --as-built out", programs.path(name).display());
         }

@@ -33,8 +33,11 @@ pub(crate) fn pack(
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let source = fs::read_to_string(host::path("template.yaml")).context("cannot read template.yaml")?;
     let text = with_local_code(&with_defaults(&source, architecture, version)?)?;
-    let zip_bytes =
-        FUNCTIONS.iter().copied().map(|name| Ok((name, pack_one(programs, name, folder)?))).collect::<Result<Vec<_>>>()?;
+    let zip_bytes = FUNCTIONS
+        .iter()
+        .copied()
+        .map(|name| Ok((name, pack_one(programs, name, folder)?)))
+        .collect::<Result<Vec<_>>>()?;
     let template = folder.join("template.yaml");
     fs::write(&template, text).with_context(|| format!("cannot write {}", template.display()))?;
     Ok(Packed { template, zip_bytes })

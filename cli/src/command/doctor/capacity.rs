@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use acequia_aws::account::{Concurrency, Mapping, SecretNames};
 use acequia_core::id::TenantId;
-use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
 
 use super::line::{Line, count};
@@ -152,6 +151,8 @@ mod tests {
     use acequia_testkit::build;
 
     use super::super::line::Verdict;
+    use acequia_core::kind::SinkKind;
+
     use super::*;
 
     fn mapping(tenant: &str, role: QueueRole, most: Option<u64>) -> Mapping {

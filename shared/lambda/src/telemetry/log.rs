@@ -60,8 +60,7 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_"))
             .collect();
-        let ours: BTreeSet<String> =
-            ours().filter(|name| !name.starts_with("acequia_")).map(str::to_owned).collect();
+        let ours: BTreeSet<String> = ours().filter(|name| !name.starts_with("acequia_")).map(str::to_owned).collect();
         assert_eq!(ours, functions);
     }
 }

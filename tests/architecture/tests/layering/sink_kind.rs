@@ -63,7 +63,10 @@ fn lacking(word: &str, name: &str) -> Vec<String> {
 fn no_place_was_forgotten_for_any_kind_of_sink() {
     for kind in SinkKind::ALL {
         let found = lacking(kind.as_str(), kind.facts().in_stack);
-        assert!(found.is_empty(), "the kind {kind} of sinks lacks (docs/specs/sink.md says what stands there): {found:#?}");
+        assert!(
+            found.is_empty(),
+            "the kind {kind} of sinks lacks (docs/specs/sink.md says what stands there): {found:#?}"
+        );
     }
 }
 
