@@ -9,6 +9,8 @@ mod consent;
 mod demo;
 mod deny;
 mod deploy;
+#[cfg(test)]
+mod documented;
 mod emulator;
 mod host;
 mod lint;

@@ -5,7 +5,6 @@ mod alarm;
 mod bad_input;
 mod command;
 mod delays;
-mod docs;
 mod doctor;
 mod email;
 mod forward;
