@@ -86,12 +86,25 @@ impl Page {
         })
     }
 
+    /// The lines of prose with their numbers, from 1: all but those of code blocks.
+    pub fn prose(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.parts().filter_map(|(number, part)| match part {
+            Part::Prose(line) => Some((number, line)),
+            Part::Code(..) => None,
+        })
+    }
+
+    /// What stands between backticks.
+    #[must_use]
+    pub fn code(&self) -> Vec<String> {
+        self.prose().flat_map(|(_, line)| spans(line)).collect()
+    }
+
     /// The links that lead into the tree; those to other sites are left out.
     #[must_use]
     pub fn links(&self) -> Vec<Link> {
         let mut found = Vec::new();
-        for (line, part) in self.parts() {
-            let Part::Prose(text) = part else { continue };
+        for (line, text) in self.prose() {
             let text = without_code(text);
             for after in text.split("](").skip(1) {
                 let target = after.split(')').next().unwrap_or_default().trim();
@@ -108,8 +121,7 @@ impl Page {
     pub fn anchors(&self) -> Vec<String> {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let mut found = Vec::new();
-        for (_, part) in self.parts() {
-            let Part::Prose(line) = part else { continue };
+        for (_, line) in self.prose() {
             let text = line.trim_start_matches('#');
             if text.len() == line.len() || !text.starts_with(' ') {
                 continue;
@@ -140,7 +152,7 @@ impl Page {
                 }
                 Part::Code(..) => {}
                 Part::Prose(text) => {
-                    let commands = code(text).into_iter().flat_map(|span| shell::commands(&span));
+                    let commands = spans(text).into_iter().flat_map(|span| shell::commands(&span));
                     found.extend(commands.map(|words| Shown { line, words, is_inline: true }));
                 }
             }
@@ -150,7 +162,8 @@ impl Page {
 }
 
 /// What stands between backticks on a line, the escapes of tables undone.
-fn code(line: &str) -> Vec<String> {
+#[must_use]
+pub fn spans(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = line;
     while let Some((_, after)) = rest.split_once('`') {
@@ -164,7 +177,9 @@ fn code(line: &str) -> Vec<String> {
 }
 
 fn without_code(line: &str) -> String {
-    code(line).iter().fold(line.to_owned(), |text, span| text.replace(&format!("`{}`", span.replace('|', "\\|")), "``"))
+    spans(line)
+        .iter()
+        .fold(line.to_owned(), |text, span| text.replace(&format!("`{}`", span.replace('|', "\\|")), "``"))
 }
 
 /// A heading as GitHub writes it into an anchor.

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a test that cannot read the tree fails")]
 
 mod decision;
+mod prose;
 mod reach;
 
 use architecture::page::{Page, pages, root};
