@@ -18,7 +18,7 @@ pub struct Alarm {
     pub name: String,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     pub state: String,
-    /// Whom it tells, as ARNs; none where its actions are off.
+    /// The ARNs of its actions; none where they are off.
     pub actions: Vec<String>,
 }
 
