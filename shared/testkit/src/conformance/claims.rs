@@ -199,7 +199,8 @@ pub async fn an_expired_record_counts_for_nothing(ledger: &impl Ledger) {
     assert_eq!((granted(&verdict).0.attempts.len(), granted(&verdict).1), (0, false));
 }
 
-/// The same event id and sink id of two tenants are two deliveries, also where one tenant's name begins with the other's.
+/// The same event id and sink id of two tenants are two deliveries, also where one tenant's name begins with the
+/// other's.
 pub async fn a_claim_is_the_tenants_own(ledger: &impl Ledger) {
     for tenant in ["own", "own-b", "own-b-c"] {
         granted(&claim_one(ledger, &tenant_id(tenant), claim("1", "mail")).await);

@@ -1,4 +1,5 @@
-//! The suite of the store of consents: one change is one transaction, the outbox row with it, and a tenant's rows are its own.
+//! The suite of the store of consents: one change is one transaction, the outbox row with it, and a tenant's rows are
+//! its own.
 
 use acequia_core::consent::agenda::SHARDS;
 use acequia_core::consent::{

@@ -6,7 +6,7 @@ use acequia_core::port::{Advance, RateStore};
 
 use crate::build::{at, tenant_id};
 
-/// A mark moves only from where it stands, and whoever is wrong learns where that is.
+/// A mark moves only from where it stands, and a caller with another value learns where that is.
 pub async fn a_mark_moves_only_from_where_it_stands(rates: &impl RateStore) {
     let tenant = tenant_id("rate-mark");
     assert_eq!(rates.advance(&tenant, "crm", Some(7), 9).await.unwrap(), Advance::Stands(None));

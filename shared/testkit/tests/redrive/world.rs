@@ -20,7 +20,7 @@ pub(crate) struct World {
     pub(crate) way: Way,
 }
 
-/// Nobody watches.
+/// An observer that ignores what it sees.
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {
