@@ -11,7 +11,8 @@ fn example(placeholder: &str) -> Option<&'static str> {
     (placeholder == "N").then_some("5")
 }
 
-/// Says what the parser has against a command (`cargo xtask` and what follows). Within a sentence arguments may be left out.
+/// Says what the parser has against a command (`cargo xtask` and what follows). Within a sentence arguments may be left
+/// out.
 fn problem(words: &[String], is_inline: bool) -> Option<String> {
     let error = Arguments::try_parse_from(filled(words, example).iter().skip(1)).err()?;
     let is_meant = match error.kind() {

@@ -1,8 +1,8 @@
 //! What runs: the functions, the operator's command and the receiver, compiled and packed.
 //!
-//! Two ways to compile ([`Profile`]): *quick*, for the demo and the tests, shares with the unit tests whatever cargo has compiled; *release*
-//! is what is deployed to AWS, and what the bench measures. The code, its own features and what a panic does are the same in both.
-//! The result is laid out as `sam build` would ([`pack`]).
+//! Two ways to compile ([`Profile`]): *quick*, for the demo and the tests, shares with the unit tests whatever cargo
+//! has compiled; *release* is what is deployed to AWS, and what the bench measures. The code, its own features and what
+//! a panic does are the same in both. The result is laid out as `sam build` would ([`pack`]).
 
 pub(crate) mod pack;
 mod quick;
@@ -76,7 +76,8 @@ pub(crate) struct Options {
     /// Compile as for AWS: minutes instead of seconds, and programs that start in milliseconds.
     #[arg(long)]
     release: bool,
-    /// Take the functions as they were built last, though their sources may have changed since: for work on the task itself.
+    /// Take the functions as they were built last, though their sources may have changed since: for work on the task
+    /// itself.
     #[arg(long)]
     as_built: bool,
 }
@@ -136,7 +137,8 @@ pub(crate) struct Built {
     pub(crate) zip_bytes: Vec<(&'static str, u64)>,
 }
 
-/// Compiles and packs everything that a local run needs; the tools that packing and the local AWS need are installed meanwhile.
+/// Compiles and packs everything that a local run needs; the tools that packing and the local AWS need are installed
+/// meanwhile.
 pub(crate) fn build_with_tools(options: Options) -> Result<Built> {
     if options.release || options.as_built {
         setup::ensure()?;
@@ -195,7 +197,8 @@ pub(crate) fn release(architecture: Architecture, functions: &[&'static str], mo
     Ok(Programs::of(Profile::Release, architecture))
 }
 
-/// Compiles one function for AWS beside other work, by what that leaves of the processors; what the build says goes to a file.
+/// Compiles one function for AWS beside other work, by what that leaves of the processors; what the build says goes to
+/// a file.
 pub(crate) fn release_beside(name: &'static str, log: &Path) -> Result<Programs> {
     let programs = Programs::of(Profile::Release, Architecture::host());
     release::compile_beside(Architecture::host(), name, log)?;

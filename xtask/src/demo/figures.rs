@@ -1,7 +1,7 @@
 //! What the demo measures, where it reads it, and the form in which `--json` writes it.
 //!
-//! What arrived is counted at the far end (the receiver, the mails that SES took, the tenant's queue), what was filtered,
-//! waits or failed is what the operator's command says. So the sums in the proof have two independent sides.
+//! What arrived is counted at the far end (the receiver, the mails that SES took, the tenant's queue), what was
+//! filtered, waits or failed is what the operator's command says. So the sums in the proof have two independent sides.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,9 @@
 //! Isolation by order: whether a healthy tenant's events wait behind a broken endpoint's.
 //!
-//! Each of the broken tenant's deliveries is tried again and again, for seconds. An event that another tenant gets delivered while an
-//! *earlier* one of the broken tenant is still tried has overtaken it. If one tenant waited for another, its events would be delivered
-//! behind what was accepted before them. A slow machine makes both slower, and changes nothing about their order.
+//! Each of the broken tenant's deliveries is tried again and again, for seconds. An event that another tenant gets
+//! delivered while an *earlier* one of the broken tenant is still tried has overtaken it. If one tenant waited for
+//! another, its events would be delivered behind what was accepted before them. A slow machine makes both slower, and
+//! changes nothing about their order.
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
