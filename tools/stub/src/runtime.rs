@@ -56,7 +56,7 @@ impl Runtime {
         }
     }
 
-    /// Gives a batch to whoever asks next; its answer comes through the channel.
+    /// Gives a batch to the next process that asks; its answer comes through the channel.
     pub(crate) fn invoke(&self, event: String) -> std_mpsc::Receiver<Answered> {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         *issued += 1;
