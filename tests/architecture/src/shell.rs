@@ -1,7 +1,7 @@
 //! Command lines as they stand in documents, taken apart as a shell does it, and no further than documents need.
 
-/// Splits a line into the commands that it runs, each as its words. Quotes are taken off; comments, redirections and variables that are set
-/// in front of a command are left out.
+/// Splits a line into the commands that it runs, each as its words. Quotes are taken off; comments, redirections and
+/// variables that are set in front of a command are left out.
 #[must_use]
 pub fn commands(line: &str) -> Vec<Vec<String>> {
     let mut splitter = Splitter::default();
@@ -71,8 +71,9 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The words of a command with example values in place of what a reader has to fill in: `TENANT`, `FILE...`, `[FILTER]`.
-/// `value` gives the example for a placeholder; what it does not know becomes the placeholder in small letters.
+/// The words of a command with example values in place of what a reader has to fill in: `TENANT`, `FILE...`,
+/// `[FILTER]`. `value` gives the example for a placeholder; what it does not know becomes the placeholder in small
+/// letters.
 #[must_use]
 pub fn filled(words: &[String], value: fn(&str) -> Option<&'static str>) -> Vec<String> {
     words.iter().filter(|word| !is_optional(word)).map(|word| fill(word.trim_end_matches("..."), value)).collect()

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 /// The functions that a delivery passes.
 pub const FUNCTIONS: [&str; 4] = ["router", "webhook", "email", "forward"];
 
-/// The functions beside a delivery's way: what they call depends on what waits and on who answers, not on what is delivered.
+/// The functions beside a delivery's way: what they call depends on what waits and on who answers, not on what is
+/// delivered.
 pub const BESIDE: [&str; 4] = ["sweeper", "outbox", "confirm", "feedback"];
 
 /// A folder of built programs: of cargo-lambda (`<name>/bootstrap`) or of cargo (`<name>`).

@@ -24,7 +24,7 @@ pub struct World {
     pub aws: Aws,
     /// The role with the operator's policy, by its ARN.
     pub operator_role: String,
-    /// Who runs `acequia`: nobody but the operator's policy lets it do anything.
+    /// The role that runs `acequia`: the operator's policy alone lets it do anything.
     pub operator: Aws,
     /// Who sends events, with the producer's policy.
     pub producer: Aws,
@@ -184,8 +184,8 @@ impl World {
         queues.flat_map(serde_json::Map::values).filter_map(Json::as_array).flatten().cloned().collect()
     }
 
-    /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects that hold a
-    /// text. A queue is for one test: who subscribes it again reads everything twice.
+    /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects
+    /// that hold a text. A queue is for one test: who subscribes it again reads everything twice.
     pub fn operators(&self, queue: &str) -> impl Fn(&str) -> Vec<String> {
         let notices = self.notices(queue);
         move |holding| {

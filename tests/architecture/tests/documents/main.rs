@@ -1,4 +1,5 @@
-//! What holds for the documents: every link leads somewhere, every document can be reached from README, and decisions have short names.
+//! What holds for the documents: every link leads somewhere, every document can be reached from README, and decisions
+//! have short names.
 #![expect(clippy::panic, reason = "a test that cannot read the tree fails")]
 
 mod decision;

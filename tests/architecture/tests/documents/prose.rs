@@ -1,4 +1,5 @@
-//! How documents are written: lines wrap, tables have headings, README stays short, and the tests that documents cite exist.
+//! How documents are written: lines wrap, tables have headings, README stays short, and the tests that documents cite
+//! exist.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,9 +1,11 @@
-//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with the same features.
+//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with
+//! the same features.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost minutes.
+/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost
+/// minutes.
 const OURS: &str = "(/";
 
 /// What `cargo xtask demo` builds (xtask/src/build/quick.rs).

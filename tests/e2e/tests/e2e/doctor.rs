@@ -16,7 +16,8 @@ fn diagnosis(arguments: &[&str]) -> (i32, Json) {
     )
 }
 
-/// A tenant that has queues and no configuration, as `unknown` has, is a failure; what is deployed as it must be is well.
+/// A tenant that has queues and no configuration, as `unknown` has, is a failure; what is deployed as it must be is
+/// well.
 #[test]
 fn doctor_finds_what_is_wrong_with_the_stage_and_what_is_well() {
     let (code, found) = diagnosis(&[]);
