@@ -2,7 +2,7 @@
 //! cargo-deny.
 //!
 //! Licences, bans and sources need the crates alone. What is known of them is in `RustSec`'s database, a repository on
-//! `GitHub`. Where that cannot be had, that is said, and nothing is called well that was not looked at.
+//! `GitHub`. Where the database cannot be had, the check says so, and passes nothing that it did not look at.
 
 use std::path::Path;
 use std::process::Command;

@@ -74,7 +74,7 @@ pub(crate) fn rates(tenant: &TenantId) -> String {
     format!("{}@rate", ledger_prefix(tenant))
 }
 
-/// The partition key of the rows of those who share something. No tenant's id begins with `@`.
+/// The partition key of the rows of tenants that share something. No tenant's id begins with `@`.
 pub(crate) fn shared(what: &str) -> String {
     format!("@shared#{what}")
 }
@@ -160,8 +160,8 @@ pub(crate) fn secret_of(stage: &Stage, path: &str) -> Option<(TenantId, SecretPu
     Some((tenant.parse().ok()?, purpose.parse().ok()?, name.parse().ok()?))
 }
 
-/// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that who may write those may
-/// not write this.
+/// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that a principal that may
+/// write those may not write this.
 pub(crate) fn grants(stage: &Stage, tenant: &TenantId) -> String {
     format!("/acequia/{stage}/grants/{tenant}")
 }

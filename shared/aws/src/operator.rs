@@ -1,4 +1,4 @@
-//! What an operator does with queues and functions may not: find them, see how deep they are, look into dead-letter
+//! What operators do with queues, and functions may not do: find them, see how deep they are, look into dead-letter
 //! queues.
 
 use std::time::Duration;

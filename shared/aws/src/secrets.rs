@@ -42,7 +42,7 @@ impl<C: Clock> SsmSecrets<C> {
     }
 
     /// Writes a secret where there is none of this name, as [`SsmSecrets::put`] does; answers whether there was none.
-    /// It reads nothing: who writes secrets need not be able to read them.
+    /// It reads nothing: a principal that writes secrets need not be able to read them.
     ///
     /// # Errors
     /// When the parameter store does not take it.

@@ -4,7 +4,7 @@
 //! still stands where the author saw it, the audit row is new, and the list of tenants names the version. So of two
 //! authors one wins, and none of these rows is ever there without the others.
 //!
-//! The list is a partition of its own with one small row for each tenant: to know who there is costs the same however
+//! The list is a partition of its own with one small row for each tenant: to list the tenants costs the same however
 //! many versions there are.
 
 use acequia_core::id::TenantId;

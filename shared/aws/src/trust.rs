@@ -41,8 +41,8 @@ pub(crate) fn http_client(reach: &Reach) -> SharedHttpClient {
     if by_amazon(reach) { SharedHttpClient::new(Untried(client)) } else { client }
 }
 
-/// The SDK's HTTP client without the trial by which each new client of a service reads the machine's authorities early:
-/// it makes a connector with its authorities and throws it away. What is built in needs no trial, and the connector in
+/// The SDK's HTTP client without its trial connector: each new client of a service makes a connector, to read the
+/// machine's authorities early, and throws it away. Built-in authorities need no trial, and the connector in
 /// use is made once.
 #[derive(Debug)]
 struct Untried(SharedHttpClient);

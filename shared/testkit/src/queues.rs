@@ -113,7 +113,8 @@ impl InMemoryQueues {
         self.state.lock().missing.contains(queue)
     }
 
-    /// Gives a queue a dead-letter queue: who was received `most` times goes there instead of being received again.
+    /// Gives a queue a dead-letter queue: a message that was received `most` times goes there instead of being received
+    /// again.
     pub fn redrive_to(&self, queue: &QueueArn, dead_letters: &QueueArn, most: u32) {
         self.state.lock().queues.entry(queue.clone()).or_default().redrive = Some((dead_letters.clone(), most));
     }

@@ -13,7 +13,7 @@ pub struct Requirement {
     pub sometimes: bool,
 }
 
-/// A row of the table: a command, who may run it, and what it asks for.
+/// A row of the table: a command, the policy that allows it, and the permissions that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The command, such as `tenant apply`.

@@ -26,7 +26,7 @@ pub struct World {
     pub operator_role: String,
     /// The role that runs `acequia`: the operator's policy alone lets it do anything.
     pub operator: Aws,
-    /// Who sends events, with the producer's policy.
+    /// The role that sends events, with the producer's policy.
     pub producer: Aws,
     /// All signing secrets that were given out.
     pub secrets: Vec<String>,
@@ -60,7 +60,7 @@ impl World {
         let mut world = Self { environment, aws, operator_role, operator, producer, secrets: Vec::new() };
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
-        // Rowan has no stack that could say who it may send as.
+        // Rowan has no stack that could say which senders it may use.
         let granted = json!({"senders": "alder.example", "targets": ""}).to_string();
         let name = format!("/acequia/{}/grants/rowan", world.environment.stage);
         let grant = json!({"Name": name, "Value": granted, "Type": "String", "Overwrite": true});
@@ -185,7 +185,7 @@ impl World {
     }
 
     /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects
-    /// that hold a text. A queue is for one test: who subscribes it again reads everything twice.
+    /// that hold a text. A queue is for one test: a second subscription of it would bring everything twice.
     pub fn operators(&self, queue: &str) -> impl Fn(&str) -> Vec<String> {
         let notices = self.notices(queue);
         move |holding| {

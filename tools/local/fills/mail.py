@@ -164,7 +164,7 @@ def apply() -> None:
             publish(request, message_id)
         return answer
 
-    # What the emulator does not keep of a mail, for those who read it back.
+    # What the emulator does not keep of a mail, for tests that read it back.
     unkept = {}
     look = app._handle_ses_messages_request
 

@@ -1,4 +1,4 @@
-//! TLS under a certificate of one's own, for tests of who believes it.
+//! TLS under a certificate of one's own, for tests of which clients trust it.
 
 use std::sync::Arc;
 

@@ -108,7 +108,7 @@ impl Runtime {
     fn settle(&self, id: &str, answered: Answered) -> Result<Response<Full<Bytes>>, String> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         let open = open.ok_or_else(|| format!("the invocation {id} is not under way"))?;
-        // Who asked may have given up.
+        // The process that asked may have given up.
         let _ = open.send(answered);
         let accepted = Response::builder().status(202).header("content-type", "application/json");
         accepted.body(Full::from(r#"{"status":"OK"}"#)).map_err(|error| error.to_string())

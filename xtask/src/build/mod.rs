@@ -112,7 +112,7 @@ impl Programs {
         self.folder.join(name).join("bootstrap")
     }
 
-    /// The same for the profile and the architecture, compiled or not.
+    /// Where programs of a profile and an architecture lie, compiled or not.
     pub(crate) fn of(profile: Profile, architecture: Architecture) -> Self {
         let folder = match (profile, architecture) {
             (Profile::Quick, architecture) if architecture == Architecture::host() => "quick",
@@ -172,7 +172,7 @@ fn pack_local(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     let folder = host::scratch(if options.release { "build/release" } else { "build/quick" });
-    // As the programs say of themselves.
+    // The version that the programs report.
     let version = if options.release { version::version()? } else { format!("{}-dev", env!("CARGO_PKG_VERSION")) };
     let pack = || pack::pack(&programs, architecture, &folder, Some(&version));
     let packed = report::step("pack the functions", pack)?;
@@ -197,8 +197,7 @@ pub(crate) fn release(architecture: Architecture, functions: &[&'static str], mo
     Ok(Programs::of(Profile::Release, architecture))
 }
 
-/// Compiles one function for AWS beside other work, by what that leaves of the processors; what the build says goes to
-/// a file.
+/// Compiles one function for AWS with the processor time that other work leaves; the build's output goes to a file.
 pub(crate) fn release_beside(name: &'static str, log: &Path) -> Result<Programs> {
     let programs = Programs::of(Profile::Release, Architecture::host());
     release::compile_beside(Architecture::host(), name, log)?;

@@ -52,7 +52,7 @@ pub(crate) fn pack_one(programs: &Programs, name: &str, folder: &Path) -> Result
         let mut python = process::command(Tools::Sam.program("python"));
         python.arg(host::path("tools/pack.py")).arg(&program).arg(&zip);
         if programs.profile == Profile::Quick {
-            // These are not downloaded: all of them are packed in 5 s where it were 14.
+            // These are not downloaded: packing takes 5 s instead of 14.
             python.arg("1");
         }
         process::output(&mut python, "packing", "")?;

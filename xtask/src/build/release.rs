@@ -16,7 +16,7 @@ pub(crate) fn compile_with_bench() -> Result<()> {
     compile(Architecture::X86, &FUNCTIONS, &["acequia", "receiver", "bench"])
 }
 
-/// Where the same programs are with their symbols, by which the bench tells apart what takes instructions.
+/// Where the same programs lie with their symbols, which tell the bench what takes the instructions.
 pub(crate) fn symbols() -> PathBuf {
     host::target().join("lambda-symbols")
 }
@@ -30,8 +30,8 @@ pub(super) fn compile(architecture: Architecture, functions: &[&str], more: &[&s
     strip_all(architecture, &names)
 }
 
-/// The same for one function beside other work, which goes first: but not so that this is left to run alone at the end,
-/// on one core. What the build says goes to a file.
+/// Builds one function beside other work. The other work goes first, but not so much that this build runs alone at the
+/// end, on one core. Its output goes to a file.
 pub(super) fn compile_beside(architecture: Architecture, name: &str, log: &Path) -> Result<()> {
     let mut command = process::command("nice");
     command.args(["-n", "3"]).arg(Tools::Sam.program("cargo-lambda"));

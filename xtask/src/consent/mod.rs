@@ -62,8 +62,8 @@ pub(crate) fn configure(local: &Local) -> Result<()> {
     }
     let file = host::scratch("tenants/dalia.toml");
     fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;
-    // Those whose mails bounce share one mailbox, SES's simulator's, whatever they write behind the plus: it must be
-    // asked for each of them.
+    // People whose mails bounce share one mailbox, that of SES's simulator, whatever they write behind the plus: that
+    // mailbox must be asked once for each of them.
     let bound = "asks_per_day = 10\n";
     if !text.contains(bound) {
         bail!("{} has another bound of questions than {}", example.display(), bound.trim());
@@ -74,8 +74,8 @@ pub(crate) fn configure(local: &Local) -> Result<()> {
     local.acequia.apply(&file)
 }
 
-/// Plays it with so many people who sign at `rate` per second; `show` is given the link of one of those who never
-/// answer, when the mails are there. Answers what is to hold, with what was counted.
+/// Runs the scenario with so many people, who sign at `rate` per second. When the mails are there, `show` gets the link
+/// of a person who never answers. Returns the claims of the proof, with their counts.
 pub(crate) fn run(local: &Local, count: u32, rate: u32, show: impl FnOnce(&str)) -> Result<Vec<Check>> {
     let people = people(count);
     let base = link_base(&local.aws.address);
@@ -145,7 +145,7 @@ fn wait_for_sinks(local: &Local, base: &str, people: &[Person]) -> Result<()> {
     })
 }
 
-/// Asks until it is so, and prints what changes.
+/// Polls until a condition holds, and prints what changes.
 fn wait(local: &Local, what: &str, mut is_so: impl FnMut() -> Result<(bool, String)>) -> Result<()> {
     let start = host::now();
     let mut last = String::new();
@@ -166,7 +166,7 @@ fn wait(local: &Local, what: &str, mut is_so: impl FnMut() -> Result<(bool, Stri
     }
 }
 
-/// Waits until nothing is on its way: what would come too much has come.
+/// Waits until nothing is on its way, so that a surplus event or mail would have arrived.
 fn settle(local: &Local) -> Result<()> {
     let mut calm = 0;
     let start = host::now();
@@ -211,7 +211,7 @@ fn scan(asked: &Asked) -> Result<()> {
     })
 }
 
-/// The mails to those who answer so, with the place of the link that they press.
+/// The mails to the people who give an answer, with the place of the link that they press.
 fn answer(asked: &Asked, people: &[Person]) -> Result<()> {
     for (answer, place) in [(Answer::Accept, 0), (Answer::Reject, 1)] {
         let mails: Vec<&Mail> = of(asked, people, answer);

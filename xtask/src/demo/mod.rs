@@ -177,7 +177,7 @@ fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     view.line(&format!("{BROKEN}: {before} in the dead-letter queue"));
     let start = host::now();
     std::thread::scope(|scope| {
-        // The command moves message by message; beside it the count is shown.
+        // The command moves message by message; the view shows the count beside it.
         let redrive = ["dlq", "redrive", BROKEN, "--queue", "webhook", "--yes"];
         let moving = scope.spawn(move || local.acequia.run(&redrive, ""));
         let mut shown = (before, 0);

@@ -17,8 +17,8 @@ use crate::local::Local;
 use crate::report::Check;
 use crate::{host, queue, report};
 
-/// How many of a healthy tenant's deliveries must overtake the broken tenant's: not all, since the last of these end
-/// while the last of those are still on their way.
+/// How many of a healthy tenant's deliveries must overtake the broken tenant's, in per cent: not all, since the broken
+/// tenant's last deliveries end while the healthy tenant's last ones are still on their way.
 const OVERTAKE_PERCENT: u64 = 90;
 
 /// What became of all events of one sink, up to the mending.
@@ -44,7 +44,7 @@ pub(super) struct Line {
     may_repeat: bool,
     p95_healthy_ms: Option<u64>,
     p95_broken_ms: Option<u64>,
-    /// How its deliveries stood to the broken tenant's.
+    /// How many of its deliveries overtook the broken tenant's.
     order: Order,
 }
 

@@ -1,4 +1,4 @@
-//! `CloudWatch`'s alarms of a stage, and who hears of them by SNS.
+//! `CloudWatch`'s alarms of a stage, and the subscribers of their SNS topics.
 
 use acequia_core::id::Stage;
 use acequia_core::port::Unavailable;
@@ -22,7 +22,7 @@ pub struct Alarm {
     pub actions: Vec<String>,
 }
 
-/// A topic with the number of those who hear of what is published.
+/// A topic with the number of its subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
     /// Its ARN.

@@ -1,7 +1,7 @@
-//! Who is asking, and what they may do.
+//! The principal of the credentials, and what it may do.
 //!
-//! IAM's simulation goes by the policies of the principal, its boundary and its organisation's; policies of resources,
-//! and those that a session was narrowed by, are not looked at.
+//! IAM's simulation goes by the policies of the principal, its boundary and its organisation's; it looks
+//! neither at policies of resources nor at those that narrow a session.
 
 use acequia_core::port::Unavailable;
 
@@ -30,7 +30,7 @@ pub struct Caller {
 /// An identity. Sessions of people are often named by their mail addresses, so that only the role's name is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// The account's root user, who may do everything.
+    /// The account's root user, which may do everything.
     Root,
     /// A user, by the path and name behind `user/`.
     User(String),

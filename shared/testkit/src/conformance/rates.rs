@@ -34,7 +34,7 @@ pub async fn a_rate_is_of_one_sink_of_one_tenant(rates: &impl RateStore) {
     assert_eq!(rates.advance(&one, "crm", None, 8).await.unwrap(), Advance::Stands(Some(5)));
 }
 
-/// Who uses something shared counts for the window, each once.
+/// A tenant that uses something shared counts for the window, once.
 pub async fn those_who_share_count_for_a_while(rates: &impl RateStore) {
     let minute = Duration::from_mins(1);
     let (one, two) = (tenant_id("share-a"), tenant_id("share-b"));

@@ -1,4 +1,4 @@
-//! A tenant with dead letters, and somebody who redrives them.
+//! A tenant with dead letters, and an operator that redrives them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

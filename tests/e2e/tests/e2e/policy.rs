@@ -226,7 +226,7 @@ fn every_command_does_its_work_with_the_actions_that_are_documented_and_is_refus
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
-/// Who runs the commands, and on what.
+/// The roles that run the commands, and what they run them on.
 struct Trial {
     stage: Stage,
     viewer: Aws,
