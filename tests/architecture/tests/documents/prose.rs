@@ -71,6 +71,25 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The source files that a page names with their folders.
+fn named_files(page: &Page) -> BTreeSet<String> {
+    let tops = ["shared/", "functions/", "cli/", "tools/", "xtask/", "tests/"];
+    let spans = page.code().into_iter().filter(|span| !span.contains([' ', '*', '<', '{']));
+    let files = spans.map(|span| span.split("::").next().unwrap_or_default().to_owned());
+    files.filter(|file| tops.iter().any(|top| file.starts_with(top)) && file.contains('.')).collect()
+}
+
+#[test]
+fn every_source_that_a_document_names_exists() {
+    let pages = all();
+    let written = pages.iter().filter(|page| !page.path.starts_with("docs/adr/0"));
+    let named: Vec<(&str, String)> =
+        written.flat_map(|page| named_files(page).into_iter().map(|file| (page.path.as_str(), file))).collect();
+    assert!(named.len() > 100, "sources are found where they are looked for: {}", named.len());
+    let lost = named.iter().filter(|(_, file)| !root().join(file).exists());
+    assert_none(&lost.map(|(path, file)| format!("{path}: there is no {file}")).collect::<Vec<_>>());
+}
+
 #[test]
 fn prose_wraps() {
     let written = all().into_iter().filter(|page| !page.path.starts_with("docs/adr/0"));
@@ -117,4 +136,6 @@ fn a_long_line_a_stray_row_and_a_citation_are_found() {
     assert_eq!(stray_rows(&page("docs/A.md", "| a |\n|---|\n| b |\n\n| c |\n")).len(), 1);
     let cites = page("docs/A.md", "`a.rs::one_two_three_four`, `::five_six_seven_eight` and `core::flow`");
     assert_eq!(cited(&cites).into_iter().collect::<Vec<_>>(), ["five_six_seven_eight", "one_two_three_four"]);
+    let names = page("docs/A.md", "`cli/src/exit.rs::one`, `tests/*.rs`, `core::flow` and `cli/src`");
+    assert_eq!(named_files(&names).into_iter().collect::<Vec<_>>(), ["cli/src/exit.rs"]);
 }

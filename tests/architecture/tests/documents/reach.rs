@@ -97,7 +97,9 @@ fn readme_leads_to_every_document() {
 fn named(text: &str) -> impl Iterator<Item = &str> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
     let names = text.split(move |c| !is_path(c)).filter_map(|word| word.find("docs/").and_then(|at| word.get(at..)));
-    names.map(|name| name.trim_end_matches('.')).filter(|name| name.ends_with(".md"))
+    names
+        .map(|name| name.trim_end_matches('.'))
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "md"))
 }
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
