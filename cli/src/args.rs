@@ -2,6 +2,8 @@
 
 mod consent;
 mod dlq;
+#[cfg(test)]
+mod documented;
 mod template;
 mod time;
 

@@ -1,4 +1,5 @@
-//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package`, `deploy` and `release-check`.
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package`, `deploy` and
+//! `release-check`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 mod acequia;
@@ -9,6 +10,8 @@ mod consent;
 mod demo;
 mod deny;
 mod deploy;
+#[cfg(test)]
+mod documented;
 mod emulator;
 mod host;
 mod lint;

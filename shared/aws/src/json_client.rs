@@ -1,9 +1,11 @@
-//! Clients of services of which a few operations are needed: what an SDK crate of theirs would do, without the hundreds of operations that
-//! it brings to every build and into every function ([ADR 51](../../../docs/adr/0051-few-operations-of-a-service-are-called-without-its-sdk-crate.md)).
+//! Clients of services of which a few operations are needed: what an SDK crate of theirs would do, without the hundreds
+//! of operations that it brings to every build and into every function ([ADR
+//! 51](../../../docs/adr/0051-calls-without-sdk-crates.md)).
 //!
-//! A call is put together from the parts that the SDK's own clients have: their HTTP client, credentials, signature, retries and time
-//! limits. Its form is the JSON protocol (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>): the operation's name in a
-//! header, and one object each way.
+//! A call is put together from the parts that the SDK's own clients have: their HTTP client, credentials, signature,
+//! retries and time limits. Its form is the JSON protocol
+//! (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>): the operation's name in a header, and one object
+//! each way.
 
 use std::fmt;
 

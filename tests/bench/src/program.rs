@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-/// The functions that a delivery passes. What the others call depends on what waits and on who answers, not on what is delivered.
+/// The functions that a delivery passes. What the others call depends on what waits and on who answers, not on what is
+/// delivered.
 pub use acequia_core::kind::functions_of_queues;
 
 /// A folder of built programs: of cargo-lambda (`<name>/bootstrap`) or of cargo (`<name>`).

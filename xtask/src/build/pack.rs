@@ -20,7 +20,8 @@ pub(crate) struct Packed {
     pub(crate) zip_bytes: Vec<(&'static str, u64)>,
 }
 
-/// Packs the functions into `folder`, and writes the template there; `version` goes into the template where it is known.
+/// Packs the functions into `folder`, and writes the template there; `version` goes into the template where it is
+/// known.
 ///
 /// # Errors
 /// Where a function of a release is larger than it may be.
@@ -54,7 +55,7 @@ pub(crate) fn pack_one(programs: &Programs, name: &str, folder: &Path) -> Result
         let mut python = process::command(Tools::Sam.program("python"));
         python.arg(host::path("tools/pack.py")).arg(&program).arg(&zip);
         if programs.profile == Profile::Quick {
-            // Nobody downloads these: all of them are packed in 5 s where it were 14.
+            // These are not downloaded: packing takes 5 s instead of 14.
             python.arg("1");
         }
         process::output(&mut python, "packing", "")?;

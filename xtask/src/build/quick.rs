@@ -1,8 +1,8 @@
 //! Programs for here: by cargo's profile `dev`, whose dependencies the unit tests have compiled already.
 //!
-//! The package `features` is built with them: it asks for what only tests ask of the dependencies, so that both resolve alike
-//! (tests/architecture proves it). So does the feature of `acequia-aws` that lets its tests have the local AWS: without it the tests would
-//! compile the adapters, the functions and the command once more.
+//! The package `features` is built with them: it asks for what only tests ask of the dependencies, so that both resolve
+//! alike (tests/architecture proves it). So does the feature of `acequia-aws` that lets its tests have the local AWS:
+//! without it the tests would compile the adapters, the functions and the command once more.
 
 use std::fs;
 

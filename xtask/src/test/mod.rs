@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that can be checked without an AWS account.
 //!
-//! What is deployed on the local AWS are programs of the profile of the unit tests ([`build::Profile::Quick`]), so that everything is compiled
-//! once: one `cargo test` run with the local AWS up. Beside it, when nothing else wants the processors, one function is compiled as for AWS,
-//! for its size. `--fast` leaves out what needs the local AWS, a browser or a release build.
+//! What is deployed on the local AWS are programs of the profile of the unit tests ([`build::Profile::Quick`]), so that
+//! everything is compiled once: one `cargo test` run with the local AWS up. Beside it, when nothing else wants the
+//! processors, one function is compiled as for AWS, for its size. `--fast` leaves out what needs the local AWS, a
+//! browser or a release build.
 
 mod account;
 mod dist;
@@ -28,7 +29,8 @@ pub(crate) struct Options {
     /// Leave out what needs the local AWS or a browser: the end-to-end tests, the adapters' conformance and the pages.
     #[arg(long)]
     fast: bool,
-    /// Only the end-to-end tests, or of these only those whose names have FILTER in them: the quickest way from a change to a running one.
+    /// Only the end-to-end tests, or of these only those whose names have FILTER in them: the quickest way from a
+    /// change to a running one.
     #[arg(long, value_name = "FILTER", conflicts_with = "fast", num_args = 0..=1, default_missing_value = "")]
     e2e: Option<String>,
     #[command(flatten)]
@@ -48,7 +50,8 @@ const SIGNATURES_PER_SECOND: u32 = 100;
 const TOOLS: [(Tools, &str); 3] =
     [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam"), (Tools::Sam, "tools/template")];
 
-/// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps order.
+/// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps
+/// order.
 const TENANTS: [TenantStack; 4] = [
     TenantStack {
         tenant: "alder",
@@ -142,7 +145,8 @@ fn suite(tools: Tools, folder: &str) -> Result<Suite> {
     Suite::unittest(&format!("tests of {folder}"), python)
 }
 
-/// The end-to-end tests alone. `--workspace` although one package is tested: alone it would resolve other features, and compile the SDK again.
+/// The end-to-end tests alone. `--workspace` although one package is tested: alone it would resolve other features, and
+/// compile the SDK again.
 fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let built = build::build_with_tools(options.build)?;
     let local = Local::up(&built, &TENANTS, None, false)?;
@@ -151,7 +155,8 @@ fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     plan.cargo_test(with_environment(tests, &local, &built)?)
 }
 
-/// Compiles the largest function as for AWS and packs it, with what the processors have left; answers what is wrong with it.
+/// Compiles the largest function as for AWS and packs it, with what the processors have left; answers what is wrong
+/// with it.
 fn size_of_a_release() -> Result<Option<String>> {
     let programs = build::release_beside(build::LARGEST, &host::scratch("log/release.log"))?;
     let bytes = build::pack::pack_one(&programs, build::LARGEST, &host::scratch("build/size"));

@@ -1,11 +1,13 @@
-//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with the same features.
+//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with
+//! the same features.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use acequia_core::kind::functions;
 
-/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost minutes.
+/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost
+/// minutes.
 const OURS: &str = "(/";
 
 /// What `cargo xtask demo` builds beside the functions (xtask/src/build/quick.rs).
