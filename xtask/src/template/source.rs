@@ -42,15 +42,17 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// What the sources know of it: what was left out of the table is not defined.
+    /// What the sources know of it: what was left out of the table, and does not follow, is not defined.
     fn value(&self) -> Value {
-        let title = capitalized(&self.name);
+        let title = title(&self.name);
         let id = self.id.clone().unwrap_or_else(|| format!("{title}Queue"));
+        let switched = self.parameter.as_ref().map(|_| format!("Has{title}"));
+        let condition = self.condition.clone().or(switched);
         let required = [("name", &self.name), ("holds", &self.holds), ("title", &title), ("id", &id)];
         let optional = [
             ("function", &self.function),
             ("parameter", &self.parameter),
-            ("condition", &self.condition),
+            ("condition", &condition),
             ("fifo", &self.fifo),
         ];
         let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
@@ -100,7 +102,7 @@ impl Sources {
         let functions = self
             .functions()
             .map(|name| {
-                let given = context! { name, queues => queues.clone(), sinks => sinks.clone() };
+                let given = context! { name, title => title(name), queues => queues.clone(), sinks => sinks.clone() };
                 function(&environment, name, given).map_err(explained)
             })
             .collect::<Result<Vec<Value>>>()?;
@@ -118,7 +120,7 @@ impl Sources {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.add_filter("at", at);
-        for (name, text) in self.0.iter().filter(|(name, _)| name.ends_with(".j2")) {
+        for (name, text) in self.0.iter().filter(|(name, _)| name.strip_suffix(".j2").is_some()) {
             environment.add_template(name, text).map_err(explained)?;
         }
         Ok(environment)
@@ -137,6 +139,7 @@ fn function(environment: &Environment<'_>, name: &str, given: Value) -> Result<V
         });
         let mut function: BTreeMap<String, Value> = said.collect();
         function.insert("name".to_owned(), Value::from(name));
+        function.insert("title".to_owned(), Value::from(title(name)));
         for (section, block) in SECTIONS {
             let text = state.render_block(block)?;
             function.insert(section.to_owned(), Value::from(text.trim()));
@@ -145,9 +148,13 @@ fn function(environment: &Environment<'_>, name: &str, given: Value) -> Result<V
     })
 }
 
-fn capitalized(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// A name as logical ids have it: `Webhook` of `webhook`.
+fn title(name: &str) -> String {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    };
+    name.split('-').map(capitalized).collect()
 }
 
 /// The filter `at`: puts text at a column, without its blank lines.
