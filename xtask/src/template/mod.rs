@@ -1,6 +1,6 @@
 //! `cargo xtask template`: makes `template.yaml` and `infra/tenant.yaml` from what `infra/source` says once.
 //!
-//! What is made is checked in, so that `sam`, `cfn-lint` and everybody without Rust see ordinary templates. [`stale`] and a test say where a
+//! What is made is checked in, so that `sam`, `cfn-lint` and people without Rust see ordinary templates. [`stale`] and a test say where a
 //! template is not what its sources make.
 
 mod source;
@@ -168,6 +168,19 @@ mod tests {
         sources.0.get_mut("queues.toml").unwrap().push_str("colour = \"red\"\n");
         let error = format!("{:#}", sources.make("platform.yaml.j2").unwrap_err());
         assert!(error.contains("infra/source/queues.toml") && error.contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn a_misspelt_block_or_variable_of_a_function_is_an_error() {
+        for (from, to, name) in [
+            ("block permissions", "block permission", "permission"),
+            ("{% set does", "{% set reservd = \"Kept.\" %}\n{% set does", "reservd"),
+        ] {
+            let mut sources = with_a_copier();
+            sources.0.insert("function/copier.yaml.j2".to_owned(), COPIER.replace(from, to));
+            let error = sources.make("platform.yaml.j2").unwrap_err().to_string();
+            assert!(error.contains(&format!("function/copier.yaml.j2: nothing reads {name:?}")), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Deserialize;
@@ -12,6 +12,8 @@ use crate::host;
 
 /// Where they are.
 pub(crate) const FOLDER: &str = "infra/source";
+/// What every function's source extends.
+const SHAPE: &str = "part/function.yaml.j2";
 /// The sections of the platform's template, and the block of a function's source that has its part of each.
 const SECTIONS: [(&str, &str); 4] = [
     ("parameters", "all_parameters"),
@@ -95,6 +97,8 @@ impl Sources {
 
     /// The template that one of them makes with all the others.
     pub(crate) fn make(&self, source: &str) -> Result<String> {
+        let unread = self.unread();
+        ensure!(unread.is_empty(), "{}", unread.join("\n"));
         let environment = self.environment()?;
         let table = self.queues()?;
         let queues: Value = table.iter().map(Queue::value).collect();
@@ -109,6 +113,23 @@ impl Sources {
         let template = environment.get_template(source).map_err(explained)?;
         let text = template.render(context! { queues, sinks, functions }).map_err(explained)?;
         Ok(tidy(&text))
+    }
+
+    /// Blocks and variables of functions that nothing reads. Their names are misspelt, and Jinja would leave them out without a word.
+    fn unread(&self) -> Vec<String> {
+        let shape = self.0.get(SHAPE).map_or("", String::as_str);
+        let mut found = Vec::new();
+        for (file, text) in self.0.iter().filter(|(file, _)| file.starts_with("function/")) {
+            let reads = |name: &str| {
+                words(shape).any(|word| word == name) || words(text).filter(|word| *word == name).count() > 1
+            };
+            let blocks = named(text, "{% block ").filter(|name| !named(shape, "{% block ").any(|block| block == *name));
+            let variables = named(text, "{% set ").filter(|name| !reads(name));
+            for name in blocks.chain(variables) {
+                found.push(format!("{FOLDER}/{file}: nothing reads {name:?}; the head of {FOLDER}/{SHAPE} lists what a function can say"));
+            }
+        }
+        found
     }
 
     /// The language of the sources: Jinja that refuses what is not defined.
@@ -146,6 +167,16 @@ fn function(environment: &Environment<'_>, name: &str, given: Value) -> Result<V
         }
         Ok(Value::from(function))
     })
+}
+
+/// The names in a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+}
+
+/// The names that a kind of statement gives in a text.
+fn named<'a>(text: &'a str, statement: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(statement).skip(1).filter_map(|rest| words(rest).next())
 }
 
 /// A name as logical ids have it: `Webhook` of `webhook`.
