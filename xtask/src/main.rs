@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package`, `deploy` and
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `template`, `simulate`, `bench`, `package`, `deploy` and
 //! `release-check`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
@@ -27,6 +27,7 @@ mod sbom;
 mod setup;
 mod simulate;
 mod stack;
+mod template;
 mod test;
 mod tool;
 mod version;
@@ -57,6 +58,8 @@ enum Task {
     ReleaseCheck(release_check::Options),
     /// Checks formatting, code and templates.
     Lint,
+    /// Makes template.yaml and infra/tenant.yaml from infra/source.
+    Template,
     /// Runs the delivery path in simulated weather, seed by seed, and prints the seeds that break a rule.
     Simulate(simulate::Options),
     /// Measures calls, cost, instructions, start and memory of the functions, and writes docs/PERFORMANCE.md.
@@ -102,6 +105,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Package(options) => package::run(&options),
         Task::ReleaseCheck(options) => release_check::run(&options),
         Task::Lint => lint::run(),
+        Task::Template => template::run(),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Guard { .. } => Ok(true),
