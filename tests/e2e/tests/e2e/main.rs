@@ -16,5 +16,6 @@ mod permission;
 mod policy;
 mod secrecy;
 mod trial;
+mod tutorial;
 mod watch;
 mod webhook;
