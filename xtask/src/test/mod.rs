@@ -149,7 +149,8 @@ fn suite(tools: Tools, folder: &str) -> Result<Suite> {
 fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let built = build::build_with_tools(options.build)?;
     let local = Local::up(&built, &TENANTS, None, false)?;
-    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--no-fail-fast"]);
+    let mut tests =
+        plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--test", "tutorial", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium", "--", filter]);
     plan.cargo_test(with_environment(tests, &local, &built)?)
 }

@@ -16,6 +16,5 @@ mod permission;
 mod policy;
 mod secrecy;
 mod trial;
-mod tutorial;
 mod watch;
 mod webhook;

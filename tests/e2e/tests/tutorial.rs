@@ -2,16 +2,19 @@
 //!
 //! Times, ids, durations and the secret are compared by their form. `...` stands for lines, or for the rest of a line, that are left
 //! out. Whitespace counts for nothing, because the columns of tables are as wide as what stands in them.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test program")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use e2e::environment::Environment;
+use e2e::eventually;
 use e2e::wait::eventually_within;
-use e2e::{World, eventually, world};
 
 /// The port that the page names; a run takes a free one in its place.
 const PORT: &str = "8099";
@@ -20,16 +23,8 @@ const BLOCK: Duration = Duration::from_mins(3);
 /// How often a command is typed that only reads, until it prints what the page shows. A try takes a sixth of a second or more.
 const TRIES: u32 = 150;
 /// Commands that only read: they are typed again until they print what the page shows, as a reader would.
-const READING: [&str; 8] = [
-    "acequia status",
-    "acequia explain",
-    "acequia dlq list",
-    "acequia tally",
-    "acequia delayed",
-    "acequia tenant list",
-    "cat .",
-    "tail ",
-];
+const READING: [&str; 7] =
+    ["acequia status", "acequia explain", "acequia dlq list", "acequia tally", "acequia delayed", "cat .", "tail "];
 
 /// One step of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,10 +121,10 @@ struct Shell {
 }
 
 impl Shell {
-    fn start(world: &World) -> Self {
+    fn start(environment: &Environment) -> Self {
         let mut command = Command::new("bash");
         command
-            .current_dir(&world.environment.root)
+            .current_dir(&environment.root)
             .process_group(0)
             .env_remove("AWS_PROFILE")
             .env_remove("AWS_SESSION_TOKEN");
@@ -167,8 +162,7 @@ impl Drop for Shell {
 }
 
 /// The variables that `cargo xtask demo --keep` prints, with which readers reach the local AWS.
-fn variables(world: &World, folder: &std::path::Path) -> String {
-    let environment = &world.environment;
+fn variables(environment: &Environment, folder: &Path) -> String {
     format!(
         "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION={region} AWS_DEFAULT_REGION={region} \
          AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true ACEQUIA_STAGE={}\n\
@@ -182,14 +176,14 @@ fn variables(world: &World, folder: &std::path::Path) -> String {
 
 #[test]
 fn every_command_of_the_tutorial_prints_what_the_page_shows() {
-    let world = world();
+    let environment = Environment::read();
     let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(&world.environment.acequia, folder.path().join("acequia")).unwrap();
+    std::os::unix::fs::symlink(&environment.acequia, folder.path().join("acequia")).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let page = std::fs::read_to_string(world.environment.root.join("docs/TUTORIAL.md")).unwrap();
+    let page = std::fs::read_to_string(environment.root.join("docs/TUTORIAL.md")).unwrap();
     let steps = steps(&page.replace(PORT, &port.to_string()));
-    let mut shell = Shell::start(world);
-    shell.type_in(&variables(world, folder.path()));
+    let mut shell = Shell::start(&environment);
+    shell.type_in(&variables(&environment, folder.path()));
     let mut compared = 0;
     for Step { commands, shows } in steps {
         // The environment that this makes is here already.
