@@ -20,6 +20,7 @@ mod package;
 mod process;
 mod queue;
 mod receiver;
+mod recipe;
 mod release_check;
 mod report;
 mod samconfig;

@@ -20,7 +20,7 @@ use crate::local::Local;
 use crate::report::Step;
 use crate::setup::{self, Tools};
 use crate::stack::TenantStack;
-use crate::{build, chromium, consent, emulator, host, lint, process};
+use crate::{build, chromium, consent, emulator, host, lint, process, recipe};
 use plan::{Plan, Suite};
 
 /// Options of the tests.
@@ -103,7 +103,9 @@ fn all(plan: &mut Plan, options: &Options) -> Result<()> {
 
 fn fast(plan: &mut Plan) -> Result<()> {
     static_checks(plan)?;
-    plan.cargo_test(plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]))
+    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+    tests.env(recipe::VARIABLE, recipe::ensure()?);
+    plan.cargo_test(tests)
 }
 
 fn static_checks(plan: &mut Plan) -> Result<()> {
@@ -127,9 +129,10 @@ fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     let built = built?;
     plan.condition("a package, and a second deployment, as the stage dev", dist::check)?;
     let tenants: Vec<TenantStack> = TENANTS.into_iter().chain([consent::STACK]).collect();
+    let recipes = recipe::ensure()?;
     let local = Local::up(&built, &tenants, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]);
+    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]).env(recipe::VARIABLE, recipes);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
     plan.proof("double opt-in of 250 people", || {
         consent::configure(&local)?;
@@ -150,7 +153,8 @@ fn suite(tools: Tools, folder: &str) -> Result<Suite> {
 fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let built = build::build_with_tools(options.build)?;
     let local = Local::up(&built, &TENANTS, None, false)?;
-    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--no-fail-fast"]);
+    let mut tests =
+        plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--test", "tutorial", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium", "--", filter]);
     plan.cargo_test(with_environment(tests, &local, &built)?)
 }
