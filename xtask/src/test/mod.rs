@@ -47,8 +47,12 @@ const PEOPLE: u32 = 250;
 const SIGNATURES_PER_SECOND: u32 = 100;
 
 /// The tools with tests of their own.
-const TOOLS: [(Tools, &str); 3] =
-    [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam"), (Tools::Sam, "tools/template")];
+const TOOLS: [(Tools, &str); 4] = [
+    (Tools::Local, "tools/local"),
+    (Tools::Sam, "tools/sam"),
+    (Tools::Sam, "tools/template"),
+    (Tools::Sam, "tools/schema"),
+];
 
 /// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps
 /// order.

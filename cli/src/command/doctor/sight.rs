@@ -11,7 +11,7 @@ use acequia_core::kind::functions_of_queues;
 use acequia_core::port::{GrantStore as _, TenantStore as _, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::tenant::grant::{self, Grants};
-use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::tenant::{RawTarget, RawTenant, Tenant};
 use futures::StreamExt as _;
 
 use super::capacity::Secrets;
@@ -190,8 +190,10 @@ pub(super) async fn grants(context: &Context, tenants: &[Stored]) -> Seen<BTreeM
 /// The addresses that a tenant sends from, each with the tenant.
 pub(super) fn senders_of(raw: &RawTenant) -> BTreeSet<(String, String)> {
     let shared = raw.mail.as_ref().map(|mail| &mail.from);
-    let of_sinks =
-        raw.sinks.iter().filter(|sink| sink.kind == "email").filter_map(|sink| sink.from.as_ref().or(shared));
+    let of_sinks = raw.sinks.iter().filter_map(|sink| match &sink.own {
+        Some(RawTarget::Email(email)) => email.from.as_ref().or(shared),
+        _ => None,
+    });
     let of_consent = raw.consent.as_ref().and(shared);
     let all = of_sinks.chain(of_consent);
     all.map(|sender| (mail::address_of(sender).to_owned(), raw.tenant.clone())).collect()

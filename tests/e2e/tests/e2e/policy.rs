@@ -74,7 +74,7 @@ impl Stage {
             "tenant try" => format!("{file} {sample}"),
             "tenant apply" => format!("{file} --yes"),
             "tenant show" | "tenant history" => "rowan".to_owned(),
-            "tenant list" => String::new(),
+            "tenant list" | "tenant schema" => String::new(),
             "tenant pause" => "rowan out".to_owned(),
             "tenant resume" => "birch away".to_owned(),
             "secret put" => format!("rowan made-{turn}-{} --for webhook --generate", std::process::id()),
