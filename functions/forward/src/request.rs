@@ -14,7 +14,7 @@ pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
             ForwardTarget::Out { fifo } => own(batch, *fifo),
             ForwardTarget::Arn(arn) => arn.clone(),
         }),
-        Target::Webhook(_) | Target::Email(_) => None,
+        _ => None,
     }
 }
 
@@ -32,7 +32,7 @@ pub fn is_own(batch: &Batch<'_>, queue: &QueueArn) -> bool {
 pub fn format(job: &Job) -> SinkFormat {
     match &job.sink.target {
         Target::Forward(forward) => forward.format,
-        Target::Webhook(_) | Target::Email(_) => SinkFormat::Event,
+        _ => SinkFormat::Event,
     }
 }
 

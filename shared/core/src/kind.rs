@@ -82,6 +82,16 @@ sink_kinds! {
         reads_secrets: false,
         reads_grants: true,
     },
+    /// An event bus of `EventBridge`.
+    Eventbridge: SinkFacts {
+        word: "eventbridge",
+        in_stack: "Eventbridge",
+        always_claims: false,
+        keeps_order: false,
+        sends_by_ses: false,
+        reads_secrets: false,
+        reads_grants: true,
+    },
 }
 
 impl SinkKind {

@@ -157,6 +157,11 @@ impl QueueArn {
         &self.account
     }
 
+    /// The partition of AWS that the queue is in.
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
     /// Whether both queues are in one partition of AWS. Nobody's credentials are good for two.
     pub fn shares_partition(&self, other: &Self) -> bool {
         self.partition == other.partition

@@ -10,6 +10,7 @@ use acequia_lambda::{
 use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailStore, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
+use eventbridge::EventbridgeSink;
 use forward::ForwardSink;
 use router::Router;
 use sweeper::Sweeper;
@@ -20,11 +21,12 @@ use crate::webhook::SimulatedWebhook;
 use crate::world::World;
 
 /// The functions, by the queues that they read.
-pub const ROLES: [QueueRole; 4] = [
+pub const ROLES: [QueueRole; 5] = [
     QueueRole::Intake,
     QueueRole::Sink(SinkKind::Webhook),
     QueueRole::Sink(SinkKind::Email),
     QueueRole::Sink(SinkKind::Forward),
+    QueueRole::Sink(SinkKind::Eventbridge),
 ];
 
 /// What stands for the sweeper, which reads no queue.
@@ -39,6 +41,7 @@ enum Code {
     Webhook(Box<Loop<SimulatedWebhook>>),
     Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Perilous, InMemoryGrants>>>),
+    Eventbridge(Box<Loop<EventbridgeSink<Perilous, InMemoryGrants>>>),
     Sweeper(Box<Sweeper<Perilous, Perilous, ()>>),
 }
 
@@ -80,6 +83,11 @@ impl Function {
                 ForwardSink { queues: ports(), grants: world.grants.clone(), clock },
                 seed,
             )),
+            QueueRole::Sink(SinkKind::Eventbridge) => Code::Eventbridge(wire(
+                &instance,
+                EventbridgeSink { buses: ports(), grants: world.grants.clone(), clock },
+                seed,
+            )),
             // No function reads a tenant's own queue; here its place is the sweeper's.
             SWEEPER => Code::Sweeper(Box::new(Sweeper {
                 // Redriving has an actor of its own here.
@@ -117,6 +125,7 @@ impl Function {
             Code::Webhook(sink) => sink.handle(event, deadline).await,
             Code::Email(sink) => sink.handle(event, deadline).await,
             Code::Forward(sink) => sink.handle(event, deadline).await,
+            Code::Eventbridge(sink) => sink.handle(event, deadline).await,
             Code::Sweeper(sweeper) => {
                 // What fails is made up for by the next sweep.
                 let _ = sweeper.handle(deadline).await;

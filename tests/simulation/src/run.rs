@@ -135,7 +135,8 @@ pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options
     let world = World::new(clock, state, options);
     for tenant in &world.lock().history.scenario.tenants {
         world.tenants.put(&tenant.id, tenant.document());
-        world.grants.put(&tenant.id, &format!("{}.example", tenant.id), "");
+        let buses = format!("arn:aws:events:us-east-1:123456789012:event-bus/{}.*", tenant.id);
+        world.grants.put(&tenant.id, &format!("{}.example", tenant.id), &buses);
     }
     acequia_lambda::mutation::skip_fold(options.mutation == Some(Mutation::SkipFold));
     acequia_lambda::mutation::skip_stop(options.mutation == Some(Mutation::SkipStop));

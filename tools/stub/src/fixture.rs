@@ -74,6 +74,7 @@ pub(crate) fn sink(id: &str, kind: SinkKind, more: &Json) -> Json {
             "html": "<p>Dear {{ data.first_name }},</p><p>thank you for your signature for {{ data.campaign }}.</p><p>{{ tenant.name }}</p>",
         }),
         SinkKind::Forward => json!({"queue": "out"}),
+        SinkKind::Eventbridge => json!({"bus": "arn:aws:events:us-east-1:123456789012:event-bus/partners"}),
     };
     for part in [own, more.clone()] {
         if let (Some(sink), Json::Object(part)) = (sink.as_object_mut(), part) {

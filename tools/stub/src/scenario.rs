@@ -83,6 +83,9 @@ pub fn all() -> Vec<Scenario> {
         of(forward, "strict", "all", &strict),
         of(forward, "to FIFO", "all", &fifo),
         of(forward, "to FIFO", "failures", &fifo),
+        of(SinkKind::Eventbridge, "plain", "all", &plain),
+        of(SinkKind::Eventbridge, "plain", "failures", &plain),
+        of(SinkKind::Eventbridge, "strict", "all", &strict),
     ]
 }
 

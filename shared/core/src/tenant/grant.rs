@@ -1,8 +1,8 @@
-//! What a tenant's stack allows its configuration: the addresses that it may send mail from, and the queues outside
-//! that it may fill.
+//! What a tenant's stack allows its configuration: the addresses that it may send mail from, and the queues and buses
+//! outside that it may fill.
 //!
 //! Who writes a tenant's configuration says what it wants; who deploys its stack says what is its own. The two are
-//! compared when a file is applied, and again before each mail and each message to a queue outside: what was taken back
+//! compared when a file is applied, and again before each mail and each message to a place outside: what was taken back
 //! since is refused then. What is not granted is refused: an empty list allows nothing.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::tenant::{Issue, RawTarget, RawTenant};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     senders: Vec<Sender>,
-    /// ARNs of queues, in lower and upper case as they are; `*` stands for any characters.
+    /// ARNs of queues and buses, in lower and upper case as they are; `*` stands for any characters.
     targets: Vec<String>,
 }
 
@@ -76,12 +76,12 @@ impl Grants {
         Err(Cause::SenderNotGranted(domain))
     }
 
-    /// Checks that the tenant may fill a queue outside.
+    /// Checks that the tenant may fill a queue or a bus outside, by its ARN.
     ///
     /// # Errors
-    /// [`Cause::TargetNotGranted`] with the queue.
-    pub fn check_target(&self, queue: &QueueArn) -> Result<(), Cause> {
-        let arn = queue.to_string();
+    /// [`Cause::TargetNotGranted`] with the ARN.
+    pub fn check_target(&self, arn: &impl ToString) -> Result<(), Cause> {
+        let arn = arn.to_string();
         if self.targets.iter().any(|pattern| matches(pattern, &arn)) {
             return Ok(());
         }
@@ -97,9 +97,9 @@ impl Grants {
                     let Err(Cause::SenderNotGranted(domain)) = self.check_sender(from) else { return None };
                     (format!("send from {domain}"), list(self.senders.iter().map(Sender::to_string)), "SenderDomains")
                 }
-                What::Target(queue) => {
-                    self.check_target(&queue).err()?;
-                    (format!("fill {queue}"), list(self.targets.iter().cloned()), "ForwardTargets")
+                What::Target(arn) => {
+                    self.check_target(&arn).err()?;
+                    (format!("fill {arn}"), list(self.targets.iter().cloned()), "ForwardTargets")
                 }
             };
             let problem = format!(
@@ -120,7 +120,7 @@ struct Wish<'a> {
 
 enum What<'a> {
     Sender(&'a str),
-    Target(QueueArn),
+    Target(String),
 }
 
 fn wishes(configuration: &RawTenant) -> Vec<Wish<'_>> {
@@ -137,8 +137,13 @@ fn wishes(configuration: &RawTenant) -> Vec<Wish<'_>> {
             }
             Some(RawTarget::Forward(forward)) => {
                 // "out" and "out.fifo" are no ARNs.
-                if let Some(queue) = forward.queue.as_ref().and_then(|queue| queue.parse().ok()) {
-                    wishes.push(Wish { path: format!("sinks[{index}].queue"), what: What::Target(queue) });
+                if let Some(queue) = forward.queue.as_ref().filter(|queue| queue.parse::<QueueArn>().is_ok()) {
+                    wishes.push(Wish { path: format!("sinks[{index}].queue"), what: What::Target(queue.clone()) });
+                }
+            }
+            Some(RawTarget::Eventbridge(eventbridge)) => {
+                if let Some(bus) = &eventbridge.bus {
+                    wishes.push(Wish { path: format!("sinks[{index}].bus"), what: What::Target(bus.clone()) });
                 }
             }
             Some(RawTarget::Webhook(_)) | None => {}
@@ -159,7 +164,7 @@ pub fn wanted(configuration: &RawTenant) -> (BTreeSet<String>, BTreeSet<String>)
     for wish in wishes(configuration) {
         match wish.what {
             What::Sender(from) => senders.extend(address_of(from).map(|(_, domain)| domain)),
-            What::Target(queue) => targets.extend([queue.to_string()]),
+            What::Target(arn) => targets.extend([arn]),
         }
     }
     (senders, targets)
@@ -306,7 +311,7 @@ mod tests {
             ("arn:aws:sqs:us-east-1:444455556666:abc", true),
             ("arn:aws:sqs:us-east-1:444455556666:acb", false),
         ] {
-            assert_eq!(grants.check_target(&arn.parse().unwrap()).is_ok(), granted, "{arn}");
+            assert_eq!(grants.check_target(&arn).is_ok(), granted, "{arn}");
         }
     }
 
@@ -314,7 +319,7 @@ mod tests {
     fn nothing_is_granted_where_nothing_is_written_and_what_is_no_grant_is_not_taken_for_one() {
         for nothing in [Grants::default(), grants("", ""), grants(" , ", ",")] {
             assert!(nothing.check_sender("a@acme.example").is_err());
-            assert!(nothing.check_target(&"arn:aws:sqs:eu-west-1:111122223333:crm".parse().unwrap()).is_err());
+            assert!(nothing.check_target(&"arn:aws:sqs:eu-west-1:111122223333:crm").is_err());
         }
         for broken in [
             "",

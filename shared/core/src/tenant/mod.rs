@@ -33,7 +33,4 @@ pub use redrive::RawAutoRedrive;
 pub use schema::tenant_schema;
 pub use secret_use::SecretUse;
 pub use settings::Tenant;
-pub use sink::{
-    Ambiguous, EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, RawEmail, RawForward, RawHeader,
-    RawSecretRef, RawSink, RawTarget, RawWebhook, Sink, SinkFormat, Target, WebhookSink,
-};
+pub use sink::*;

@@ -28,11 +28,8 @@ impl RawTenant {
         let mut uses = Vec::new();
         let mut name = |purpose, name, path| uses.push(SecretUse { purpose, name, path });
         for (index, sink) in self.sinks.iter().enumerate() {
-            let webhook = match &sink.own {
-                Some(RawTarget::Webhook(webhook)) => webhook,
-                // These name none.
-                Some(RawTarget::Email(_) | RawTarget::Forward(_)) | None => continue,
-            };
+            // Sinks of other kinds name none.
+            let Some(webhook) = sink.own.as_ref().and_then(RawTarget::as_webhook) else { continue };
             for (number, secret) in webhook.secrets.iter().flatten().enumerate() {
                 name(SecretPurpose::Webhook, secret.as_str(), format!("sinks[{index}].secrets[{number}]"));
             }
@@ -56,11 +53,11 @@ impl RawTenant {
     /// stays in the versions of a configuration, and in backups, for good.
     pub fn plain_credentials(&self) -> Vec<Issue> {
         let headers = self.sinks.iter().enumerate().flat_map(|(index, sink)| {
-            let own = match &sink.own {
-                Some(RawTarget::Webhook(webhook)) => webhook.headers.as_ref(),
-                Some(RawTarget::Email(_) | RawTarget::Forward(_)) | None => None,
-            };
-            own.into_iter().flatten().map(move |(name, value)| (index, name, value))
+            let own = sink.own.as_ref().and_then(RawTarget::as_webhook);
+            own.and_then(|webhook| webhook.headers.as_ref())
+                .into_iter()
+                .flatten()
+                .map(move |(name, value)| (index, name, value))
         });
         let plain = headers.filter(|(_, name, value)| {
             let name = name.to_ascii_lowercase().replace('_', "-");

@@ -47,7 +47,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         folder: "cli",
         // What `tenant try` shows is made by the functions' own code.
-        may_use: &["acequia-core", "acequia-aws", "email", "forward", "webhook"],
+        may_use: &["acequia-core", "acequia-aws", "email", "eventbridge", "forward", "webhook"],
         may_test_with: &["acequia-testkit"],
         refuses: &["lambda_", "aws_lambda"],
     },
@@ -61,6 +61,7 @@ const LAYERS: &[Layer] = &[
             "acequia-lambda",
             "acequia-testkit",
             "router",
+            "eventbridge",
             "forward",
             "email",
             "sweeper",

@@ -144,7 +144,8 @@ impl Queues for Perilous {
             (_, QueueRole::Sink(SinkKind::Email)) => "queues.send to email",
             (_, QueueRole::Sink(SinkKind::Webhook)) => "queues.send to webhook",
             (_, QueueRole::Sink(SinkKind::Forward)) => "queues.send to forward",
-            _ => "queues.send to the target",
+            (_, QueueRole::Sink(SinkKind::Eventbridge)) => "queues.send to eventbridge",
+            (_, QueueRole::Out) => "queues.send to the target",
         };
         if let Some(event) = self.deadly(&name, messages) {
             self.0.die(event).await;

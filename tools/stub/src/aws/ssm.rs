@@ -10,7 +10,7 @@ use crate::latency::Latencies;
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Allows what the fixture's tenant asks for.
-const GRANTS: &str = r#"{"senders":"acme.example","targets":""}"#;
+const GRANTS: &str = r#"{"senders":"acme.example","targets":"arn:aws:events:*:event-bus/partners"}"#;
 
 pub(super) fn take(latencies: &Latencies, operation: &str, request: &Json) -> Result<Taken, Refusal> {
     let parameter = |name: &str| {

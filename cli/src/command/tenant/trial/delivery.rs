@@ -14,7 +14,7 @@ use acequia_core::port::{Clock as _, SecretError, Secrets};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
-use acequia_core::tenant::{EmailSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
+use acequia_core::tenant::{EmailSink, EventbridgeSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
 use acequia_core::time::after;
 use email::mailer::Mail;
 use serde::Serialize;
@@ -57,6 +57,13 @@ pub(super) enum What {
         #[serde(skip_serializing_if = "Option::is_none")]
         deduplication: Option<String>,
         body: String,
+    },
+    Entry {
+        /// The bus's ARN.
+        bus: String,
+        source: String,
+        detail_type: String,
+        detail: String,
     },
     Mail {
         from: String,
@@ -111,6 +118,7 @@ impl<'t> Maker<'t> {
                 Target::Webhook(webhook) => self.request(webhook, delivery).await,
                 Target::Forward(forward) => Ok(self.message(forward, delivery)),
                 Target::Email(email) => self.mail(email, delivery),
+                Target::Eventbridge(eventbridge) => entry(eventbridge, delivery),
             }
         };
         let what = match what {
@@ -189,6 +197,17 @@ impl<'t> Maker<'t> {
         let names = names.map(|(name, purpose)| (links.url(purpose), format!("(link {name})")));
         email::request::mail(tenant, sink, delivery, &context, Some(&links)).map(|mail| shown(mail, &names))
     }
+}
+
+/// The entry of an event bus.
+fn entry(sink: &EventbridgeSink, delivery: &Delivery) -> Result<What, Cause> {
+    let entry = eventbridge::request::entry(delivery)?;
+    Ok(What::Entry {
+        bus: sink.bus.to_string(),
+        source: entry.source.to_owned(),
+        detail_type: entry.detail_type.to_owned(),
+        detail: entry.detail.to_owned(),
+    })
 }
 
 /// A mail, with the names of its links in their places.

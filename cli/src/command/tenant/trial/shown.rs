@@ -78,6 +78,10 @@ fn one(delivery: &Tried) -> String {
             }
             format!("  {sink} takes it: message to {queue}\n{fields}{}", block(body))
         }
+        What::Entry { bus, source, detail_type, detail } => {
+            let fields = format!("      Source: {}\n      DetailType: {}\n", clean(source), clean(detail_type));
+            format!("  {sink} takes it: entry on {bus}\n{fields}{}", block(detail))
+        }
         What::Mail { from, to, reply_to, subject, headers, text, html } => {
             let mut head = format!("      from: {}\n", clean(from));
             if let Some(reply_to) = reply_to {

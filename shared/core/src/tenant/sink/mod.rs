@@ -5,6 +5,7 @@
 //! optional, since which of them are needed is said by its `validate`), and the type that its function works by.
 
 mod email;
+mod eventbridge;
 mod format;
 mod forward;
 mod header;
@@ -34,6 +35,7 @@ use crate::time::after;
 use retry::{validate_expiry, validate_retry};
 
 pub use email::{Ambiguous, EmailSink, RawEmail};
+pub use eventbridge::{BusArn, EventbridgeSink, InvalidBus, RawEventbridge};
 pub use format::SinkFormat;
 pub use forward::{ForwardSink, ForwardTarget, RawForward};
 pub use header::{Header, HeaderValue, RawHeader, RawSecretRef};
@@ -107,6 +109,8 @@ kinds! {
     Email: RawEmail => Box<EmailSink>,
     /// An SQS queue.
     Forward: RawForward => ForwardSink,
+    /// An event bus of `EventBridge`.
+    Eventbridge: RawEventbridge => EventbridgeSink,
 }
 
 /// One sink of one tenant.

@@ -10,11 +10,11 @@ use super::super::issue::{Findings, required};
 use super::super::pace::{RawBreaker, validate_breaker};
 #[cfg(feature = "schema")]
 use super::super::schema::{DurationText, SecretNameText, Status, UrlText, between, span};
-use super::Place;
 use super::format::SinkFormat;
 #[cfg(feature = "schema")]
 use super::header::MAX_HEADERS;
 use super::header::{Header, RawHeader, validate_headers};
+use super::{Place, RawTarget};
 use crate::delivery::breaker::Breaker;
 use crate::egress::Egress;
 use crate::id::SecretName;
@@ -121,6 +121,16 @@ pub struct WebhookSink {
     pub format: SinkFormat,
     /// When the endpoint is given a rest; `None` for never.
     pub breaker: Option<Breaker>,
+}
+
+impl RawTarget {
+    /// What a webhook alone has; `None` for a sink of another kind.
+    pub fn as_webhook(&self) -> Option<&RawWebhook> {
+        match self {
+            Self::Webhook(webhook) => Some(webhook),
+            _ => None,
+        }
+    }
 }
 
 impl RawWebhook {

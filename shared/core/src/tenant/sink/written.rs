@@ -11,7 +11,6 @@ use super::super::pace::MAX_BURST;
 use super::super::schema::{DurationText, EventType, Pattern, RateText, SinkIdText, between};
 use super::RawTarget;
 #[cfg(feature = "schema")]
-#[cfg(feature = "schema")]
 use super::retry::{EXPIRIES, MAX_WAITS, default_waits};
 use crate::kind::SinkKind;
 
