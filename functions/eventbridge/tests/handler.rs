@@ -107,7 +107,9 @@ impl World {
     /// The reason and the words of what lies in the dead-letter queue.
     fn dead(&self) -> Vec<[String; 2]> {
         let dead = self.queues.messages(&build::dead_letter_queue("acme", QUEUE));
-        let text = |message: &Incoming, name: &str| message.attributes[name].as_text().unwrap().to_owned();
+        let text = |message: &Incoming, name: &str| {
+            message.attributes.get(name).and_then(|attribute| attribute.as_text()).unwrap().to_owned()
+        };
         dead.iter().map(|message| ["acequia-reason", "acequia-detail"].map(|name| text(message, name))).collect()
     }
 }

@@ -293,17 +293,18 @@ mod tests {
     use super::*;
 
     fn configuration(kinds: &[&str]) -> RawTenant {
-        of_sinks(kinds.iter().map(|kind| serde_json::json!({"id": kind, "kind": kind, "types": ["*"]})).collect())
+        let sink = |kind: &&str| serde_json::json!({"id": kind, "kind": kind, "types": ["*"]});
+        of_sinks(&kinds.iter().map(sink).collect::<Vec<_>>())
     }
 
     /// A configuration with one sink of this kind, that has these fields beside what every sink must have.
     fn with(kind: &str, own: &serde_json::Value) -> RawTenant {
         let mut sink = serde_json::json!({"id": kind, "kind": kind, "types": ["*"]});
         sink.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
-        of_sinks(vec![sink])
+        of_sinks(&[sink])
     }
 
-    fn of_sinks(sinks: Vec<serde_json::Value>) -> RawTenant {
+    fn of_sinks(sinks: &[serde_json::Value]) -> RawTenant {
         RawTenant::from_value(serde_json::json!({"tenant": "acme", "name": "Acme", "sinks": sinks})).unwrap()
     }
 

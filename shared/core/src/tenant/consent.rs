@@ -10,7 +10,7 @@ use url::Url;
 use super::issue::Findings;
 use super::mail::MailSettings;
 #[cfg(feature = "schema")]
-use super::schema::{DurationText, EventType, SecretNameText, TemplateText, UrlText, between, span};
+use super::text::{DurationText, EventType, SecretNameText, TemplateText, UrlText, between, span};
 use crate::egress::Egress;
 use crate::id::SecretName;
 use crate::mail::MailKind;

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::issue::Findings;
 #[cfg(feature = "schema")]
-use super::schema::{ColourText, LocaleText, MailboxText, SecretNameText, TemplateText, UrlText};
+use super::text::{ColourText, LocaleText, MailboxText, SecretNameText, TemplateText, UrlText};
 use crate::address::{Address, Mailbox, ascii_domain};
 use crate::id::SecretName;
 use crate::mail::{Locale, MailText, MailTexts, TestRecipient};

@@ -20,6 +20,10 @@ mod schema;
 mod secret_use;
 mod settings;
 mod sink;
+#[cfg(feature = "schema")]
+mod template_file;
+#[cfg(feature = "schema")]
+mod text;
 
 pub use consent::{Confirmations, ConsentSettings, RawConsent, RawList, RawReminders, Reminders, Requirement};
 pub use consent_note::consent_notes;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::issue::Findings;
 #[cfg(feature = "schema")]
-use super::schema::{DurationText, PercentText, between, span};
+use super::text::{DurationText, PercentText, between, span};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::rate::Rate;
 

@@ -15,9 +15,11 @@ use super::issue::{Issue, Issues};
 use super::mail::MAX_TEMPLATES;
 use super::mail::{RawMail, RawTemplates};
 use super::redrive::RawAutoRedrive;
-#[cfg(feature = "schema")]
-use super::schema::{TemplateFile, TenantIdText};
 use super::sink::RawSink;
+#[cfg(feature = "schema")]
+use super::template_file::TemplateFile;
+#[cfg(feature = "schema")]
+use super::text::TenantIdText;
 
 /// The most sinks one tenant can have.
 pub(super) const MAX_SINKS: usize = 50;

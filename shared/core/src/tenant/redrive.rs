@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::issue::{Findings, Issues};
 #[cfg(feature = "schema")]
-use super::schema::{DurationText, ReasonText, between, span};
+use super::text::{DurationText, between, span};
 use crate::delivery::redrive::AutoRedrive;
 use crate::outcome::{RECEIVED_TOO_OFTEN, Reason};
 
@@ -69,6 +69,22 @@ pub struct RawAutoRedrive {
         schemars(with = "u32", range(min = 1, max = MOST), extend("default" = DEFAULT_TIMES, "examples" = [5]))
     )]
     pub times: Option<u32>,
+}
+
+/// The code of a reason that can be redriven without a person.
+#[cfg(feature = "schema")]
+struct ReasonText;
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for ReasonText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "reason".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let codes: Vec<&str> = REDRIVABLE.into_iter().map(Reason::as_str).collect();
+        schemars::json_schema!({ "type": "string", "enum": codes, "x-type": "reason" })
+    }
 }
 
 impl AutoRedrive {

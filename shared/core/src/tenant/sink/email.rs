@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::issue::{Findings, required};
 use super::super::mail::{MailSettings, validate_mailbox};
 #[cfg(feature = "schema")]
-use super::super::schema::{MailboxText, TemplateText};
+use super::super::text::{MailboxText, TemplateText};
 use super::Place;
 use crate::kind::SinkKind;
 use crate::mail::{MailText, MailTexts};

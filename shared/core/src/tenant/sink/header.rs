@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::issue::Findings;
 #[cfg(feature = "schema")]
-use super::super::schema::SecretNameText;
+use super::super::text::SecretNameText;
 use crate::id::SecretName;
 use crate::secret::Secret;
 

@@ -16,7 +16,7 @@ pub(super) const EXPIRIES: std::ops::RangeInclusive<Duration> = Duration::from_s
 /// The schedule of a sink that names none, as a file would have it.
 #[cfg(feature = "schema")]
 pub(super) fn default_waits() -> Vec<String> {
-    RetryPolicy::default().waits().iter().copied().map(super::super::schema::span).collect()
+    RetryPolicy::default().waits().iter().copied().map(super::super::text::span).collect()
 }
 
 pub(super) fn validate_retry(texts: Option<&[String]>, path: &str, findings: &mut Findings) -> RetryPolicy {

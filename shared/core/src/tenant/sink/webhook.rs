@@ -9,7 +9,7 @@ use url::{Host, Url};
 use super::super::issue::{Findings, required};
 use super::super::pace::{RawBreaker, validate_breaker};
 #[cfg(feature = "schema")]
-use super::super::schema::{DurationText, SecretNameText, Status, UrlText, between, span};
+use super::super::text::{DurationText, SecretNameText, Status, UrlText, between, span};
 use super::format::SinkFormat;
 #[cfg(feature = "schema")]
 use super::header::MAX_HEADERS;

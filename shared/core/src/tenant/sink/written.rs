@@ -8,7 +8,7 @@ use super::super::issue::{Findings, Issue};
 #[cfg(feature = "schema")]
 use super::super::pace::MAX_BURST;
 #[cfg(feature = "schema")]
-use super::super::schema::{DurationText, EventType, Pattern, RateText, SinkIdText, between};
+use super::super::text::{DurationText, EventType, Pattern, RateText, SinkIdText, between};
 use super::RawTarget;
 #[cfg(feature = "schema")]
 use super::retry::{EXPIRIES, MAX_WAITS, default_waits};

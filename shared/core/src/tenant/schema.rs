@@ -7,23 +7,11 @@
 //! Not guaranteed: that what fits the schema is valid. What fields say together, durations and their bounds, templates
 //! and patterns are checked by [`Tenant::validate`](super::Tenant::validate) alone. What is valid does fit.
 
-mod template;
-mod text;
-
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
 use serde_json::{Map, Value as Json};
 
 use super::raw::RawTenant;
-
-pub(super) use template::TemplateFile;
-pub(super) use text::{
-    ColourText, DurationText, EventType, LocaleText, MailboxText, Pattern, PercentText, RateText, ReasonText,
-    SecretNameText, SinkIdText, Status, TemplateText, TenantIdText, UrlText,
-};
 
 /// The JSON Schema of a tenant's file.
 ///
@@ -40,19 +28,6 @@ pub fn tenant_schema() -> Json {
     .transform(&mut schema);
     schema.insert("title".to_owned(), Json::from("A tenant of Acequia"));
     schema.to_value()
-}
-
-/// A duration of whole seconds as a file would have it, in the largest unit that it is a multiple of.
-pub(super) fn span(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
-    let (unit, of) = units.into_iter().find(|(_, of)| seconds.is_multiple_of(*of)).unwrap_or(("s", 1));
-    format!("{}{unit}", seconds / of)
-}
-
-/// The bounds of a duration, as people read them.
-pub(super) fn between(bounds: &RangeInclusive<Duration>) -> String {
-    format!("{} to {}", span(*bounds.start()), span(*bounds.end()))
 }
 
 /// Says what TOML can say (it has no null), as editors show it best.

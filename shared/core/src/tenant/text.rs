@@ -1,18 +1,17 @@
 //! The texts that a tenant's file is made of: what each looks like, as far as a regular expression can say.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-use super::super::redrive::REDRIVABLE;
-use crate::outcome::Reason;
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident, $called:literal, $schema:tt;)+) => {
         $(
             $(#[$doc])*
             #[derive(Debug)]
-            pub(in crate::tenant) struct $name;
+            pub(super) struct $name;
 
             impl JsonSchema for $name {
                 fn schema_name() -> Cow<'static, str> {
@@ -60,17 +59,15 @@ texts! {
     Status, "HTTP status", { "type": "integer", "minimum": 300, "maximum": 599, "not": { "enum": [410, 429] } };
 }
 
-/// The code of a reason that can be redriven without a person.
-#[derive(Debug)]
-pub(in crate::tenant) struct ReasonText;
+/// A duration of whole seconds as a file would have it, in the largest unit that it is a multiple of.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
+    let (unit, of) = units.into_iter().find(|(_, of)| seconds.is_multiple_of(*of)).unwrap_or(("s", 1));
+    format!("{}{unit}", seconds / of)
+}
 
-impl JsonSchema for ReasonText {
-    fn schema_name() -> Cow<'static, str> {
-        "reason".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let codes: Vec<&str> = REDRIVABLE.into_iter().map(Reason::as_str).collect();
-        json_schema!({ "type": "string", "enum": codes, "x-type": "reason" })
-    }
+/// The bounds of a duration, as people read them.
+pub(super) fn between(bounds: &RangeInclusive<Duration>) -> String {
+    format!("{} to {}", span(*bounds.start()), span(*bounds.end()))
 }

@@ -14,7 +14,7 @@ use super::text::TemplateText;
     { "required": ["mjml"] }, { "required": ["mjml_file"] },
 ]))]
 #[expect(dead_code, reason = "nothing is read by it: it says what the command line takes")]
-pub(in crate::tenant) struct TemplateFile {
+pub(super) struct TemplateFile {
     /// The template of the subject.
     #[schemars(with = "TemplateText", extend("examples" = ["Please confirm, {{ data.first_name }}"]))]
     subject: String,
