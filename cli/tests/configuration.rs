@@ -49,6 +49,7 @@ fn whole() -> Json {
             {"id": "a", "kind": "webhook", "types": ["*"], "url": "https://a.example/", "secrets": ["a"], "rate": "5/s", "breaker": {}},
             {"id": "b", "kind": "email", "types": ["*"], "from": "a@acme.example", "to": "{{ data.email }}", "subject": "x", "text": "x"},
             {"id": "c", "kind": "forward", "types": ["*"], "queue": "out"},
+            {"id": "d", "kind": "eventbridge", "types": ["*"], "bus": "arn:aws:events:eu-west-1:123456789012:event-bus/d"},
         ],
         "consent": {
             "types": ["action.*"], "subject": "{{ data.email }}", "keys": ["links"], "redirect_hosts": ["dalia.example"],

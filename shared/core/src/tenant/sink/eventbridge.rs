@@ -21,9 +21,8 @@ pub struct RawEventbridge {
     #[cfg_attr(
         feature = "schema",
         schemars(
-            required,
             with = "String",
-            extend("x-type" = "ARN", "examples" = ["arn:aws:events:eu-west-1:123456789012:event-bus/partners"])
+            extend("x-required" = true, "x-type" = "ARN", "examples" = ["arn:aws:events:eu-west-1:123456789012:event-bus/partners"])
         )
     )]
     pub bus: Option<String>,
