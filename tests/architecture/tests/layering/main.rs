@@ -3,6 +3,7 @@
 
 mod features;
 mod floors;
+mod suites;
 mod untested;
 mod words;
 
