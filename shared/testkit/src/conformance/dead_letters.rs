@@ -179,8 +179,8 @@ pub async fn messages_of_more_than_a_mebibyte_together_are_sent_in_order(queues:
     let body = |number: usize| format!("{number}{}", "x".repeat(400 * 1024));
     let messages: Vec<Outgoing> = (0..4).map(|number| ordered(number, body(number))).collect();
     sent(queues, &queue, &messages).await;
-    let first: Vec<String> = bodies(drain(queues, &queue).await).iter().map(|body| body[..1].to_owned()).collect();
-    assert_eq!(first, ["0", "1", "2", "3"]);
+    let numbers: String = bodies(drain(queues, &queue).await).iter().filter_map(|body| body.chars().next()).collect();
+    assert_eq!(numbers, "0123");
 }
 
 /// Each has the answer of its own, wherever the large one stands.
