@@ -24,7 +24,8 @@ def lock(folder: Path) -> None:
     entries = re.split(r"(?m)^(?=\S)", compiled)
     lines = ["# Written by tools/lock.py from requirements.in. Do not edit.\n"]
     for entry in filter(str.strip, entries):
-        # pip's hash mode resolves `name` and `name[extra]` apart: a package that is wanted both ways is pinned both ways.
+        # pip's hash mode resolves `name` and `name[extra]` apart: a package that is wanted both ways is pinned both
+        # ways.
         plain = re.sub(r"^([\w.-]+)\[[^\]]*\]", r"\1", entry)
         if plain != entry:
             lines.append(plain)

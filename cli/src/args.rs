@@ -2,6 +2,8 @@
 
 mod consent;
 mod dlq;
+#[cfg(test)]
+mod documented;
 mod template;
 mod time;
 
@@ -153,6 +155,8 @@ pub(crate) enum TenantCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Print the JSON Schema of a tenant's file, by which editors complete and check it; no call to AWS is made
+    Schema,
     /// Say which sinks of a file would take which events, why others would not, and what would be sent; no call to AWS is made
     Try(TryArgs),
     /// Write a tenant's file as the next version of its configuration

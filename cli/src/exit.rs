@@ -8,7 +8,7 @@ use acequia_core::id::{SinkId, Stage, TenantId};
 use acequia_core::port::{PublishError, Unavailable};
 use acequia_core::tenant::RawTenant;
 
-/// The exit codes, for scripts. Also in the help text ([`crate::args`]) and in README.
+/// The exit codes, for scripts. Also in the help text ([`crate::args`]) and in docs/CLI.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {

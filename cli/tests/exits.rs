@@ -43,8 +43,9 @@ const COMMANDS: [&str; 24] = [
 ];
 
 /// Those that ask AWS for nothing, and read what they are given.
-const OFFLINE: [&str; 6] = [
+const OFFLINE: [&str; 7] = [
     "tenant validate {file}",
+    "tenant schema",
     "tenant try {file} {event}",
     "template preview {file} confirm --event {event} --out {new}",
     "completions bash",

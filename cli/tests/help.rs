@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "",
     "tenant",
     "tenant validate",
+    "tenant schema",
     "tenant try",
     "tenant apply",
     "tenant show",

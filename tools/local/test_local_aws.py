@@ -18,7 +18,8 @@ from pathlib import Path
 
 from started import ACCOUNT, LAUNCHER, Started, listens, start, until
 
-# A function that does what each message's body says, and puts what it saw into a file; a request it answers with its path.
+# A function that does what each message's body says, and puts what it saw into a file; a request it answers with its
+# path.
 BOOTSTRAP = '''#!{python}
 import json, os, urllib.request
 api, aws = os.environ["AWS_LAMBDA_RUNTIME_API"], os.environ["AWS_ENDPOINT_URL"]

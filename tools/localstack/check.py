@@ -29,7 +29,8 @@ ALARMS = 10  # two per queue
 QUEUES = {f"{queue}{dlq}" for queue in ("intake", "webhook", "email", "forward", "out") for dlq in ("", "-dlq")}
 
 
-# ------------------------------------------------------------------ Outside: the environment of Python and the namespace
+# ------------------------------------------------------------------ Outside: the environment of Python and the
+# namespace
 def find_python() -> str:
     ask = "import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))"
     found = [str(path) for path in sorted(Path.home().glob(".pyenv/versions/3.1[23]*/bin/python"), reverse=True)]

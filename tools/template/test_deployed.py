@@ -1,6 +1,6 @@
 """What the local AWS makes of the templates on a stage that leaves nothing out: first deployments that fail, parameters that change, stacks that go.
 
-The functions are a few bytes that do nothing: what is deployed is looked at, and nobody calls it.
+The functions are a few bytes that do nothing: the tests look at what is deployed, and never call it.
 """
 
 import io
@@ -186,7 +186,8 @@ class DeployedTest(unittest.TestCase):
         self.assertEqual(found, {"IntakeQueue", "IntakeDlq", "WebhookQueue", "WebhookDlq"}, said)
         self.assertEqual(self.deploy(stack, read(TENANT), parameters, update=True), "UPDATE_COMPLETE")
         self.assertEqual(self.mappings("webhook"), 1)
-        # The local AWS speaks plain http, which this stage's queues refuse: nobody reads them but through a policy that is gone again.
+        # The local AWS speaks plain http, which this stage's queues refuse: the test reads them under a policy that it
+        # removes again.
         with self.assertRaisesRegex(ClientError, "AccessDenied"):
             sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         self.assertEqual(self.deploy(stack, read(TENANT), disabled, update=True), "UPDATE_COMPLETE")

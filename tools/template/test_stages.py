@@ -68,7 +68,7 @@ class QueuePolicyTest(unittest.TestCase):
 
 
 class EstablishedTest(unittest.TestCase):
-    """A first deployment can be rolled back and cries at nobody; from the second on the tables are protected."""
+    """A first deployment can be rolled back and raises no alarm; from the second on the tables are protected."""
 
     def test_tables_are_protected_once_the_stage_stands(self):
         for established, wanted in [("no", False), ("yes", True)]:

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: what a delivery costs in calls, money, instructions, start-up and memory.
 //!
-//! The programs are those that are deployed: one cargo-lambda run builds the functions with the bench and its two subjects, so that
-//! all have the same profile. `docs/PERFORMANCE.md` says what is measured and gets the tables.
+//! The programs are those that are deployed: one cargo-lambda run builds the functions with the bench and its two
+//! subjects, so that all have the same profile. `docs/PERFORMANCE.md` says what is measured and gets the tables.
 
 use std::process::Command;
 
@@ -20,7 +20,8 @@ pub(crate) struct Options {
     /// This part alone; repeatable.
     #[arg(long, value_parser = PARTS)]
     part: Vec<String>,
-    /// Programs of the dev profile: for work on the bench itself. Their figures are not Acequia's; the document is left as it is.
+    /// Programs of the dev profile: for work on the bench itself. Their figures are not Acequia's; the document is left
+    /// as it is.
     #[arg(long)]
     debug: bool,
 }
@@ -35,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         ensure_valgrind()?;
     }
     let programs = if options.debug {
-        let names = build::FUNCTIONS.into_iter().chain(["bench"]).flat_map(|name| ["--package", name]);
+        let names = build::FUNCTIONS.iter().copied().chain(["bench"]).flat_map(|name| ["--package", name]);
         let mut cargo = plan::cargo(&["build", "--locked"]);
         process::run(cargo.args(names), "the build")?;
         host::target().join("debug")
@@ -62,7 +63,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(Running::start(&mut command)?.wait()?.success())
 }
 
-/// Counting instructions takes valgrind. A fresh Debian has none: it is installed from Debian's own archive where we may.
+/// Counting instructions takes valgrind. A fresh Debian has none: it is installed from Debian's own archive where we
+/// may.
 fn ensure_valgrind() -> Result<()> {
     let is_there = || process::output(Command::new("valgrind").arg("--version"), "valgrind", "").is_ok();
     if is_there() {

@@ -1,4 +1,5 @@
-//! The browser of the tests of pages: Debian's packages `chromium` and `chromium-driver`, installed where they are missing.
+//! The browser of the tests of pages: Debian's packages `chromium` and `chromium-driver`, installed where they are
+//! missing.
 
 use std::process::Command;
 

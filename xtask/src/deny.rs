@@ -1,7 +1,8 @@
-//! What is linked: the licences, bans and sources of all crates (deny.toml), and what `RustSec` knows of them, by cargo-deny.
+//! What is linked: the licences, bans and sources of all crates (deny.toml), and what `RustSec` knows of them, by
+//! cargo-deny.
 //!
-//! Licences, bans and sources need the crates alone. What is known of them is in `RustSec`'s database, a repository on `GitHub`. Where that cannot
-//! be had, that is said, and nothing is called well that was not looked at.
+//! Licences, bans and sources need the crates alone. What is known of them is in `RustSec`'s database, a repository on
+//! `GitHub`. Where the database cannot be had, the check says so, and passes nothing that it did not look at.
 
 use std::path::Path;
 use std::process::Command;

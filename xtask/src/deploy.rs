@@ -1,4 +1,5 @@
-//! `cargo xtask deploy`: builds the functions for AWS, packs them and runs `sam deploy` for one environment of `samconfig.toml`.
+//! `cargo xtask deploy`: builds the functions for AWS, packs them and runs `sam deploy` for one environment of
+//! `samconfig.toml`.
 
 use anyhow::{Context as _, Result, bail};
 
@@ -79,7 +80,8 @@ fn stage(environment: &Environment) -> &str {
     environment.value("Stage").unwrap_or("dev")
 }
 
-/// Whether the stack stands: what protects it from deletion is switched on only then, because a first deployment that fails is rolled back.
+/// Whether the stack stands: what protects it from deletion is switched on only then, because a first deployment that
+/// fails is rolled back.
 ///
 /// # Errors
 /// Where it can be neither made nor changed as it is: what to do first.

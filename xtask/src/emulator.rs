@@ -55,7 +55,7 @@ fn new_command(program: &Path, lasting: bool) -> Command {
     if lasting { process::lasting_command(program) } else { process::command(program) }
 }
 
-/// Starts a server and reads the line that it prints when it is ready; what it says else goes to a log.
+/// Starts a server and reads the line that it prints when it is ready; the rest of its output goes to a log.
 fn start_and_read(command: &mut Command, name: &str) -> Result<(Running, String)> {
     let log = host::scratch(&format!("log/{name}.log"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::create(&log)?);

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What children that talk to the local AWS keep of the environment; the rest (profiles, proxies, endpoints) stays outside.
+/// What children that talk to the local AWS keep of the environment; the rest (profiles, proxies, endpoints) stays
+/// outside.
 const KEPT: [&str; 10] =
     ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::setup::{self, Tools};
 use crate::test::plan::{self, Plan};
-use crate::{deny, process};
+use crate::{deny, process, template};
 
 /// Runs every check, also after a failure; answers whether all passed.
 pub(crate) fn run() -> Result<bool> {
@@ -32,6 +32,7 @@ pub(crate) fn checks(plan: &mut Plan) -> Result<()> {
             "warnings",
         ]),
     )?;
+    plan.condition("templates are what infra/source makes", template::stale)?;
     let mut sam = plan::at_root(process::command(Tools::Sam.program("sam")));
     sam.args(["validate", "--lint"]).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", crate::emulator::REGION);
     plan.check("sam validate --lint", sam)?;

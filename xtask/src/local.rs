@@ -1,4 +1,5 @@
-//! A whole local environment: the local AWS with the platform and tenants deployed, the receiver, and the operator's command.
+//! A whole local environment: the local AWS with the platform and tenants deployed, the receiver, and the operator's
+//! command.
 
 use anyhow::{Context as _, Result};
 

@@ -1,4 +1,5 @@
-//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `simulate`, `bench`, `package`, `deploy` and `release-check`.
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `template`, `simulate`, `bench`, `package`, `deploy` and
+//! `release-check`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 mod acequia;
@@ -9,6 +10,8 @@ mod consent;
 mod demo;
 mod deny;
 mod deploy;
+#[cfg(test)]
+mod documented;
 mod emulator;
 mod host;
 mod lint;
@@ -17,6 +20,7 @@ mod package;
 mod process;
 mod queue;
 mod receiver;
+mod recipe;
 mod release_check;
 mod report;
 mod samconfig;
@@ -24,6 +28,7 @@ mod sbom;
 mod setup;
 mod simulate;
 mod stack;
+mod template;
 mod test;
 mod tool;
 mod version;
@@ -54,6 +59,8 @@ enum Task {
     ReleaseCheck(release_check::Options),
     /// Checks formatting, code and templates.
     Lint,
+    /// Makes template.yaml and infra/tenant.yaml from infra/source.
+    Template,
     /// Runs the delivery path in simulated weather, seed by seed, and prints the seeds that break a rule.
     Simulate(simulate::Options),
     /// Measures calls, cost, instructions, start and memory of the functions, and writes docs/PERFORMANCE.md.
@@ -99,6 +106,7 @@ fn run(task: Task) -> anyhow::Result<bool> {
         Task::Package(options) => package::run(&options),
         Task::ReleaseCheck(options) => release_check::run(&options),
         Task::Lint => lint::run(),
+        Task::Template => template::run(),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Guard { .. } => Ok(true),

@@ -6,7 +6,8 @@
 //! - on Ctrl-C or SIGTERM [`end_all`] does the same to all groups;
 //! - when we are killed, the kernel terminates each child.
 //!
-//! The kernel's signal comes when the *thread* that started the child ends: start long-lived children from the main thread.
+//! The kernel's signal comes when the *thread* that started the child ends: start long-lived children from the main
+//! thread.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -176,7 +177,8 @@ pub(crate) fn output_ending(command: &mut Command, what: &str, input: &str, code
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut stdin = child.stdin.take().context("the child's input is not piped")?;
     let input = input.to_owned();
-    // Beside the reading, so that neither side waits for the other with full pipes. An early end of the child shows below.
+    // Beside the reading, so that neither side waits for the other with full pipes. An early end of the child shows
+    // below.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output()?;
     let _ = writer.join();

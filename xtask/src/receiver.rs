@@ -46,7 +46,8 @@ impl Receiver {
         format!("{}/{endpoint}", self.address)
     }
 
-    /// Makes an endpoint that answers 200 and keeps what comes where it is to `record`; answers the secret that it trusts.
+    /// Makes an endpoint that answers 200 and keeps what comes where it is to `record`; answers the secret that it
+    /// trusts.
     pub(crate) fn define(&self, endpoint: &str, record: bool) -> Result<String> {
         let url = self.url(&format!("_receiver/endpoints/{endpoint}"));
         let answer: Json = agent()

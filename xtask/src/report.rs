@@ -37,7 +37,7 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> a
     Ok(done)
 }
 
-/// The same for a step that takes long: says what it usually takes, so that nobody wonders.
+/// The same for a step that takes long: it says how long the step usually takes.
 pub(crate) fn usual_step<T>(name: &str, usually: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     step(&format!("{name} (usually {usually})"), work)
 }

@@ -1,4 +1,5 @@
-//! What the functions are made of, as `CycloneDX` documents: by cargo-cyclonedx, which is installed into `.venv` at its first use.
+//! What the functions are made of, as `CycloneDX` documents: by cargo-cyclonedx, which is installed into `.venv` at its
+//! first use.
 
 use std::fs;
 use std::path::{Path, PathBuf};

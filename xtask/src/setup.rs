@@ -1,6 +1,7 @@
 //! The tools that everything else needs: two Python environments from pinned requirements, made once.
 //!
-//! Two, because the emulator and SAM CLI pin different versions of the same packages.
+//! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for receivers of
+//! webhooks need, for their tests alone ([`crate::recipe`]).
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub(crate) enum Tools {
     Local,
     /// SAM CLI, the template linter and cargo-lambda.
     Sam,
+    /// What docs/RECEIVERS.md recommends to receivers in Python.
+    Recipes,
 }
 
 impl Tools {
@@ -25,10 +28,12 @@ impl Tools {
         match self {
             Self::Local => "local",
             Self::Sam => "sam",
+            Self::Recipes => "recipes",
         }
     }
 
-    fn folder(self) -> PathBuf {
+    /// Its folder.
+    pub(crate) fn folder(self) -> PathBuf {
         host::path(".venv").join(self.name())
     }
 
@@ -50,10 +55,18 @@ impl Tools {
 pub(crate) fn ensure() -> Result<()> {
     let python = find_python()?;
     check_compiler()?;
-    make(&python)
+    make(&python, &[Tools::Local, Tools::Sam])
 }
 
-/// The same beside other work, which does not need them.
+/// Makes one environment, if it is missing or out of date.
+///
+/// # Errors
+/// As [`ensure`].
+pub(crate) fn ensure_one(tools: Tools) -> Result<()> {
+    make(&find_python()?, &[tools])
+}
+
+/// As [`ensure`], beside other work, which does not need them.
 ///
 /// # Errors
 /// As [`ensure`], before the work begins where the machine lacks something; and those of the work.
@@ -61,21 +74,21 @@ pub(crate) fn ensure_beside<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let python = find_python()?;
     check_compiler()?;
     std::thread::scope(|scope| {
-        let making = scope.spawn(|| make(&python));
+        let making = scope.spawn(|| make(&python, &[Tools::Local, Tools::Sam]));
         let done = work();
         making.join().unwrap_or_else(|_| bail!("setting up the tools panicked"))?;
         done
     })
 }
 
-fn make(python: &Python) -> Result<()> {
+fn make(python: &Python, wanted: &[Tools]) -> Result<()> {
     fs::create_dir_all(host::path(".venv")).context("cannot make .venv")?;
     // Two runs at once would spoil each other's environments.
     let lock = fs::File::create(host::path(".venv/lock")).context("cannot write .venv/lock")?;
     lock.lock().context("cannot lock .venv/lock")?;
     std::thread::scope(|scope| {
-        let both = [Tools::Local, Tools::Sam].map(|tools| scope.spawn(move || ensure_environment(python, tools)));
-        both.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| bail!("setting up the tools panicked")))
+        let all: Vec<_> = wanted.iter().map(|tools| scope.spawn(move || ensure_environment(python, *tools))).collect();
+        all.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| bail!("setting up the tools panicked")))
     })
 }
 

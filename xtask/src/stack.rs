@@ -1,6 +1,7 @@
 //! The stacks of a local run: the real `sam deploy` of template.yaml and, for each tenant, of infra/tenant.yaml.
 //!
-//! SAM CLI runs without Rust on its path: what is deployed is packed already, as `cargo xtask package` leaves it to others.
+//! SAM CLI runs without Rust on its path: what is deployed is packed already, as `cargo xtask package` leaves it to
+//! others.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Cargo's own subcommands that are not part of it, each of a pinned version, installed into `.venv` at their first use.
+//! Cargo's own subcommands that are not part of it, each of a pinned version, installed into `.venv` at their first
+//! use.
 
 use std::fs;
 use std::path::PathBuf;

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result};
 
 use crate::{host, process};
 
-/// The commit that is checked out, with `-modified` where tracked files differ from it: what `acequia_core::version` has behind the hyphen.
+/// The commit that is checked out, with `-modified` where tracked files differ from it: what `acequia_core::version`
+/// has behind the hyphen.
 pub(crate) fn commit() -> Result<String> {
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).context("which commit this is cannot be told")?;
     let modified = git(&["status", "--porcelain", "--untracked-files=no"])?;

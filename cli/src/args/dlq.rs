@@ -2,7 +2,6 @@
 
 use acequia_core::delivery::redrive::Filter;
 use acequia_core::id::{EventId, SinkId, TenantId};
-use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
 use acequia_core::routing::TypeRule;
 use clap::builder::NonEmptyStringValueParser;
@@ -92,8 +91,7 @@ pub(crate) struct PurgeArgs {
 /// Where to look.
 #[derive(Debug, Args)]
 pub(crate) struct DlqPlace {
-    /// Only the dead-letter queue behind this queue: intake, webhook, email, forward or out
-    #[arg(long, value_parser = parse_role)]
+    #[arg(long, value_parser = parse_role, help = format!("Only the dead-letter queue behind this queue: {}", roles()))]
     pub(crate) queue: Option<QueueRole>,
     /// Only deliveries to this sink
     #[arg(long)]
@@ -149,10 +147,15 @@ impl DlqFilter {
     }
 }
 
+/// The words for the roles of queues, as a sentence has them.
+fn roles() -> String {
+    let mut words: Vec<&str> = QueueRole::ALL.iter().map(|role| role.as_str()).collect();
+    let last = words.pop().unwrap_or_default();
+    format!("{} or {last}", words.join(", "))
+}
+
 fn parse_role(text: &str) -> Result<QueueRole, String> {
-    let names = [QueueRole::Intake, QueueRole::Out].into_iter().chain(SinkKind::ALL.map(QueueRole::Sink));
-    let mut names = names.filter(|role| role.as_str() == text);
-    names.next().ok_or_else(|| "it must be intake, webhook, email, forward or out".to_owned())
+    QueueRole::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| format!("it must be {}", roles()))
 }
 
 fn parse_type(text: &str) -> Result<TypeRule, String> {

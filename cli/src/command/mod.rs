@@ -113,6 +113,7 @@ pub(crate) fn so_far(command: &Command) -> String {
         | Command::Template(TemplateCommand::Preview { .. }) => "nothing was changed, and no file was half written".to_owned(),
         Command::Tenant(
             TenantCommand::Validate { .. }
+            | TenantCommand::Schema
             | TenantCommand::Try(_)
             | TenantCommand::Show { .. }
             | TenantCommand::List

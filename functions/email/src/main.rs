@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoConsents, DynamoMailStore, Ports, SsmGrants, SsmSecrets, clients::function_config};
-use acequia_lambda::{
-    BatchLoop, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry,
-};
+use acequia_lambda::{BatchLoop, Environment, RateLimiter, SinkLoop, SystemClock, Telemetry};
 use email::{EmailSink, config::Config, ses::SesMailer};
 
 #[tokio::main(flavor = "current_thread")]
@@ -27,16 +25,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: clock.clone(),
         link_base,
     };
+    let stores = (ports.tenants, ports.ledger, ports.queues, ports.delays);
     let sink_loop = SinkLoop::<Ports, _> {
-        common: BatchLoop {
-            tenants: CachedTenants::new(ports.tenants, clock.clone()),
-            ledger: ports.ledger,
-            queues: ports.queues,
-            delays: ports.delays,
-            clock: clock.clone(),
-            chance: Arc::new(SystemChance),
-            telemetry: Telemetry::to_stdout(installation.reporting),
-        },
+        common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         rate_limiter: RateLimiter::new(ports.rates, clock).sharing(rate),
         breakers: None,
         sink,

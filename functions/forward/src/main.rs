@@ -5,10 +5,7 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, Ports, SsmGrants, clients::function_config};
-use acequia_lambda::{
-    BatchLoop, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve,
-    start_telemetry,
-};
+use acequia_lambda::{BatchLoop, Environment, RateLimiter, SinkLoop, SystemClock, Telemetry, serve, start_telemetry};
 use forward::{ForwardSink, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,16 +19,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clock = Arc::new(SystemClock);
     let grants = SsmGrants::new(clients.ssm, installation.stage, SystemClock);
     let sink = ForwardSink { queues: ports.queues.clone(), grants, clock: clock.clone() };
+    let stores = (ports.tenants, ports.ledger, ports.queues, ports.delays);
     let sink_loop = SinkLoop::<Ports, _> {
-        common: BatchLoop {
-            tenants: CachedTenants::new(ports.tenants, clock.clone()),
-            ledger: ports.ledger,
-            queues: ports.queues,
-            delays: ports.delays,
-            clock: clock.clone(),
-            chance: Arc::new(SystemChance),
-            telemetry: Telemetry::to_stdout(installation.reporting),
-        },
+        common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         rate_limiter: RateLimiter::new(ports.rates, clock),
         breakers: None,
         sink,

@@ -10,7 +10,6 @@ use acequia_core::delivery::ledger::{RETENTION, Record, RouteRecord};
 use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::link_key;
 use acequia_core::id::TenantId;
-use acequia_core::kind::SinkKind;
 use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
@@ -61,7 +60,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         let mut others = Vec::new();
         for (delivery, failure) in deliveries.into_iter().zip(failures) {
             match failure {
-                Some(Cause::QueueRefused(SinkKind::Forward)) => ordered.push(delivery),
+                Some(Cause::QueueRefused(kind)) if kind.facts().keeps_order => ordered.push(delivery),
                 failure => others.extend(failure),
             }
         }

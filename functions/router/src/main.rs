@@ -2,12 +2,8 @@
 
 #![recursion_limit = "256"]
 
-use std::sync::Arc;
-
 use acequia_aws::{Clients, DynamoConsents, Ports, clients::function_config};
-use acequia_lambda::{
-    BatchLoop, CachedTenants, Environment, SystemChance, SystemClock, Telemetry, serve, start_telemetry,
-};
+use acequia_lambda::{BatchLoop, Environment, Telemetry, serve, start_telemetry};
 use router::{Router, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,17 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let installation = config.installation;
     let clients = Clients::new(&function_config(&installation.reach));
     let ports = Ports::new(&clients, installation.tables());
-    let clock = Arc::new(SystemClock);
+    let stores = (ports.tenants, ports.ledger, ports.queues, ports.delays);
     let router = Router::<Ports> {
-        common: BatchLoop {
-            tenants: CachedTenants::new(ports.tenants, clock.clone()),
-            ledger: ports.ledger,
-            queues: ports.queues,
-            delays: ports.delays,
-            clock,
-            chance: Arc::new(SystemChance),
-            telemetry: Telemetry::to_stdout(installation.reporting),
-        },
+        common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         consents: DynamoConsents::new(clients.dynamodb, config.consents_table),
     };
     serve(|event, deadline| router.handle(event, deadline)).await

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsAlerts, SsmSecrets, clients::function_config};
 use acequia_lambda::{
-    BatchLoop, Breakers, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry,
-    serve, start_telemetry,
+    BatchLoop, Breakers, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve,
+    start_telemetry,
 };
 use webhook::{WebhookSink, config::Config};
 
@@ -25,16 +25,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let breakers = Breakers::new(endpoints, alerts, clock.clone(), Arc::new(SystemChance));
     let secrets = SsmSecrets::new(clients.ssm, installation.stage, SystemClock);
     let sink = WebhookSink::new(secrets, config.egress, installation.reach.authorities, clock.clone())?;
+    let stores = (ports.tenants, ports.ledger, ports.queues, ports.delays);
     let sink_loop = SinkLoop::<Ports, _> {
-        common: BatchLoop {
-            tenants: CachedTenants::new(ports.tenants, clock.clone()),
-            ledger: ports.ledger,
-            queues: ports.queues,
-            delays: ports.delays,
-            clock: clock.clone(),
-            chance: Arc::new(SystemChance),
-            telemetry: Telemetry::to_stdout(installation.reporting),
-        },
+        common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         rate_limiter: RateLimiter::new(ports.rates, clock),
         breakers: Some(breakers),
         sink,

@@ -1,5 +1,6 @@
 //! How old messages are, as `CloudWatch` has measured it (`ApproximateAgeOfOldestMessage`). Its operation
-//! `GetMetricData` is called without its SDK crate (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>).
+//! `GetMetricData` is called without its SDK crate
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>).
 
 use std::time::Duration;
 

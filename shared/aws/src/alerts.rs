@@ -1,4 +1,4 @@
-//! Tells the operators by SNS: whoever subscribed to the installation's topic.
+//! Sends alerts by SNS to the subscribers of the installation's topic: its operators.
 
 use acequia_core::id::TenantId;
 use acequia_core::port::{Alerts, Unavailable};

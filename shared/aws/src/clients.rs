@@ -1,7 +1,7 @@
 //! The SDK's clients, made once per process: one place for the retries and timeouts of every call.
 //!
-//! A function's region, credentials and endpoint are what Lambda puts into its environment; the operator's command goes by the
-//! SDK's own chain. In both `AWS_ENDPOINT_URL` is all that leads to a local AWS.
+//! A function's region, credentials and endpoint are what Lambda puts into its environment; the operator's command goes
+//! by the SDK's own chain. In both `AWS_ENDPOINT_URL` is all that leads to a local AWS.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const OPERATION: Duration = Duration::from_secs(15);
 const ATTEMPTS: u32 = 3;
 
-/// One client of each service. `DynamoDB` is needed by every invocation of every function, so its client is there from the start.
+/// One client of each service. `DynamoDB` is needed by every invocation of every function, so its client is there from
+/// the start.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// `DynamoDB`.
@@ -47,8 +48,9 @@ impl Clients {
     }
 }
 
-/// The configuration of a function: credentials from the variables that Lambda sets, and nothing else that could be asked for
-/// them. The SDK's chain would read files and wait for metadata services, and makes up half a megabyte of each function.
+/// The configuration of a function: credentials from the variables that Lambda sets, and nothing else that could be
+/// asked for them. The SDK's chain would read files and wait for metadata services, and makes up half a megabyte of
+/// each function.
 pub fn function_config(reach: &Reach) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -1,7 +1,8 @@
 //! A record's attributes in the order of its fields: what a statement lists, and what a map is made of once.
 //!
-//! `serde_dynamo::to_item` fills one map and copies it into a second one of the SDK's values, which was a third of what claiming and
-//! completing a delivery cost (docs/PERFORMANCE.md). Each attribute is still written by `serde_dynamo`; a test compares the two.
+//! `serde_dynamo::to_item` fills one map and copies it into a second one of the SDK's values, which was a third of what
+//! claiming and completing a delivery cost (docs/PERFORMANCE.md). Each attribute is still written by `serde_dynamo`; a
+//! test compares the two.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;

@@ -1,4 +1,5 @@
-//! Dead-letter queues for redriving: messages are received with their groups, and sent back in calls that are never repeated.
+//! Dead-letter queues for redriving: messages are received with their groups, and sent back in calls that are never
+//! repeated.
 
 use std::time::Duration;
 

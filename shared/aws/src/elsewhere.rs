@@ -9,8 +9,8 @@ use acequia_core::queue::QueueArn;
 use aws_config::Region;
 use aws_sdk_sqs::Client;
 
-/// The most regions beside the own one that have a client; one more and all are made anew when they are needed. A client that is dropped
-/// costs its connections, and nothing else.
+/// The most regions beside the own one that have a client; one more and all are made anew when they are needed. A
+/// client that is dropped costs its connections, and nothing else.
 const MOST: usize = 8;
 
 /// The clients of other regions, each made when a queue of its region is first used.
@@ -20,7 +20,8 @@ pub(crate) struct Elsewhere(Arc<Mutex<BTreeMap<String, Client>>>);
 impl Elsewhere {
     /// The client that reaches a queue: `own`, or one that differs from it in the region alone.
     ///
-    /// Where an endpoint is set (the local AWS), that endpoint is all regions', and the region is what the call is signed for.
+    /// Where an endpoint is set (the local AWS), that endpoint is all regions', and the region is what the call is
+    /// signed for.
     pub(crate) fn client<'a>(&self, own: &'a Client, queue: &QueueArn) -> Cow<'a, Client> {
         let region = queue.region();
         if own.config().region().is_none_or(|known| known.as_ref() == region) {

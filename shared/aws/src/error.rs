@@ -37,7 +37,7 @@ impl Error for SharedError {
 /// What a write on a condition came to: false where the condition did not hold, as `lost` tells it from other errors.
 ///
 /// # Errors
-/// When nobody knows whether it was written.
+/// When it is unknown whether it was written.
 pub(crate) fn was_written<T, E: Error + Send + Sync + 'static>(
     answer: Result<T, SdkError<E>>,
     lost: impl FnOnce(&E) -> bool,

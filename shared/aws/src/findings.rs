@@ -1,4 +1,5 @@
-//! The memory of the watch: rows of the table of delayed messages, one for each queue that is not empty, and one for where it stopped.
+//! The memory of the watch: rows of the table of delayed messages, one for each queue that is not empty, and one for
+//! where it stopped.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What tenants' stacks allow: the parameters `/acequia/<stage>/grants/<tenant>` that the stacks write, remembered for a minute.
+//! What tenants' stacks allow: the parameters `/acequia/<stage>/grants/<tenant>` that the stacks write, remembered for
+//! a minute.
 
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::{Clock, GrantStore, Unavailable};

@@ -1,9 +1,11 @@
-//! Clients of services of which a few operations are needed: what an SDK crate of theirs would do, without the hundreds of operations that
-//! it brings to every build and into every function ([ADR 51](../../../docs/adr/0051-few-operations-of-a-service-are-called-without-its-sdk-crate.md)).
+//! Clients of services of which a few operations are needed: what an SDK crate of theirs would do, without the hundreds
+//! of operations that it brings to every build and into every function ([ADR
+//! 51](../../../docs/adr/0051-calls-without-sdk-crates.md)).
 //!
-//! A call is put together from the parts that the SDK's own clients have: their HTTP client, credentials, signature, retries and time
-//! limits. Its form is the JSON protocol (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>): the operation's name in a
-//! header, and one object each way.
+//! A call is put together from the parts that the SDK's own clients have: their HTTP client, credentials, signature,
+//! retries and time limits. Its form is the JSON protocol
+//! (<https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>): the operation's name in a header, and one object
+//! each way.
 
 use std::fmt;
 
@@ -39,21 +41,21 @@ const TOLD: usize = 300;
 
 /// A service that is called so.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct JsonService {
+pub struct JsonService {
     /// Its name, for people.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Where it is.
-    pub(crate) service: Service,
+    pub service: Service,
     /// What stands before the name of an operation.
-    pub(crate) target: &'static str,
+    pub target: &'static str,
     /// The version of the protocol: `1.0` or `1.1`.
-    pub(crate) version: &'static str,
+    pub version: &'static str,
     /// Whether a call that may do better a moment later is made again.
-    pub(crate) retries: bool,
+    pub retries: bool,
 }
 
 /// Makes the calls of one service.
-pub(crate) struct JsonClient {
+pub struct JsonClient {
     service: JsonService,
     operation: Operation<Question, Answer, Refused>,
 }
@@ -88,7 +90,7 @@ impl fmt::Debug for Answer {
 
 /// What a service said when it refused.
 #[derive(Debug)]
-pub(crate) struct Refused(ErrorMetadata);
+pub struct Refused(ErrorMetadata);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,7 +108,7 @@ impl ProvideErrorMetadata for Refused {
 
 /// A call that did not bring what was asked for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub enum CallError {
     /// It was refused, or there was no answer.
     #[error(transparent)]
     Failed(Box<SdkError<Refused, HttpResponse>>),
@@ -117,14 +119,26 @@ pub(crate) enum CallError {
 
 impl CallError {
     /// Whether the service refused it with this code.
-    pub(crate) fn is(&self, code: &str) -> bool {
+    pub fn is(&self, code: &str) -> bool {
         match self {
             Self::Failed(error) => error.as_service_error().is_some_and(|refused| refused.code() == Some(code)),
             Self::NotUnderstood(_) => false,
         }
     }
 
-    pub(crate) fn unavailable(self, operation: &'static str) -> Unavailable {
+    /// The code and the words of a refusal; `None` where there was no answer, or one that is not understood.
+    pub fn refused(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Failed(error) => {
+                let refused = error.as_service_error()?;
+                Some((refused.code().unwrap_or_default(), refused.message().unwrap_or_default()))
+            }
+            Self::NotUnderstood(_) => None,
+        }
+    }
+
+    /// The same as an error of a port.
+    pub fn unavailable(self, operation: &'static str) -> Unavailable {
         match self {
             Self::Failed(error) => Unavailable::new(operation, error),
             not_understood @ Self::NotUnderstood(_) => Unavailable::new(operation, not_understood),
@@ -134,7 +148,7 @@ impl CallError {
 
 impl JsonClient {
     /// A client of this configuration's account and region.
-    pub(crate) fn new(config: &SdkConfig, service: JsonService) -> Self {
+    pub fn new(config: &SdkConfig, service: JsonService) -> Self {
         let region = config.region().cloned().unwrap_or_else(|| Region::new(""));
         let (endpoint, signed_for) = service.service.place(region.as_ref());
         let mut layer = Layer::new(service.name);
@@ -182,7 +196,7 @@ impl JsonClient {
     ///
     /// # Errors
     /// When it is refused, not answered in time, or its answer is not what is documented.
-    pub(crate) async fn call<T: DeserializeOwned>(&self, operation: &str, asked: &Json) -> Result<T, CallError> {
+    pub async fn call<T: DeserializeOwned>(&self, operation: &str, asked: &Json) -> Result<T, CallError> {
         let question = Question {
             target: format!("{}.{operation}", self.service.target),
             content_type: format!("application/x-amz-json-{}", self.service.version),

@@ -1,7 +1,7 @@
 //! Every key and name of a tenant's rows and parameters: the one place that builds them, from a [`TenantId`].
 //!
-//! A ledger row's partition key begins with `<tenant>#`, so that a role limited by `dynamodb:LeadingKeys` to it sees one tenant only.
-//! No tenant id has `#` in it, so no key of one tenant is one of another.
+//! A ledger row's partition key begins with `<tenant>#`, so that a role limited by `dynamodb:LeadingKeys` to it sees
+//! one tenant only. No tenant id has `#` in it, so no key of one tenant is one of another.
 
 use std::collections::HashMap;
 
@@ -25,8 +25,8 @@ pub(crate) const TENANTS: &str = "@tenants";
 /// What the sort keys of audit rows begin with.
 pub(crate) const AUDIT: &str = "audit#";
 
-/// The attributes of a delivery's record that tell any two of its states apart: a claim has a token of its own, and settling
-/// it changes the status or takes the token away.
+/// The attributes of a delivery's record that tell any two of its states apart: a claim has a token of its own, and
+/// settling it changes the status or takes the token away.
 pub(crate) const STATE: [&str; 3] = ["claim", "status", "updated_at"];
 
 /// An item of a table.
@@ -58,8 +58,8 @@ pub(crate) fn endpoints(tenant: &TenantId) -> String {
     format!("{}@endpoint", ledger_prefix(tenant))
 }
 
-/// The key of the crash marker against a message; ids of messages have no `|`, so it is none of an event. Each has a partition of its own,
-/// because in a bad hour there are many.
+/// The key of the crash marker against a message; ids of messages have no `|`, so it is none of an event. Each has a
+/// partition of its own, because in a bad hour there are many.
 pub(crate) fn crash_marker(tenant: &TenantId, message_id: &str) -> Item {
     key(format!("{}@crash#{message_id}", ledger_prefix(tenant)), "@crash")
 }
@@ -74,7 +74,7 @@ pub(crate) fn rates(tenant: &TenantId) -> String {
     format!("{}@rate", ledger_prefix(tenant))
 }
 
-/// The partition key of the rows of those who share something. No tenant's id begins with `@`.
+/// The partition key of the rows of tenants that share something. No tenant's id begins with `@`.
 pub(crate) fn shared(what: &str) -> String {
     format!("@shared#{what}")
 }
@@ -160,7 +160,8 @@ pub(crate) fn secret_of(stage: &Stage, path: &str) -> Option<(TenantId, SecretPu
     Some((tenant.parse().ok()?, purpose.parse().ok()?, name.parse().ok()?))
 }
 
-/// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that who may write those may not write this.
+/// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that a principal that may
+/// write those may not write this.
 pub(crate) fn grants(stage: &Stage, tenant: &TenantId) -> String {
     format!("/acequia/{stage}/grants/{tenant}")
 }

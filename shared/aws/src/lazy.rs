@@ -8,8 +8,9 @@ use aws_config::SdkConfig;
 
 /// A client of the SDK that is made at its first use, and then shared.
 ///
-/// Each client reads its service's list of partitions when it is made: 0.4 million instructions, where a function's whole start has
-/// two million (docs/PERFORMANCE.md). What only some invocations need, such as telling the operators, is not made for all.
+/// Each client reads its service's list of partitions when it is made: 0.4 million instructions, where a function's
+/// whole start has two million (docs/PERFORMANCE.md). What only some invocations need, such as telling the operators,
+/// is not made for all.
 pub struct Lazy<C>(Arc<Made<C>>);
 
 type Made<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;

@@ -1,9 +1,9 @@
-//! The ports on AWS: tenants and the ledger in `DynamoDB`, delayed messages likewise, queues in SQS, secrets and grants in the
-//! Systems Manager's parameter store.
+//! The ports on AWS: tenants and the ledger in `DynamoDB`, delayed messages likewise, queues in SQS, secrets and grants
+//! in the Systems Manager's parameter store.
 //!
-//! An adapter carries out and decides nothing: what a claim comes to is judged in `acequia-core`. All names and keys of a
-//! tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it holds no
-//! payload and no secret.
+//! An adapter carries out and decides nothing: what a claim comes to is judged in `acequia-core`. All names and keys of
+//! a tenant are built in `keys` from a `TenantId`. An error names the operation that failed and keeps its source; it
+//! holds no payload and no secret.
 
 pub mod account;
 mod ages;
@@ -19,7 +19,7 @@ mod error;
 mod findings;
 mod grants;
 mod journal;
-mod json_client;
+pub mod json_client;
 mod keys;
 mod lazy;
 mod ledger;
@@ -31,7 +31,7 @@ mod ports;
 mod queues;
 mod rates;
 mod secrets;
-mod service;
+pub mod service;
 mod table;
 mod tenants;
 mod trust;

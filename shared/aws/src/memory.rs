@@ -1,7 +1,7 @@
 //! What the parameter store said, for a while: it allows 40 reads a second at no cost, to the whole account.
 //!
-//! That there is nothing of a name is remembered too, for less long: a tenant whose configuration names what does not exist would ask with
-//! every batch, and use up the reads of all others.
+//! A missing name is remembered too, for a shorter time: otherwise a tenant whose configuration names a secret that
+//! does not exist would ask with every batch, and use up the reads of all others.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

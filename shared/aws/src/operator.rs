@@ -1,4 +1,5 @@
-//! What an operator does with queues and functions may not: find them, see how deep they are, look into dead-letter queues.
+//! What operators do with queues, and functions may not do: find them, see how deep they are, look into dead-letter
+//! queues.
 
 use std::time::Duration;
 

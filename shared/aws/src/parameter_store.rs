@@ -19,7 +19,7 @@ const SSM: JsonService = JsonService {
 /// What a parameter holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A text that who may list parameters may read.
+    /// A text that every principal with the right to list parameters may read.
     Plain,
     /// A text that is encrypted, by the account's own key of KMS.
     Secure,

@@ -1,7 +1,7 @@
 //! Rates that instances and tenants share: rows of the ledger table.
 //!
-//! A mark is moved by one conditional update, which answers where the mark stands when the condition fails: so whoever knows it from the
-//! last time needs one call, and anybody else two.
+//! One conditional update moves a mark, and answers where the mark stands when the condition fails. So an instance that
+//! knows the mark from the last time needs one call, and any other two.
 
 use std::time::Duration;
 

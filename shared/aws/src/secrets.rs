@@ -1,4 +1,5 @@
-//! Tenants' secrets: the `SecureString` parameters `/acequia/<stage>/tenant/<tenant>/<purpose>/<name>`, remembered for a minute.
+//! Tenants' secrets: the `SecureString` parameters `/acequia/<stage>/tenant/<tenant>/<purpose>/<name>`, remembered for
+//! a minute.
 
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
@@ -40,8 +41,8 @@ impl<C: Clock> SsmSecrets<C> {
         self.write(tenant, path, value, true).await.map(drop)
     }
 
-    /// Writes a secret where there is none of this name, as [`SsmSecrets::put`] does; answers whether there was none. It reads nothing:
-    /// who writes secrets need not be able to read them.
+    /// Writes a secret where there is none of this name, as [`SsmSecrets::put`] does; answers whether there was none.
+    /// It reads nothing: a principal that writes secrets need not be able to read them.
     ///
     /// # Errors
     /// When the parameter store does not take it.

@@ -4,7 +4,7 @@
 ///
 /// Endpoints are those of the partitions `aws`, `aws-cn`, `aws-us-gov` and the European sovereign cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Service {
+pub struct Service {
     pub(crate) signs_as: &'static str,
     pub(crate) host: &'static str,
     /// Whether all regions share one endpoint.
@@ -12,7 +12,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) const fn regional(signs_as: &'static str, host: &'static str) -> Self {
+    /// One with an endpoint in each region.
+    pub const fn regional(signs_as: &'static str, host: &'static str) -> Self {
         Self { signs_as, host, global: false }
     }
 

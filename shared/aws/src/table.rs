@@ -12,7 +12,8 @@ use crate::keys::{Item, PK, SK, text_of};
 /// How many items a call writes, and how many it reads.
 const WRITES: usize = 25;
 const READS: usize = 100;
-/// Left-overs mean that the table throttles, or that an answer was full: they are sent again after 50, 100, 200, 400 ms, then given up.
+/// Left-overs mean that the table throttles, or that an answer was full: they are sent again after 50, 100, 200, 400
+/// ms, then given up.
 const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 

@@ -1,10 +1,11 @@
 //! Tenants' configurations in `DynamoDB`: immutable versions, a pointer to the current one, and the audit log.
 //!
-//! All rows of a tenant share the partition key (its id). A change is one transaction: the version is new, the pointer still stands where the
-//! author saw it, the audit row is new, and the list of tenants names the version. So of two authors one wins, and none of these rows is ever
-//! there without the others.
+//! All rows of a tenant share the partition key (its id). A change is one transaction: the version is new, the pointer
+//! still stands where the author saw it, the audit row is new, and the list of tenants names the version. So of two
+//! authors one wins, and none of these rows is ever there without the others.
 //!
-//! The list is a partition of its own with one small row for each tenant: to know who there is costs the same however many versions there are.
+//! The list is a partition of its own with one small row for each tenant: to list the tenants costs the same however
+//! many versions there are.
 
 use acequia_core::id::TenantId;
 use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
@@ -89,7 +90,7 @@ impl DynamoTenants {
             new().set_item(Some(version)),
             unmoved.set_item(Some(current)),
             new().set_item(Some(audit)),
-            // Whoever moves the pointer writes it, and nobody else.
+            // Only the writer that moves the pointer writes it.
             Put::builder().table_name(&self.table).set_item(Some(listed)),
         ];
         let mut request = self.client.transact_write_items();

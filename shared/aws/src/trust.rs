@@ -1,9 +1,9 @@
-//! Whom a function's connections trust, known when it is built: reading the machine's hundred and more certificate authorities
-//! made up nearly all of a function's start.
+//! The certificate authorities that a function's connections trust, known when it is built: reading the machine's
+//! hundred and more certificate authorities made up nearly all of a function's start.
 //!
-//! AWS's own endpoints are reached by Amazon's authorities alone
-//! (<https://www.amazontrust.com/repository/>, and <https://aws.amazon.com/blogs/security/how-to-prepare-for-aws-move-to-its-own-certificate-authority/>),
-//! in the partition `aws`; elsewhere, at an endpoint of one's own, and where the environment says so, by the machine's.
+//! AWS's own endpoints are reached by Amazon's authorities alone (<https://www.amazontrust.com/repository/>, and
+//! <https://aws.amazon.com/blogs/security/how-to-prepare-for-aws-move-to-its-own-certificate-authority/>), in the
+//! partition `aws`; elsewhere, at an endpoint of one's own, and where the environment says so, by the machine's.
 
 use std::time::Duration;
 
@@ -20,9 +20,10 @@ const AMAZON: &str = include_str!("amazon-trust-services.pem");
 /// What the regions of other partitions begin with: their endpoints have other authorities.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-"];
 
-/// How long a connection is kept that nobody uses: half of what a load balancer of AWS keeps one by default
-/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>). A function is frozen between its
-/// invocations, and learns that a connection was given up only by using it. Most calls are then made again by the SDK; a mail's is not.
+/// How long an idle connection is kept: half of what a load balancer of AWS keeps one by default
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>). A function
+/// is frozen between its invocations, and learns that a connection was given up only by using it. Most calls are then
+/// made again by the SDK; a mail's is not.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// The HTTP client of a function's calls of AWS.
@@ -40,8 +41,9 @@ pub(crate) fn http_client(reach: &Reach) -> SharedHttpClient {
     if by_amazon(reach) { SharedHttpClient::new(Untried(client)) } else { client }
 }
 
-/// The SDK's HTTP client without the trial by which each new client of a service reads the machine's authorities early: it makes a
-/// connector with its authorities and throws it away. What is built in needs no trial, and the connector in use is made once.
+/// The SDK's HTTP client without its trial connector: each new client of a service makes a connector, to read the
+/// machine's authorities early, and throws it away. Built-in authorities need no trial, and the connector in
+/// use is made once.
 #[derive(Debug)]
 struct Untried(SharedHttpClient);
 

@@ -23,13 +23,20 @@ pub enum QueueRole {
 
 impl QueueRole {
     /// Every role, in the order in which a message passes them.
-    pub const ALL: [Self; 5] = [
-        Self::Intake,
-        Self::Sink(SinkKind::Webhook),
-        Self::Sink(SinkKind::Email),
-        Self::Sink(SinkKind::Forward),
-        Self::Out,
-    ];
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the compiler evaluates it: an index out of bounds would be an error there"
+    )]
+    pub const ALL: [Self; SinkKind::ALL.len() + 2] = {
+        let mut all = [Self::Out; SinkKind::ALL.len() + 2];
+        all[0] = Self::Intake;
+        let mut kind = 0;
+        while kind < SinkKind::ALL.len() {
+            all[kind + 1] = Self::Sink(SinkKind::ALL[kind]);
+            kind += 1;
+        }
+        all
+    };
 
     /// The last part of the queue's name.
     pub fn as_str(self) -> &'static str {

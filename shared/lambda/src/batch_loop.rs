@@ -25,8 +25,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch::{Decided, Settling, delay, delete_settled, finish, quarantine, share_fate};
 use crate::{
-    Batch, BatchMetrics, CachedTenants, CrashGuard, CurrentTenant, Deadline, Telemetry, Timing, UnusableBatch,
-    read_batch,
+    Batch, BatchMetrics, CachedTenants, CrashGuard, CurrentTenant, Deadline, SystemChance, SystemClock, Telemetry,
+    Timing, UnusableBatch, read_batch,
 };
 
 /// What every function that works off a tenant's queue has.
@@ -45,6 +45,18 @@ pub struct BatchLoop<P: Ports> {
     pub chance: Arc<dyn Chance>,
     /// What is told of the work.
     pub telemetry: Telemetry,
+}
+
+impl<P: Ports> BatchLoop<P> {
+    /// What a function in Lambda has: these ports, and the machine's own clock and chance.
+    pub fn on(
+        (tenants, ledger, queues, delays): (P::Tenants, P::Ledger, P::Queues, P::Delays),
+        telemetry: Telemetry,
+    ) -> Self {
+        let clock = Arc::new(SystemClock);
+        let tenants = CachedTenants::new(tenants, clock.clone());
+        Self { tenants, ledger, queues, delays, clock, chance: Arc::new(SystemChance), telemetry }
+    }
 }
 
 /// One message on its way through a function.

@@ -192,5 +192,5 @@ impl<Q: Queues> Way<'_, Q> {
 
 /// One parameter of the tenant's stack makes its intake and its forward queue FIFO, both or none.
 fn keeps_order(name: &QueueName, kind: SinkKind) -> bool {
-    name.fifo && kind == SinkKind::Forward
+    name.fifo && kind.facts().keeps_order
 }

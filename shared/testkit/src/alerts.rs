@@ -1,4 +1,4 @@
-//! Operators who remember what they were told.
+//! Alerts that are kept in memory, for a test to read.
 
 use acequia_core::id::TenantId;
 use acequia_core::port::{Alerts, Unavailable};

@@ -1,4 +1,5 @@
-//! Builders: short ways to the values that tests need. They panic on names that are not valid, because a test wrote them.
+//! Builders: short ways to the values that tests need. They panic on names that are not valid, because a test wrote
+//! them.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
@@ -52,8 +53,8 @@ pub fn event_id(id: &str) -> EventId {
     EventId::new(SOURCE, id).expect("an event id")
 }
 
-/// A delayed message that is due so many seconds after [`start`], where it was delayed: one of a sink's webhook queue, or of the intake
-/// queue where there is no sink.
+/// A delayed message that is due so many seconds after [`start`], where it was delayed: one of a sink's webhook queue,
+/// or of the intake queue where there is no sink.
 pub fn delayed(tenant: &str, sink: Option<&str>, message_id: &str, due: u64) -> Delayed {
     let role = if sink.is_some() { QueueRole::Sink(SinkKind::Webhook) } else { QueueRole::Intake };
     let mut message = incoming(&queue(tenant, role), message_id, format!("body of {message_id}"));

@@ -4,7 +4,8 @@ use acequia_core::port::Chance;
 
 use crate::shared::Shared;
 
-/// A seeded source: splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), which needs no crate and is the same everywhere.
+/// A seeded source: splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), which needs no crate and is the same
+/// everywhere.
 #[derive(Debug, Clone)]
 pub struct SeededChance(Shared<u64>);
 

@@ -19,7 +19,7 @@ pub struct FixedClock(Shared<State>);
 #[derive(Debug)]
 struct State {
     now: Timestamp,
-    /// Who sleeps, by when it ends; the number tells those apart that end together.
+    /// The sleeping tasks, by the time at which they wake; the number tells those apart that wake together.
     sleepers: BTreeMap<(Timestamp, u64), Waker>,
     issued: u64,
 }
@@ -75,7 +75,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// Ends when the clock stands at its time or later; who drops it is woken no more.
+/// Ends when the clock stands at its time or later; a task that drops it is not woken any more.
 struct Sleep {
     clock: FixedClock,
     key: (Timestamp, u64),

@@ -68,7 +68,8 @@ impl InMemoryConsents {
         self.rows.lock().outbox.values().map(|waiting| waiting.due_at).min()
     }
 
-    /// Writes outbox rows without the change that they follow from: what nobody may do, for a test that proves that it would be found.
+    /// Writes outbox rows without the change that they follow from: no function may do that; a test proves that it
+    /// would be found.
     pub fn add_rows(&self, tenant: &TenantId, outbox: &[OutboxRow]) {
         let mut rows = self.rows.lock();
         for row in outbox {

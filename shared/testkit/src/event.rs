@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::InMemoryQueues;
 
-/// The event of a batch (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>).
-/// Binary attributes are left out.
+/// The event of a batch
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>). Binary
+/// attributes are left out.
 pub fn lambda_event(messages: &[Incoming]) -> Value {
     json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
 }

@@ -1,4 +1,5 @@
-//! The ledger, in memory. Rows are kept in their stored form (JSON), so that what a record loses by being stored is lost here too.
+//! The ledger, in memory. Rows are kept in their stored form (JSON), so that what a record loses by being stored is
+//! lost here too.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

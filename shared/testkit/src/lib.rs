@@ -1,7 +1,8 @@
-//! What tests need: in-memory ports with fault switches, a clock and chance that obey, builders, and the conformance suites
-//! that the in-memory ports and the real ones both pass.
+//! What tests need: in-memory ports with fault switches, a clock and chance that obey, builders, and the conformance
+//! suites that the in-memory ports and the real ones both pass.
 //!
-//! Everything in memory is a handle: a clone shares its state, so a test keeps one and gives the code under test another.
+//! Everything in memory is a handle: a clone shares its state, so a test keeps one and gives the code under test
+//! another.
 //!
 //! ```
 //! use acequia_core::port::Ledger as _;

@@ -22,7 +22,8 @@ impl InMemoryLines {
         self.0.lock().clone()
     }
 
-    /// What was held up because something of ours was down, as the lines of metrics say it: `store at function` with the sum.
+    /// What was held up because something of ours was down, as the lines of metrics say it: `store at function` with
+    /// the sum.
     pub fn stalled(&self) -> BTreeMap<String, u64> {
         let mut stalled = BTreeMap::new();
         for line in self.written() {

@@ -1,8 +1,9 @@
-//! SQS, in memory: visibility, receive counts, redrive to a dead-letter queue, FIFO deduplication and the order of FIFO groups, all by the
-//! test's clock.
+//! SQS, in memory: visibility, receive counts, redrive to a dead-letter queue, FIFO deduplication and the order of FIFO
+//! groups, all by the test's clock.
 //!
-//! Of a FIFO queue, nothing of a group is handed out while an earlier message of it is in flight: received, and neither deleted nor
-//! visible again (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html>).
+//! Of a FIFO queue, nothing of a group is handed out while an earlier message of it is in flight: received, and neither
+//! deleted nor visible again
+//! (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html>).
 //!
 //! Not modelled: retention, and delays by themselves. That a message is delayed, and that a standard queue hands one out twice by itself,
 //! happens where a test wants it ([`InMemoryQueues::delay`], [`InMemoryQueues::duplicate`]).
@@ -117,7 +118,8 @@ impl InMemoryQueues {
         self.state.lock().missing.contains(queue)
     }
 
-    /// Gives a queue a dead-letter queue: who was received `most` times goes there instead of being received again.
+    /// Gives a queue a dead-letter queue: a message that was received `most` times goes there instead of being received
+    /// again.
     pub fn redrive_to(&self, queue: &QueueArn, dead_letters: &QueueArn, most: u32) {
         self.state.lock().queues.entry(queue.clone()).or_default().redrive = Some((dead_letters.clone(), most));
     }
@@ -156,8 +158,8 @@ impl InMemoryQueues {
         received
     }
 
-    /// Receives this message, where it is visible, and hides it for `visibility`: a test that decides about the order picks
-    /// by [`InMemoryQueues::visible`]. Of a FIFO queue it gives the first of its group alone.
+    /// Receives this message, where it is visible, and hides it for `visibility`: a test that decides about the order
+    /// picks by [`InMemoryQueues::visible`]. Of a FIFO queue it gives the first of its group alone.
     pub fn receive_one(&self, queue: &QueueArn, message_id: &str, visibility: Duration) -> Option<Incoming> {
         let now = self.clock.now();
         let mut state = self.state.lock();
@@ -202,8 +204,8 @@ impl InMemoryQueues {
         found.messages.iter().map(|stored| stored.visible_at).filter(|at| *at > now).min()
     }
 
-    /// Lets a message be handed out once more after `wait`, as a standard queue may do by itself: its copy has the same id, and
-    /// deleting one leaves the other. Answers whether the message is there.
+    /// Lets a message be handed out once more after `wait`, as a standard queue may do by itself: its copy has the same
+    /// id, and deleting one leaves the other. Answers whether the message is there.
     pub fn duplicate(&self, queue: &QueueArn, message_id: &str, wait: Duration) -> bool {
         let now = self.clock.now();
         let mut state = self.state.lock();

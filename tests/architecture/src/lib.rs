@@ -1,1 +1,5 @@
-//! Tests of the architecture: which crate may know which, and what the templates must say. The crate itself is empty.
+//! What tests read of the documents: pages, links, headings and commands. The tests of the architecture itself are in
+//! `tests/`.
+
+pub mod page;
+pub mod shell;

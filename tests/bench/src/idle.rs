@@ -1,5 +1,5 @@
-//! What tenants cost at which nothing happens: Lambda's pollers, the watch, and alarms. Reckoned from list prices and from how often the
-//! watch looks; nothing here was measured.
+//! What tenants cost at which nothing happens: Lambda's pollers, the watch, and alarms. Reckoned from list prices and
+//! from how often the watch looks; nothing here was measured.
 
 use acequia_core::watch::ROUND;
 

@@ -1,12 +1,15 @@
-//! Instructions of the processor per message, as callgrind counts them: the difference of a longer and a shorter run, so that
-//! starting up counts nothing.
+//! Instructions of the processor per message, as callgrind counts them: the difference of a longer and a shorter run,
+//! so that starting up counts nothing.
 //!
-//! SHA-256 is told apart: callgrind knows no instructions for it, though the processors of Lambda have them, so under callgrind
-//! it runs in software at some fifty instructions per byte. The goals are for what is left. Finding it takes programs with symbols.
+//! SHA-256 is told apart: callgrind knows no instructions for it, though the processors of Lambda have them, so under
+//! callgrind it runs in software at some fifty instructions per byte. The goals are for what is left. Finding it takes
+//! programs with symbols.
 //!
-//! - *all in*: a function's real program with everything linked into it, against the stub over plain HTTP (so without TLS).
+//! - *all in*: a function's real program with everything linked into it, against the stub over plain HTTP (so without
+//!   TLS).
 //! - *claim and complete*: the ledger's adapter through the AWS SDK, the program `work ledger`.
-//! - *least*: the program `work least`, which forwards by the runtime and the SDK alone: what *all in* cannot be less than.
+//! - *least*: the program `work least`, which forwards by the runtime and the SDK alone: what *all in* cannot be less
+//!   than.
 //! - *ours*: the batch loop over the in-memory ports, the program `work ours`, reading of SQS's batch included.
 
 use std::fs;
@@ -19,7 +22,7 @@ use stub::scenario::{self, Scenario};
 use stub::{Function, Latencies, Stub};
 
 use crate::goal::Goal;
-use crate::program::{FUNCTIONS, Programs};
+use crate::program::{Programs, functions_of_queues};
 use crate::table::{grouped, markdown};
 
 /// How many messages a batch has.
@@ -39,7 +42,8 @@ struct Count {
     all: u64,
     /// Those of SHA-256.
     hashing: u64,
-    /// Those of what stands in for others: reading the batch, as the runtime does before a function is called, and the ports in memory.
+    /// Those of what stands in for others: reading the batch, as the runtime does before a function is called, and the
+    /// ports in memory.
     others: u64,
 }
 
@@ -98,7 +102,7 @@ pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)>
     };
     let ledger = sizes.per_message(|batches| work_ledger(programs, batches))?;
     note("claim and complete".to_owned(), ledger, Some(MOST_LEDGER));
-    for function in FUNCTIONS {
+    for function in functions_of_queues() {
         let scenario = plain(function)?;
         let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
         note(format!("{function}: ours"), ours, Some(MOST_OURS));
@@ -149,8 +153,9 @@ fn collected(out: &Path) -> Result<Count> {
     }
 }
 
-/// Sums what each function of the program took itself (<https://valgrind.org/docs/manual/cl-format.html>): after `fn=<name>` come lines
-/// `<position> <cost>`; the one after a line `calls=` is what the called one took, which has lines of its own.
+/// Sums what each function of the program took itself (<https://valgrind.org/docs/manual/cl-format.html>): after
+/// `fn=<name>` come lines `<position> <cost>`; the one after a line `calls=` is what the called one took, which has
+/// lines of its own.
 fn read(text: &str) -> Count {
     let mut count = Count::default();
     let (mut is_hashing, mut is_call) = (false, false);

@@ -1,7 +1,8 @@
 //! List prices in US dollars, us-east-1, on demand, without free tiers.
 //!
-//! From the price pages of AWS: <https://aws.amazon.com/sqs/pricing/>, <https://aws.amazon.com/dynamodb/pricing/on-demand/>,
-//! <https://aws.amazon.com/lambda/pricing/>, <https://aws.amazon.com/ses/pricing/>, <https://aws.amazon.com/s3/pricing/>,
+//! From the price pages of AWS: <https://aws.amazon.com/sqs/pricing/>,
+//! <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/lambda/pricing/>,
+//! <https://aws.amazon.com/ses/pricing/>, <https://aws.amazon.com/s3/pricing/>,
 //! <https://aws.amazon.com/cloudwatch/pricing/>.
 
 /// A million requests of SQS to a standard queue, each up to 64 KB.
@@ -25,7 +26,8 @@ pub const LAMBDA_GB: f64 = 0.25;
 /// Lambda's poller receives and deletes ten messages per call.
 pub const POLLED_PER_CALL: f64 = 10.0;
 
-/// How often Lambda's five pollers ask an idle queue: each waits 20 s for an answer. AWS documents the pollers and the wait, and not the calls.
+/// How often Lambda's five pollers ask an idle queue: each waits 20 s for an answer. AWS documents the pollers and the
+/// wait, and not the calls.
 pub const POLLS_A_MINUTE: f64 = 15.0;
 /// An alarm of `CloudWatch`, a month.
 pub const ALARM: f64 = 0.10;

@@ -8,7 +8,7 @@ use stub::{Function, Latencies, Memory, Stub, World};
 use crate::goal::Goal;
 use crate::instruction::plain;
 use crate::price;
-use crate::program::{FUNCTIONS, Programs};
+use crate::program::{Programs, functions_of_queues};
 use crate::table::markdown;
 
 /// The empty program.
@@ -39,7 +39,7 @@ impl Rounds {
 /// # Errors
 /// When a program fails.
 pub fn measure(programs: &Programs, rounds: Rounds) -> Result<(Vec<Goal>, String)> {
-    let names = || std::iter::once(EMPTY).chain(FUNCTIONS);
+    let names = || std::iter::once(EMPTY).chain(functions_of_queues());
     let mut starts: Vec<(&str, Vec<Duration>)> = names().map(|name| (name, Vec::new())).collect();
     // In turn, so that what else the machine does hits all alike.
     for _ in 0..rounds.starts {
@@ -105,7 +105,7 @@ fn memory(programs: &Programs, name: &str, batches: u64) -> Result<Memory> {
 /// When a program fails.
 pub fn duration(programs: &Programs) -> Result<String> {
     let mut rows = Vec::new();
-    for function in FUNCTIONS {
+    for function in functions_of_queues() {
         let scenario = plain(function)?;
         let log = programs.log(&format!("duration-{function}"));
         for measured in scenario.measure(&programs.find(function)?, Latencies::USUAL, &log)? {

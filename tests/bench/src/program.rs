@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-/// The functions that a delivery passes.
-pub const FUNCTIONS: [&str; 4] = ["router", "webhook", "email", "forward"];
-
-/// The functions beside a delivery's way: what they call depends on what waits and on who answers, not on what is delivered.
-pub const BESIDE: [&str; 4] = ["sweeper", "outbox", "confirm", "feedback"];
+/// The functions that a delivery passes. What the others call depends on what waits and on who answers, not on what is
+/// delivered.
+pub use acequia_core::kind::functions_of_queues;
 
 /// A folder of built programs: of cargo-lambda (`<name>/bootstrap`) or of cargo (`<name>`).
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! What the end-to-end tests stand on: the running environment, its AWS, its receiver, its tenants, and waiting.
 //!
-//! The environment is made by `cargo xtask test`, which deploys the platform and the tenants of the tests by `sam deploy`
-//! to a local AWS that enforces IAM, and says in a file where everything is (`ACEQUIA_TEST_ENVIRONMENT`).
+//! The environment is made by `cargo xtask test`, which deploys the platform and the tenants of the tests by
+//! `sam deploy` to a local AWS that enforces IAM, and says in a file where everything is (`ACEQUIA_TEST_ENVIRONMENT`).
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

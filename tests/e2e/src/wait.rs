@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 /// How long anything may take. A delivery takes a second; the rest is for slow machines.
 pub const DEADLINE: Duration = Duration::from_secs(45);
 
-/// How long a message may take that met another's claim: it comes back after the lease, which outlives an invocation's 60 s.
+/// How long a message may take that met another's claim: it comes back after the lease, which outlives an invocation's
+/// 60 s.
 pub const AFTER_LEASE: Duration = Duration::from_mins(3);
 
 const PAUSE: Duration = Duration::from_millis(100);

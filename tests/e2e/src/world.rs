@@ -24,9 +24,9 @@ pub struct World {
     pub aws: Aws,
     /// The role with the operator's policy, by its ARN.
     pub operator_role: String,
-    /// Who runs `acequia`: nobody but the operator's policy lets it do anything.
+    /// The role that runs `acequia`: the operator's policy alone lets it do anything.
     pub operator: Aws,
-    /// Who sends events, with the producer's policy.
+    /// The role that sends events, with the producer's policy.
     pub producer: Aws,
     /// All signing secrets that were given out.
     pub secrets: Vec<String>,
@@ -60,7 +60,7 @@ impl World {
         let mut world = Self { environment, aws, operator_role, operator, producer, secrets: Vec::new() };
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
-        // Rowan has no stack that could say who it may send as.
+        // Rowan has no stack that could say which senders it may use.
         let granted = json!({"senders": "alder.example", "targets": ""}).to_string();
         let name = format!("/acequia/{}/grants/rowan", world.environment.stage);
         let grant = json!({"Name": name, "Value": granted, "Type": "String", "Overwrite": true});
@@ -184,8 +184,8 @@ impl World {
         queues.flat_map(serde_json::Map::values).filter_map(Json::as_array).flatten().cloned().collect()
     }
 
-    /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects that hold a
-    /// text. A queue is for one test: who subscribes it again reads everything twice.
+    /// Has what the operators are told from now on sent to a queue of this name too; answers how to read the subjects
+    /// that hold a text. A queue is for one test: a second subscription of it would bring everything twice.
     pub fn operators(&self, queue: &str) -> impl Fn(&str) -> Vec<String> {
         let notices = self.notices(queue);
         move |holding| {

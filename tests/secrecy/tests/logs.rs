@@ -1,5 +1,5 @@
-//! All functions over the in-memory ports and a receiver on loopback, with events full of recognisable words that go well, badly
-//! and wrong; then every line that they wrote is searched for those words.
+//! All functions over the in-memory ports and a receiver on loopback, with events full of recognisable words that go
+//! well, badly and wrong; then every line that they wrote is searched for those words.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
 use std::sync::{Arc, Mutex};
@@ -258,7 +258,8 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
 async fn logs_and_metrics_hold_no_address_secret_header_or_payload_of_a_busy_run() {
     for level in ["TRACE", "INFO"] {
         let (logs, lines, words) = run(level).await;
-        // The run has told of everything that it should have: success, failure, quarantine, and what could not be recorded.
+        // The run has told of everything that it should have: success, failure, quarantine, and what could not be
+        // recorded.
         for told in [
             "\"sampled\"",
             "not delivered",

@@ -52,7 +52,7 @@ def state_of(alarm: dict, now: float) -> tuple[str, str]:
 
 
 def evaluate(alarm: dict) -> None:
-    """Brings an alarm on one metric up to date, and tells those whom it is to tell."""
+    """Brings an alarm on one metric up to date, and runs its actions."""
     if not alarm.get("Namespace") or not alarm.get("MetricName") or alarm.get("ComparisonOperator") not in BREACHES:
         return
     old = alarm["StateValue"]

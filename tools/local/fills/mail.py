@@ -11,7 +11,8 @@ from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import ses, ses_v2, sns
 
-# What SES publishes to the topic of an event destination when that is made; AWS says so in no document, and everybody gets it.
+# What SES publishes to the topic of an event destination when that is made; AWS says so in no document, and everybody
+# gets it.
 GREETING = "Successfully validated SNS topic for Amazon SES event publishing."
 SENDING = ("/v2/email/outbound-emails", "/v2/email/outbound-bulk-emails")
 
@@ -163,7 +164,7 @@ def apply() -> None:
             publish(request, message_id)
         return answer
 
-    # What the emulator does not keep of a mail, for those who read it back.
+    # What the emulator does not keep of a mail, for tests that read it back.
     unkept = {}
     look = app._handle_ses_messages_request
 

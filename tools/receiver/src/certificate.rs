@@ -1,4 +1,4 @@
-//! TLS under a certificate of one's own, for tests of who believes it.
+//! TLS under a certificate of one's own, for tests of which clients trust it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub enum CertificateError {
     Taken(#[from] rustls::Error),
 }
 
-/// A certificate that nobody signed, and the server's side of TLS under it.
+/// A certificate without a trusted signature, and the server's side of TLS under it.
 pub struct OwnCertificate {
     /// Takes connections under it.
     pub acceptor: TlsAcceptor,

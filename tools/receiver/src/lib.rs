@@ -1,8 +1,8 @@
 //! A receiver of webhooks on loopback: it verifies every signature, counts what comes, and answers as it is told to.
 //!
-//! The signatures are checked by the public `standardwebhooks` crate and not by Acequia's own code, so that the two prove
-//! each other. Each endpoint is a path with secrets and a [`Mode`] of its own; a control interface below `/_receiver`
-//! makes endpoints, switches modes while it runs and hands out the counts (`tools/receiver/README.md`).
+//! The signatures are checked by the public `standardwebhooks` crate and not by Acequia's own code, so that the two
+//! prove each other. Each endpoint is a path with secrets and a [`Mode`] of its own; a control interface below
+//! `/_receiver` makes endpoints, switches modes while it runs and hands out the counts (`tools/receiver/README.md`).
 //!
 //! It is a tool for development: it listens on loopback, keeps everything in memory and asks for no credentials.
 

@@ -93,7 +93,8 @@ pub enum Messages {
 }
 
 impl Messages {
-    /// The event of Lambda's event source mapping with `count` first-time messages. Those of another `serial` are of other events.
+    /// The event of Lambda's event source mapping with `count` first-time messages. Those of another `serial` are of
+    /// other events.
     ///
     /// # Errors
     /// [`StubError::Fixture`] where an event or a name is not valid.

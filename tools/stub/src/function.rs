@@ -138,7 +138,8 @@ impl<'s> Function<'s> {
         }
     }
 
-    /// An answer with failures is usually the consequence of a call that the stub refused: that is what one wants to read.
+    /// An answer with failures is usually the consequence of a call that the stub refused: that is what one wants to
+    /// read.
     fn with_problems(&self, response: &str) -> String {
         match self.stub.take_counts() {
             Err(error) => error.to_string(),

@@ -1,7 +1,8 @@
-//! The agreed counts: one table, `tools/stub/counts.txt`, with which the tests of every function compare what they count.
+//! The agreed counts: one table, `tools/stub/counts.txt`, with which the tests of every function compare what they
+//! count.
 //!
-//! After a wanted change: `ACEQUIA_BLESS=1 cargo test --test counts`, and look at the difference. It rewrites the rows of the
-//! functions whose tests run, and leaves the others alone.
+//! After a wanted change: `ACEQUIA_BLESS=1 cargo test --test counts`, and look at the difference. It rewrites the rows
+//! of the functions whose tests run, and leaves the others alone.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,8 +26,8 @@ type Key = [String; 5];
 /// Calls, items and units by key.
 type Rows = BTreeMap<Key, [u64; 3]>;
 
-/// Counts the calls of a function's program in all its scenarios, and compares them with the agreed table; with `bless` writes
-/// them into it instead. `logs` is a folder for what the program says.
+/// Counts the calls of a function's program in all its scenarios, and compares them with the agreed table; with `bless`
+/// writes them into it instead. `logs` is a folder for what the program says.
 ///
 /// # Errors
 /// Every row that differs, with how to agree to it; or why nothing could be counted.

@@ -1,12 +1,13 @@
-//! A counting stand-in on loopback for what surrounds a function: the Lambda runtime's interface, AWS, and a webhook endpoint.
+//! A counting stand-in on loopback for what surrounds a function: the Lambda runtime's interface, AWS, and a webhook
+//! endpoint.
 //!
-//! The real programs of the functions run against it ([`Function`]), get batches from it ([`scenario`]), and every call that they
-//! make is counted by service and operation ([`Counts`]). What it counts is compared with an agreed table in the tests
-//! ([`gate`]); `cargo xtask bench` measures with it.
+//! The real programs of the functions run against it ([`Function`]), get batches from it ([`scenario`]), and every call
+//! that they make is counted by service and operation ([`Counts`]). What it counts is compared with an agreed table in
+//! the tests ([`gate`]); `cargo xtask bench` measures with it.
 //!
-//! It answers as AWS does when all goes well: claims succeed, reads find nothing but the tenant's configuration, every message is
-//! taken. A call that AWS would refuse (too many entries, an unknown operation) is refused and remembered as a problem. Nothing
-//! is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
+//! It answers as AWS does when all goes well: claims succeed, reads find nothing but the tenant's configuration, every
+//! message is taken. A call that AWS would refuse (too many entries, an unknown operation) is refused and remembered as
+//! a problem. Nothing is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
 
 mod aws;
 mod clock;

@@ -1,7 +1,8 @@
 //! How much memory a function takes for the largest batches that Lambda can hand over.
 //!
-//! An invocation carries at most 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), an event at most
-//! `MAX_EVENT_BYTES`, and a tenant has at most 50 sinks. A function has 256 MB: what takes more kills its whole batch.
+//! An invocation carries at most 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), an
+//! event at most `MAX_EVENT_BYTES`, and a tenant has at most 50 sinks. A function has 256 MB: what takes more kills its
+//! whole batch.
 
 use std::path::Path;
 use std::time::Duration;

@@ -56,7 +56,7 @@ impl Runtime {
         }
     }
 
-    /// Gives a batch to whoever asks next; its answer comes through the channel.
+    /// Gives a batch to the next process that asks; its answer comes through the channel.
     pub(crate) fn invoke(&self, event: String) -> std_mpsc::Receiver<Answered> {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         *issued += 1;
@@ -108,7 +108,7 @@ impl Runtime {
     fn settle(&self, id: &str, answered: Answered) -> Result<Response<Full<Bytes>>, String> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         let open = open.ok_or_else(|| format!("the invocation {id} is not under way"))?;
-        // Who asked may have given up.
+        // The process that asked may have given up.
         let _ = open.send(answered);
         let accepted = Response::builder().status(202).header("content-type", "application/json");
         accepted.body(Full::from(r#"{"status":"OK"}"#)).map_err(|error| error.to_string())

@@ -94,8 +94,8 @@ impl Scenario {
 
     /// Runs the function's program through it: a first message, then a batch of each size.
     ///
-    /// A run that took longer than the functions remember the tenant's configuration is made again, because a batch then reads it
-    /// once more. The last of four counts whatever it took.
+    /// A run that took longer than the functions remember the tenant's configuration is made again, because a batch
+    /// then reads it once more. The last of four counts whatever it took.
     ///
     /// # Errors
     /// When the program does not start, a message is not taken, or a call is refused.

@@ -105,8 +105,8 @@ impl Stub {
         }
     }
 
-    /// From now on AWS may answer otherwise than when all goes well: `twist` gets the operation as it is counted, the request, and the
-    /// answer to change, and says which status it has.
+    /// From now on AWS may answer otherwise than when all goes well: `twist` gets the operation as it is counted, the
+    /// request, and the answer to change, and says which status it has.
     pub fn twist(&self, twist: impl FnMut(&str, &Json, &mut Json) -> u16 + Send + 'static) {
         *lock(&self.shared.twist) = Some(Box::new(twist));
     }

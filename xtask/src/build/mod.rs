@@ -1,14 +1,15 @@
 //! What runs: the functions, the operator's command and the receiver, compiled and packed.
 //!
-//! Two ways to compile ([`Profile`]): *quick*, for the demo and the tests, shares with the unit tests whatever cargo has compiled; *release*
-//! is what is deployed to AWS, and what the bench measures. The code, its own features and what a panic does are the same in both.
-//! The result is laid out as `sam build` would ([`pack`]).
+//! Two ways to compile ([`Profile`]): *quick*, for the demo and the tests, shares with the unit tests whatever cargo
+//! has compiled; *release* is what is deployed to AWS, and what the bench measures. The code, its own features and what
+//! a panic does are the same in both. The result is laid out as `sam build` would ([`pack`]).
 
 pub(crate) mod pack;
 mod quick;
 mod release;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anyhow::{Result, bail};
 
@@ -19,8 +20,14 @@ pub(crate) use release::{compile_with_bench, symbols};
 pub(crate) const RELEASE_TIMES: &str = "20 min the first time, 10 min after a change";
 
 /// The functions of template.yaml: folders below functions/, packages and programs of the same name.
-pub(crate) const FUNCTIONS: [&str; 8] =
-    ["router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback"];
+pub(crate) static FUNCTIONS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let entries = std::fs::read_dir(host::root().join("functions")).into_iter().flatten().flatten();
+    let packages = entries.map(|entry| entry.path()).filter(|folder| folder.join("Cargo.toml").exists());
+    let mut names: Vec<&'static str> =
+        packages.filter_map(|folder| Some(&*folder.file_name()?.to_str()?.to_owned().leak())).collect();
+    names.sort_unstable();
+    names
+});
 /// The largest function. It has an HTTP client beside the SDK, and the client of SNS (0.4 million bytes, for its XML).
 pub(crate) const LARGEST: &str = "webhook";
 /// The largest packed function of a release. A larger one starts more slowly, and says that a dependency crept in.
@@ -76,7 +83,8 @@ pub(crate) struct Options {
     /// Compile as for AWS: minutes instead of seconds, and programs that start in milliseconds.
     #[arg(long)]
     release: bool,
-    /// Take the functions as they were built last, though their sources may have changed since: for work on the task itself.
+    /// Take the functions as they were built last, though their sources may have changed since: for work on the task
+    /// itself.
     #[arg(long)]
     as_built: bool,
 }
@@ -111,7 +119,7 @@ impl Programs {
         self.folder.join(name).join("bootstrap")
     }
 
-    /// The same for the profile and the architecture, compiled or not.
+    /// Where programs of a profile and an architecture lie, compiled or not.
     pub(crate) fn of(profile: Profile, architecture: Architecture) -> Self {
         let folder = match (profile, architecture) {
             (Profile::Quick, architecture) if architecture == Architecture::host() => "quick",
@@ -136,7 +144,8 @@ pub(crate) struct Built {
     pub(crate) zip_bytes: Vec<(&'static str, u64)>,
 }
 
-/// Compiles and packs everything that a local run needs; the tools that packing and the local AWS need are installed meanwhile.
+/// Compiles and packs everything that a local run needs; the tools that packing and the local AWS need are installed
+/// meanwhile.
 pub(crate) fn build_with_tools(options: Options) -> Result<Built> {
     if options.release || options.as_built {
         setup::ensure()?;
@@ -151,7 +160,8 @@ pub(crate) fn build(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     if options.as_built {
-        let missing = FUNCTIONS.into_iter().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
+        let missing =
+            FUNCTIONS.iter().copied().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
         if let Some(name) = missing {
             bail!("--as-built: {name} was never built ({}); leave --as-built out", programs.path(name).display());
         }
@@ -170,7 +180,7 @@ fn pack_local(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     let folder = host::scratch(if options.release { "build/release" } else { "build/quick" });
-    // As the programs say of themselves.
+    // The version that the programs report.
     let version = if options.release { version::version()? } else { format!("{}-dev", env!("CARGO_PKG_VERSION")) };
     let pack = || pack::pack(&programs, architecture, &folder, Some(&version));
     let packed = report::step("pack the functions", pack)?;
@@ -195,7 +205,7 @@ pub(crate) fn release(architecture: Architecture, functions: &[&'static str], mo
     Ok(Programs::of(Profile::Release, architecture))
 }
 
-/// Compiles one function for AWS beside other work, by what that leaves of the processors; what the build says goes to a file.
+/// Compiles one function for AWS with the processor time that other work leaves; the build's output goes to a file.
 pub(crate) fn release_beside(name: &'static str, log: &Path) -> Result<Programs> {
     let programs = Programs::of(Profile::Release, Architecture::host());
     release::compile_beside(Architecture::host(), name, log)?;

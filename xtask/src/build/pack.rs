@@ -20,7 +20,8 @@ pub(crate) struct Packed {
     pub(crate) zip_bytes: Vec<(&'static str, u64)>,
 }
 
-/// Packs the functions into `folder`, and writes the template there; `version` goes into the template where it is known.
+/// Packs the functions into `folder`, and writes the template there; `version` goes into the template where it is
+/// known.
 ///
 /// # Errors
 /// Where a function of a release is larger than it may be.
@@ -33,8 +34,11 @@ pub(crate) fn pack(
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let source = fs::read_to_string(host::path("template.yaml")).context("cannot read template.yaml")?;
     let text = with_local_code(&with_defaults(&source, architecture, version)?)?;
-    let zip_bytes =
-        FUNCTIONS.into_iter().map(|name| Ok((name, pack_one(programs, name, folder)?))).collect::<Result<Vec<_>>>()?;
+    let zip_bytes = FUNCTIONS
+        .iter()
+        .copied()
+        .map(|name| Ok((name, pack_one(programs, name, folder)?)))
+        .collect::<Result<Vec<_>>>()?;
     let template = folder.join("template.yaml");
     fs::write(&template, text).with_context(|| format!("cannot write {}", template.display()))?;
     Ok(Packed { template, zip_bytes })
@@ -51,7 +55,7 @@ pub(crate) fn pack_one(programs: &Programs, name: &str, folder: &Path) -> Result
         let mut python = process::command(Tools::Sam.program("python"));
         python.arg(host::path("tools/pack.py")).arg(&program).arg(&zip);
         if programs.profile == Profile::Quick {
-            // Nobody downloads these: all of them are packed in 5 s where it were 14.
+            // These are not downloaded: packing takes 5 s instead of 14.
             python.arg("1");
         }
         process::output(&mut python, "packing", "")?;
@@ -65,7 +69,7 @@ pub(crate) fn pack_one(programs: &Programs, name: &str, folder: &Path) -> Result
 
 /// Every `CodeUri` of a function's folder becomes its zip.
 fn with_local_code(template: &str) -> Result<String> {
-    FUNCTIONS.into_iter().try_fold(template.to_owned(), |text, name| {
+    FUNCTIONS.iter().copied().try_fold(template.to_owned(), |text, name| {
         replace_once(&text, &format!("CodeUri: functions/{name}\n"), &format!("CodeUri: {name}.zip\n"))
     })
 }

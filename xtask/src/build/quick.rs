@@ -1,8 +1,8 @@
 //! Programs for here: by cargo's profile `dev`, whose dependencies the unit tests have compiled already.
 //!
-//! The package `features` is built with them: it asks for what only tests ask of the dependencies, so that both resolve alike
-//! (tests/architecture proves it). So does the feature of `acequia-aws` that lets its tests have the local AWS: without it the tests would
-//! compile the adapters, the functions and the command once more.
+//! The package `features` is built with them: it asks for what only tests ask of the dependencies, so that both resolve
+//! alike (tests/architecture proves it). So does the feature of `acequia-aws` that lets its tests have the local AWS:
+//! without it the tests would compile the adapters, the functions and the command once more.
 
 use std::fs;
 
@@ -18,13 +18,13 @@ const MORE: [&str; 4] = ["acequia", "receiver", "features", "acequia-aws"];
 /// Compiles them all by one run of cargo, and strips what changed.
 pub(super) fn compile() -> Result<()> {
     let mut cargo = plan::cargo(&["build", "--locked"]);
-    for name in FUNCTIONS.into_iter().chain(MORE) {
+    for name in FUNCTIONS.iter().copied().chain(MORE) {
         cargo.args(["--package", name]);
     }
     cargo.args(["--features", "acequia-aws/emulator"]);
     process::run(&mut cargo, "the build")?;
     let programs = Programs::of(Profile::Quick, Architecture::host());
-    for name in FUNCTIONS.into_iter().chain(["acequia", "receiver"]) {
+    for name in FUNCTIONS.iter().copied().chain(["acequia", "receiver"]) {
         let (source, target) = (host::target().join("debug").join(name), programs.path(name));
         if !is_newer(&target, &source) {
             let folder = target.parent().context("a program lies in a folder")?;

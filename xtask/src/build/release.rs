@@ -1,5 +1,5 @@
-//! Programs for AWS: by one cargo-lambda run, because the AWS SDK is most of the work and is compiled once per run and set of features.
-//! `sam build` itself would start cargo once per function.
+//! Programs for AWS: by one cargo-lambda run, because the AWS SDK is most of the work and is compiled once per run and
+//! set of features. `sam build` itself would start cargo once per function.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ pub(crate) fn compile_with_bench() -> Result<()> {
     compile(Architecture::X86, &FUNCTIONS, &["acequia", "receiver", "bench"])
 }
 
-/// Where the same programs are with their symbols, by which the bench tells apart what takes instructions.
+/// Where the same programs lie with their symbols, which tell the bench what takes the instructions.
 pub(crate) fn symbols() -> PathBuf {
     host::target().join("lambda-symbols")
 }
 
-/// Linked once, with symbols, and stripped as the profile would: to link all of it again for the bench would take a quarter of an hour.
-/// Programs for another machine are stripped by their linker, and have no symbols.
+/// Linked once, with symbols, and stripped as the profile would: to link all of it again for the bench would take a
+/// quarter of an hour. Programs for another machine are stripped by their linker, and have no symbols.
 pub(super) fn compile(architecture: Architecture, functions: &[&str], more: &[&str]) -> Result<()> {
     let names: Vec<&str> = functions.iter().chain(more).copied().collect();
     let mut command = process::command(Tools::Sam.program("cargo-lambda"));
@@ -30,8 +30,8 @@ pub(super) fn compile(architecture: Architecture, functions: &[&str], more: &[&s
     strip_all(architecture, &names)
 }
 
-/// The same for one function beside other work, which goes first: but not so that this is left to run alone at the end, on one core. What
-/// the build says goes to a file.
+/// Builds one function beside other work. The other work goes first, but not so much that this build runs alone at the
+/// end, on one core. Its output goes to a file.
 pub(super) fn compile_beside(architecture: Architecture, name: &str, log: &Path) -> Result<()> {
     let mut command = process::command("nice");
     command.args(["-n", "3"]).arg(Tools::Sam.program("cargo-lambda"));
@@ -79,7 +79,7 @@ fn strip_all(architecture: Architecture, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// cargo-lambda would download the target by itself; whoever builds decides that.
+/// cargo-lambda would download the target by itself; that is for the person who builds to decide.
 fn check_arm_target() -> Result<()> {
     let target = Architecture::Arm.target();
     let sysroot = process::output(process::command("rustc").args(["--print", "sysroot"]), "rustc", "")?;
@@ -92,7 +92,8 @@ fn check_arm_target() -> Result<()> {
     )
 }
 
-/// Puts a program without its symbols where it is deployed from, as a new file: one that runs cannot be written over, but it can be replaced.
+/// Puts a program without its symbols where it is deployed from, as a new file: one that runs cannot be written over,
+/// but it can be replaced.
 pub(super) fn strip(source: &Path, target: &Path) -> Result<()> {
     let folder = target.parent().context("a program lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;

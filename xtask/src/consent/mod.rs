@@ -1,8 +1,8 @@
-//! Double opt-in from end to end: people sign, are asked by mail, answer through the links, and the sinks hear of exactly those
-//! that the answers release. `cargo xtask demo --consent` shows it, and `cargo xtask test` runs it.
+//! Double opt-in from end to end: people sign, are asked by mail, answer through the links, and the sinks hear of
+//! exactly those that the answers release. `cargo xtask demo --consent` shows it, and `cargo xtask test` runs it.
 //!
-//! Everything is real but the mail: the local SES takes it, and it is read back there. What bounces, bounces by SES's mailbox
-//! simulator, and the way of that notice is the real one too.
+//! Everything is real but the mail: the local SES takes it, and it is read back there. What bounces, bounces by SES's
+//! mailbox simulator, and the way of that notice is the real one too.
 
 mod account;
 mod mailbox;
@@ -62,7 +62,8 @@ pub(crate) fn configure(local: &Local) -> Result<()> {
     }
     let file = host::scratch("tenants/dalia.toml");
     fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;
-    // Those whose mails bounce share one mailbox, SES's simulator's, whatever they write behind the plus: it must be asked for each of them.
+    // People whose mails bounce share one mailbox, that of SES's simulator, whatever they write behind the plus: that
+    // mailbox must be asked once for each of them.
     let bound = "asks_per_day = 10\n";
     if !text.contains(bound) {
         bail!("{} has another bound of questions than {}", example.display(), bound.trim());
@@ -73,8 +74,8 @@ pub(crate) fn configure(local: &Local) -> Result<()> {
     local.acequia.apply(&file)
 }
 
-/// Plays it with so many people who sign at `rate` per second; `show` is given the link of one of those who never answer, when
-/// the mails are there. Answers what is to hold, with what was counted.
+/// Runs the scenario with so many people, who sign at `rate` per second. When the mails are there, `show` gets the link
+/// of a person who never answers. Returns the claims of the proof, with their counts.
 pub(crate) fn run(local: &Local, count: u32, rate: u32, show: impl FnOnce(&str)) -> Result<Vec<Check>> {
     let people = people(count);
     let base = link_base(&local.aws.address);
@@ -144,7 +145,7 @@ fn wait_for_sinks(local: &Local, base: &str, people: &[Person]) -> Result<()> {
     })
 }
 
-/// Asks until it is so, and prints what changes.
+/// Polls until a condition holds, and prints what changes.
 fn wait(local: &Local, what: &str, mut is_so: impl FnMut() -> Result<(bool, String)>) -> Result<()> {
     let start = host::now();
     let mut last = String::new();
@@ -165,7 +166,7 @@ fn wait(local: &Local, what: &str, mut is_so: impl FnMut() -> Result<(bool, Stri
     }
 }
 
-/// Waits until nothing is on its way: what would come too much has come.
+/// Waits until nothing is on its way, so that a surplus event or mail would have arrived.
 fn settle(local: &Local) -> Result<()> {
     let mut calm = 0;
     let start = host::now();
@@ -210,7 +211,7 @@ fn scan(asked: &Asked) -> Result<()> {
     })
 }
 
-/// The mails to those who answer so, with the place of the link that they press.
+/// The mails to the people who give an answer, with the place of the link that they press.
 fn answer(asked: &Asked, people: &[Person]) -> Result<()> {
     for (answer, place) in [(Answer::Accept, 0), (Answer::Reject, 1)] {
         let mails: Vec<&Mail> = of(asked, people, answer);
@@ -227,7 +228,8 @@ fn of<'a>(asked: &'a Asked, people: &[Person], answer: Answer) -> Vec<&'a Mail> 
     people.iter().filter(|person| person.answer == answer).filter_map(|person| asked.get(&person.address)).collect()
 }
 
-/// Who has confirmed opens the link once more: the page says that it was so before, and nobody hears of it again.
+/// People who have confirmed open the link once more: the page says that it was so before, and no sink hears of it
+/// again.
 fn press_again(asked: &Asked, people: &[Person], local: &Local, before: &Account, base: &str) -> Result<Check> {
     let browser = Browser::new();
     let mails = of(asked, people, Answer::Accept);
@@ -244,7 +246,7 @@ fn press_again(asked: &Asked, people: &[Person], local: &Local, before: &Account
     Ok(Check {
         holds: opened > 0 && after == *before,
         says: format!(
-            "again: {opened} used links were opened once more, their buttons pressed, and nobody heard of it"
+            "again: {opened} used links were opened once more, their buttons pressed, and no sink heard of it"
         ),
     })
 }

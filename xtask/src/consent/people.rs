@@ -21,7 +21,7 @@ pub(super) const CYCLE: u32 = 20;
 /// One in so many signs twice, as a producer's own retry makes it.
 const REPEATED: usize = 20;
 
-/// Somebody who signs.
+/// A person who signs.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     /// Which one, from 0.

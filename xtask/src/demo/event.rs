@@ -23,7 +23,7 @@ const MALFORMED: f64 = 0.005;
 /// The line that is no event in every batch; those before it are events.
 const MALFORMED_AT: usize = 7;
 /// An event is repeated when so many others have come after it. A copy that meets the first one under way waits for its
-/// lease, which is correct and takes a minute: longer than anybody wants to watch.
+/// lease, which is correct and takes a minute: too long to watch.
 const SETTLED: usize = 90;
 
 /// What the demo must know of an event.
@@ -56,7 +56,7 @@ pub(super) fn make(tenant: &str, phase: &str, count: usize) -> Batch {
     let mut batch = Batch::default();
     for number in 0..count {
         if number == MALFORMED_AT || (number > MALFORMED_AT && chance.random_bool(MALFORMED)) {
-            // JSON, but of a version that nobody knows.
+            // JSON, but of a version that does not exist.
             let id = format!("{phase}-{number}");
             batch
                 .lines

@@ -1,7 +1,7 @@
 //! What the demo measures, where it reads it, and the form in which `--json` writes it.
 //!
-//! What arrived is counted at the far end (the receiver, the mails that SES took, the tenant's queue), what was filtered,
-//! waits or failed is what the operator's command says. So the sums in the proof have two independent sides.
+//! The demo counts what arrived at the far end (the receiver, the mails that SES took, the tenant's queue). The
+//! operator's command says what was filtered, waits or failed. So the sums in the proof have two independent sides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +85,7 @@ pub(super) fn arrived(local: &Local, sinks: &[Sink]) -> Result<BTreeMap<String, 
         .collect()
 }
 
-/// How much arrived so far, by the endpoint's name: what can be asked often, because it costs little.
+/// How much arrived so far, by the endpoint's name. It costs little, so it can be asked often.
 pub(super) fn counts(local: &Local, sinks: &[Sink], queues: &Queues) -> Result<BTreeMap<String, u64>> {
     let stats = local.receiver.stats()?;
     let mails = mails(local)?;

@@ -2,7 +2,8 @@
 //!
 //! 1. *Warm-up*: a few events, until the functions' instances have started.
 //! 2. *Healthy*: all endpoints answer; a third of the events, to compare.
-//! 3. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace. The others' overtake what waits of cedar's ([`order`]).
+//! 3. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace. The others' overtake what waits of
+//!    cedar's ([`order`]).
 //! 4. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
 //!
 //! `cargo xtask demo --consent` shows another thing: [`crate::consent`].
@@ -32,10 +33,10 @@ use view::View;
 
 /// How many events warm the functions up; the fewest of any phase ([`event::make`]).
 const WARM_UP: u32 = 100;
-/// Events per second and tenant. The local AWS is one process: with 60 a second, and each of the broken tenant's tried three times, two
-/// slow cores are full, and what is measured is the machine and not the isolation.
+/// Events per second and tenant. The local AWS is one process: with 60 a second, and each of the broken tenant's tried
+/// three times, two slow cores are full, and what is measured is the machine and not the isolation.
 const RATE: u32 = 30;
-/// The same for the people who sign, whom nothing makes to be tried again.
+/// The same for the people who sign: none of their events is tried again.
 const PEOPLE_RATE: u32 = 60;
 /// How long redriven messages may take.
 const MENDED_WITHIN: Duration = Duration::from_mins(1);
@@ -46,7 +47,8 @@ pub(crate) struct Options {
     /// Events to send to each tenant while one endpoint is broken.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     events: u32,
-    /// Events per second and tenant: 30, and with --consent 60. More than the local AWS can take makes all tenants slow alike.
+    /// Events per second and tenant: 30, and with --consent 60. More than the local AWS can take makes all tenants slow
+    /// alike.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: Option<u32>,
     /// Port of the local AWS (a free one where it is not given).
@@ -175,7 +177,7 @@ fn mend(local: &Local, view: &mut View) -> Result<Redrive> {
     view.line(&format!("{BROKEN}: {before} in the dead-letter queue"));
     let start = host::now();
     std::thread::scope(|scope| {
-        // The command moves message by message; beside it the count is shown.
+        // The command moves message by message; the view shows the count beside it.
         let redrive = ["dlq", "redrive", BROKEN, "--queue", "webhook", "--yes"];
         let moving = scope.spawn(move || local.acequia.run(&redrive, ""));
         let mut shown = (before, 0);

@@ -1,8 +1,9 @@
 //! Isolation by order: whether a healthy tenant's events wait behind a broken endpoint's.
 //!
-//! Each of the broken tenant's deliveries is tried again and again, for seconds. An event that another tenant gets delivered while an
-//! *earlier* one of the broken tenant is still tried has overtaken it. If one tenant waited for another, its events would be delivered
-//! behind what was accepted before them. A slow machine makes both slower, and changes nothing about their order.
+//! Each of the broken tenant's deliveries is tried again and again, for seconds. An event that another tenant gets
+//! delivered while an *earlier* one of the broken tenant is still tried has overtaken it. If one tenant waited for
+//! another, its events would be delivered behind what was accepted before them. A slow machine makes both slower, and
+//! changes nothing about their order.
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub(super) struct Delivery {
     attempts: u64,
 }
 
-/// How the deliveries of one sink stand to the broken tenant's.
+/// How many deliveries of one sink overtook the broken tenant's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Order {
     /// Deliveries of events that were accepted behind one of the broken tenant's.
@@ -56,7 +57,7 @@ pub(super) fn read(local: &Local, tenant: &str, since: u64) -> Result<Vec<Delive
 pub(super) fn compare(healthy: &[Delivery], sink: &str, broken: &[Delivery]) -> Order {
     let mut broken: Vec<&Delivery> = broken.iter().collect();
     broken.sort_by_key(|ended| ended.accepted_ms);
-    // For each of them, when the last ended of those that were accepted up to it.
+    // For each of the broken tenant's deliveries: the latest end of those that were accepted up to it.
     let mut last = 0;
     let ends: Vec<(u64, u64)> = broken
         .iter()

@@ -1,8 +1,8 @@
 //! One phase of the demo: sends each tenant's events at a steady pace, shows what comes of them, and waits until all is
 //! settled.
 //!
-//! What is shown meanwhile comes from the far ends and the depths of the queues. The ledger is read at the end only: to read it whole
-//! takes the local AWS longer the more is in it, and that time would be measured as the deliveries' own.
+//! The view meanwhile shows the far ends and the depths of the queues. The ledger is read at the end only: the more is
+//! in it, the longer the local AWS takes to read it whole, and that time would be measured as the deliveries' own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

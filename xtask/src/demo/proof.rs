@@ -1,4 +1,4 @@
-//! The proof: what was sent is accounted for, sink by sink, and one tenant's broken endpoint is nobody else's trouble.
+//! The proof: what was sent is accounted for, sink by sink, and one tenant's broken endpoint delays no other tenant.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,8 +17,8 @@ use crate::local::Local;
 use crate::report::Check;
 use crate::{host, queue, report};
 
-/// How many of a healthy tenant's deliveries must overtake the broken tenant's: not all, since the last of these end while the last of
-/// those are still on their way.
+/// How many of a healthy tenant's deliveries must overtake the broken tenant's, in per cent: not all, since the broken
+/// tenant's last deliveries end while the healthy tenant's last ones are still on their way.
 const OVERTAKE_PERCENT: u64 = 90;
 
 /// What became of all events of one sink, up to the mending.
@@ -44,7 +44,7 @@ pub(super) struct Line {
     may_repeat: bool,
     p95_healthy_ms: Option<u64>,
     p95_broken_ms: Option<u64>,
-    /// How its deliveries stood to the broken tenant's.
+    /// How many of its deliveries overtook the broken tenant's.
     order: Order,
 }
 
@@ -315,7 +315,7 @@ mod tests {
         let order = line().order;
         assert!(with(order));
         assert!(!with(Order { overtook: 80, ..order }));
-        assert!(!with(Order { repeated: 1, ..order }), "a broken neighbour costs nobody an attempt");
+        assert!(!with(Order { repeated: 1, ..order }), "a broken neighbour costs no other tenant an attempt");
         assert!(!with(Order::default()));
     }
 

@@ -142,9 +142,10 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
         }
         sink.insert("url".to_owned(), local.receiver.url(&endpoint).into());
         if tenant == BROKEN {
-            // Nobody wants to watch the days of the default schedule.
+            // The default schedule takes days, too long for a demo.
             sink.insert("retry".to_owned(), toml::Value::Array(vec!["1s".into(), "2s".into()]));
-            // Its breaker would hold the deliveries back, and the demo shows what becomes of those that fail to the end.
+            // Its breaker would hold the deliveries back, and the demo shows what becomes of those that fail to the
+            // end.
             sink.insert("breaker".to_owned(), false.into());
         }
     }

@@ -1,8 +1,9 @@
 //! Programs for arm64 on a machine that is none: compiled, and started under qemu.
 //!
-//! With Rust's own target for it they are compiled as they are for a deployment (cargo-lambda). Where that is not installed, nothing is
-//! downloaded from where rustup has it: Debian's packages have a compiler with that target too. They are unpacked below `target/`, by an apt
-//! that knows both architectures and leaves the machine's own alone. What is compiled so is checked, not deployed.
+//! With Rust's own target for it they are compiled as they are for a deployment (cargo-lambda). Where that is not
+//! installed, nothing is downloaded from where rustup has it: Debian's packages have a compiler with that target too.
+//! They are unpacked below `target/`, by an apt that knows both architectures and leaves the machine's own alone. What
+//! is compiled so is checked, not deployed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,8 +21,8 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 const ZIG_TARGET: &str = "aarch64-linux-gnu.2.34";
 /// What a program is started with.
 const RUNNING: [&str; 3] = ["qemu-user-static", "libc6:arm64", "libgcc-s1:arm64"];
-/// Debian's compiler in the version that its browsers are built with, and the library for both architectures: the machine's own is for
-/// build scripts.
+/// Debian's compiler in the version that its browsers are built with, and the library for both architectures: the
+/// machine's own is for build scripts.
 const COMPILER: [&str; 3] = ["rustc-web", "libstd-rust-web-dev:amd64", "libstd-rust-web-dev:arm64"];
 
 /// What there is to compile for arm64, and to start what was compiled.
@@ -127,7 +128,8 @@ impl Cross {
         };
         apt(&["update"])?;
         let mut packages: Vec<String> = wanted.iter().map(|&package| package.to_owned()).collect();
-        // The compiler's libraries have versions in their names: they are what its packages depend on, and what those do.
+        // The compiler's libraries have versions in their names: they are what its packages depend on, and what those
+        // do.
         let mut at = 0;
         while let Some(package) = packages.get(at).filter(|_| !self.own_target) {
             let mut command = process::command("apt-cache");

@@ -1,9 +1,10 @@
 //! `cargo xtask release-check`: what a release has to be beyond passing its tests, for both architectures of Lambda.
 //!
-//! The tests run programs of the profile `dev`. Here all functions are compiled as for AWS, packed (none may be too large) and looked at:
-//! each is of its architecture, asks for no newer C library than Amazon Linux has, and starts: it asks Lambda's runtime interface for
-//! its first event. Those for arm64 start under qemu. At last SAM CLI invokes one in a container (tools/sam-local). Before all that, what is
-//! linked is looked at: licences, sources, and what `RustSec` knows of it.
+//! The tests run programs of the profile `dev`. Here all functions are compiled as for AWS, packed (none may be too
+//! large) and looked at: each is of its architecture, asks for no newer C library than Amazon Linux has, and starts: it
+//! asks Lambda's runtime interface for its first event. Those for arm64 start under qemu. At last SAM CLI invokes one
+//! in a container (tools/sam-local). Before all that, what is linked is looked at: licences, sources, and what
+//! `RustSec` knows of it.
 
 mod cross;
 mod program;
@@ -27,7 +28,8 @@ pub(crate) struct Options {
     /// Only this function; repeatable.
     #[arg(long, value_name = "NAME", value_parser = function)]
     function: Vec<&'static str>,
-    /// Only arm64, by the profile `dev`: that all of it compiles, links and starts, in a fraction of the time. No size is looked at.
+    /// Only arm64, by the profile `dev`: that all of it compiles, links and starts, in a fraction of the time. No size
+    /// is looked at.
     #[arg(long, conflicts_with = "architecture")]
     quick: bool,
     /// Take the programs as they were built last.
@@ -37,7 +39,8 @@ pub(crate) struct Options {
 
 fn function(name: &str) -> Result<&'static str, String> {
     FUNCTIONS
-        .into_iter()
+        .iter()
+        .copied()
         .find(|known| *known == name)
         .ok_or_else(|| format!("there is no such function; there are: {}", FUNCTIONS.join(", ")))
 }

@@ -112,7 +112,7 @@ fn asks_for_an_event(mut stream: &TcpStream) -> Result<bool> {
     if line.starts_with(NEXT) {
         return Ok(true);
     }
-    // Whoever asked may be gone.
+    // The program that asked may be gone.
     let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     Ok(false)
 }

@@ -1,8 +1,10 @@
-//! `cargo xtask test --aws`: the tests of a real account (tests/account), on stacks of their own that are removed afterwards.
+//! `cargo xtask test --aws`: the tests of a real account (tests/account), on stacks of their own that are removed
+//! afterwards.
 //!
-//! What the local AWS has beside AWS's interfaces (a look into queues and mailboxes, a clock that waits for nobody, its administrator) is
-//! not there, so that these are tests of their own: the ways of an event through the deployed stacks, each to where a stranger would see it
-//! come out. They run against whatever AWS the usual variables lead to, a local one included (`--config-env local`).
+//! What the local AWS has beside AWS's interfaces (a look into queues and mailboxes, a clock that never waits, its
+//! administrator) is not there, so that these are tests of their own: the ways of an event through the deployed stacks,
+//! each to where a stranger would see it come out. They run against whatever AWS the usual variables lead to, a local
+//! one included (`--config-env local`).
 
 use std::io::Write as _;
 use std::process::Command;

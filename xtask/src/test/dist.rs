@@ -1,7 +1,8 @@
-//! Deployments as a stranger makes them, onto a local AWS of their own, as the stage `dev`: which leaves out nothing that the stage `local` does.
+//! Deployments as a stranger makes them, onto a local AWS of their own, as the stage `dev`: which leaves out nothing
+//! that the stage `local` does.
 //!
-//! First the package, by SAM CLI alone and without Rust on the path, as its README says; then `cargo xtask deploy` over it, as a second
-//! deployment. The programs are a local run's, since it is the way that is tested and not the compiler.
+//! First the package, by SAM CLI alone and without Rust on the path, as its README says; then `cargo xtask deploy` over
+//! it, as a second deployment. The programs are a local run's, since it is the way that is tested and not the compiler.
 
 use std::fs;
 use std::process::Command;

@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that can be checked without an AWS account.
 //!
-//! What is deployed on the local AWS are programs of the profile of the unit tests ([`build::Profile::Quick`]), so that everything is compiled
-//! once: one `cargo test` run with the local AWS up. Beside it, when nothing else wants the processors, one function is compiled as for AWS,
-//! for its size. `--fast` leaves out what needs the local AWS, a browser or a release build.
+//! What is deployed on the local AWS are programs of the profile of the unit tests ([`build::Profile::Quick`]), so that
+//! everything is compiled once: one `cargo test` run with the local AWS up. Beside it, when nothing else wants the
+//! processors, one function is compiled as for AWS, for its size. `--fast` leaves out what needs the local AWS, a
+//! browser or a release build.
 
 mod account;
 mod dist;
@@ -19,7 +20,7 @@ use crate::local::Local;
 use crate::report::Step;
 use crate::setup::{self, Tools};
 use crate::stack::TenantStack;
-use crate::{build, chromium, consent, emulator, host, lint, process};
+use crate::{build, chromium, consent, emulator, host, lint, process, recipe};
 use plan::{Plan, Suite};
 
 /// Options of the tests.
@@ -28,7 +29,8 @@ pub(crate) struct Options {
     /// Leave out what needs the local AWS or a browser: the end-to-end tests, the adapters' conformance and the pages.
     #[arg(long)]
     fast: bool,
-    /// Only the end-to-end tests, or of these only those whose names have FILTER in them: the quickest way from a change to a running one.
+    /// Only the end-to-end tests, or of these only those whose names have FILTER in them: the quickest way from a
+    /// change to a running one.
     #[arg(long, value_name = "FILTER", conflicts_with = "fast", num_args = 0..=1, default_missing_value = "")]
     e2e: Option<String>,
     #[command(flatten)]
@@ -45,10 +47,15 @@ const PEOPLE: u32 = 250;
 const SIGNATURES_PER_SECOND: u32 = 100;
 
 /// The tools with tests of their own.
-const TOOLS: [(Tools, &str); 3] =
-    [(Tools::Local, "tools/local"), (Tools::Sam, "tools/sam"), (Tools::Sam, "tools/template")];
+const TOOLS: [(Tools, &str); 4] = [
+    (Tools::Local, "tools/local"),
+    (Tools::Sam, "tools/sam"),
+    (Tools::Sam, "tools/template"),
+    (Tools::Sam, "tools/schema"),
+];
 
-/// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps order.
+/// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps
+/// order.
 const TENANTS: [TenantStack; 4] = [
     TenantStack {
         tenant: "alder",
@@ -100,7 +107,9 @@ fn all(plan: &mut Plan, options: &Options) -> Result<()> {
 
 fn fast(plan: &mut Plan) -> Result<()> {
     static_checks(plan)?;
-    plan.cargo_test(plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]))
+    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+    tests.env(recipe::VARIABLE, recipe::ensure()?);
+    plan.cargo_test(tests)
 }
 
 fn static_checks(plan: &mut Plan) -> Result<()> {
@@ -124,9 +133,10 @@ fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     let built = built?;
     plan.condition("a package, and a second deployment, as the stage dev", dist::check)?;
     let tenants: Vec<TenantStack> = TENANTS.into_iter().chain([consent::STACK]).collect();
+    let recipes = recipe::ensure()?;
     let local = Local::up(&built, &tenants, None, false)?;
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]);
+    tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]).env(recipe::VARIABLE, recipes);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
     plan.proof("double opt-in of 250 people", || {
         consent::configure(&local)?;
@@ -142,16 +152,19 @@ fn suite(tools: Tools, folder: &str) -> Result<Suite> {
     Suite::unittest(&format!("tests of {folder}"), python)
 }
 
-/// The end-to-end tests alone. `--workspace` although one package is tested: alone it would resolve other features, and compile the SDK again.
+/// The end-to-end tests alone. `--workspace` although one package is tested: alone it would resolve other features, and
+/// compile the SDK again.
 fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let built = build::build_with_tools(options.build)?;
     let local = Local::up(&built, &TENANTS, None, false)?;
-    let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--no-fail-fast"]);
+    let mut tests =
+        plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--test", "tutorial", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium", "--", filter]);
     plan.cargo_test(with_environment(tests, &local, &built)?)
 }
 
-/// Compiles the largest function as for AWS and packs it, with what the processors have left; answers what is wrong with it.
+/// Compiles the largest function as for AWS and packs it, with what the processors have left; answers what is wrong
+/// with it.
 fn size_of_a_release() -> Result<Option<String>> {
     let programs = build::release_beside(build::LARGEST, &host::scratch("log/release.log"))?;
     let bytes = build::pack::pack_one(&programs, build::LARGEST, &host::scratch("build/size"));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use acequia_aws::account::{Concurrency, Mapping, SecretNames};
 use acequia_core::id::TenantId;
-use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
 
 use super::line::{Line, count};
@@ -114,7 +113,7 @@ pub(super) fn reservations(mappings: &[Mapping], reserved: &BTreeMap<String, u64
 /// The most reads a second that all busy tenants cause, against what the parameter store allows.
 pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line {
     let readers = |tenant: &TenantId| -> u64 {
-        let read = |role| matches!(role, QueueRole::Sink(SinkKind::Webhook | SinkKind::Email));
+        let read = |role| matches!(role, QueueRole::Sink(kind) if kind.facts().reads_secrets);
         let own = mappings.iter().filter(|mapping| mapping.queue.tenant == *tenant && read(mapping.queue.role));
         own.map(|mapping| mapping.most.unwrap_or(SHARE)).sum()
     };
@@ -122,7 +121,7 @@ pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line
     let total: u64 = known.values().map(number).sum();
     let of_secrets: u64 = known.iter().map(|(tenant, secrets)| number(secrets).saturating_mul(readers(tenant))).sum();
     // What a tenant's stack allows is read beside its secrets, once by each instance that sends mails or fills queues.
-    let grants = |role| matches!(role, QueueRole::Sink(SinkKind::Email | SinkKind::Forward));
+    let grants = |role| matches!(role, QueueRole::Sink(kind) if kind.facts().reads_grants);
     let of_grants: u64 =
         mappings.iter().filter(|mapping| grants(mapping.queue.role)).map(|mapping| mapping.most.unwrap_or(SHARE)).sum();
     let reads = of_secrets.saturating_add(of_grants);
@@ -152,6 +151,8 @@ mod tests {
     use acequia_testkit::build;
 
     use super::super::line::Verdict;
+    use acequia_core::kind::SinkKind;
+
     use super::*;
 
     fn mapping(tenant: &str, role: QueueRole, most: Option<u64>) -> Mapping {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
 use acequia_aws::operator::Depth;
 use acequia_core::id::{Stage, TenantId};
+use acequia_core::kind::functions_of_queues;
 use acequia_core::port::{GrantStore as _, TenantStore as _, Unavailable};
 use acequia_core::queue::QueueName;
 use acequia_core::tenant::grant::{self, Grants};
-use acequia_core::tenant::{RawTenant, Tenant};
+use acequia_core::tenant::{RawTarget, RawTenant, Tenant};
 use futures::StreamExt as _;
 
 use super::capacity::Secrets;
@@ -25,8 +26,6 @@ use crate::context::{Context, egress};
 const LIMIT: Duration = Duration::from_secs(20);
 /// Calls of one kind at once.
 const CALLS: usize = 16;
-/// The functions that are worked for tenants' queues: those whose reservations count.
-const FUNCTIONS: [&str; 4] = ["router", "webhook", "email", "forward"];
 
 /// What the account has, whatever is deployed.
 pub(super) struct AccountSight {
@@ -105,9 +104,10 @@ async fn tables(account: &Account, stage: &Stage) -> Result<Vec<Table>, Unavaila
 }
 
 async fn functions(account: &Account, stage: &Stage) -> Result<BTreeMap<String, Deployed>, Unavailable> {
-    let asked = FUNCTIONS.iter().map(|function| async move {
+    // Those that work off tenants' queues: their reservations count.
+    let asked = functions_of_queues().map(|function| async move {
         let deployed = account.deployed(&format!("acequia-{stage}-{function}")).await?;
-        Ok::<_, Unavailable>(deployed.map(|deployed| ((*function).to_owned(), deployed)))
+        Ok::<_, Unavailable>(deployed.map(|deployed| (function.to_owned(), deployed)))
     });
     Ok(each(asked).await?.into_iter().flatten().collect())
 }
@@ -190,8 +190,10 @@ pub(super) async fn grants(context: &Context, tenants: &[Stored]) -> Seen<BTreeM
 /// The addresses that a tenant sends from, each with the tenant.
 pub(super) fn senders_of(raw: &RawTenant) -> BTreeSet<(String, String)> {
     let shared = raw.mail.as_ref().map(|mail| &mail.from);
-    let of_sinks =
-        raw.sinks.iter().filter(|sink| sink.kind == "email").filter_map(|sink| sink.from.as_ref().or(shared));
+    let of_sinks = raw.sinks.iter().filter_map(|sink| match &sink.own {
+        Some(RawTarget::Email(email)) => email.from.as_ref().or(shared),
+        _ => None,
+    });
     let of_consent = raw.consent.as_ref().and(shared);
     let all = of_sinks.chain(of_consent);
     all.map(|sender| (mail::address_of(sender).to_owned(), raw.tenant.clone())).collect()

@@ -9,7 +9,7 @@ use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::tenant::grant::{self, Grants};
-use acequia_core::tenant::{RawSink, RawTenant};
+use acequia_core::tenant::{RawSink, RawTarget, RawTenant};
 
 use super::capacity::{SECRETS, SHARE, Secrets, Shares};
 use super::line::{Line, count, or_ok};
@@ -57,8 +57,16 @@ pub(super) fn needed(configuration: &RawTenant) -> BTreeMap<QueueRole, Vec<Strin
     needed
 }
 
+/// The queue that a forward sink fills, as it is written.
+fn queue_of(sink: &RawSink) -> Option<&str> {
+    match &sink.own {
+        Some(RawTarget::Forward(forward)) => forward.queue.as_deref(),
+        _ => None,
+    }
+}
+
 fn out(sink: &RawSink) -> Option<QueueRole> {
-    matches!(sink.queue.as_deref(), Some("out" | "out.fifo")).then_some(QueueRole::Out)
+    matches!(queue_of(sink), Some("out" | "out.fifo")).then_some(QueueRole::Out)
 }
 
 /// The shares that tenants' files will ask for, as infra/tenant.yaml gives them.
@@ -76,17 +84,12 @@ pub(super) fn planned(files: &[File]) -> Shares {
 /// The command that makes or changes a tenant's stack, so that it has these queues.
 pub(super) fn deploy(stage: &str, tenant: &TenantId, configuration: &RawTenant) -> String {
     let needed = needed(configuration);
-    let fifo = configuration.sinks.iter().any(|sink| sink.queue.as_deref() == Some("out.fifo"));
+    let fifo = configuration.sinks.iter().any(|sink| queue_of(sink) == Some("out.fifo"));
     let mut parameters = String::new();
     for kind in SinkKind::ALL {
         let has = if needed.contains_key(&QueueRole::Sink(kind)) { "enabled" } else { "disabled" };
-        let name = match kind {
-            SinkKind::Webhook => "Webhook",
-            SinkKind::Email => "Email",
-            SinkKind::Forward => "Forward",
-        };
         // Writing to a String cannot fail.
-        let _ = write!(parameters, " {name}={has}");
+        let _ = write!(parameters, " {}={has}", kind.facts().in_stack);
     }
     if needed.contains_key(&QueueRole::Out) {
         parameters.push_str(if fifo { " OutQueue=fifo" } else { " OutQueue=standard" });
@@ -290,8 +293,17 @@ mod tests {
     use super::*;
 
     fn configuration(kinds: &[&str]) -> RawTenant {
-        let sinks: Vec<_> =
-            kinds.iter().map(|kind| serde_json::json!({"id": kind, "kind": kind, "types": ["*"]})).collect();
+        of_sinks(kinds.iter().map(|kind| serde_json::json!({"id": kind, "kind": kind, "types": ["*"]})).collect())
+    }
+
+    /// A configuration with one sink of this kind, that has these fields beside what every sink must have.
+    fn with(kind: &str, own: &serde_json::Value) -> RawTenant {
+        let mut sink = serde_json::json!({"id": kind, "kind": kind, "types": ["*"]});
+        sink.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        of_sinks(vec![sink])
+    }
+
+    fn of_sinks(sinks: Vec<serde_json::Value>) -> RawTenant {
         RawTenant::from_value(serde_json::json!({"tenant": "acme", "name": "Acme", "sinks": sinks})).unwrap()
     }
 
@@ -342,8 +354,7 @@ mod tests {
 
     #[test]
     fn consent_needs_the_queue_of_mails_and_a_queue_of_ones_own_is_named() {
-        let mut raw = configuration(&["forward"]);
-        raw.sinks[0].queue = Some("out.fifo".to_owned());
+        let raw = with("forward", &serde_json::json!({"queue": "out.fifo"}));
         assert_eq!(
             needed(&raw).into_keys().collect::<Vec<_>>(),
             [QueueRole::Intake, QueueRole::Sink(SinkKind::Forward), QueueRole::Out]
@@ -373,10 +384,8 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_named_and_not_there_fails() {
-        let mut raw = configuration(&["webhook"]);
-        raw.sinks[0].secrets = Some(vec!["crm".to_owned()]);
-        let token = serde_json::from_value(serde_json::json!({"secret": "token"})).unwrap();
-        raw.sinks[0].headers = Some([("authorization".to_owned(), token)].into());
+        let headers = serde_json::json!({"authorization": {"secret": "token"}});
+        let raw = with("webhook", &serde_json::json!({"secrets": ["crm"], "headers": headers}));
         let tenants = [Stored { configuration: Ok(raw), ..stored(&[]).remove(0) }];
         let known = |names: &[&str]| {
             let purpose = |name: &str| if name == "token" { SecretPurpose::Header } else { SecretPurpose::Webhook };
@@ -398,8 +407,7 @@ mod tests {
 
     #[test]
     fn what_a_configuration_asks_for_and_its_stack_does_not_allow_fails_with_the_deployment_that_allows_it() {
-        let mut raw = configuration(&["email"]);
-        raw.sinks[0].from = Some("hello@acme.example".to_owned());
+        let raw = with("email", &serde_json::json!({"from": "hello@acme.example"}));
         let tenants = [Stored { configuration: Ok(raw), ..stored(&[]).remove(0) }];
         let allows = |senders: &str| {
             let json = format!(r#"{{"senders":"{senders}","targets":""}}"#);

@@ -4,6 +4,7 @@ mod apply;
 mod history;
 mod pause;
 mod resume;
+mod schema;
 mod show;
 mod trial;
 mod validate;
@@ -29,6 +30,7 @@ pub(super) async fn run(
             crate::input::all_exist(files)?;
             Ok(validate::run(files, egress))
         }
+        TenantCommand::Schema => Ok(schema::run()),
         TenantCommand::Try(arguments) => trial::run(arguments, stage, egress).await,
         TenantCommand::Apply(arguments) => apply::run(context, arguments, egress).await,
         TenantCommand::Show { tenant, version } => show::one(&context().await?, tenant, *version).await,

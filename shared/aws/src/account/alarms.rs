@@ -1,4 +1,4 @@
-//! `CloudWatch`'s alarms of a stage, and who hears of them by SNS.
+//! `CloudWatch`'s alarms of a stage, and the subscribers of their SNS topics.
 
 use acequia_core::id::Stage;
 use acequia_core::port::Unavailable;
@@ -18,11 +18,11 @@ pub struct Alarm {
     pub name: String,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     pub state: String,
-    /// Whom it tells, as ARNs; none where its actions are off.
+    /// The ARNs of its actions; none where they are off.
     pub actions: Vec<String>,
 }
 
-/// A topic with the number of those who hear of what is published.
+/// A topic with the number of its subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
     /// Its ARN.

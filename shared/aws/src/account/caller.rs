@@ -1,7 +1,7 @@
-//! Who is asking, and what they may do.
+//! The principal of the credentials, and what it may do.
 //!
-//! IAM's simulation goes by the policies of the principal, its boundary and its organisation's; policies of resources, and those that a
-//! session was narrowed by, are not looked at.
+//! IAM's simulation goes by the policies of the principal, its boundary and its organisation's; it looks
+//! neither at policies of resources nor at those that narrow a session.
 
 use acequia_core::port::Unavailable;
 
@@ -12,11 +12,11 @@ use crate::service::Service;
 
 const STS: Service = Service::regional("sts", "sts");
 const IAM: Service = Service { signs_as: "iam", host: "iam", global: true };
-const WHO: &str = "ask whom the credentials belong to";
+const WHO: &str = "ask which principal the credentials belong to";
 const ROLE: &str = "read the role of the credentials";
 const SIMULATE: &str = "simulate the permissions of the credentials";
 
-/// Whom the credentials belong to.
+/// The principal that the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account's twelve digits.
@@ -30,7 +30,7 @@ pub struct Caller {
 /// An identity. Sessions of people are often named by their mail addresses, so that only the role's name is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// The account's root user, who may do everything.
+    /// The account's root user, which may do everything.
     Root,
     /// A user, by the path and name behind `user/`.
     User(String),
@@ -41,7 +41,7 @@ pub enum Principal {
 }
 
 impl Account {
-    /// Whom the credentials belong to. Needs no permission.
+    /// The principal that the credentials belong to. Needs no permission.
     ///
     /// # Errors
     /// When STS does not answer, or does not accept the credentials.
@@ -50,7 +50,7 @@ impl Account {
         let answer = self.wire.query(WHO, STS, &parameters).await?;
         let result = answer.find("GetCallerIdentityResult");
         let caller = result.and_then(|result| caller(result.text("Arn"), result.text("Account")));
-        caller.ok_or_else(|| Unavailable::new(WHO, EntryError::new("Empty", "the answer names nobody")))
+        caller.ok_or_else(|| Unavailable::new(WHO, EntryError::new("Empty", "the answer names no principal")))
     }
 
     /// Which of these actions the caller may not do to these resources.

@@ -1,7 +1,7 @@
 //! What an operator can learn of the AWS account and of what is deployed in it. It only reads, and decides nothing.
 //!
-//! Lambda, `CloudFormation`, `CloudWatch`, IAM and STS are asked for ten things together, without the SDK's crates of them, which would take
-//! longer to compile than all the rest of the command (ADR 36, ADR 51).
+//! Lambda, `CloudFormation`, `CloudWatch`, IAM and STS are asked for ten things together, without the SDK's crates of
+//! them, which would take longer to compile than all the rest of the command (ADR 36, ADR 51).
 
 mod alarms;
 mod caller;

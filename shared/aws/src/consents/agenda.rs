@@ -1,4 +1,4 @@
-//! What is due, by an index of keys alone: what is in it is read from the table itself before anything is done about it.
+//! What is due, by an index of keys alone. A row is read from the table itself before anything is done about it.
 
 use std::collections::HashMap;
 

@@ -1,11 +1,11 @@
 //! Consents in `DynamoDB`: a subject's rows share a partition, and a change is one transaction.
 //!
-//! Each row holds its record as JSON in `doc`; beside it stands only what conditions and the index need. The index `due` holds the rows that
-//! something is to be done about (outbox rows, and consents with a reminder) and no others, by their keys alone, spread over 16 partitions so that
-//! the busiest stage does not write to one.
+//! Each row holds its record as JSON in `doc`; beside it stands only what conditions and the index need. The index
+//! `due` holds the rows that something is to be done about (outbox rows, and consents with a reminder) and no others,
+//! by their keys alone, spread over 16 partitions so that the busiest stage does not write to one.
 //!
-//! A consent and its actions are read in one transaction: with separate reads an action could be older than the consent beside it, and the
-//! version of the consent would not tell.
+//! A consent and its actions are read in one transaction: with separate reads an action could be older than the consent
+//! beside it, and the version of the consent would not tell.
 
 mod agenda;
 
@@ -191,7 +191,8 @@ impl Consents for DynamoConsents {
     }
 }
 
-/// Whether somebody else wrote in between, or is writing. Anything else that cancels a transaction, such as throttling, is no conflict.
+/// Whether somebody else wrote in between, or is writing. Anything else that cancels a transaction, such as throttling,
+/// is no conflict.
 fn was_contested(error: &TransactWriteItemsError) -> bool {
     match error {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled

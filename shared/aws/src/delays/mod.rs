@@ -1,7 +1,8 @@
 //! Delayed messages: rows of a table of their own, with an index by the time at which they are due.
 //!
-//! A row's partition key is the tenant's id, so that a role limited by `dynamodb:LeadingKeys` sees one tenant only. What of a message
-//! does not fit into one item lies in further rows, which are written before the first and deleted after it.
+//! A row's partition key is the tenant's id, so that a role limited by `dynamodb:LeadingKeys` sees one tenant only.
+//! What of a message does not fit into one item lies in further rows, which are written before the first and deleted
+//! after it.
 
 mod index;
 mod rows;

@@ -1,13 +1,13 @@
 //! Claiming: write first, look only where something stands in the way.
 //!
-//! Most deliveries are new, so each claim is first written on the condition that there is no record: one call per 25. Where
-//! there is one, it is read (consistently) and judged by `acequia-core`; what may be taken over is written on the condition
-//! that the record is still the one that was judged. Who loses that race judges again.
+//! Most deliveries are new, so each claim is first written on the condition that there is no record: one call per 25.
+//! Where there is one, it is read (consistently) and judged by `acequia-core`; what may be taken over is written on the
+//! condition that the record is still the one that was judged. An invocation that loses that race judges again.
 //!
 //! Invariants:
 //! - A verdict `Claimed` is given only after a conditional write with this request's token went through.
-//! - An entry without a certain answer is an error, never a grant. A call whose answer was lost and that the SDK repeated finds
-//!   its own token in the record; [`judge`] grants it again.
+//! - An entry without a certain answer is an error, never a grant. A call whose answer was lost and that the SDK
+//!   repeated finds its own token in the record; [`judge`] grants it again.
 
 use std::future::Future;
 
@@ -23,7 +23,7 @@ pub(super) const OPERATION: &str = "claim deliveries in the ledger";
 
 /// How many batches are claimed at once.
 const CALLS: usize = 4;
-/// How often a lost race is run again. Each lost round means that somebody else won, so more would only fight.
+/// How often a lost race is run again. Each lost round means that another invocation won, so more rounds gain nothing.
 const ROUNDS: usize = 3;
 
 /// One conditional write of a claim.

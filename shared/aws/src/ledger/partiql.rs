@@ -1,7 +1,7 @@
 //! Claims in batches: 25 `PartiQL` statements in one call, with a verdict each.
 //!
-//! `BatchExecuteStatement` is no transaction: a statement whose condition fails leaves the others alone, and costs what a write
-//! costs. A key that stands in a batch twice fails the whole call, so the port asks for distinct keys.
+//! `BatchExecuteStatement` is no transaction: a statement whose condition fails leaves the others alone, and costs what
+//! a write costs. A key that stands in a batch twice fails the whole call, so the port asks for distinct keys.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html>
 
 use acequia_core::id::TenantId;
@@ -91,10 +91,11 @@ fn insert(table: &str, columns: Vec<Column>) -> (String, Vec<AttributeValue>) {
     (statement, columns.into_iter().map(|(_, value)| value).collect())
 }
 
-/// An UPDATE to these columns, on the condition that the record is still `over`: same claim (or none), status and time of writing.
+/// An UPDATE to these columns, on the condition that the record is still `over`: same claim (or none), status and time
+/// of writing.
 ///
-/// The three together tell any two states of a record apart: a claim has a token of its own, and settling a claim changes the
-/// status or takes the token away.
+/// The three together tell any two states of a record apart: a claim has a token of its own, and settling a claim
+/// changes the status or takes the token away.
 fn replace(table: &str, columns: Vec<Column>, over: &[Column]) -> (String, Vec<AttributeValue>) {
     let (mut changes, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
     // What the old record has and the new one does not, such as the time at which a retry was due.

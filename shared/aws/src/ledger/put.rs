@@ -1,4 +1,5 @@
-//! Claims one by one: conditional `PutItem` calls side by side. The second implementation, for where `PartiQL` is not to be used.
+//! Claims one by one: conditional `PutItem` calls side by side. The second implementation, for where `PartiQL` is not
+//! to be used.
 
 use acequia_core::id::TenantId;
 use acequia_core::port::Unavailable;

@@ -13,8 +13,8 @@ use crate::world::World;
 /// What goes wrong.
 #[derive(Clone, Copy)]
 enum Trouble {
-    /// The claims of the call of this number (0-based) are written, and its answer is that something stands in the way: as
-    /// when the answer was lost and the SDK repeated the call.
+    /// The claims of the call of this number (0-based) are written, and its answer is that something stands in the way:
+    /// as when the answer was lost and the SDK repeated the call.
     AnswerLost(usize),
     /// The entry of this index fails.
     Entry(usize),

@@ -1,4 +1,5 @@
-//! The real adapters pass the suites that the in-memory ports pass: on a local AWS, whose address is in `ACEQUIA_TEST_ENDPOINT`.
+//! The real adapters pass the suites that the in-memory ports pass: on a local AWS, whose address is in
+//! `ACEQUIA_TEST_ENDPOINT`.
 #![cfg(feature = "emulator")]
 
 mod adapters;

@@ -47,7 +47,7 @@ impl Aws {
         self
     }
 
-    /// As many calls of this operation as anybody makes leave these entries unprocessed.
+    /// Every call of this operation leaves these entries unprocessed, however many there are.
     pub(crate) fn always_leaves(mut self, operation: &'static str, numbers: &'static [usize]) -> Self {
         for _ in 0..2 * TRIES {
             self = self.then(operation, leaves(numbers));

@@ -39,7 +39,7 @@ async fn of_statements_that_fail_each_for_its_own_reason_each_claim_has_its_own_
     let claimed = |number: usize| matches!(verdicts[number], Ok(Verdict::Claimed { ambiguous: false, .. }));
     assert!(claimed(0) && claimed(4));
     assert!(matches!((&verdicts[1], &verdicts[3]), (Ok(Verdict::Done), Ok(Verdict::Done))));
-    // Who was granted or throttled is not written again; who lost looks what is there.
+    // A claim that was granted or throttled is not written again; one that lost reads the record that is there.
     assert_eq!(aws.asked("BatchExecuteStatement"), [vec![0, 1, 2, 3, 4]]);
     assert_eq!(aws.asked("BatchGetItem"), [vec![1, 3]]);
 }

@@ -52,6 +52,11 @@ impl RetryPolicy {
         Self { waits }
     }
 
+    /// The waits between its attempts, in order.
+    pub fn waits(&self) -> &[Duration] {
+        &self.waits
+    }
+
     /// How many attempts a delivery gets, the first one included.
     pub fn attempts(&self) -> u32 {
         u32::try_from(self.waits.len()).unwrap_or(u32::MAX).saturating_add(1)

@@ -69,7 +69,7 @@ impl fmt::Display for Store {
 
 impl Cause {
     /// The store of ours that this wait is for; `None` for what goes on, and for what waits for somebody else. `kind` is the kind of the
-    /// sink that it befell: to no answer of SES it comes as to none of an endpoint.
+    /// sink: no answer of SES is told by the same cause as none of an endpoint.
     pub fn stalled_by(&self, kind: Option<SinkKind>) -> Option<Store> {
         match self {
             // What this version cannot read is held up like what cannot be read at all.
@@ -77,7 +77,7 @@ impl Cause {
             Self::StoreDown(store) => Some(*store),
             Self::MailHeld(_) => Some(Store::Ses),
             Self::Throttled(_) | Self::Timeout(_) | Self::NoAnswer | Self::Connection(_) => {
-                (kind == Some(SinkKind::Email)).then_some(Store::Ses)
+                kind.is_some_and(|kind| kind.facts().sends_by_ses).then_some(Store::Ses)
             }
             Self::Envelope(_)
             | Self::NotADelivery(_)

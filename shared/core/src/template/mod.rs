@@ -4,7 +4,7 @@
 //! that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
 //!
 //! A template cannot harm anybody but its own mails: steps are bounded by minijinja's fuel, and what they read and make by `meter`
-//! ([ADR 46](../../../docs/adr/0046-templates-pay-for-what-they-read-and-make.md)).
+//! ([ADR 46](../../../docs/adr/0046-metered-templates.md)).
 
 #[cfg(test)]
 mod bound_cases;

@@ -1,4 +1,5 @@
-//! A tenant's consent settings: which events need whose consent for what, who is asked, and where people are led afterwards.
+//! A tenant's consent settings: which events need whose consent for what, who is asked, and where people are led
+//! afterwards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use url::Url;
 
 use super::issue::Findings;
 use super::mail::MailSettings;
+#[cfg(feature = "schema")]
+use super::schema::{DurationText, EventType, SecretNameText, TemplateText, UrlText, between, span};
 use crate::egress::Egress;
 use crate::id::SecretName;
 use crate::mail::MailKind;
@@ -31,74 +34,101 @@ const MAX_SUBJECT_BYTES: usize = 400;
 const ONE_LIST: &str = "all";
 /// How often one address is asked in a day, over all lists.
 const DEFAULT_ASKS: u64 = 10;
+const MAX_ASKS: u64 = 1000;
+/// The secret that signs links, and those before it.
+const MAX_KEYS: usize = 3;
 
-/// The section `[consent]` as written.
+/// Which events need a person's consent before sinks get them, and how it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawConsent {
-    /// Which types of events need consent.
+    /// Which types of events need consent, as in a sink's `types`. They reach no sink before it is given; all others
+    /// pass.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<EventType>", extend("minItems" = 1, "examples" = [["action.*"]])))]
     pub types: Vec<String>,
-    /// A template that gives who is asked: an address as a rule.
+    /// A template that gives whose consent is needed: an address as a rule. It is stored as a digest.
+    #[cfg_attr(feature = "schema", schemars(with = "TemplateText", extend("x-bounds" = format!("it must give 1 to {MAX_SUBJECT_BYTES} bytes"), "examples" = ["{{ data.email }}"])))]
     pub subject: String,
-    /// A template that gives what for, such as a campaign; without it there is one list.
+    /// A template that gives what the consent is for, such as a campaign. Without it, there is one list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "TemplateText", extend("x-bounds" = format!("it must give 1 to {MAX_LIST_BYTES} bytes"), "examples" = ["{{ data.campaign }}"])))]
     pub list: Option<String>,
-    /// A template that gives `false` for actions that carry no consent of their own.
+    /// A template that gives `false` for actions that carry no consent of their own. Without it, all carry one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "TemplateText", extend("examples" = ["{{ data.opt_in }}"])))]
     pub with_consent: Option<String>,
-    /// Whether the subject is asked by mail (double opt-in).
+    /// `true` asks the subject by mail (double opt-in).
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = [true])))]
     pub supporter_confirm: bool,
-    /// Whether a moderator is asked.
+    /// `true` asks a moderator, by an event with two links.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = [true])))]
     pub action_confirm: bool,
-    /// The names of the secrets that sign links, the current one first.
+    /// The names of the secrets that sign links: the first signs, links of all are accepted.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<SecretNameText>", extend("minItems" = 1, "maxItems" = MAX_KEYS, "examples" = [["links"]])))]
     pub keys: Vec<String>,
     /// How long a link works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "DurationText", extend("default" = span(DEFAULT_VALIDITY), "x-bounds" = between(&VALIDITIES), "examples" = ["14days"])))]
     pub valid_for: Option<String>,
-    /// Reminders for who does not answer.
+    /// Reminders for those who do not answer. Without it, there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "RawReminders"))]
     pub reminders: Option<RawReminders>,
-    /// The hosts that people may be led to.
+    /// The hosts that people may be led to from the pages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [], "examples" = [["dalia.example"]])))]
     pub redirect_hosts: Vec<String>,
-    /// Where a page leads who agreed.
+    /// Where a page leads people who agreed: an address at one of `redirect_hosts`. Without it, they stay on the page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "UrlText", extend("examples" = ["https://dalia.example/gracias"])))]
     pub accepted_url: Option<String>,
-    /// Where a page leads who declined.
+    /// Where a page leads people who declined: an address at one of `redirect_hosts`. Without it, they stay on the
+    /// page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "UrlText", extend("examples" = ["https://dalia.example/hasta-luego"])))]
     pub rejected_url: Option<String>,
-    /// How often one address is asked in a day (UTC), over all lists.
+    /// How often one mailbox is asked in a day (UTC), over all lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64", range(min = 1, max = MAX_ASKS), extend("default" = DEFAULT_ASKS, "examples" = [3])))]
     pub asks_per_day: Option<u64>,
-    /// Whether there are no lists but those below: events of others are quarantined.
+    /// `true` lets no lists be but those below: events of others are quarantined.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = false, "examples" = [true])))]
     pub lists_closed: bool,
-    /// Settings of single lists, over those above.
+    /// Settings of single lists, by their names, over those above.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = {}, "maxProperties" = MAX_LISTS)))]
     pub lists: BTreeMap<String, RawList>,
 }
 
-/// Reminders as written.
+/// Reminders for those who do not answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawReminders {
-    /// How long after the last mail.
+    /// How long after the last mail a reminder is due.
+    #[cfg_attr(feature = "schema", schemars(with = "DurationText", extend("x-bounds" = between(&REMINDER_WAITS), "examples" = ["2days"])))]
     pub after: String,
-    /// How many at most.
+    /// How many reminders there are at most.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_REMINDERS), extend("examples" = [3])))]
     pub most: u32,
 }
 
 /// What one list has of its own; what it leaves out is the tenant's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawList {
-    /// Whether the subject is asked.
+    /// Whether the subject is asked: `true` and `false` force, without it the tenant's setting counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "bool", extend("examples" = [true])))]
     pub supporter_confirm: Option<bool>,
-    /// Whether a moderator is asked.
+    /// Whether a moderator is asked: `true` and `false` force, without it the tenant's setting counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "bool", extend("examples" = [true])))]
     pub action_confirm: Option<bool>,
 }
 
@@ -193,7 +223,8 @@ impl ConsentSettings {
         self.asks.with(own.supporter_confirm, own.action_confirm)
     }
 
-    /// Who an event is of. `context` is that of the event as it came, without what was sealed in it: so it is the same for whoever asks.
+    /// Who an event is of. `context` is that of the event as it came, without what was sealed in it: so it is the same
+    /// for whoever asks.
     ///
     /// # Errors
     /// The causes of templates, where the event does not say.
@@ -265,8 +296,8 @@ pub(super) fn validate_consent(
         findings
             .report("consent.lists", "there is none, and lists_closed lets no other be: name lists, or leave it out");
     }
-    if raw.asks_per_day.is_some_and(|asks| !(1..=1000).contains(&asks)) {
-        findings.report("consent.asks_per_day", "it must be 1 to 1000");
+    if raw.asks_per_day.is_some_and(|asks| !(1..=MAX_ASKS).contains(&asks)) {
+        findings.report("consent.asks_per_day", format!("it must be 1 to {MAX_ASKS}"));
     }
     let mut redirect = |field: &str, text: Option<&String>| validate_redirect(field, text?, raw, egress, findings);
     let accepted_url = redirect("consent.accepted_url", raw.accepted_url.as_ref());
@@ -298,7 +329,7 @@ pub(super) fn validate_consent(
 }
 
 fn validate_keys(raw: &[String], findings: &mut Findings) -> Vec<SecretName> {
-    if !(1..=3).contains(&raw.len()) {
+    if !(1..=MAX_KEYS).contains(&raw.len()) {
         findings
             .report("consent.keys", "name one to three secrets: the one that signs, then those whose links still work");
     }

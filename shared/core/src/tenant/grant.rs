@@ -1,18 +1,18 @@
-//! What a tenant's stack allows its configuration: the addresses that it may send mail from, and the queues outside that it may fill.
+//! What a tenant's stack allows its configuration: the addresses that it may send mail from, and the queues outside
+//! that it may fill.
 //!
-//! Who writes a tenant's configuration says what it wants; who deploys its stack says what is its own. The two are compared when a file is
-//! applied, and again before each mail and each message to a queue outside: what was taken back since is refused then.
-//! What is not granted is refused: an empty list allows nothing.
+//! Who writes a tenant's configuration says what it wants; who deploys its stack says what is its own. The two are
+//! compared when a file is applied, and again before each mail and each message to a queue outside: what was taken back
+//! since is refused then. What is not granted is refused: an empty list allows nothing.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use url::Host;
 
-use crate::kind::SinkKind;
 use crate::outcome::Cause;
 use crate::queue::QueueArn;
-use crate::tenant::{Issue, RawTenant};
+use crate::tenant::{Issue, RawTarget, RawTenant};
 
 /// What a tenant's stack allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,12 +129,19 @@ fn wishes(configuration: &RawTenant) -> Vec<Wish<'_>> {
         wishes.push(Wish { path: "mail.from".to_owned(), what: What::Sender(&mail.from) });
     }
     for (index, sink) in configuration.sinks.iter().enumerate() {
-        if let Some(from) = sink.from.as_deref().filter(|_| sink.kind == SinkKind::Email.as_str()) {
-            wishes.push(Wish { path: format!("sinks[{index}].from"), what: What::Sender(from) });
-        }
-        // "out" and "out.fifo" are no ARNs.
-        if let Some(queue) = sink.queue.as_ref().and_then(|queue| queue.parse().ok()) {
-            wishes.push(Wish { path: format!("sinks[{index}].queue"), what: What::Target(queue) });
+        match &sink.own {
+            Some(RawTarget::Email(email)) => {
+                if let Some(from) = &email.from {
+                    wishes.push(Wish { path: format!("sinks[{index}].from"), what: What::Sender(from) });
+                }
+            }
+            Some(RawTarget::Forward(forward)) => {
+                // "out" and "out.fifo" are no ARNs.
+                if let Some(queue) = forward.queue.as_ref().and_then(|queue| queue.parse().ok()) {
+                    wishes.push(Wish { path: format!("sinks[{index}].queue"), what: What::Target(queue) });
+                }
+            }
+            Some(RawTarget::Webhook(_)) | None => {}
         }
     }
     wishes
@@ -145,7 +152,8 @@ pub fn is_needed(configuration: &RawTenant) -> bool {
     !wishes(configuration).is_empty()
 }
 
-/// What the stack of a tenant with this configuration must allow: the domains that it sends from, and the queues outside that it fills.
+/// What the stack of a tenant with this configuration must allow: the domains that it sends from, and the queues
+/// outside that it fills.
 pub fn wanted(configuration: &RawTenant) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut senders, mut targets) = (BTreeSet::new(), BTreeSet::new());
     for wish in wishes(configuration) {
@@ -193,8 +201,8 @@ fn list(entries: impl Iterator<Item = String>) -> String {
     if entries.is_empty() { "nothing".to_owned() } else { entries.join(", ") }
 }
 
-/// The address of a mailbox and its domain, in lower case; a domain with other letters than ASCII's in the form that the DNS has of it.
-/// `None` for what is no mailbox.
+/// The address of a mailbox and its domain, in lower case; a domain with other letters than ASCII's in the form that
+/// the DNS has of it. `None` for what is no mailbox.
 fn address_of(mailbox: &str) -> Option<(String, String)> {
     let mailbox = mailbox.trim();
     let address = match mailbox.strip_suffix('>') {
@@ -217,8 +225,8 @@ fn address_of(mailbox: &str) -> Option<(String, String)> {
     Some((format!("{}@{domain}", local.to_ascii_lowercase()), domain))
 }
 
-/// Whether a text is of a pattern, in which `*` stands for any characters. Each star takes as few as it can: the time grows with pattern
-/// times text, and both are short.
+/// Whether a text is of a pattern, in which `*` stands for any characters. Each star takes as few as it can: the time
+/// grows with pattern times text, and both are short.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };

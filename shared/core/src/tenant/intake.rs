@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The section as written.
+/// What the tenant's intake takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawIntake {
-    /// False takes events that break rules of `CloudEvents` which Acequia itself can do without; receivers may refuse them.
+    /// `false` takes events, too, that break rules of `CloudEvents` which Acequia itself can do without, such as the
+    /// form of `time`; receivers may refuse them.
     #[serde(default = "yes")]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = [false])))]
     pub strict: bool,
 }
 

@@ -25,6 +25,20 @@ impl fmt::Display for Issue {
     }
 }
 
+impl Issue {
+    /// What serde says of a value that does not have the shape of its field. `base` is the path of the whole, `inner`
+    /// of the field in it.
+    pub(super) fn of_shape(base: &str, inner: &serde_path_to_error::Path, problem: &impl fmt::Display) -> Self {
+        let inner = inner.to_string();
+        let path = match (base, inner.as_str()) {
+            (base, "." | "") => base.to_owned(),
+            ("", inner) => inner.to_owned(),
+            (base, inner) => format!("{base}.{inner}"),
+        };
+        Self { path, problem: problem.to_string(), line_in_value: None }
+    }
+}
+
 /// All problems of a configuration; there is at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::issue::Findings;
+#[cfg(feature = "schema")]
+use super::schema::{ColourText, LocaleText, MailboxText, SecretNameText, TemplateText, UrlText};
 use crate::address::{Address, Mailbox, ascii_domain};
 use crate::id::SecretName;
 use crate::mail::{Locale, MailText, MailTexts, TestRecipient};
 use crate::template::Template;
 
 /// The most templates, and the most languages of one.
-const MAX_TEMPLATES: usize = 50;
+pub(super) const MAX_TEMPLATES: usize = 50;
 const MAX_LANGUAGES: usize = 60;
 const MAX_TEST_RECIPIENTS: usize = 50;
 /// How our pages look where the tenant says nothing.
@@ -21,40 +23,56 @@ const COLOUR: &str = "#1f4e8c";
 
 /// What all mails of a tenant have in common, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawMail {
-    /// The sender.
+    /// The sender, `Name <address>` or an address. The stack must allow it (the parameter `SenderDomains`) and SES must
+    /// have verified it.
+    #[cfg_attr(feature = "schema", schemars(with = "MailboxText", extend("examples" = ["Dalia <hola@dalia.example>"])))]
     pub from: String,
-    /// Where answers go.
+    /// Where answers go, in the form of `from`. Without it, to the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "MailboxText", extend("examples" = ["personas@dalia.example"])))]
     pub reply_to: Option<String>,
     /// A template that gives the recipient's address.
+    #[cfg_attr(feature = "schema", schemars(with = "TemplateText", extend("examples" = ["{{ data.email }}"])))]
     pub to: String,
-    /// The language of who has none of the templates' languages.
+    /// The language of recipients whose own no template has. Every template must have it.
+    #[cfg_attr(feature = "schema", schemars(with = "LocaleText", extend("examples" = ["en"])))]
     pub default_locale: String,
-    /// A template that gives the recipient's language.
+    /// A template that gives the recipient's language. Without it, all get the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "TemplateText", extend("examples" = ["{{ data.locale | default('en') }}"])))]
     pub locale: Option<String>,
-    /// The most mails of one day (UTC).
+    /// The most mails of one day (UTC). Without it, there is no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64", range(min = 1), extend("examples" = [50000])))]
     pub daily_cap: Option<u64>,
-    /// A template that gives `true` for test events.
+    /// A template that gives `true` for test events: their mails are marked `[TEST]` and go to `test_recipients` alone.
+    /// Without it, no event is a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "TemplateText", extend("examples" = ["{{ data.testing | default(false) }}"])))]
     pub testing: Option<String>,
     /// Who may get the mails of test events: addresses, or `*@domain`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [], "maxItems" = MAX_TEST_RECIPIENTS, "examples" = [["*@dalia.example"]])))]
     pub test_recipients: Vec<String>,
-    /// The name of the secret that opens sealed addresses: a private key of X25519, 32 bytes in base64url.
+    /// The name of the secret that opens sealed addresses: a private key of X25519, 32 bytes in base64url. Without it,
+    /// mails to such addresses are quarantined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "SecretNameText", extend("examples" = ["proca"])))]
     pub personal_key: Option<String>,
-    /// Whether mails go through a tenant of SES and a configuration set of its own (`acequia-<stage>-<tenant>`).
+    /// `true` sends through a tenant of SES and a configuration set of the tenant's own (`acequia-<stage>-<tenant>`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = false, "examples" = [true])))]
     pub ses_tenant: bool,
-    /// The address of the tenant's logo, `https`.
+    /// The `https` address of the tenant's logo, which its pages show. Without it, they show none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "UrlText", extend("examples" = ["https://dalia.example/logo.png"])))]
     pub logo: Option<String>,
-    /// The tenant's colour, `#rrggbb`.
+    /// The colour of the tenant's pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "ColourText", extend("default" = COLOUR, "examples" = ["#7a1f5c"])))]
     pub colour: Option<String>,
 }
 

@@ -1,4 +1,5 @@
-//! What a tenant asks for: read as it is written ([`RawTenant`]), then validated into a type that cannot hold nonsense ([`Tenant`]).
+//! What a tenant asks for: read as it is written ([`RawTenant`]), then validated into a type that cannot hold nonsense
+//! ([`Tenant`]).
 //!
 //! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
 
@@ -6,6 +7,7 @@ mod consent;
 #[cfg(test)]
 mod consent_cases;
 mod consent_note;
+mod field;
 pub mod grant;
 mod intake;
 mod issue;
@@ -13,6 +15,8 @@ mod mail;
 mod pace;
 mod raw;
 mod redrive;
+#[cfg(feature = "schema")]
+mod schema;
 mod secret_use;
 mod settings;
 mod sink;
@@ -23,8 +27,13 @@ pub use intake::RawIntake;
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};
-pub use raw::{Ambiguous, RawHeader, RawSink, RawTenant, SinkFormat, Trace};
+pub use raw::{RawTenant, Trace};
 pub use redrive::RawAutoRedrive;
+#[cfg(feature = "schema")]
+pub use schema::tenant_schema;
 pub use secret_use::SecretUse;
 pub use settings::Tenant;
-pub use sink::{EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, Sink, Target, WebhookSink};
+pub use sink::{
+    Ambiguous, EmailSink, ForwardSink, ForwardTarget, Header, HeaderValue, RawEmail, RawForward, RawHeader,
+    RawSecretRef, RawSink, RawTarget, RawWebhook, Sink, SinkFormat, Target, WebhookSink,
+};

@@ -5,21 +5,26 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::issue::Findings;
+#[cfg(feature = "schema")]
+use super::schema::{DurationText, PercentText, between, span};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::rate::Rate;
 
 /// The fastest and the slowest rate, in starts a second.
 const FASTEST: f64 = 100_000.0;
 const SLOWEST: f64 = 1.0 / 3600.0;
-const MAX_BURST: u32 = 100_000;
+/// The most that may start at once.
+pub(super) const MAX_BURST: u32 = 100_000;
 
+const MAX_OF: u32 = 10_000;
 const WITHIN: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(1);
 const COOL_DOWN: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_hours(1);
 /// SQS keeps what is dead-lettered for 14 days.
 const DISABLE_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(14 * 24);
 
-/// A breaker as written: `false`, or a table of what differs from the default.
+/// When an endpoint is given a rest: `false`, or a table of what differs from the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "false, or a table with failures, of, within, cool_down or disable_after")]
 pub enum RawBreaker {
     /// `false` switches it off; `true` is the default.
@@ -28,24 +33,32 @@ pub enum RawBreaker {
     Settings(RawBreakerSettings),
 }
 
-/// The settings of a breaker as written.
+/// When an endpoint is given a rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawBreakerSettings {
-    /// The share of failures that opens the circuit, such as `"70%"`.
+    /// The share of failures that opens the circuit: then nothing is sent, and no attempt is spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "PercentText", extend("default" = format!("{}%", Breaker::default().failures), "x-bounds" = "1% to 100%", "examples" = ["50%"])))]
     pub failures: Option<String>,
     /// Of how many attempts at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "u32", range(min = 1, max = MAX_OF), extend("default" = Breaker::default().of, "examples" = [20])))]
     pub of: Option<u32>,
-    /// Within which time, such as `"5m"`.
+    /// Within which time they are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "DurationText", extend("default" = span(Breaker::default().within), "x-bounds" = between(&WITHIN), "examples" = ["1m"])))]
     pub within: Option<String>,
-    /// For how long the circuit is open at first.
+    /// For how long the circuit is open at first; then one delivery is sent as a probe. It doubles with each probe that
+    /// fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "DurationText", extend("default" = span(Breaker::default().cool_down), "x-bounds" = between(&COOL_DOWN), "examples" = ["2m"])))]
     pub cool_down: Option<String>,
-    /// After how long without a success the endpoint is disabled.
+    /// After how long without a success the endpoint is disabled: its deliveries go to the dead-letter queue until
+    /// `acequia tenant resume`. Operators are told before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "DurationText", extend("default" = span(Breaker::default().disable_after), "x-bounds" = between(&DISABLE_AFTER), "examples" = ["2days"])))]
     pub disable_after: Option<String>,
 }
 
@@ -108,8 +121,8 @@ pub(super) fn validate_breaker(raw: Option<&RawBreaker>, path: &str, findings: &
         }
     };
     let of = settings.of.unwrap_or(default.of);
-    if !(1..=10_000).contains(&of) {
-        findings.report(format!("{path}.of"), "it must be 1 to 10000 attempts");
+    if !(1..=MAX_OF).contains(&of) {
+        findings.report(format!("{path}.of"), format!("it must be 1 to {MAX_OF} attempts"));
     }
     let mut time = |name: &str, text: Option<&String>, default, range: std::ops::RangeInclusive<Duration>| {
         let Some(text) = text else { return default };
@@ -136,7 +149,7 @@ fn parse_percent(text: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::raw::RawSink;
+    use super::super::sink::{RawSink, RawTarget};
     use super::*;
 
     fn sink(toml: &str) -> RawSink {
@@ -144,11 +157,16 @@ mod tests {
         toml::from_str(&text).unwrap()
     }
 
+    fn breaker_of(sink: &RawSink) -> Option<&RawBreaker> {
+        let Some(RawTarget::Webhook(webhook)) = &sink.own else { panic!("a webhook was expected") };
+        webhook.breaker.as_ref()
+    }
+
     fn problems(toml: &str) -> Vec<String> {
         let mut findings = Findings::default();
         let raw = sink(toml);
         validate_rate(raw.rate.as_deref(), raw.burst, "sinks[0]", &mut findings);
-        validate_breaker(raw.breaker.as_ref(), "sinks[0]", &mut findings);
+        validate_breaker(breaker_of(&raw), "sinks[0]", &mut findings);
         match findings.conclude(Some(())) {
             Ok(()) => Vec::new(),
             Err(issues) => issues.0.into_iter().map(|issue| issue.path).collect(),
@@ -171,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_webhook_has_the_default_breaker_unless_it_says_otherwise() {
-        let breaker = |toml: &str| validate_breaker(sink(toml).breaker.as_ref(), "", &mut Findings::default());
+        let breaker = |toml: &str| validate_breaker(breaker_of(&sink(toml)), "", &mut Findings::default());
         assert_eq!(breaker(""), Some(Breaker::default()));
         assert_eq!(breaker("breaker = false"), None);
         let own = breaker("breaker = { failures = \"50%\", of = 4, cool_down = \"10s\" }").unwrap();

@@ -5,11 +5,28 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::issue::{Findings, Issues};
+#[cfg(feature = "schema")]
+use super::schema::{DurationText, ReasonText, between, span};
 use crate::delivery::redrive::AutoRedrive;
 use crate::outcome::{RECEIVED_TOO_OFTEN, Reason};
 
 /// What passes by itself, or when the receiver or the operator mends something that no configuration says.
 const DEFAULT_REASONS: [Reason; 3] = [Reason::AttemptsExhausted, Reason::QueueMissing, Reason::SecretUnusable];
+/// What may go back without a person: what may end in another way the next time.
+pub(super) const REDRIVABLE: [Reason; 12] = [
+    Reason::AttemptsExhausted,
+    Reason::QueueMissing,
+    Reason::SecretUnusable,
+    Reason::NotGranted,
+    Reason::UnknownSink,
+    Reason::SinkDisabled,
+    Reason::EndpointGone,
+    Reason::HttpStatus,
+    Reason::EgressRefused,
+    Reason::TemplateVariable,
+    Reason::TemplateFailed,
+    Reason::Rejected,
+];
 const DEFAULT_AFTER: Duration = Duration::from_hours(1);
 const DEFAULT_TIMES: u32 = 3;
 
@@ -19,18 +36,38 @@ const MOST: u32 = 10;
 /// A dead-letter queue keeps a message for 14 days, and a day is left for the run that comes late.
 const LONGEST_WAIT: Duration = Duration::from_hours(13 * 24);
 
-/// The settings as written.
+/// Which dead letters go back to their queues by themselves, when, and how often. A redrive by an operator counts as
+/// one, too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawAutoRedrive {
-    /// The codes of the reasons that are meant, such as `["attempts-exhausted"]`.
+    /// The codes of the reasons that are meant, as `acequia dlq list` shows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "Vec<ReasonText>",
+            extend("default" = DEFAULT_REASONS, "minItems" = 1, "examples" = [["attempts-exhausted", "http-status"]])
+        )
+    )]
     pub reasons: Option<Vec<String>>,
-    /// How long a dead letter waits the first time, such as `"1h"`; each time twice as long as the time before.
+    /// How long a dead letter waits the first time; each time twice as long as the time before, and 13 days at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "DurationText",
+            extend("default" = span(DEFAULT_AFTER), "x-bounds" = between(&(SHORTEST..=LONGEST)), "examples" = ["15m"])
+        )
+    )]
     pub after: Option<String>,
     /// How often a delivery is redriven at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "u32", range(min = 1, max = MOST), extend("default" = DEFAULT_TIMES, "examples" = [5]))
+    )]
     pub times: Option<u32>,
 }
 
@@ -98,18 +135,7 @@ fn read_reason(code: &str) -> Result<Reason, String> {
         format!("{code:?} is not the code of a reason, such as attempts-exhausted: acequia dlq list shows them")
     })?;
     match reason {
-        Reason::AttemptsExhausted
-        | Reason::QueueMissing
-        | Reason::SecretUnusable
-        | Reason::NotGranted
-        | Reason::UnknownSink
-        | Reason::SinkDisabled
-        | Reason::EndpointGone
-        | Reason::HttpStatus
-        | Reason::EgressRefused
-        | Reason::TemplateVariable
-        | Reason::TemplateFailed
-        | Reason::Rejected => Ok(reason),
+        reason if REDRIVABLE.contains(&reason) => Ok(reason),
         Reason::Ambiguous => {
             Err("ambiguous never goes back by itself: it may have arrived, and the tenant wants a person to decide"
                 .to_owned())

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::issue::{Findings, Issue};
-use super::raw::{RawHeader, RawTenant};
+use super::raw::RawTenant;
+use super::sink::{RawHeader, RawTarget};
 use crate::secret::SecretPurpose;
 
 /// Parts of headers' names by which one knows that the value is nobody's business.
@@ -27,10 +28,15 @@ impl RawTenant {
         let mut uses = Vec::new();
         let mut name = |purpose, name, path| uses.push(SecretUse { purpose, name, path });
         for (index, sink) in self.sinks.iter().enumerate() {
-            for (number, secret) in sink.secrets.iter().flatten().enumerate() {
+            let webhook = match &sink.own {
+                Some(RawTarget::Webhook(webhook)) => webhook,
+                // These name none.
+                Some(RawTarget::Email(_) | RawTarget::Forward(_)) | None => continue,
+            };
+            for (number, secret) in webhook.secrets.iter().flatten().enumerate() {
                 name(SecretPurpose::Webhook, secret.as_str(), format!("sinks[{index}].secrets[{number}]"));
             }
-            for (header, value) in sink.headers.iter().flatten() {
+            for (header, value) in webhook.headers.iter().flatten() {
                 if let RawHeader::Secret(reference) = value {
                     let path = format!("sinks[{index}].headers.{header}.secret");
                     name(SecretPurpose::Header, reference.secret.as_str(), path);
@@ -46,14 +52,16 @@ impl RawTenant {
         uses
     }
 
-    /// Headers whose names tell of a credential and whose values stand in the configuration itself. What is applied stays in the versions
-    /// of a configuration, and in backups, for good.
+    /// Headers whose names tell of a credential and whose values stand in the configuration itself. What is applied
+    /// stays in the versions of a configuration, and in backups, for good.
     pub fn plain_credentials(&self) -> Vec<Issue> {
-        let headers = self
-            .sinks
-            .iter()
-            .enumerate()
-            .flat_map(|(index, sink)| sink.headers.iter().flatten().map(move |(name, value)| (index, name, value)));
+        let headers = self.sinks.iter().enumerate().flat_map(|(index, sink)| {
+            let own = match &sink.own {
+                Some(RawTarget::Webhook(webhook)) => webhook.headers.as_ref(),
+                Some(RawTarget::Email(_) | RawTarget::Forward(_)) | None => None,
+            };
+            own.into_iter().flatten().map(move |(name, value)| (index, name, value))
+        });
         let plain = headers.filter(|(_, name, value)| {
             let name = name.to_ascii_lowercase().replace('_', "-");
             matches!(value, RawHeader::Plain(_)) && TELLING.iter().any(|word| name.contains(word))
@@ -71,7 +79,8 @@ impl RawTenant {
     }
 }
 
-/// Refuses a name that stands for two purposes: they would be two secrets, and whoever writes one would take it for both.
+/// Refuses a name that stands for two purposes: they would be two secrets, and whoever writes one would take it for
+/// both.
 pub(super) fn refuse_two_purposes(raw: &RawTenant, findings: &mut Findings) {
     let mut first: BTreeMap<&str, SecretUse<'_>> = BTreeMap::new();
     for used in raw.secret_uses() {

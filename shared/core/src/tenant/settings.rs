@@ -8,22 +8,16 @@ use serde_json::Value as Json;
 use super::consent::{ConsentSettings, validate_consent};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
-use super::raw::{Ambiguous, RawTenant, Trace};
+use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
-use super::sink::{EmailSink, Sink, Target, validate_sink};
+use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
 use crate::delivery::redrive::AutoRedrive;
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId, TenantSummary};
 use crate::mail::{MailKind, MailRef, OWN_SINKS};
 use crate::outcome::schedule::RetryPolicy;
 use crate::routing::Routes;
-
-/// The most sinks one tenant can have.
-const MAX_SINKS: usize = 50;
-
-/// The most characters in a tenant's name.
-const MAX_NAME_CHARS: usize = 200;
 
 /// One tenant's valid configuration.
 #[derive(Debug)]
@@ -80,9 +74,8 @@ impl Tenant {
         let mut sinks = Vec::with_capacity(raw.sinks.len());
         for (index, raw_sink) in raw.sinks.iter().enumerate() {
             let path = format!("sinks[{index}]");
-            let Some(sink) = validate_sink(raw_sink, &path, id.as_ref(), mail.as_ref(), egress, &mut findings) else {
-                continue;
-            };
+            let place = Place { path: &path, tenant: id.as_ref(), mail: mail.as_ref(), egress };
+            let Some(sink) = validate_sink(raw_sink, &place, &mut findings) else { continue };
             if raw.mail.is_some() && sink.id.as_str().starts_with(OWN_SINKS) {
                 findings.report(
                     format!("{path}.id"),

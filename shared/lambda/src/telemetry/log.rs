@@ -1,5 +1,6 @@
 //! Logs: one JSON object per line, flat, in the form and at the level that the function's logging configuration asks for.
 
+use acequia_core::kind::functions;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -7,20 +8,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::Environment;
 
-/// Our own crates, as their logs name them: the libraries, and each function.
-const OURS: [&str; 11] = [
-    "acequia_core",
-    "acequia_aws",
-    "acequia_lambda",
-    "router",
-    "webhook",
-    "forward",
-    "email",
-    "sweeper",
-    "outbox",
-    "confirm",
-    "feedback",
-];
+/// Our own libraries, as their logs name them.
+const LIBRARIES: [&str; 3] = ["acequia_core", "acequia_aws", "acequia_lambda"];
+
+/// Our own crates: the libraries, and each function.
+fn ours() -> impl Iterator<Item = &'static str> {
+    LIBRARIES.into_iter().chain(functions())
+}
 
 /// Starts logging to standard output, and says which version starts. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
 /// `AWS_LAMBDA_LOG_FORMAT`.
@@ -41,7 +35,7 @@ where
         environment.optional("AWS_LAMBDA_LOG_LEVEL").and_then(|text| text.parse().ok()).unwrap_or(LevelFilter::INFO);
     // Ours at the level asked for; of the libraries only what is wrong, because their lower levels may quote requests.
     let libraries = if level >= LevelFilter::DEBUG { LevelFilter::INFO } else { LevelFilter::ERROR };
-    let filter = Targets::new().with_default(libraries).with_targets(OURS.map(|target| (target, level)));
+    let filter = Targets::new().with_default(libraries).with_targets(ours().map(|target| (target, level)));
     let plain = environment.optional("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("text"));
     let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
@@ -57,7 +51,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::OURS;
+    use super::ours;
 
     #[test]
     fn the_logs_of_every_function_are_ours() {
@@ -66,8 +60,7 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_"))
             .collect();
-        let ours: BTreeSet<String> =
-            OURS.iter().filter(|name| !name.starts_with("acequia_")).map(|name| (*name).to_owned()).collect();
+        let ours: BTreeSet<String> = ours().filter(|name| !name.starts_with("acequia_")).map(str::to_owned).collect();
         assert_eq!(ours, functions);
     }
 }

@@ -1,4 +1,4 @@
-//! The claiming half of the ledger's suite: who may perform a delivery.
+//! The claiming half of the ledger's suite: which invocation may perform a delivery.
 
 use acequia_core::delivery::ledger::{AttemptNote, ClaimRequest, DeliveryRecord, RETENTION, Record, Status, Verdict};
 use acequia_core::id::TenantId;
@@ -56,7 +56,7 @@ pub async fn a_claimant_that_asks_again_has_its_claim_still(ledger: &impl Ledger
     }
 }
 
-/// Who claims after the lease gets it, and knows that the effect may have happened.
+/// An invocation that claims after the lease gets the delivery, and knows that the effect may have happened.
 pub async fn a_lease_that_ran_out_is_taken_over_and_is_ambiguous(ledger: &impl Ledger) {
     let tenant = tenant_id("claim-lease");
     claim_one(ledger, &tenant, claim("1", "mail")).await;
@@ -199,7 +199,8 @@ pub async fn an_expired_record_counts_for_nothing(ledger: &impl Ledger) {
     assert_eq!((granted(&verdict).0.attempts.len(), granted(&verdict).1), (0, false));
 }
 
-/// The same event id and sink id of two tenants are two deliveries, also where one tenant's name begins with the other's.
+/// The same event id and sink id of two tenants are two deliveries, also where one tenant's name begins with the
+/// other's.
 pub async fn a_claim_is_the_tenants_own(ledger: &impl Ledger) {
     for tenant in ["own", "own-b", "own-b-c"] {
         granted(&claim_one(ledger, &tenant_id(tenant), claim("1", "mail")).await);

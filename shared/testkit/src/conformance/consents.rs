@@ -1,4 +1,5 @@
-//! The suite of the store of consents: one change is one transaction, the outbox row with it, and a tenant's rows are its own.
+//! The suite of the store of consents: one change is one transaction, the outbox row with it, and a tenant's rows are
+//! its own.
 
 use acequia_core::consent::agenda::SHARDS;
 use acequia_core::consent::{
@@ -134,7 +135,7 @@ pub async fn a_change_of_an_old_version_is_a_conflict_and_writes_nothing(consent
     assert_eq!(rows_of(consents, &tenant).await.len(), 1);
 }
 
-/// Eight who all know version 0.
+/// Eight writers that all know version 0.
 pub async fn of_many_changes_at_once_exactly_one_is_written(consents: &impl Consents) {
     let tenant = tenant_id("c-race");
     let changes: Vec<Change> = (0..8)
@@ -210,7 +211,7 @@ pub async fn every_overdue_row_is_found_page_by_page(consents: &(impl Consents +
     assert_eq!(names.len(), 60);
 }
 
-/// And is due again at the time that the one who took it said.
+/// And it is due again at the time that the sweep that took it said.
 pub async fn a_row_is_taken_by_one_and_due_again_later(consents: &(impl Consents + Agenda)) {
     let tenant = tenant_id("c-take");
     consents.commit(&tenant, &change(&tenant, "ana", 1)).await.unwrap();

@@ -22,7 +22,8 @@ async fn delay(store: &impl Store, rows: &[Delayed]) {
     }
 }
 
-/// The keys of a tenant that are due, page by page; the index may be a moment behind, so it is asked until it knows `most`.
+/// The keys of a tenant that are due, page by page; the index may be a moment behind, so it is asked until it knows
+/// `most`.
 async fn due(store: &impl Store, tenant: &str, now: Timestamp, most: usize) -> Vec<DelayedKey> {
     let mut found = Vec::new();
     for _ in 0..50 {
@@ -163,7 +164,7 @@ pub async fn one_holder_at_a_time_has_the_lease(store: &impl Store) {
     assert!(!store.lease("one", at(61), at(300)).await.unwrap());
 }
 
-/// Each by its name; nobody holds it.
+/// Each by its name; no sweep holds it.
 pub async fn a_turn_is_taken_once_until_its_time_is_over(store: &impl Store) {
     assert!(store.turn("p-one", at(0), at(60)).await.unwrap());
     assert!(!store.turn("p-one", at(59), at(200)).await.unwrap());

@@ -47,7 +47,7 @@ pub async fn of_two_changes_of_one_state_one_is_made(endpoints: &impl EndpointSt
     assert!(!endpoints.change(&tenant, &sink, &state(9)).await.unwrap(), "it does not follow");
 }
 
-/// All states of a tenant, and of nobody else.
+/// All states of a tenant, and of no other.
 pub async fn the_endpoint_of_another_tenant_is_another(endpoints: &impl EndpointStore) {
     let (one, two) = (tenant_id("e-iso"), tenant_id("e-iso-b"));
     for sink in ["crm", "crm-b"] {

@@ -39,7 +39,7 @@ pub async fn what_was_sent_stays_sent_to_every_run(journal: &impl RedriveJournal
     }
 }
 
-/// What was certainly not sent is anybody's again.
+/// What was certainly not sent can be taken by any run again.
 pub async fn what_was_taken_back_is_begun_anew(journal: &impl RedriveJournal) {
     begin(journal, "j-back", "one", 5).await;
     let (tenant, queue) = place("j-back");

@@ -104,7 +104,8 @@ pub async fn an_event_is_explained_by_its_route_and_each_of_its_deliveries(ledge
     assert_eq!(ledger.explain(&tenant, &event_id("nothing")).await.unwrap(), []);
 }
 
-/// Walking from page to page meets each of sixty rows once. Together they are larger than a page of 1 MB, which is `DynamoDB`'s.
+/// Walking from page to page meets each of sixty rows once. Together they are larger than a page of 1 MB, which is
+/// `DynamoDB`'s.
 pub async fn the_pages_hold_every_row_of_the_tenant_once(ledger: &impl Ledger) {
     let (tenant, other) = (tenant_id("page"), tenant_id("page-b"));
     let large = |event: &str| {

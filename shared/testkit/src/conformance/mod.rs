@@ -1,7 +1,7 @@
 //! One suite per port, which the in-memory port and the real one both pass.
 //!
-//! Each case is a plain function over the port; [`suite!`](crate::suite) makes the tests of an implementation out of all of
-//! them. A case uses tenants of its own, so cases can share a table and run at the same time.
+//! Each case is a plain function over the port; [`suite!`](crate::suite) makes the tests of an implementation out of
+//! all of them. A case uses tenants of its own, so cases can share a table and run at the same time.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -6,7 +6,7 @@ use acequia_core::port::{Advance, RateStore};
 
 use crate::build::{at, tenant_id};
 
-/// A mark moves only from where it stands, and whoever is wrong learns where that is.
+/// A mark moves only from where it stands, and a caller with another value learns where that is.
 pub async fn a_mark_moves_only_from_where_it_stands(rates: &impl RateStore) {
     let tenant = tenant_id("rate-mark");
     assert_eq!(rates.advance(&tenant, "crm", Some(7), 9).await.unwrap(), Advance::Stands(None));
@@ -34,7 +34,7 @@ pub async fn a_rate_is_of_one_sink_of_one_tenant(rates: &impl RateStore) {
     assert_eq!(rates.advance(&one, "crm", None, 8).await.unwrap(), Advance::Stands(Some(5)));
 }
 
-/// Who uses something shared counts for the window, each once.
+/// A tenant that uses something shared counts for the window, once.
 pub async fn those_who_share_count_for_a_while(rates: &impl RateStore) {
     let minute = Duration::from_mins(1);
     let (one, two) = (tenant_id("share-a"), tenant_id("share-b"));

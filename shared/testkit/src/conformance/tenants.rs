@@ -38,7 +38,7 @@ pub async fn every_version_stays_readable_and_the_last_is_current(tenants: &impl
     assert_eq!(tenants.version(&tenant, 13).await.unwrap(), None);
 }
 
-/// Who knew an older version, or none, is told which one is current.
+/// An author that knew an older version, or none, is told which one is current.
 pub async fn a_change_of_an_old_version_is_a_conflict_and_writes_nothing(tenants: &impl TenantStore) {
     let tenant = tenant_id("t-conflict");
     for n in 0..2 {
@@ -55,7 +55,7 @@ pub async fn a_change_of_an_old_version_is_a_conflict_and_writes_nothing(tenants
     assert_eq!(tenants.audit(&tenant).await.unwrap().len(), 2);
 }
 
-/// Eight authors who all know version 1: one makes version 2, seven are told of the conflict.
+/// Eight authors that all know version 1: one makes version 2, seven are told of the conflict.
 pub async fn of_many_publishers_at_once_exactly_one_wins(tenants: &impl TenantStore) {
     let tenant = tenant_id("t-race");
     tenants.publish(&tenant, change(0, "{}")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Reminders: when they are due, and for whom they never are.
+//! Reminders: when they are due, and which subjects get none.
 
 use acequia_core::consent::agenda::SHARDS;
 use acequia_core::consent::{Answer, SubjectAction};

@@ -175,7 +175,8 @@ fn a_purge_deletes_what_is_meant_and_nothing_else() {
 #[test]
 fn in_a_fifo_queue_nothing_overtakes_a_letter_that_a_call_did_not_take() {
     let world = World::with(6, true);
-    // The queues of these tests take each message by itself: of the first call, the first message fails and the second does not.
+    // The queues of these tests take each message by itself: of the first call, the first message fails and the second
+    // does not.
     world.queues.sends.fail_call(world.queues.sends.calls() + 1);
     assert_eq!(world.run("one", IMMORTAL, &Order::default()).expect("it ends").failed, 1);
     world.run("two", IMMORTAL, &Order::default()).expect("it ends");

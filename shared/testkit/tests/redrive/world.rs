@@ -1,4 +1,4 @@
-//! A tenant with dead letters, and somebody who redrives them.
+//! A tenant with dead letters, and an operator that redrives them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) struct World {
     pub(crate) way: Way,
 }
 
-/// Nobody watches.
+/// An observer that ignores what it sees.
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {

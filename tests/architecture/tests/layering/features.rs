@@ -1,16 +1,17 @@
-//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with the same features.
+//! The functions of a local run and the tests share what cargo has compiled: both must resolve every dependency with
+//! the same features.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost minutes.
+use acequia_core::kind::functions;
+
+/// Ours are compiled twice where a test asks a feature of them; that costs seconds. The dependencies would cost
+/// minutes.
 const OURS: &str = "(/";
 
-/// What `cargo xtask demo` builds (xtask/src/build/quick.rs).
-const LOCAL: [&str; 11] = [
-    "router", "webhook", "forward", "email", "sweeper", "outbox", "confirm", "feedback", "acequia", "receiver",
-    "features",
-];
+/// What `cargo xtask demo` builds beside the functions (xtask/src/build/quick.rs).
+const LOCAL: [&str; 3] = ["acequia", "receiver", "features"];
 
 /// What `cargo xtask test` asks for besides.
 const WHOLE: &str = "acequia-aws/emulator,e2e/emulator,browser/chromium";
@@ -27,7 +28,7 @@ fn dependencies(arguments: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn the_functions_and_the_tests_resolve_the_same_dependencies() {
-    let packages: Vec<&str> = LOCAL.into_iter().flat_map(|name| ["--package", name]).collect();
+    let packages: Vec<&str> = functions().chain(LOCAL).flat_map(|name| ["--package", name]).collect();
     let local = dependencies(&[&["--edges", "normal,build"], packages.as_slice()].concat());
     for features in [&[][..], &["--features", WHOLE]] {
         let tests = dependencies(&[&["--edges", "normal,build,dev", "--workspace"], features].concat());

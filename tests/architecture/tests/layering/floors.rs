@@ -1,5 +1,6 @@
-//! The modules of core stand on floors: each uses what stands before it in the list of `lib.rs`, and nothing behind it. Within a folder no
-//! modules use each other in a circle, so that each can be read, and changed, without knowing all of its neighbours.
+//! The modules of core stand on floors: each uses what stands before it in the list of `lib.rs`, and nothing behind it.
+//! Within a folder no modules use each other in a circle, so that each can be read, and changed, without knowing all of
+//! its neighbours.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Targets that cargo builds no test program for (`test = false`): each such program would link the whole SDK to run nothing. So they must
-//! hold no test, which nobody would ever run.
+//! Targets that cargo builds no test program for (`test = false`): each such program would link the whole SDK to run
+//! nothing. So they must hold no test, since it would never run.
 
 use std::path::{Path, PathBuf};
 

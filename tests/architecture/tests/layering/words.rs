@@ -1,4 +1,5 @@
-//! Words that were given up for those of the field: none comes back, in code, documents, templates or the command's texts.
+//! Words that were given up for those of the field: none comes back, in code, documents, templates or the command's
+//! texts.
 
 use super::{assert_none, entries, root, sources};
 

@@ -1,5 +1,6 @@
-//! What alarms in our own namespace look at is what the functions write: each metric, by its name, its dimensions and the function,
-//! stands in a line that is really written. A metric that is renamed on one side only would leave an alarm that is green for ever.
+//! What alarms in our own namespace look at is what the functions write: each metric, by its name, its dimensions and
+//! the function, stands in a line that is really written. A metric that is renamed on one side only would leave an
+//! alarm that is green for ever.
 #![expect(
     clippy::panic,
     clippy::unwrap_used,

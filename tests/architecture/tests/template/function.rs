@@ -184,7 +184,7 @@ pub(crate) fn function_logs_json(template: &Template) -> Vec<String> {
     plain.map(|function| template.says(function.name, "LoggingConfig.LogFormat is JSON")).collect()
 }
 
-/// Traces cost money and need somebody who reads them: whether there are any is the operator's choice, in one place.
+/// Traces cost money and are useful only to a reader: whether there are any is the operator's choice, in one place.
 pub(crate) fn function_is_traced_by_choice(template: &Template) -> Vec<String> {
     let parameters = template.parameters();
     let functions = template.of_kind(FUNCTION);
@@ -218,7 +218,8 @@ pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Te
     found
 }
 
-/// Which secrets each function may read, by their purpose, and which may read what tenants' stacks allow: these and no others.
+/// Which secrets each function may read, by their purpose, and which may read what tenants' stacks allow: these and no
+/// others.
 const PARAMETERS: [(&str, &[&str]); 5] = [
     ("webhook", &["tenant/*/header/*", "tenant/*/webhook/*"]),
     ("email", &["grants/*", "tenant/*/link/*", "tenant/*/personal/*"]),

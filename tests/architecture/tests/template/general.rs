@@ -1,5 +1,6 @@
 //! Rules of parameters, tables and alarms, whatever they are for.
 
+use acequia_core::queue::QueueRole;
 use serde_json::Value;
 
 use crate::document::{Template, alternatives, text};
@@ -71,19 +72,18 @@ pub(crate) fn alarm_tells_somebody_what_it_means(template: &Template) -> Vec<Str
     found
 }
 
-/// The queues that we work off, so that the same helps each of them. What lies in `out` is the tenant's to read.
-const WORKED_OFF: [&str; 4] = ["intake", "webhook", "email", "forward"];
-
 /// The runbook names an alarm as it is, or with `<function>`, `<table>` or `<queue>` for all that are looked at alike.
 pub(crate) fn alarm_stands_in_the_runbook(template: &Template, runbook: &str) -> Vec<String> {
     let functions = template.of_kind("AWS::Serverless::Function");
     let functions = functions.iter().filter_map(|function| text(function.property("FunctionName"))?.rsplit('-').next());
     let tables = template.of_kind("AWS::DynamoDB::Table");
     let tables = tables.iter().filter_map(|table| text(table.property("TableName"))?.rsplit('-').next());
+    // The queues that we work off, so that the same helps each of them. What lies in `out` is the tenant's to read.
+    let worked_off = QueueRole::ALL.into_iter().filter(|role| *role != QueueRole::Out).map(QueueRole::as_str);
     let general: Vec<_> = functions
         .map(|word| (word, "<function>"))
         .chain(tables.map(|word| (word, "<table>")))
-        .chain(WORKED_OFF.map(|word| (word, "<queue>")))
+        .chain(worked_off.map(|word| (word, "<queue>")))
         .collect();
     let mut found = Vec::new();
     for alarm in template.of_kind("AWS::CloudWatch::Alarm") {

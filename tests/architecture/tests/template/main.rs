@@ -14,17 +14,23 @@ mod general;
 mod policy;
 mod queue;
 mod retention;
+mod role;
 mod version;
 mod watch;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use acequia_core::queue::QueueRole;
 use document::Template;
 
+/// A file of the working tree.
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
+}
+
 fn read(file: &str) -> Template {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let text = fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     Template::parse(file, &text)
 }
 
@@ -44,9 +50,24 @@ fn holds(rule: fn(&Template) -> Vec<String>) {
 
 #[test]
 fn the_templates_are_read_as_they_are_meant() {
-    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), 8);
-    assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), 4);
-    assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 10);
+    let functions = fs::read_dir(path("functions")).map(Iterator::count).unwrap_or_default();
+    assert!(functions >= 8, "the functions are found where they are looked for");
+    assert_eq!(platform().of_kind("AWS::Serverless::Function").len(), functions);
+    let ours = QueueRole::ALL.len() - 1;
+    assert_eq!(tenant().of_kind("AWS::Lambda::EventSourceMapping").len(), ours, "all but the tenant's own");
+    assert_eq!(tenant().of_kind("AWS::SQS::Queue").len(), 2 * QueueRole::ALL.len());
+}
+
+#[test]
+fn a_tenant_has_the_queues_that_core_knows_and_no_others() {
+    let found = role::tenant_has_the_queues_that_core_knows(&tenant());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn the_deliveries_of_every_kind_of_sink_go_to_the_function_of_that_name() {
+    let found = role::sinks_deliver_by_their_own_function(&tenant(), &platform());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 #[test]

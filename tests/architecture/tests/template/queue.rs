@@ -20,7 +20,7 @@ fn dead_letter_queues(template: &Template) -> Vec<&str> {
     template.of_kind(QUEUE).iter().filter_map(dead_letter_queue).collect()
 }
 
-/// The queues that are worked on, so all that are nobody's dead-letter queue.
+/// The queues that functions read: all that are no other queue's dead-letter queue.
 fn sources(template: &Template) -> Vec<Resource<'_>> {
     let dead = dead_letter_queues(template);
     template.of_kind(QUEUE).into_iter().filter(|queue| !dead.contains(&queue.name)).collect()

@@ -3,7 +3,7 @@
 use crate::document::{Template, reference, target};
 use crate::function::FUNCTION;
 
-/// Kinds that hold what nobody can make anew: events, dead letters, configuration, and the logs that explain them.
+/// Kinds that hold what cannot be made anew: events, dead letters, configuration, and the logs that explain them.
 const HOLDS_DATA: [&str; 3] = ["AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"];
 
 /// To disable a kind, to change a name or to delete a stack deletes nothing. Only a first deployment that fails takes back what it made,

@@ -45,7 +45,7 @@ pub(crate) fn tenant_has_alarms_only_if_it_wants_its_own(template: &Template) ->
     found
 }
 
-/// By this the watch knows whom to tell of.
+/// By this the watch knows which tenants' queues it looks after.
 pub(crate) fn queue_says_whose_its_alarms_are(template: &Template) -> Vec<String> {
     let silent =
         template.of_kind(QUEUE).into_iter().filter(|queue| tag(queue, "alarms").and_then(reference) != Some("Alarms"));

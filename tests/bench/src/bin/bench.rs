@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use bench::goal::{self, Goal};
 use bench::instruction::{self, Sizes};
 use bench::process::{self, Rounds};
-use bench::program::{FUNCTIONS, Programs};
+use bench::program::{Programs, functions_of_queues};
 use bench::{cost, document};
 use clap::{Parser, ValueEnum};
 
@@ -59,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let mut parts: Vec<(&str, String)> = Vec::new();
     let mut goals: Vec<Goal> = Vec::new();
     if wanted(Part::Counts) {
-        for function in FUNCTIONS {
+        for function in functions_of_queues() {
             let checked = stub::gate::check(function, &programs.find(function)?, &programs.logs, false);
             checked.map_err(anyhow::Error::msg)?;
         }

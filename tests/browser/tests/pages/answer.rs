@@ -137,7 +137,7 @@ async fn who_answers_is_led_to_the_tenants_own_page_and_takes_no_token_along() {
     for host in ["acme.example", "www.acme.example"] {
         // What the tenant's page itself asks for has that page as its referrer.
         let visits = world.site.visits(host).into_iter().map(|visit| format!("{:?}", visit.headers.get("referer")));
-        assert!(visits.into_iter().all(|referrer| !referrer.contains(PAGES)), "a link is nobody else's affair");
+        assert!(visits.into_iter().all(|referrer| !referrer.contains(PAGES)), "no other site may learn a link");
     }
     assert!(browser.complaints().await.is_empty());
 }

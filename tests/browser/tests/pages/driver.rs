@@ -61,14 +61,16 @@ struct Driver {
 
 impl Driver {
     fn start(files: &TempDir) -> (Self, u16) {
-        // The driver listens on two loopbacks by one number, and ends where the number that it drew is free on one alone.
+        // The driver listens on two loopbacks by one number, and ends where the number that it drew is free on one
+        // alone.
         let mut said = String::new();
         let started = (0..TRIES).find_map(|_| Self::try_start(files, &mut said));
         started.unwrap_or_else(|| unreachable!("chromedriver ends each time without saying its port: {said}"))
     }
 
     fn try_start(files: &TempDir, said: &mut String) -> Option<(Self, u16)> {
-        // Where the test ends without dropping it (a signal), the kernel ends the driver, and the browser ends when its pipe to the driver does.
+        // Where the test ends without dropping it (a signal), the kernel ends the driver, and the browser ends when its
+        // pipe to the driver does.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "chromedriver", "--port=0"])
             .env("HOME", files.path())
@@ -182,7 +184,8 @@ impl Browser {
         self.client.title().await.unwrap()
     }
 
-    /// The first such element, as soon as there is one: on a busy machine the driver may look between two documents, where there is none.
+    /// The first such element, as soon as there is one: on a busy machine the driver may look between two documents,
+    /// where there is none.
     async fn find(&self, selector: &str) -> Element {
         let found = self.client.wait().at_most(PATIENCE).every(PAUSE).for_element(Locator::Css(selector)).await;
         assert!(found.is_ok(), "there is no {selector} on the page: {}", self.client.source().await.unwrap());
@@ -203,7 +206,8 @@ impl Browser {
         self.leave("main a").await;
     }
 
-    /// Clicks on what leads away. A click is over before the next page is there: what is looked for at once may be found on the page that is about to go, so this waits until that is gone.
+    /// Clicks on what leads away. A click is over before the next page is there: what is looked for at once may be
+    /// found on the page that is about to go, so this waits until that is gone.
     async fn leave(&self, selector: &str) {
         let page = self.find("html").await;
         self.find(selector).await.click().await.unwrap();
@@ -248,7 +252,8 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
-    /// Waits until the console holds a warning or an error with one of these words: a browser writes it down when it comes to it.
+    /// Waits until the console holds a warning or an error with one of these words: a browser writes it down when it
+    /// comes to it.
     pub(crate) async fn complains(&self, words: &[&str]) {
         let mut held = Vec::new();
         let said = timeout(PATIENCE, async {

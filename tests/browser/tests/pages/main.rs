@@ -1,6 +1,8 @@
-//! The pages of consent as people meet them: in Chromium, over HTTPS, with the tenant's own site and logo at their own hosts.
+//! The pages of consent as people meet them: in Chromium, over HTTPS, with the tenant's own site and logo at their own
+//! hosts.
 //!
-//! After a wanted change of how they look: `ACEQUIA_BLESS=1 cargo test -p browser --features chromium`, and look at docs/images.
+//! After a wanted change of how they look: `ACEQUIA_BLESS=1 cargo test -p browser --features chromium`, and look at
+//! docs/images.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -14,7 +14,8 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
-/// Takes a picture, and keeps it where that is wanted. Letters are drawn differently everywhere, so pictures are not compared.
+/// Takes a picture, and keeps it where that is wanted. Letters are drawn differently everywhere, so pictures are not
+/// compared.
 async fn take(browser: &Browser, name: &str) {
     let (picture, file) = (browser.picture().await, docs().join(format!("images/consent-{name}.png")));
     assert!(picture.starts_with(b"\x89PNG") && picture.len() < MOST_BYTES, "{name} has {} bytes", picture.len());

@@ -1,7 +1,9 @@
-//! All the internet that the browser has: the function's pages behind what stands for an HTTP API, the tenant's logo and its own site.
+//! All the internet that the browser has: the function's pages behind what stands for an HTTP API, the tenant's logo
+//! and its own site.
 //!
-//! Every host name leads here, over TLS, on one free port of loopback: also those of the browser's maker, so nothing leaves the machine. A request for a page is put into the payload that an HTTP API hands
-//! to its function (format 2.0), and the function's JSON is what is answered, so the parsing of both is under test as well.
+//! Every host name leads here, over TLS, on one free port of loopback: also those of the browser's maker, so nothing
+//! leaves the machine. A request for a page is put into the payload that an HTTP API hands to its function (format
+//! 2.0), and the function's JSON is what is answered, so the parsing of both is under test as well.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

@@ -9,7 +9,8 @@ use acequia_testkit::Faults;
 /// What there is in the end: the events in the tenant's queue and the mails, each once, and the states.
 type End = (BTreeSet<String>, Vec<String>, Vec<String>);
 
-/// Ana accepts (and has signed twice), ben rejects after accepting, eve bounces, dan never answers. Whoever is told to try again does.
+/// Ana accepts (and has signed twice), ben rejects after accepting, eve bounces, dan never answers. A person who is
+/// told to try again does so.
 async fn story(world: &World) -> End {
     let signed = |event: &str, who: &str| (event.to_owned(), format!("{who}@example.org"));
     world
@@ -29,7 +30,7 @@ async fn story(world: &World) -> End {
     world.settle().await;
     world.clock.advance(Duration::from_hours(50));
     world.sweep().await;
-    // What could not be decided by the first is by the next, and nobody is reminded twice.
+    // The next run decides what the first could not, and no person is reminded twice.
     world.clock.advance(Duration::from_mins(2));
     world.sweep().await;
     world.settle().await;

@@ -47,7 +47,7 @@ async fn of_a_thousand_that_sign_the_sinks_get_exactly_those_who_confirmed() {
     }
     assert_eq!(sinks, [("acequia-confirm-1".to_owned(), 1000), ("acequia-thanks-1".to_owned(), 700)].into());
 
-    // Only those who never answered are reminded, and a second run at once reminds nobody.
+    // Only people who never answered are reminded, and a second run at once reminds none of them.
     world.clock.advance(Duration::from_hours(49));
     let (first, second) = (world.sweep().await, world.sweep().await);
     assert_eq!((first, second), (150, 0));

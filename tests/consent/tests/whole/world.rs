@@ -172,7 +172,8 @@ impl World {
         }
     }
 
-    /// Lets all functions work until nothing is left to do; what waits is let wait, and what the stream gives up on is swept.
+    /// Lets all functions work until nothing is left to do; what waits is let wait, and what the stream gives up on is
+    /// swept.
     pub(crate) async fn settle(&self) {
         for _ in 0..500 {
             let mut busy = self.relay().await;

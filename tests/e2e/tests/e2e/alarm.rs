@@ -1,8 +1,10 @@
-//! Each alarm that is deployed, of the platform and of tenants, fires on data that meets its condition, and the operators hear of it.
+//! Each alarm that is deployed, of the platform and of tenants, fires on data that meets its condition, and the
+//! operators hear of it.
 //!
-//! The local AWS takes data of the namespaces `AWS/...`, which AWS itself keeps for its services. An alarm on several metrics (an
-//! expression) is put into its state instead: the local AWS does not reckon expressions. That our functions write what alarms in the
-//! namespace `Acequia` look at, and that AWS's services have the other metrics, is tested in `tests/architecture`.
+//! The local AWS takes data of the namespaces `AWS/...`, which AWS itself keeps for its services. An alarm on several
+//! metrics (an expression) is put into its state instead: the local AWS does not reckon expressions. That our functions
+//! write what alarms in the namespace `Acequia` look at, and that AWS's services have the other metrics, is tested in
+//! `tests/architecture`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -60,8 +62,8 @@ fn put(alarm: &Json, value: f64) {
     cloudwatch("PutMetricData", &json!({"Namespace": alarm["Namespace"], "MetricData": data}));
 }
 
-/// Data of the same name with other dimensions are another metric's. Functions of this run may have errors of their own, and what
-/// fires without data fires here too.
+/// Data of the same name with other dimensions are another metric's. Functions of this run may have errors of their
+/// own, and what fires without data fires here too.
 fn is_not_raised_by_others(alarm_before: &Json) {
     let quiet = alarm_before["Namespace"] != "AWS/Lambda" && alarm_before["TreatMissingData"] != "breaching";
     let mut other = alarm_before.clone();

@@ -16,7 +16,8 @@ fn diagnosis(arguments: &[&str]) -> (i32, Json) {
     )
 }
 
-/// A tenant that has queues and no configuration, as `unknown` has, is a failure; what is deployed as it must be is well.
+/// A tenant that has queues and no configuration, as `unknown` has, is a failure; what is deployed as it must be is
+/// well.
 #[test]
 fn doctor_finds_what_is_wrong_with_the_stage_and_what_is_well() {
     let (code, found) = diagnosis(&[]);
@@ -58,7 +59,7 @@ fn before_a_deployment_doctor_looks_at_the_account_and_the_files_alone() {
     );
 }
 
-/// One who may do little is told which permissions would show more; nothing that was not seen is called well.
+/// A role with few permissions is told which others would show more; nothing that was not seen is called well.
 #[test]
 fn doctor_says_what_it_may_not_look_at_and_which_commands_cannot_work() {
     let world = world();

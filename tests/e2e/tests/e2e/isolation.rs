@@ -1,4 +1,4 @@
-//! One tenant's trouble is nobody else's.
+//! One tenant's trouble reaches no other tenant.
 
 use e2e::world::event;
 use e2e::{eventually, world};

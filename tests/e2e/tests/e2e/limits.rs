@@ -76,7 +76,8 @@ fn a_rate_is_kept_and_every_event_arrives_once() {
     assert_eq!(requests.len(), 30, "each once");
     let mut at: Vec<u64> = requests.iter().map(|request| request["at_ms"].as_u64().unwrap()).collect();
     at.sort_unstable();
-    // 30 at 4 a second with a burst of 4 take 6.5 s at least, give or take the two seconds by which messages may come early.
+    // 30 at 4 a second with a burst of 4 take 6.5 s at least, give or take the two seconds by which messages may come
+    // early.
     let lasted = at[29] - at[0];
     assert!(lasted >= 4_000, "30 deliveries at 4 a second within {lasted} ms");
 }

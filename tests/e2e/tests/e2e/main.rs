@@ -1,11 +1,11 @@
-//! Everything that can be seen from outside, on the deployed stacks. One program, so that the tenants are configured once.
+//! Everything that can be seen from outside, on the deployed stacks. One program, so that the tenants are configured
+//! once.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test program")]
 
 mod alarm;
 mod bad_input;
 mod command;
 mod delays;
-mod docs;
 mod doctor;
 mod email;
 mod forward;

@@ -1,4 +1,5 @@
-//! The managed policies of the platform: each command of `acequia` with exactly what docs/CLI.md says that it asks for, and producers.
+//! The managed policies of the platform: each command of `acequia` with exactly what docs/CLI.md says that it asks for,
+//! and producers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -73,7 +74,7 @@ impl Stage {
             "tenant try" => format!("{file} {sample}"),
             "tenant apply" => format!("{file} --yes"),
             "tenant show" | "tenant history" => "rowan".to_owned(),
-            "tenant list" => String::new(),
+            "tenant list" | "tenant schema" => String::new(),
             "tenant pause" => "rowan out".to_owned(),
             "tenant resume" => "birch away".to_owned(),
             "secret put" => format!("rowan made-{turn}-{} --for webhook --generate", std::process::id()),
@@ -134,8 +135,8 @@ impl Drop for Stage {
     }
 }
 
-/// Has a sink of birch that is paused and has a delivery delayed that nobody has made due yet, and whose endpoint is known to be
-/// disabled (under another address, so that no function goes by it).
+/// Has a sink of birch that is paused and has a delivery delayed that was not made due yet, and whose endpoint is known
+/// to be disabled (under another address, so that no function goes by it).
 fn break_endpoint(turn: usize) {
     let world = world();
     world.run_as(&world.aws, &["tenant", "pause", "birch", "away"], "");
@@ -225,7 +226,7 @@ fn every_command_does_its_work_with_the_actions_that_are_documented_and_is_refus
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
-/// Who runs the commands, and on what.
+/// The roles that run the commands, and what they run them on.
 struct Trial {
     stage: Stage,
     viewer: Aws,

@@ -8,7 +8,7 @@ use e2e::{eventually, world};
 fn the_operators_are_told_of_dead_letters_with_tenant_queue_reason_and_command_once() {
     let world = world();
     let notices = world.notices("e2e-told-of-trouble");
-    // Nobody else's test leaves dead letters of this queue.
+    // No other test leaves dead letters of this queue.
     let body = "this is not JSON, and the watch tells of it";
     world.send("birch", &[body]);
     eventually("it is quarantined", || world.quarantined("birch", "intake", body));

@@ -1,6 +1,7 @@
 //! AWS as far as the functions call it: which service a request is for, and what it answers.
 
 mod dynamodb;
+mod events;
 mod ses;
 mod sqs;
 mod ssm;
@@ -73,6 +74,7 @@ pub(crate) fn answer(
             ("application/x-amz-json-1.0", dynamodb::take(world, latencies, operation, &request))
         }
         Some(("AmazonSQS", operation)) => ("application/x-amz-json-1.0", sqs::take(latencies, operation, &request)),
+        Some(("AWSEvents", operation)) => ("application/x-amz-json-1.1", events::take(latencies, operation, &request)),
         Some(("AmazonSSM", operation)) => ("application/x-amz-json-1.1", ssm::take(latencies, operation, &request)),
         None if path.starts_with("/v2/email/") => (JSON, ses::take(latencies, head.method.as_str(), path, &request)),
         _ => (JSON, Err(format!("{} {path} {}: an unknown service", head.method, target.unwrap_or_default()))),

@@ -1,17 +1,27 @@
-//! A sink's configuration, validated: one type per kind, each with what its function needs and nothing else.
+//! Sinks: for each kind a file with its fields as written, what they are validated into, and how; here what all kinds
+//! have in common.
+//!
+//! A new kind is a file beside these and a line in `kinds!`. What it must have: a struct of its fields as written (all
+//! optional, since which of them are needed is said by its `validate`), and the type that its function works by.
 
 mod email;
+mod format;
 mod forward;
+mod header;
+mod retry;
 mod webhook;
+mod written;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value as Json;
 
-use super::issue::Findings;
+use super::field;
+use super::issue::{Findings, Issue};
 use super::mail::MailSettings;
 use super::pace::validate_rate;
-use super::raw::RawSink;
 use crate::delivery::rate::Rate;
 use crate::egress::Egress;
 use crate::event::envelope::Envelope;
@@ -21,20 +31,83 @@ use crate::outcome::schedule::RetryPolicy;
 use crate::routing::TypeRule;
 use crate::time::after;
 
-use email::validate_email;
-use forward::validate_forward;
-use webhook::validate_webhook;
+use retry::{validate_expiry, validate_retry};
 
-pub use email::EmailSink;
-pub use forward::{ForwardSink, ForwardTarget};
-pub use webhook::{Header, HeaderValue, WebhookSink};
+pub use email::{Ambiguous, EmailSink, RawEmail};
+pub use format::SinkFormat;
+pub use forward::{ForwardSink, ForwardTarget, RawForward};
+pub use header::{Header, HeaderValue, RawHeader, RawSecretRef};
+pub use webhook::{RawWebhook, WebhookSink};
+pub use written::RawSink;
+#[cfg(feature = "schema")]
+pub(super) use written::schema;
 
-/// The most waits of a retry schedule (20 attempts, far below the receives of a queue), and the longest it may last in all: SQS keeps a message for 14 days.
-const MAX_WAITS: usize = 19;
-const MAX_SCHEDULE: Duration = Duration::from_hours(312);
+/// Makes of the kinds' own types the enums of them, and what is done with any kind.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $raw:ty => $valid:ty,)+) => {
+        /// What sinks of one kind alone have, as written.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum RawTarget {
+            $($(#[$doc])* $kind($raw),)+
+        }
 
-/// What `expires_after` may be: SQS keeps a message for 14 days.
-const EXPIRIES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(14 * 24);
+        /// Where a sink delivers, by kind.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Target {
+            $($(#[$doc])* $kind($valid),)+
+        }
+
+        impl RawTarget {
+            /// The names of the fields that sinks of this kind alone have.
+            fn fields(kind: SinkKind) -> &'static [&'static str] {
+                match kind {
+                    $(SinkKind::$kind => field::names::<$raw>(),)+
+                }
+            }
+
+            /// Reads the fields that are the kind's own; `path` is that of the sink.
+            fn read(kind: SinkKind, own: Json, path: &str) -> Result<Self, Issue> {
+                let read = match kind {
+                    $(SinkKind::$kind => serde_path_to_error::deserialize::<_, $raw>(own).map(Self::$kind),)+
+                };
+                read.map_err(|error| Issue::of_shape(path, error.path(), error.inner()))
+            }
+
+            fn validate(&self, place: &Place<'_>, findings: &mut Findings) -> Option<Target> {
+                match self {
+                    $(Self::$kind(raw) => raw.validate(place, findings).map(Target::$kind),)+
+                }
+            }
+
+            /// What an editor may know of the fields that are the kind's own.
+            #[cfg(feature = "schema")]
+            fn schema(kind: SinkKind, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                match kind {
+                    $(SinkKind::$kind => <$raw as schemars::JsonSchema>::json_schema(generator),)+
+                }
+            }
+        }
+
+        impl Target {
+            /// The kind of sinks that deliver there.
+            pub fn kind(&self) -> SinkKind {
+                match self {
+                    $(Self::$kind(_) => SinkKind::$kind,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An HTTPS endpoint.
+    Webhook: RawWebhook => WebhookSink,
+    /// A mail through SES.
+    Email: RawEmail => Box<EmailSink>,
+    /// An SQS queue.
+    Forward: RawForward => ForwardSink,
+}
 
 /// One sink of one tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,128 +141,65 @@ impl Sink {
 
     /// The kind of the sink.
     pub fn kind(&self) -> SinkKind {
-        match self.target {
-            Target::Webhook(_) => SinkKind::Webhook,
-            Target::Email(_) => SinkKind::Email,
-            Target::Forward(_) => SinkKind::Forward,
-        }
+        self.target.kind()
     }
 }
 
-/// Where a sink delivers, by kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target {
-    /// An HTTPS endpoint.
-    Webhook(WebhookSink),
-    /// A mail through SES.
-    Email(Box<EmailSink>),
-    /// An SQS queue.
-    Forward(ForwardSink),
+/// Where a sink stands in its document, and what it can refer to there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// `sinks[1]`, say.
+    pub(super) path: &'a str,
+    pub(super) tenant: Option<&'a TenantId>,
+    pub(super) mail: Option<&'a MailSettings>,
+    pub(super) egress: Egress,
 }
 
-/// Validates one sink at `path`; `None` where something was reported that leaves nothing to go on with.
-pub(super) fn validate_sink(
-    raw: &RawSink,
-    path: &str,
-    tenant: Option<&TenantId>,
-    mail: Option<&MailSettings>,
-    egress: Egress,
-    findings: &mut Findings,
-) -> Option<Sink> {
-    let field = |name: &str| format!("{path}.{name}");
-    let id = raw.id.parse::<SinkId>().map_err(|error| findings.report(field("id"), error.to_string())).ok();
+impl Place<'_> {
+    /// The path of one of the sink's fields.
+    fn field(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+}
+
+/// Validates one sink; `None` where something was reported that leaves nothing to go on with.
+pub(super) fn validate_sink(raw: &RawSink, place: &Place<'_>, findings: &mut Findings) -> Option<Sink> {
+    let id = raw.id.parse::<SinkId>().map_err(|error| findings.report(place.field("id"), error.to_string())).ok();
     if raw.types.is_empty() {
-        findings.report(field("types"), "there is none: name one at least, or \"*\" for all");
+        findings.report(place.field("types"), "there is none: name one at least, or \"*\" for all");
     }
     let mut types = Vec::with_capacity(raw.types.len());
     for (index, text) in raw.types.iter().enumerate() {
         match text.parse::<TypeRule>() {
             Ok(rule) => types.push(rule),
-            Err(wants) => findings.report(field(&format!("types[{index}]")), format!("{text:?} is not {wants}")),
+            Err(wants) => findings.report(place.field(&format!("types[{index}]")), format!("{text:?} is not {wants}")),
         }
     }
-    let retry = validate_retry(raw, path, findings);
-    let expires_after = validate_expiry(raw, path, findings);
-    let Some(kind) = SinkKind::ALL.into_iter().find(|kind| kind.as_str() == raw.kind) else {
-        findings.report(field("kind"), format!("{:?} is not webhook, email or forward", raw.kind));
+    let retry = validate_retry(raw.retry.as_deref(), place.path, findings);
+    let expires_after = validate_expiry(raw.expires_after.as_deref(), place.path, findings);
+    let (Some(kind), Some(own)) = (raw.known_kind(), &raw.own) else {
+        let kinds = SinkKind::ALL.map(SinkKind::as_str);
+        findings.report(place.field("kind"), format!("{:?} is not {}", raw.kind, one_of(&kinds)));
         return None;
     };
-    refuse_foreign_fields(raw, kind, path, findings);
-    let target = match kind {
-        SinkKind::Webhook => validate_webhook(raw, path, egress, findings).map(Target::Webhook),
-        SinkKind::Email => validate_email(raw, path, mail, findings).map(|sink| Target::Email(Box::new(sink))),
-        SinkKind::Forward => validate_forward(raw, path, tenant, findings).map(Target::Forward),
-    };
+    raw.refuse_foreign_fields(kind, place.path, findings);
+    let target = own.validate(place, findings);
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
-    let claims = kind == SinkKind::Email || raw.strict.unwrap_or(false);
-    let rate = validate_rate(raw.rate.as_deref(), raw.burst, path, findings);
+    let always = kind.facts().always_claims;
+    if always && raw.strict == Some(false) {
+        findings.report(place.field("strict"), "mails are always claimed: leave the field out");
+    }
+    let claims = always || raw.strict.unwrap_or(false);
+    let rate = validate_rate(raw.rate.as_deref(), raw.burst, place.path, findings);
     let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
     Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, rate, target: target? })
 }
 
-fn refuse_foreign_fields(raw: &RawSink, kind: SinkKind, path: &str, findings: &mut Findings) {
-    use SinkKind::{Email, Forward, Webhook};
-    let fields = [
-        ("url", raw.url.is_some(), Webhook),
-        ("secrets", raw.secrets.is_some(), Webhook),
-        ("headers", raw.headers.is_some(), Webhook),
-        ("timeout", raw.timeout.is_some(), Webhook),
-        ("permanent", raw.permanent.is_some(), Webhook),
-        ("breaker", raw.breaker.is_some(), Webhook),
-        ("from", raw.from.is_some(), Email),
-        ("to", raw.to.is_some(), Email),
-        ("reply_to", raw.reply_to.is_some(), Email),
-        ("subject", raw.subject.is_some(), Email),
-        ("text", raw.text.is_some(), Email),
-        ("html", raw.html.is_some(), Email),
-        ("template", raw.template.is_some(), Email),
-        ("ambiguous", raw.ambiguous.is_some(), Email),
-        ("queue", raw.queue.is_some(), Forward),
-    ];
-    for (name, present, owner) in fields {
-        if present && owner != kind {
-            findings
-                .report(format!("{path}.{name}"), format!("this is not a field of {kind} sinks, but of {owner} sinks"));
-        }
+/// `a, b or c`.
+fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [before @ .., last] => format!("{} or {last}", before.join(", ")),
     }
-    if kind == Email && raw.format.is_some() {
-        findings.report(format!("{path}.format"), "this is a field of webhook and forward sinks");
-    }
-    if kind == Email && raw.strict == Some(false) {
-        findings.report(format!("{path}.strict"), "mails are always claimed: leave the field out");
-    }
-}
-
-fn validate_retry(raw: &RawSink, path: &str, findings: &mut Findings) -> RetryPolicy {
-    let Some(texts) = &raw.retry else { return RetryPolicy::default() };
-    if texts.len() > MAX_WAITS {
-        findings
-            .report(format!("{path}.retry"), format!("there are {} waits; at most {MAX_WAITS} are taken", texts.len()));
-    }
-    let mut waits = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        match humantime::parse_duration(text) {
-            Ok(wait) if wait >= Duration::from_secs(1) => waits.push(wait),
-            _ => findings.report(
-                format!("{path}.retry[{index}]"),
-                format!("{text:?} is not a duration of a second or more, such as \"5s\", \"5m\" or \"2h\""),
-            ),
-        }
-    }
-    if waits.iter().fold(Duration::ZERO, |sum, wait| sum.saturating_add(*wait)) > MAX_SCHEDULE {
-        findings.report(format!("{path}.retry"), "the waits add up to more than 13 days; SQS keeps a message for 14");
-    }
-    RetryPolicy::new(waits)
-}
-
-fn validate_expiry(raw: &RawSink, path: &str, findings: &mut Findings) -> Option<Duration> {
-    let text = raw.expires_after.as_ref()?;
-    let parsed = humantime::parse_duration(text).ok().filter(|time| EXPIRIES.contains(time));
-    if parsed.is_none() {
-        findings.report(
-            format!("{path}.expires_after"),
-            format!("{text:?} is not a duration from a second to 14 days, such as \"30m\" or \"3d\""),
-        );
-    }
-    parsed
 }

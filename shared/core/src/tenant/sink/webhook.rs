@@ -1,40 +1,108 @@
 //! Sinks of kind `webhook`: an HTTPS endpoint, what is said to it, and which of its answers it may call permanent.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::super::issue::{Findings, required};
-use super::super::pace::validate_breaker;
-use super::super::raw::{RawHeader, RawSink, SinkFormat};
+use super::super::pace::{RawBreaker, validate_breaker};
+#[cfg(feature = "schema")]
+use super::super::schema::{DurationText, SecretNameText, Status, UrlText, between, span};
+use super::Place;
+use super::format::SinkFormat;
+#[cfg(feature = "schema")]
+use super::header::MAX_HEADERS;
+use super::header::{Header, RawHeader, validate_headers};
 use crate::delivery::breaker::Breaker;
 use crate::egress::Egress;
 use crate::id::SecretName;
 use crate::kind::SinkKind;
-use crate::secret::Secret;
 
 /// How long a webhook may take to answer: 10 s unless the configuration says otherwise, 1 s to 20 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
 
-/// Headers that Acequia sets, or that belong to the connection.
-const OWN_HEADERS: [&str; 14] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "te",
-    "trailer",
-    "upgrade",
-    "keep-alive",
-    "expect",
-    "http2-settings",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "user-agent",
-];
-const MAX_HEADERS: usize = 20;
+/// The most bytes of an endpoint's URL.
+const MAX_URL_BYTES: usize = 2048;
+/// The current signing secret, and the one before it.
+const MAX_SECRETS: usize = 2;
+/// What a sink may call permanent.
+pub(in crate::tenant) const STATUSES: std::ops::RangeInclusive<u16> = 300..=599;
+
+/// A sink that sends each event to an HTTPS endpoint, signed as Standard Webhooks has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RawWebhook {
+    /// Where to POST, `https`. Its address must be a public one. In a local environment it can be `http` on loopback,
+    /// too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "UrlText",
+            length(max = MAX_URL_BYTES),
+            extend("x-required" = true, "examples" = ["https://crm.acme.example/hooks/acequia"])
+        )
+    )]
+    pub url: Option<String>,
+    /// The names of the signing secrets, the current one first; two while a secret rotates. They are needed unless the
+    /// format is `proca`; without any, requests are not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Vec<SecretNameText>", extend("maxItems" = MAX_SECRETS, "examples" = [["crm"]]))
+    )]
+    pub secrets: Option<Vec<String>>,
+    /// Headers of the tenant's own, by name: the value, or the name of the secret that holds it. Those of the
+    /// connection and of the signature are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "BTreeMap<String, RawHeader>",
+            extend(
+                "default" = {},
+                "maxProperties" = MAX_HEADERS,
+                "examples" = [{ "x-team": "campaigns", "authorization": { "secret": "crm-token" } }]
+            )
+        )
+    )]
+    pub headers: Option<BTreeMap<String, RawHeader>>,
+    /// How long to wait for the whole answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "DurationText",
+            extend("default" = span(DEFAULT_TIMEOUT), "x-bounds" = between(&TIMEOUTS), "examples" = ["5s"])
+        )
+    )]
+    pub timeout: Option<String>,
+    /// The HTTP statuses after which a delivery is not tried again, besides 400, 410, 413, 415 and 422; never 429.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Vec<Status>", extend("default" = [], "x-bounds" = "300 to 599", "examples" = [[404]]))
+    )]
+    pub permanent: Option<Vec<i64>>,
+    /// What stands beside the event's bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "SinkFormat", extend("default" = SinkFormat::default(), "examples" = ["proca"]))
+    )]
+    pub format: Option<SinkFormat>,
+    /// When the endpoint is given a rest: `false` for never, or what differs from the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "RawBreaker", extend("default" = true, "examples" = [{ "failures": "50%", "of": 20 }]))
+    )]
+    pub breaker: Option<RawBreaker>,
+}
 
 /// An HTTPS endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,68 +123,72 @@ pub struct WebhookSink {
     pub breaker: Option<Breaker>,
 }
 
-/// One custom header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// Its name, in lower case.
-    pub name: String,
-    /// Its value.
-    pub value: HeaderValue,
-}
-
-/// Where the value of a header comes from. Neither shows in logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderValue {
-    /// The configuration.
-    Plain(Secret),
-    /// A secret of the tenant's.
-    Secret(SecretName),
-}
-
-/// Validates what is a webhook's own of the sink at `path`.
-pub(super) fn validate_webhook(
-    raw: &RawSink,
-    path: &str,
-    egress: Egress,
-    findings: &mut Findings,
-) -> Option<WebhookSink> {
-    let url = required(raw.url.as_ref(), path, "url", SinkKind::Webhook, findings).and_then(|text| {
-        parse_url(text, egress).map_err(|problem| findings.report(format!("{path}.url"), problem)).ok()
-    });
-    let names = raw.secrets.clone().unwrap_or_default();
-    let format = raw.format.unwrap_or_default();
-    // Receivers of Proca check no signature: there they are the tenant's choice.
-    let least = usize::from(format != SinkFormat::Proca);
-    if !(least..=2).contains(&names.len()) {
-        findings.report(
-            format!("{path}.secrets"),
-            "name one or two signing secrets: the current one, and the one before it while it rotates",
-        );
+impl RawWebhook {
+    /// Validates what is a webhook's own.
+    pub(super) fn validate(&self, place: &Place<'_>, findings: &mut Findings) -> Option<WebhookSink> {
+        let Place { path, egress, .. } = *place;
+        let url = required(self.url.as_ref(), path, "url", SinkKind::Webhook, findings).and_then(|text| {
+            parse_url(text, egress).map_err(|problem| findings.report(place.field("url"), problem)).ok()
+        });
+        let format = self.format.unwrap_or_default();
+        let secrets = self.validate_secrets(format, path, findings);
+        let headers = validate_headers(self.headers.as_ref(), path, findings);
+        let timeout = match self.timeout.as_deref().map(humantime::parse_duration) {
+            None => DEFAULT_TIMEOUT,
+            Some(Ok(timeout)) if TIMEOUTS.contains(&timeout) => timeout,
+            Some(_) => {
+                findings.report(place.field("timeout"), "it must be a duration of 1s to 20s");
+                DEFAULT_TIMEOUT
+            }
+        };
+        let permanent = self.validate_permanent(path, findings);
+        let breaker = validate_breaker(self.breaker.as_ref(), path, findings);
+        Some(WebhookSink { url: url?, secrets, headers, timeout, permanent, format, breaker })
     }
-    let mut secrets = Vec::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        match name.parse::<SecretName>() {
-            Ok(name) => secrets.push(name),
-            Err(error) => findings.report(format!("{path}.secrets[{index}]"), error.to_string()),
+
+    fn validate_secrets(&self, format: SinkFormat, path: &str, findings: &mut Findings) -> Vec<SecretName> {
+        let names = self.secrets.as_deref().unwrap_or_default();
+        // Receivers of Proca check no signature: there they are the tenant's choice.
+        let least = usize::from(format != SinkFormat::Proca);
+        if !(least..=MAX_SECRETS).contains(&names.len()) {
+            findings.report(
+                format!("{path}.secrets"),
+                "name one or two signing secrets: the current one, and the one before it while it rotates",
+            );
         }
+        let mut secrets = Vec::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            match name.parse::<SecretName>() {
+                Ok(name) => secrets.push(name),
+                Err(error) => findings.report(format!("{path}.secrets[{index}]"), error.to_string()),
+            }
+        }
+        secrets
     }
-    let headers = validate_headers(raw, path, findings);
-    let timeout = match raw.timeout.as_deref().map(humantime::parse_duration) {
-        None => DEFAULT_TIMEOUT,
-        Some(Ok(timeout)) if TIMEOUTS.contains(&timeout) => timeout,
-        Some(_) => {
-            findings.report(format!("{path}.timeout"), "it must be a duration of 1s to 20s");
-            DEFAULT_TIMEOUT
+
+    /// Reads the statuses that the sink calls permanent.
+    fn validate_permanent(&self, path: &str, findings: &mut Findings) -> Vec<u16> {
+        let mut permanent = Vec::new();
+        for (index, code) in self.permanent.iter().flatten().enumerate() {
+            let problem = match u16::try_from(*code).ok().filter(|code| STATUSES.contains(code)) {
+                None => format!("{code} is not a status of 300 to 599: all but 2xx of the others is tried again"),
+                Some(429) => "429 asks for a later attempt, and is always tried again".to_owned(),
+                Some(410) => "410 says that the endpoint is gone, and always disables it".to_owned(),
+                Some(code) if permanent.contains(&code) => format!("{code} stands here twice"),
+                Some(code) => {
+                    permanent.push(code);
+                    continue;
+                }
+            };
+            findings.report(format!("{path}.permanent[{index}]"), problem);
         }
-    };
-    let permanent = validate_permanent(raw, path, findings);
-    let breaker = validate_breaker(raw.breaker.as_ref(), path, findings);
-    Some(WebhookSink { url: url?, secrets, headers, timeout, permanent, format, breaker })
+        permanent
+    }
 }
 
 fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
-    if text.len() > 2048 {
-        return Err(format!("it has {} bytes; at most 2048 are taken", text.len()));
+    if text.len() > MAX_URL_BYTES {
+        return Err(format!("it has {} bytes; at most {MAX_URL_BYTES} are taken", text.len()));
     }
     let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -142,73 +214,6 @@ fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
         return Err(format!("its address may not be called: {refusal}"));
     }
     Ok(url)
-}
-
-fn validate_headers(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<Header> {
-    let Some(raw_headers) = &raw.headers else { return Vec::new() };
-    if raw_headers.len() > MAX_HEADERS {
-        findings.report(
-            format!("{path}.headers"),
-            format!("there are {}; at most {MAX_HEADERS} are taken", raw_headers.len()),
-        );
-    }
-    let mut headers: Vec<Header> = Vec::with_capacity(raw_headers.len());
-    for (raw_name, raw_value) in raw_headers {
-        let at = format!("{path}.headers.{raw_name}");
-        let name = raw_name.to_ascii_lowercase();
-        let is_token = (1..=100).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        if !is_token {
-            findings.report(at, "this is not the name of an HTTP header");
-            continue;
-        }
-        if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("webhook-") {
-            findings.report(at, "this header is set by Acequia and cannot be overridden");
-            continue;
-        }
-        if headers.iter().any(|header| header.name == name) {
-            findings.report(at, "this header stands here twice, in different letters");
-            continue;
-        }
-        let value = match raw_value {
-            // The value itself is never repeated in an error.
-            RawHeader::Plain(value) if value.len() <= 4096 && value.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
-                HeaderValue::Plain(Secret::new(value.clone()))
-            }
-            RawHeader::Plain(_) => {
-                findings.report(at, "its value must be printable ASCII of at most 4096 bytes");
-                continue;
-            }
-            RawHeader::Secret(reference) => match reference.secret.parse::<SecretName>() {
-                Ok(name) => HeaderValue::Secret(name),
-                Err(error) => {
-                    findings.report(format!("{at}.secret"), error.to_string());
-                    continue;
-                }
-            },
-        };
-        headers.push(Header { name, value });
-    }
-    headers
-}
-
-/// Reads the statuses that the sink calls permanent.
-fn validate_permanent(raw: &RawSink, path: &str, findings: &mut Findings) -> Vec<u16> {
-    let mut permanent = Vec::new();
-    for (index, code) in raw.permanent.iter().flatten().enumerate() {
-        let problem = match u16::try_from(*code).ok().filter(|code| (300..=599).contains(code)) {
-            None => format!("{code} is not a status of 300 to 599: all but 2xx of the others is tried again"),
-            Some(429) => "429 asks for a later attempt, and is always tried again".to_owned(),
-            Some(410) => "410 says that the endpoint is gone, and always disables it".to_owned(),
-            Some(code) if permanent.contains(&code) => format!("{code} stands here twice"),
-            Some(code) => {
-                permanent.push(code);
-                continue;
-            }
-        };
-        findings.report(format!("{path}.permanent[{index}]"), problem);
-    }
-    permanent
 }
 
 #[cfg(test)]

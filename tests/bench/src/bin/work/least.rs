@@ -1,5 +1,5 @@
-//! Forwards batches by Lambda's runtime, its crate of events and the AWS SDK, and does nothing else: no event is read, nothing is
-//! checked, remembered or told. What this takes, no function takes less than, whatever of ours is left out.
+//! Forwards batches by Lambda's runtime, its crate of events and the AWS SDK, and does nothing else: no event is read,
+//! nothing is checked, remembered or told. What this takes, no function takes less than, whatever of ours is left out.
 
 use acequia_lambda::Environment;
 use anyhow::{Result, anyhow};

@@ -1,0 +1,76 @@
+//! The texts that a tenant's file is made of: what each looks like, as far as a regular expression can say.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::super::redrive::REDRIVABLE;
+use crate::outcome::Reason;
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident, $called:literal, $schema:tt;)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(in crate::tenant) struct $name;
+
+            impl JsonSchema for $name {
+                fn schema_name() -> Cow<'static, str> {
+                    $called.into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    let mut schema = json_schema!($schema);
+                    schema.insert("x-type".to_owned(), $called.into());
+                    schema
+                }
+            }
+        )+
+    };
+}
+
+texts! {
+    /// [`crate::id::TenantId`].
+    TenantIdText, "tenant id", { "type": "string", "pattern": "^[a-z][a-z0-9-]{1,31}$" };
+    /// [`crate::id::SinkId`].
+    SinkIdText, "sink id", { "type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$" };
+    /// [`crate::id::SecretName`].
+    SecretNameText, "secret name", { "type": "string", "pattern": "^[a-z][a-z0-9-]{0,63}$" };
+    /// [`crate::routing::TypeRule`].
+    EventType, "event type or prefix", { "type": "string", "pattern": "^(\\*|[^\\s*]+(\\.\\*)?)$" };
+    /// An event pattern.
+    Pattern, "event pattern", { "type": ["object", "string"] };
+    /// A duration.
+    DurationText, "duration", { "type": "string", "pattern": "^\\s*([0-9]+(\\.[0-9]+)?\\s*[A-Za-zµ]+\\s*)+$" };
+    /// A rate.
+    RateText, "rate", { "type": "string", "pattern": "^[^/]+/\\s*[smh]\\s*$" };
+    /// A share.
+    PercentText, "percentage", { "type": "string", "pattern": "^\\s*\\+?[0-9]+\\s*%\\s*$" };
+    /// A URL.
+    UrlText, "URL", { "type": "string" };
+    /// An address with a name or without.
+    MailboxText, "mailbox", { "type": "string" };
+    /// A template.
+    TemplateText, "template", { "type": "string" };
+    /// A language.
+    LocaleText, "language tag", { "type": "string", "pattern": "^\\s*[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*\\s*$" };
+    /// A colour.
+    ColourText, "colour", { "type": "string", "pattern": "^#[0-9A-Fa-f]{6}$" };
+    /// A status of HTTP that is no success.
+    Status, "HTTP status", { "type": "integer", "minimum": 300, "maximum": 599, "not": { "enum": [410, 429] } };
+}
+
+/// The code of a reason that can be redriven without a person.
+#[derive(Debug)]
+pub(in crate::tenant) struct ReasonText;
+
+impl JsonSchema for ReasonText {
+    fn schema_name() -> Cow<'static, str> {
+        "reason".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let codes: Vec<&str> = REDRIVABLE.into_iter().map(Reason::as_str).collect();
+        json_schema!({ "type": "string", "enum": codes, "x-type": "reason" })
+    }
+}
