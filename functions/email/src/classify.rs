@@ -6,13 +6,12 @@ use acequia_core::delivery::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::connection::ConnectionFailure;
 use acequia_core::outcome::stall::MailHold;
+use acequia_core::port::MailError;
 use acequia_core::tenant::Ambiguous;
 use aws_sdk_sesv2::config::http::HttpResponse;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use hyper_util::client::legacy::Error as Unmade;
-
-use crate::mailer::MailError;
 
 /// Classifies an error of the SDK. SES's own words may repeat addresses, so only its code is kept. `from` is the mail's sender.
 ///

@@ -6,7 +6,6 @@
 
 pub mod classify;
 pub mod config;
-pub mod mailer;
 mod personal;
 pub mod request;
 pub mod ses;

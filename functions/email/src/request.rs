@@ -7,11 +7,10 @@ use acequia_core::delivery::Delivery;
 use acequia_core::delivery::ledger::DeliveryKey;
 use acequia_core::mail::{Composed, Locale, MailRef};
 use acequia_core::outcome::Cause;
+use acequia_core::port::Mail;
 use acequia_core::template::{Context, MailContext};
 use acequia_core::tenant::{EmailSink, MailSettings, Tenant};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::mailer::Mail;
 
 /// What of an address is written as `%xx` in a `mailto` URI: all but letters, digits and what is never special.
 const MAILTO: &AsciiSet = &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.').remove(b'_').remove(b'~');

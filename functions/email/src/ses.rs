@@ -1,14 +1,10 @@
 //! SES v2, which sends the mails.
 
+use acequia_core::port::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
 
 use crate::classify;
-use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
-
-/// The first length that SES takes for no value of a tag any more
-/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html>).
-const LONGEST_TAG: usize = 256;
 
 /// SES v2.
 #[derive(Debug, Clone)]
@@ -20,7 +16,7 @@ pub struct SesMailer {
 impl SesMailer {
     /// Builds the client. It makes each call once: a repeated call could send a second mail.
     pub fn new(shared: &aws_config::SdkConfig, configuration_set: String) -> Self {
-        let timeouts = aws_sdk_sesv2::config::timeout::TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build();
+        let timeouts = aws_sdk_sesv2::config::timeout::TimeoutConfig::builder().operation_timeout(MAIL_TIMEOUT).build();
         let config = aws_sdk_sesv2::config::Builder::from(shared)
             .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled())
             .timeout_config(timeouts)
@@ -42,26 +38,8 @@ impl Mailer for SesMailer {
             message = message.headers(MessageHeader::builder().name(*name).value(value).build().map_err(unbuilt)?);
         }
         let message = message.build();
-        let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build();
-        let mut tags = vec![
-            tag("acequia-delivery-id", mail.delivery.as_str()).map_err(unbuilt)?,
-            tag("acequia-tenant", mail.tenant.as_str()).map_err(unbuilt)?,
-        ];
-        let event = acequia_core::mail::event_tag(&mail.key.event);
-        // A longer one is no tag of SES's; of such a mail it stays unknown what is unknown.
-        if event.len() < LONGEST_TAG {
-            tags.push(tag("acequia-event", &event).map_err(unbuilt)?);
-            tags.push(tag("acequia-sink", mail.key.sink.as_str()).map_err(unbuilt)?);
-        }
-        if let Some((key, action)) = &mail.about {
-            for (name, value) in [
-                ("acequia-subject", key.subject.to_string()),
-                ("acequia-list", key.list.to_string()),
-                ("acequia-action", action.to_string()),
-            ] {
-                tags.push(tag(name, &value).map_err(unbuilt)?);
-            }
-        }
+        let tag = |(name, value)| MessageTag::builder().name(name).value(value).build().map_err(unbuilt);
+        let tags = mail.tags().into_iter().map(tag).collect::<Result<Vec<_>, _>>()?;
         let sent = self
             .client
             .send_email()

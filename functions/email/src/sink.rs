@@ -23,7 +23,10 @@ use acequia_core::kind::SinkKind;
 use acequia_core::mail::MailRef;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
-use acequia_core::port::{Clock, Consents, GrantStore, SecretError, Secrets, SendQuota, SuppressionList, Unavailable};
+use acequia_core::port::{
+    Clock, Consents, GrantStore, MAIL_TIMEOUT, Mail, MailError, Mailer, SecretError, Secrets, SendQuota,
+    SuppressionList, Unavailable,
+};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
 use acequia_core::tenant::grant::Grants;
@@ -32,7 +35,6 @@ use acequia_core::time::after;
 use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 
-use crate::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
 use crate::{classify, personal, request};
 
 /// How many calls to SES are under way at once.
@@ -42,7 +44,7 @@ const CONCURRENCY: usize = 10;
 const LOOK_UPS: Duration = Duration::from_secs(2);
 /// What an attempt may take in all. The second is for rendering, and for a processor that is busy.
 const ATTEMPT: Duration =
-    CALL_TIMEOUT.saturating_add(LOOK_UPS).saturating_add(LOOK_UPS).saturating_add(Duration::from_secs(1));
+    MAIL_TIMEOUT.saturating_add(LOOK_UPS).saturating_add(LOOK_UPS).saturating_add(Duration::from_secs(1));
 
 /// Why a mail is not sent whose address was asked too often.
 const ASKED_ENOUGH: &str = "its address was asked as often today as consent.asks_per_day says";

@@ -5,7 +5,7 @@
     reason = "a test's own mistake should stop the test where it was made"
 )]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::consent::token::{self, LinkKey, Purpose};
@@ -17,7 +17,7 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::consent::ConsentCommands;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
-use acequia_core::port::{Clock as _, SuppressionList as _};
+use acequia_core::port::{Clock as _, Mail, MailError, SuppressionList as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
@@ -28,10 +28,9 @@ use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, 
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
-    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    InMemoryMailer, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use email::EmailSink;
-use email::mailer::{Mail, MailError, Mailer};
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Email);
 const KEY: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -43,25 +42,7 @@ const DOCUMENT: &str = r#"{"tenant":"acme","name":"Acme",
         "fr":{"subject":"Confirmez","text":"Oui {{ confirmLink }}"}}},
     "sinks":[{"id":"news","kind":"email","types":["*"],"subject":"News","text":"Dear reader"}]}"#;
 
-#[derive(Clone, Default)]
-struct RememberingMailer {
-    sent: Arc<Mutex<Vec<Mail>>>,
-    throttles: Arc<Mutex<usize>>,
-}
-
-impl Mailer for RememberingMailer {
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let mut throttles = self.throttles.lock().unwrap();
-        if *throttles > 0 {
-            *throttles -= 1;
-            return Err(MailError::Throttled("TooManyRequestsException".to_owned()));
-        }
-        self.sent.lock().unwrap().push(mail.clone());
-        Ok("ses-id".to_owned())
-    }
-}
-
-type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
+type Sink = EmailSink<InMemoryMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
 
 struct World {
     settings: Tenant,
@@ -69,7 +50,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     delays: InMemoryDelays,
-    mailer: RememberingMailer,
+    mailer: InMemoryMailer,
     secrets: InMemorySecrets,
     grants: InMemoryGrants,
     mail_store: InMemoryMailStore,
@@ -84,8 +65,7 @@ fn world_of(document: &str) -> World {
     let delays = InMemoryDelays::new();
     let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
     let grants = InMemoryGrants::new().with(&tenant, "acme.example", "");
-    let (mailer, mail_store, consents) =
-        (RememberingMailer::default(), InMemoryMailStore::new(), InMemoryConsents::new());
+    let (mailer, mail_store, consents) = (InMemoryMailer::default(), InMemoryMailStore::new(), InMemoryConsents::new());
     let sink = EmailSink {
         mailer: mailer.clone(),
         secrets: secrets.clone(),
@@ -154,7 +134,12 @@ impl World {
     }
 
     fn sent(&self) -> Vec<Mail> {
-        self.mailer.sent.lock().unwrap().clone()
+        self.mailer.sent()
+    }
+
+    /// SES has too much to do for this many mails.
+    fn throttle(&self, mails: usize) {
+        self.mailer.fail_next(mails, &MailError::Throttled("TooManyRequestsException".to_owned()));
     }
 
     fn reasons(&self) -> Vec<String> {
@@ -287,7 +272,7 @@ async fn one_mailbox_is_asked_ten_times_a_day_over_all_lists_and_under_all_its_n
 async fn an_ask_that_was_not_sent_does_not_count_and_neither_does_the_tenants_day() {
     let world = world_of(&DOCUMENT.replace(r#""valid_for":"2days""#, r#""asks_per_day":1"#));
     let envelope = world.sign("1", ANA).await;
-    *world.mailer.throttles.lock().unwrap() = 3;
+    world.throttle(3);
     for receive_count in 1..=4 {
         let answer = world.handle(&[message("acequia-confirm-1", &envelope, receive_count)]).await;
         assert_eq!(answer.is_empty(), receive_count == 4);
@@ -354,7 +339,7 @@ async fn beyond_the_days_cap_mails_wait_for_tomorrow_and_spend_no_attempt() {
 #[tokio::test]
 async fn a_throttled_mail_waits_and_counts_for_no_cap() {
     let world = world();
-    *world.mailer.throttles.lock().unwrap() = 4;
+    world.throttle(4);
     let envelope = build::envelope("acme", "1", "t", ANA);
     for receive_count in 1..=4 {
         assert!(!world.handle(&[message("news", &envelope, receive_count)]).await.is_empty());
@@ -442,7 +427,7 @@ async fn a_look_up_that_hangs_delays_the_mail_and_spends_no_attempt() {
 async fn what_ses_answered_counts_though_the_note_after_it_hangs() {
     let world = world();
     let envelope = world.sign("1", ANA).await;
-    *world.mailer.throttles.lock().unwrap() = 1;
+    world.throttle(1);
     // After the look at the address, at the cap and at how often it was asked, the mail is given back.
     world.mail_store.calls.hang_from(4);
     assert_eq!(handle_while_time_passes(&world, &envelope).await.len(), 1);

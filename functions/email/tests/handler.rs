@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::delivery::ledger::Status;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
 use acequia_core::outcome::stall::MailHold;
-use acequia_core::port::Clock as _;
+use acequia_core::port::{Clock as _, Mail, MailError};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON};
@@ -22,43 +22,20 @@ use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting,
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines,
-    InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    InMemoryMailStore, InMemoryMailer, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance,
+    build,
 };
 use email::EmailSink;
-use email::mailer::{Mail, MailError, Mailer};
 
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Email);
 
-/// Takes mails, and answers the next of the errors that it was given, if there is one.
-#[derive(Clone, Default)]
-struct RememberingMailer {
-    sent: Arc<Mutex<Vec<Mail>>>,
-    errors: Arc<Mutex<Vec<MailError>>>,
-}
-
-impl Mailer for RememberingMailer {
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let error = self.errors.lock().unwrap().pop();
-        match error {
-            // What was not answered may have been sent all the same.
-            Some(MailError::NoAnswer) => self.sent.lock().unwrap().push(mail.clone()),
-            Some(error) => return Err(error),
-            None => {
-                self.sent.lock().unwrap().push(mail.clone());
-                return Ok("ses-id".to_owned());
-            }
-        }
-        Err(MailError::NoAnswer)
-    }
-}
-
-type Sink = EmailSink<RememberingMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
+type Sink = EmailSink<InMemoryMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
 
 struct World {
     clock: FixedClock,
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
-    mailer: RememberingMailer,
+    mailer: InMemoryMailer,
     lines: InMemoryLines,
     grants: InMemoryGrants,
     sink_loop: SinkLoop<InMemory, Sink>,
@@ -72,7 +49,7 @@ fn world(extra: &str) -> World {
     let clock = FixedClock::at(build::start());
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
-    let mailer = RememberingMailer::default();
+    let mailer = InMemoryMailer::default();
     let lines = InMemoryLines::new();
     let grants = InMemoryGrants::new().with(&build::tenant_id("acme"), "acme.example", "");
     let sink_loop = SinkLoop {
@@ -108,11 +85,11 @@ impl World {
     }
 
     fn sent(&self) -> Vec<Mail> {
-        self.mailer.sent.lock().unwrap().clone()
+        self.mailer.sent()
     }
 
-    fn fail_with(&self, error: MailError) {
-        self.mailer.errors.lock().unwrap().push(error);
+    fn fail_with(&self, error: &MailError) {
+        self.mailer.fail_next(1, error);
     }
 
     fn status(&self) -> Status {
@@ -168,7 +145,7 @@ async fn two_concurrent_batches_make_one_mail() {
 #[tokio::test]
 async fn a_throttled_mail_waits_and_spends_no_attempt() {
     let world = world("");
-    world.fail_with(MailError::Throttled("TooManyRequestsException".to_owned()));
+    world.fail_with(&MailError::Throttled("TooManyRequestsException".to_owned()));
     assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
     world.clock.advance(Duration::from_mins(1));
     assert!(world.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
@@ -181,7 +158,7 @@ async fn a_throttled_mail_waits_and_spends_no_attempt() {
 async fn in_the_sandbox_a_mail_waits_without_an_attempt_and_its_record_says_why_once() {
     let world = world("");
     for receive_count in 1..4 {
-        world.fail_with(MailError::Held(MailHold::Sandbox));
+        world.fail_with(&MailError::Held(MailHold::Sandbox));
         assert_eq!(world.handle(lambda_event(&[message("m1", receive_count)])).await, ["m1"]);
         world.clock.advance(Duration::from_mins(5));
     }
@@ -199,7 +176,7 @@ async fn in_the_sandbox_a_mail_waits_without_an_attempt_and_its_record_says_why_
 #[tokio::test]
 async fn a_refused_mail_is_quarantined_at_once() {
     let world = world("");
-    world.fail_with(MailError::Refused("MessageRejected".to_owned()));
+    world.fail_with(&MailError::Refused("MessageRejected".to_owned()));
     assert!(world.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
     assert_eq!((world.reasons(), world.status()), (vec!["rejected".to_owned()], Status::Quarantined));
 }
@@ -207,14 +184,14 @@ async fn a_refused_mail_is_quarantined_at_once() {
 #[tokio::test]
 async fn a_mail_without_an_answer_is_sent_again_or_quarantined_as_the_tenant_wants() {
     let resend = world("");
-    resend.fail_with(MailError::NoAnswer);
+    resend.fail_with(&MailError::NoAnswer);
     assert_eq!(resend.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
     resend.clock.advance(Duration::from_secs(75));
     assert!(resend.handle(lambda_event(&[message("m1", 2)])).await.is_empty());
     assert_eq!(resend.sent().len(), 2);
 
     let quarantine = world(r#","ambiguous":"quarantine""#);
-    quarantine.fail_with(MailError::NoAnswer);
+    quarantine.fail_with(&MailError::NoAnswer);
     assert!(quarantine.handle(lambda_event(&[message("m1", 1)])).await.is_empty());
     assert_eq!((quarantine.sent().len(), quarantine.reasons()), (1, vec!["ambiguous".to_owned()]));
 }
@@ -222,7 +199,7 @@ async fn a_mail_without_an_answer_is_sent_again_or_quarantined_as_the_tenant_wan
 #[tokio::test]
 async fn a_quarantined_mail_is_not_sent_again_while_the_dead_letter_queue_is_down() {
     let world = world(r#","ambiguous":"quarantine""#);
-    world.fail_with(MailError::NoAnswer);
+    world.fail_with(&MailError::NoAnswer);
     world.queues.sends.go_down();
     assert_eq!(world.handle(lambda_event(&[message("m1", 1)])).await, ["m1"]);
     world.queues.sends.mend();

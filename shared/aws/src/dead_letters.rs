@@ -16,6 +16,25 @@ use crate::operator::{OperatorQueues, incoming};
 use crate::queues::{self, SqsQueues};
 
 const SEND: &str = "send messages back";
+/// Why a message of a FIFO queue was not sent, where nothing is wrong with it.
+const BEHIND: &str = "a message before it was not sent";
+
+impl OperatorQueues {
+    /// Sends what fits one call, once; one answer each, in order.
+    async fn send_call(&self, queue: &QueueArn, call: &[(usize, &Outgoing)]) -> Vec<Sending> {
+        let mut request = self.once.send_message_batch().queue_url(queue.url());
+        for (index, outgoing) in call {
+            match queues::entry(*index, outgoing) {
+                Ok(entry) => request = request.entries(entry),
+                Err(error) => return call.iter().map(|_| Sending::NotSent(error.clone())).collect(),
+            }
+        }
+        match request.send().await {
+            Ok(answer) => call.iter().map(|(index, _)| verdict(&answer, *index)).collect(),
+            Err(error) => failed(error, call.len()),
+        }
+    }
+}
 
 impl DeadLetters for OperatorQueues {
     async fn receive(
@@ -33,35 +52,24 @@ impl DeadLetters for OperatorQueues {
     }
 
     async fn send_once(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Sending> {
-        let mut answers = Vec::with_capacity(messages.len());
-        for call in queues::chunks(messages) {
-            // What fits no call is left out: SQS would refuse it.
-            while let Some(outgoing) = call.first().and_then(|(next, _)| messages.get(answers.len()..*next)?.first()) {
-                answers.push(too_large(outgoing));
-            }
-            // In a FIFO queue nothing overtakes what stays.
-            if queue.is_fifo() && answers.iter().any(|answer| !matches!(answer, Sending::Sent)) {
-                answers.extend(call.iter().map(|_| Sending::NotSent("a message before it was not sent".to_owned())));
-                continue;
-            }
-            let mut request = self.once.send_message_batch().queue_url(queue.url());
-            let mut malformed = None;
-            for (index, outgoing) in &call {
-                match queues::entry(*index, outgoing) {
-                    Ok(entry) => request = request.entries(entry),
-                    Err(error) => malformed = Some(error),
+        let is_too_large = |outgoing: &Outgoing| outgoing.bytes() > queues::BYTES;
+        // In a FIFO queue nothing overtakes what stays.
+        let end = messages.iter().position(is_too_large).filter(|_| queue.is_fifo()).unwrap_or(messages.len());
+        let unsent = |outgoing: &Outgoing| {
+            if is_too_large(outgoing) { too_large(outgoing) } else { Sending::NotSent(BEHIND.to_owned()) }
+        };
+        let mut answers: Vec<Sending> = messages.iter().map(unsent).collect();
+        for call in queues::chunks(messages.get(..end).unwrap_or_default()) {
+            let sent = self.send_call(queue, &call).await;
+            let is_whole = sent.iter().all(|answer| matches!(answer, Sending::Sent));
+            for ((index, _), answer) in call.iter().zip(sent) {
+                if let Some(place) = answers.get_mut(*index) {
+                    *place = answer;
                 }
             }
-            match malformed {
-                Some(error) => answers.extend(call.iter().map(|_| Sending::NotSent(error.clone()))),
-                None => match request.send().await {
-                    Ok(answer) => answers.extend(call.iter().map(|(index, _)| verdict(&answer, *index))),
-                    Err(error) => answers.extend(failed(error, call.len())),
-                },
+            if queue.is_fifo() && !is_whole {
+                break;
             }
-        }
-        while let Some(outgoing) = messages.get(answers.len()) {
-            answers.push(too_large(outgoing));
         }
         answers
     }

@@ -21,7 +21,7 @@ use crate::error::{EntryError, SharedError};
 
 /// SQS's bounds of one call: ten entries, and 1 MiB in one message or in all of a call together.
 const ENTRIES: usize = 10;
-const BYTES: usize = 1024 * 1024;
+pub(crate) const BYTES: usize = 1024 * 1024;
 /// The longest that a message can be hidden: 12 hours.
 const LONGEST: u64 = 43_200;
 /// How many calls run at once.

@@ -7,7 +7,7 @@ use acequia_core::message::Outgoing;
 use acequia_core::port::{DeadLetters, Depths, Queues as _, Search, SendError, Sending, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 
-use crate::queues::InMemoryQueues;
+use crate::queues::{InMemoryQueues, MAX_BYTES};
 
 impl DeadLetters for InMemoryQueues {
     async fn receive(
@@ -16,6 +16,9 @@ impl DeadLetters for InMemoryQueues {
         visibility: Duration,
         _search: Search,
     ) -> Result<Vec<Received>, Unavailable> {
+        if self.is_missing(queue) {
+            return Err(Unavailable::new("receive messages", "the queue does not exist"));
+        }
         let received = Self::receive(self, queue, 10, visibility).into_iter().map(|message| {
             let group = self.group(queue, &message.message_id);
             Received { message, group }
@@ -30,7 +33,14 @@ impl DeadLetters for InMemoryQueues {
             Err(SendError::Refused(why)) => Sending::NotSent(why),
             Err(SendError::Unavailable(error)) => Sending::NotSent(error.to_string()),
         };
-        self.send(queue, messages).await.into_iter().map(sending).collect()
+        // In a FIFO queue nothing overtakes what is too large.
+        let too_large = messages.iter().position(|message| message.bytes() > MAX_BYTES);
+        let (sent, kept) = match too_large.filter(|_| queue.is_fifo()) {
+            Some(place) => messages.split_at(place),
+            None => (messages, &[][..]),
+        };
+        let behind = kept.iter().map(|_| Sending::NotSent("it is too large, or behind one that is".to_owned()));
+        self.send(queue, sent).await.into_iter().map(sending).chain(behind).collect()
     }
 
     async fn hide(&self, queue: &QueueArn, handles: &[String], time: Duration) -> Vec<Result<(), Unavailable>> {

@@ -5,8 +5,8 @@
 //! deleted nor visible again
 //! (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html>).
 //!
-//! Not modelled: delays and retention. That a standard queue hands a message out twice by itself
-//! happens where a test wants it ([`InMemoryQueues::duplicate`]).
+//! Not modelled: retention, and delays by themselves. That a message is delayed, and that a standard queue hands one out twice by itself,
+//! happens where a test wants it ([`InMemoryQueues::delay`], [`InMemoryQueues::duplicate`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::fault::Faults;
 use crate::shared::Shared;
 
 /// SQS takes 1 MiB and ten attributes with a message, and knows FIFO duplicates for five minutes.
-const MAX_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 const MAX_ATTRIBUTES: usize = 10;
 const DEDUPLICATION: Duration = Duration::from_mins(5);
 
@@ -31,7 +31,7 @@ const DEDUPLICATION: Duration = Duration::from_mins(5);
 pub struct Depth {
     /// Messages that can be received.
     pub visible: usize,
-    /// Messages that were received and are hidden.
+    /// Messages that were received and are hidden, or delayed.
     pub hidden: usize,
 }
 
@@ -94,6 +94,11 @@ impl InMemoryQueues {
     /// Queues that go by this clock.
     pub fn new(clock: FixedClock) -> Self {
         Self { clock, ..Self::default() }
+    }
+
+    /// The clock that they go by.
+    pub fn clock(&self) -> &FixedClock {
+        &self.clock
     }
 
     /// Removes a queue: from now on it does not exist.
@@ -211,6 +216,19 @@ impl InMemoryQueues {
         copy.message.receipt_handle = String::new();
         found.messages.push(copy);
         true
+    }
+
+    /// Sends a message that can be received after `wait`, as SQS's own delay does.
+    ///
+    /// # Errors
+    /// When the queue refuses it.
+    pub fn delay(&self, queue: &QueueArn, outgoing: &Outgoing, wait: Duration) -> Result<(), SendError> {
+        let id = self.accept(queue, outgoing)?;
+        let visible_at = after(self.clock.now(), wait);
+        let mut state = self.state.lock();
+        let messages = state.queues.get_mut(queue).into_iter().flat_map(|found| found.messages.iter_mut());
+        messages.filter(|stored| stored.message.message_id == id).for_each(|stored| stored.visible_at = visible_at);
+        Ok(())
     }
 
     /// Deletes the message that was received with this handle; false where it was received again since.

@@ -59,3 +59,19 @@ mod watched {
 mod ages {
     acequia_testkit::suite!(ages, acequia_testkit::InMemoryAges::default());
 }
+
+mod dead_letters {
+    acequia_testkit::suite!(dead_letters, acequia_testkit::InMemoryQueues::default());
+}
+
+mod depths {
+    acequia_testkit::suite!(depths, acequia_testkit::InMemoryQueues::default());
+}
+
+mod alerts {
+    acequia_testkit::suite!(alerts, acequia_testkit::InMemoryAlerts::new());
+}
+
+mod mailer {
+    acequia_testkit::suite!(mailer, acequia_testkit::InMemoryMailer::new());
+}

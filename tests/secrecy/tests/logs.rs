@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::message::{Incoming, Outgoing};
-use acequia_core::port::{Clock as _, Queues as _};
+use acequia_core::port::{Clock as _, Mail, MailError, Mailer, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
@@ -22,7 +22,6 @@ use acequia_testkit::{
     SeededChance, build,
 };
 use email::EmailSink;
-use email::mailer::{Mail, MailError, Mailer};
 use forward::ForwardSink;
 use receiver::{Endpoint, Endpoints, Mode};
 use router::Router;

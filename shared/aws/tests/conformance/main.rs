@@ -3,7 +3,9 @@
 #![cfg(feature = "emulator")]
 
 mod adapters;
+mod alerts;
 mod claim;
+mod dead_letters;
 mod watch;
 mod world;
 
@@ -71,4 +73,16 @@ mod watched {
 
 mod ages {
     acequia_testkit::suite!(ages, crate::watch::RealWatched::new(crate::World::load().await));
+}
+
+mod redriving {
+    acequia_testkit::suite!(dead_letters, crate::dead_letters::RealDeadLetters::new(crate::World::load().await));
+}
+
+mod depths {
+    acequia_testkit::suite!(depths, crate::dead_letters::RealDeadLetters::new(crate::World::load().await));
+}
+
+mod telling {
+    acequia_testkit::suite!(alerts, crate::alerts::RealAlerts::new(crate::World::load().await).await);
 }

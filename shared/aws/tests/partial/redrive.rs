@@ -37,6 +37,19 @@ async fn of_dead_letters_that_were_sent_in_part_each_has_its_own_answer_in_order
 }
 
 #[tokio::test]
+async fn a_dead_letter_that_fits_no_call_is_left_out_of_it_and_keeps_the_answers_of_its_neighbours_in_order() {
+    let mut some = messages(3);
+    some[1].body = "x".repeat(1024 * 1024 + 1);
+    for (queue, fate, call) in
+        [(build::queue("acme", QueueRole::Intake), "sent", vec![0, 2]), (fifo(), "not sent", vec![0])]
+    {
+        let aws = Aws::new();
+        assert_eq!(fates(&operator(&aws).send_once(&queue, &some).await), ["sent", "not sent", fate], "{queue}");
+        assert_eq!(aws.asked("SendMessageBatch"), [call], "{queue}");
+    }
+}
+
+#[tokio::test]
 async fn what_sqs_refuses_was_not_sent_and_what_it_broke_on_may_have_been_and_neither_is_repeated() {
     for (status, code, fate) in [(400, "ThrottlingException", "not sent"), (500, "InternalError", "unknown")] {
         let aws = Aws::new().then("SendMessageBatch", error(status, code));

@@ -10,15 +10,18 @@
     reason = "a case of a suite is a test: it fails by panicking"
 )]
 
+pub mod alerts;
 pub mod claims;
 pub mod consents;
 pub mod crash_markers;
+pub mod dead_letters;
 pub mod delays;
 pub mod endpoints;
 pub mod grants;
 pub mod journal;
 pub mod ledger;
 pub mod mail_store;
+pub mod mailer;
 pub mod queues;
 pub mod rates;
 pub mod secrets;
@@ -243,6 +246,68 @@ macro_rules! suite {
                 of_many_who_move_a_mark_at_once_one_does,
                 a_rate_is_of_one_sink_of_one_tenant,
                 those_who_share_count_for_a_while,
+            ]
+        );
+    };
+    (dead_letters, $port:expr) => {
+        $crate::cases!(
+            dead_letters,
+            $port,
+            [
+                a_message_is_received_with_its_group_and_then_hidden,
+                a_message_comes_back_when_its_time_is_over,
+                a_quick_and_a_whole_search_find_what_is_there,
+                more_than_ten_messages_are_received_by_several_calls,
+                ten_messages_to_a_fifo_queue_are_sent_once_and_keep_their_order,
+                messages_of_more_than_a_mebibyte_together_are_sent_in_order,
+                a_message_that_is_too_large_is_not_sent_and_its_neighbours_are,
+                in_a_fifo_queue_nothing_overtakes_what_was_not_sent,
+                a_queue_that_does_not_exist_certainly_took_nothing,
+                received_messages_are_hidden_and_shown_again,
+                received_messages_are_deleted,
+                of_several_handles_one_that_is_not_valid_fails_alone,
+                what_is_sent_back_is_in_its_tenants_queue_alone,
+            ]
+        );
+    };
+    (depths, $port:expr) => {
+        $crate::cases!(
+            dead_letters,
+            $port,
+            [
+                a_depth_counts_what_is_visible_hidden_and_delayed,
+                a_queue_is_measured_by_its_name_and_one_that_is_not_there_has_no_depth,
+                a_depth_is_that_of_one_tenants_queue,
+            ]
+        );
+    };
+    (alerts, $port:expr) => {
+        $crate::cases!(
+            alerts,
+            $port,
+            [
+                what_is_about_a_tenant_arrives_with_the_tenant_beside_it,
+                what_is_about_no_one_tenant_arrives_without_a_tenant,
+                a_subject_of_a_hundred_characters_arrives_whole,
+                each_of_two_tenants_alerts_names_its_own,
+                what_reaches_no_operators_is_an_error,
+            ]
+        );
+    };
+    (mailer, $port:expr) => {
+        $crate::cases!(
+            mailer,
+            $port,
+            [
+                a_plain_mail_arrives_once_as_it_was_written,
+                a_mail_with_all_that_it_may_have_arrives_whole,
+                an_event_too_long_for_a_tag_is_left_out_and_the_mail_is_sent,
+                each_mail_has_its_own_id_and_its_own_tenant,
+                a_refused_mail_does_not_arrive,
+                a_throttled_mail_does_not_arrive,
+                while_the_account_is_paused_no_mail_arrives,
+                a_mail_whose_answer_is_lost_may_have_arrived,
+                without_a_connection_no_mail_was_sent,
             ]
         );
     };

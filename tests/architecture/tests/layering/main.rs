@@ -4,6 +4,7 @@
 mod features;
 mod floors;
 mod sink_kind;
+mod suites;
 mod untested;
 mod words;
 

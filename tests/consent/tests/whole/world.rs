@@ -6,7 +6,7 @@ use std::time::Duration;
 use acequia_core::consent::{ConsentKey, ListId, SubjectId};
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Outgoing;
-use acequia_core::port::{Clock as _, Queues as _};
+use acequia_core::port::{Clock as _, Mail, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
@@ -15,11 +15,10 @@ use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, Sink
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
-    InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
+    InMemoryMailer, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants, SeededChance, build,
 };
 use confirm::{Confirm, Request, Response};
 use email::EmailSink;
-use email::mailer::{Mail, MailError, Mailer};
 use feedback::Feedback;
 use forward::ForwardSink;
 use outbox::{Batch, Outbox};
@@ -43,32 +42,17 @@ pub(crate) struct Arrived {
     pub(crate) sink: String,
     pub(crate) accept: String,
     pub(crate) reject: String,
-    tags: String,
+    tags: serde_json::Map<String, Json>,
 }
 
-#[derive(Clone, Default)]
-struct Postbox(Arc<Mutex<Vec<Arrived>>>);
-
-impl Mailer for Postbox {
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+impl From<Mail> for Arrived {
+    fn from(mail: Mail) -> Self {
         let mut links = mail.text.split_whitespace().map(str::to_owned);
-        let (key, action) = mail.about.expect("all mails here are about consent");
-        let tags = format!(
-            r#""acequia-tenant":["acme"],"acequia-subject":["{}"],"acequia-list":["{}"],"acequia-action":["{action}"]"#,
-            key.subject, key.list
-        );
-        // The ledger knows which sink it was; here it is told apart by its own numbers.
-        let sink = SINKS.with(|sinks| sinks.borrow_mut().remove(mail.delivery.as_str())).unwrap_or_default();
-        let arrived =
-            Arrived { to: mail.to.clone(), sink, accept: links.next().unwrap(), reject: links.next().unwrap(), tags };
-        self.0.lock().unwrap().push(arrived);
-        Ok("ses-id".to_owned())
+        let (accept, reject) = (links.next().unwrap(), links.next().unwrap());
+        let tags: serde_json::Map<String, Json> =
+            mail.tags().into_iter().map(|(name, value)| (name.to_owned(), serde_json::json!([value]))).collect();
+        Self { to: mail.to, sink: mail.key.sink.to_string(), accept, reject, tags }
     }
-}
-
-thread_local! {
-    /// The sink of each delivery in the e-mail queue: a mail does not say it.
-    static SINKS: std::cell::RefCell<std::collections::BTreeMap<String, String>> = std::cell::RefCell::default();
 }
 
 type Loop<S> = SinkLoop<InMemory, S>;
@@ -81,10 +65,10 @@ pub(crate) struct World {
     pub(crate) secrets: InMemorySecrets,
     pub(crate) ledger: InMemoryLedger,
     pub(crate) queues: InMemoryQueues,
-    postbox: Postbox,
+    mailer: InMemoryMailer,
     router: Router<InMemory>,
     outbox: Outbox<InMemoryTenants, InMemoryLedger, InMemoryQueues, InMemoryConsents, InMemorySecrets>,
-    email: Loop<EmailSink<Postbox, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>>,
+    email: Loop<EmailSink<InMemoryMailer, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>>,
     forward: Loop<ForwardSink<InMemoryQueues, InMemoryGrants>>,
     confirm: Confirm<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemorySecrets>,
     feedback: Feedback<InMemoryTenants, InMemoryConsents, InMemoryMailStore, InMemoryLedger>,
@@ -100,7 +84,7 @@ impl World {
         let secrets = InMemorySecrets::new().with(&tenant, SecretPurpose::Link, &build::secret_name("links"), KEY);
         let (consents, mail_store) = (InMemoryConsents::new(), InMemoryMailStore::new());
         let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
-        let postbox = Postbox::default();
+        let mailer = InMemoryMailer::new();
         let time = || Arc::new(clock.clone());
         let cached = || CachedTenants::new(tenants.clone(), time());
         let router = Router {
@@ -128,7 +112,7 @@ impl World {
             telemetry: Telemetry::silent(),
         };
         let email = EmailSink {
-            mailer: postbox.clone(),
+            mailer: mailer.clone(),
             secrets: secrets.clone(),
             grants: InMemoryGrants::new().with(&tenant, "acme.example", ""),
             mail_store: mail_store.clone(),
@@ -167,7 +151,7 @@ impl World {
             secrets,
             ledger,
             queues,
-            postbox,
+            mailer,
             router,
             outbox,
             email,
@@ -220,13 +204,6 @@ impl World {
         let messages = self.queues.receive(&queue, 10, Duration::from_mins(7));
         if messages.is_empty() {
             return false;
-        }
-        if role == QueueRole::Sink(SinkKind::Email) {
-            for message in &messages {
-                let delivery =
-                    acequia_core::delivery::Delivery::from_message(&build::tenant_id("acme"), message).unwrap();
-                SINKS.with(|sinks| sinks.borrow_mut().insert(delivery.id.to_string(), delivery.sink.to_string()));
-            }
         }
         let event = serde_json::from_value(lambda_event(&messages)).unwrap();
         let deadline = self.deadline();
@@ -291,19 +268,21 @@ impl World {
 
     /// SES tells that a mail's address does not exist; false where it is to tell again.
     pub(crate) async fn bounce(&self, mail: &Arrived) -> bool {
-        let body = format!(
-            r#"{{"eventType":"Bounce","mail":{{"tags":{{"ses:configuration-set":["acequia-test"],{}}}}},
-            "bounce":{{"bounceType":"Permanent","bouncedRecipients":[{{"emailAddress":"{}"}}]}}}}"#,
-            mail.tags, mail.to
-        );
+        let mut tags = mail.tags.clone();
+        tags.insert("ses:configuration-set".to_owned(), serde_json::json!(["acequia-test"]));
+        let notice = serde_json::json!({
+            "eventType": "Bounce",
+            "mail": {"tags": tags},
+            "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": mail.to}]}
+        });
         let queue = "arn:aws:sqs:us-east-1:000000000000:acequia-test-feedback".parse().unwrap();
-        let event = serde_json::from_value(lambda_event(&[build::incoming(&queue, "m1", body)])).unwrap();
+        let event = serde_json::from_value(lambda_event(&[build::incoming(&queue, "m1", notice.to_string())])).unwrap();
         self.feedback.handle(event).await.unwrap().batch_item_failures.is_empty()
     }
 
     /// The mails that arrived, in order.
     pub(crate) fn mails(&self) -> Vec<Arrived> {
-        self.postbox.0.lock().unwrap().clone()
+        self.mailer.sent().into_iter().map(Arrived::from).collect()
     }
 
     pub(crate) fn mail_to(&self, address: &str, sink: &str) -> Option<Arrived> {

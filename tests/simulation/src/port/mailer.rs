@@ -1,7 +1,7 @@
 //! SES, simulated, with perils. Like the real client it gives up after its time-out, and then nobody knows.
 
+use acequia_core::port::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 use acequia_lambda::within;
-use email::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
 
 use super::Perilous;
 use crate::history::StoryKey;
@@ -15,7 +15,7 @@ impl Mailer for Perilous {
             self.0.die(event).await;
         }
         self.0.world.lock().history.attempt(self.0.invocation(), key, true);
-        let answer = within(&self.0.world.clock, CALL_TIMEOUT, self.post(event, key)).await;
+        let answer = within(&self.0.world.clock, MAIL_TIMEOUT, self.post(event, key)).await;
         let answer = answer.unwrap_or(Err(MailError::NoAnswer));
         let who = self.0.invocation();
         let history = &mut self.0.world.lock().history;

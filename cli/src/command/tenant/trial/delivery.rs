@@ -10,13 +10,12 @@ use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::mail::MailRef;
 use acequia_core::message::AttributeValue;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock as _, SecretError, Secrets};
+use acequia_core::port::{Clock as _, Mail, SecretError, Secrets};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::template::Context;
 use acequia_core::tenant::{EmailSink, EventbridgeSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
 use acequia_core::time::after;
-use email::mailer::Mail;
 use serde::Serialize;
 use webhook::request::Sender;
 

@@ -9,7 +9,7 @@ use acequia_core::delivery::ledger::Receipt;
 use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
-use acequia_core::port::Clock;
+use acequia_core::port::{Clock, Mail, MailError, Mailer};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::tenant::Target;
 use acequia_core::time::after;
@@ -24,7 +24,6 @@ use acequia_testkit::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_lambda_events::event::sqs::SqsEvent;
 use email::EmailSink;
-use email::mailer::{Mail, MailError, Mailer};
 use forward::ForwardSink;
 use futures::FutureExt as _;
 use router::Router;

@@ -1,7 +1,7 @@
 //! SES, with perils, and people behind it who get the mails.
 
+use acequia_core::port::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 use acequia_lambda::within;
-use email::mailer::{CALL_TIMEOUT, Mail, MailError, Mailer};
 
 use super::Port;
 use crate::consent::people;
@@ -13,7 +13,7 @@ impl Mailer for Port {
             self.hold(Err("a mail leaves that nobody sent".to_owned()));
             return Err(MailError::Refused("nobody's mail".to_owned()));
         };
-        let answer = within(&self.scene.world.clock, CALL_TIMEOUT, self.post(mail, &parcel)).await;
+        let answer = within(&self.scene.world.clock, MAIL_TIMEOUT, self.post(mail, &parcel)).await;
         answer.unwrap_or(Err(MailError::NoAnswer))
     }
 }

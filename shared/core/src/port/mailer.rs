@@ -1,15 +1,19 @@
-//! The port to whoever sends mails: what leaves the system is one mail, and what comes back is an id or a reason.
+//! What sends mails: one mail leaves the system, and an id or a reason comes back.
 
 use std::future::Future;
 use std::time::Duration;
 
-use acequia_core::consent::{ActionId, ConsentKey};
-use acequia_core::delivery::ledger::DeliveryKey;
-use acequia_core::id::{DeliveryId, TenantId};
-use acequia_core::outcome::stall::MailHold;
+use crate::consent::{ActionId, ConsentKey};
+use crate::delivery::ledger::DeliveryKey;
+use crate::id::{DeliveryId, TenantId};
+use crate::mail::event_tag;
+use crate::outcome::stall::MailHold;
 
 /// How long sending one mail may take.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub const MAIL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first length that SES takes for no value of a tag any more
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html>).
+const LONGEST_TAG: usize = 256;
 
 /// One mail to one recipient.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,6 +50,30 @@ pub struct Mail {
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mail").field("delivery", &self.delivery).field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl Mail {
+    /// What SES gives back with every notice about the mail, by name: of which delivery it is, and of whose consent.
+    ///
+    /// Where the ledger has the delivery is left out where it is too long for a tag: then it stays unknown whether a mail without an answer was
+    /// sent.
+    pub fn tags(&self) -> Vec<(&'static str, String)> {
+        let mut tags = vec![
+            ("acequia-delivery-id", self.delivery.as_str().to_owned()),
+            ("acequia-tenant", self.tenant.as_str().to_owned()),
+        ];
+        let event = event_tag(&self.key.event);
+        if event.len() < LONGEST_TAG {
+            tags.push(("acequia-event", event));
+            tags.push(("acequia-sink", self.key.sink.as_str().to_owned()));
+        }
+        if let Some((key, action)) = &self.about {
+            tags.push(("acequia-subject", key.subject.to_string()));
+            tags.push(("acequia-list", key.list.to_string()));
+            tags.push(("acequia-action", action.to_string()));
+        }
+        tags
     }
 }
 

@@ -1,10 +1,13 @@
-//! The real SES adapter over real connections, that are refused, break or answer with an error: what is known of the mail then.
-#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
+//! The real SES adapter over real connections: it passes the suite of its port, and where connections are refused, break or answer with an
+//! error, it says what is known of the mail then.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own mistake should stop the test where it was made")]
+
+mod server;
 
 use acequia_aws::clients::function_config;
 use acequia_core::egress::{Authorities, Reach};
+use acequia_core::port::{Mail, MailError, Mailer as _};
 use acequia_testkit::build;
-use email::mailer::{Mail, MailError, Mailer as _};
 use email::ses::SesMailer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -29,8 +32,12 @@ fn mail() -> Mail {
     }
 }
 
-/// Sends a mail to whoever listens at this port of loopback.
-async fn send(port: u16) -> Result<String, MailError> {
+mod mailer {
+    acequia_testkit::suite!(mailer, crate::server::Served::start().await);
+}
+
+/// The real adapter, whose SES is at this port of loopback.
+fn mailer(port: u16) -> SesMailer {
     // What a function has in its environment.
     let reach = Reach {
         region: "eu-west-1".to_owned(),
@@ -42,10 +49,19 @@ async fn send(port: u16) -> Result<String, MailError> {
         .into_builder()
         .credentials_provider(aws_sdk_sesv2::config::SharedCredentialsProvider::new(credentials))
         .build();
-    SesMailer::new(&config, "acequia".to_owned()).send(&mail()).await
+    SesMailer::new(&config, "acequia".to_owned())
 }
 
-/// Somebody who takes one request, whole, and then answers this, or breaks the connection off where it is nothing.
+async fn send(port: u16) -> Result<String, MailError> {
+    mailer(port).send(&mail()).await
+}
+
+/// A port at which nothing listens.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A server that takes one request, whole, and then answers this, or breaks off the connection where that is empty.
 async fn answering(answer: String) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -76,8 +92,7 @@ fn error(status: &str, code: &str) -> String {
 
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
-    let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
-    assert_eq!(send(port).await, Err(MailError::NoConnection));
+    assert_eq!(send(free_port()).await, Err(MailError::NoConnection));
 }
 
 #[tokio::test]
