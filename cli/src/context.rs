@@ -11,7 +11,7 @@ use acequia_aws::{
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{Clock, StoredTenant, TenantStore as _, Unavailable};
+use acequia_core::port::{Clock, StageQueues as _, StoredTenant, TenantStore as _, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_core::tenant::RawTenant;
 use jiff::Timestamp;

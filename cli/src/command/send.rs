@@ -8,7 +8,7 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::order::send_in_order;
 use acequia_core::id::{self, TenantId};
 use acequia_core::message::Outgoing;
-use acequia_core::port::{Clock as _, Queues, SendError};
+use acequia_core::port::{Clock as _, Queues, SendError, StageQueues as _};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use acequia_aws::operator::Depth;
 use acequia_core::delivery::breaker::{Circuit, EndpointState};
 use acequia_core::delivery::delay::Waiting;
 use acequia_core::id::{SinkId, Stage, TenantId};
-use acequia_core::port::{DelayedMessages as _, EndpointStore as _};
-use acequia_core::queue::QueueName;
+use acequia_core::port::{DelayedMessages as _, EndpointStore as _, StageQueues as _};
+use acequia_core::queue::{Depth, QueueName};
 use futures::StreamExt as _;
 use serde::Serialize;
 

@@ -59,3 +59,11 @@ mod watched {
 mod ages {
     acequia_testkit::suite!(ages, acequia_testkit::InMemoryAges::default());
 }
+
+mod stage_queues {
+    acequia_testkit::suite!(stage_queues, acequia_testkit::InMemoryStageQueues::default());
+}
+
+mod platform {
+    acequia_testkit::suite!(platform, acequia_testkit::InMemoryPlatform::default());
+}

@@ -6,12 +6,11 @@ mod purge;
 mod redrive;
 mod show;
 
-use acequia_aws::operator::Depth;
 use acequia_core::delivery::redrive::{Filter, Letter, Received};
 use acequia_core::flow::redrive::{Walked, walk};
 use acequia_core::id::TenantId;
-use acequia_core::port::{DeadLetters, Unavailable};
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::port::{DeadLetters, StageQueues as _, Unavailable};
+use acequia_core::queue::{Depth, QueueArn, QueueName};
 use futures::future::{join_all, try_join_all};
 
 use self::progress::Progress;
@@ -39,7 +38,7 @@ struct Place {
 impl Place {
     /// All messages, hidden ones too.
     fn total(&self) -> u64 {
-        self.depth.visible + self.depth.in_flight + self.depth.not_yet_visible
+        self.depth.total()
     }
 
     /// The queue in front of it.

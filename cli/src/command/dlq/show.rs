@@ -210,11 +210,10 @@ fn bounded(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_aws::operator::Depth;
     use acequia_core::delivery::ledger::AttemptNote;
     use acequia_core::kind::SinkKind;
     use acequia_core::message::Incoming;
-    use acequia_core::queue::{QueueName, QueueRole};
+    use acequia_core::queue::{Depth, QueueName, QueueRole};
     use acequia_core::wire::quarantined;
     use acequia_testkit::build;
 

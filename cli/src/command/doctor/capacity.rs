@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use acequia_aws::account::{Concurrency, Mapping, SecretNames};
+use acequia_aws::account::{Concurrency, Mapping};
 use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretNames;
 
 use super::line::{Line, count};
 use crate::output;

@@ -5,10 +5,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
-use acequia_aws::operator::Depth;
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{GrantStore as _, TenantStore as _, Unavailable};
-use acequia_core::queue::QueueName;
+use acequia_core::port::{GrantStore as _, StageQueues as _, TenantStore as _, Unavailable};
+use acequia_core::queue::{Depth, QueueName};
 use acequia_core::tenant::grant::{self, Grants};
 use acequia_core::tenant::{RawTenant, Tenant};
 use futures::StreamExt as _;

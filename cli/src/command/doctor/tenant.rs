@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use acequia_aws::account::{Mapping, Stack};
-use acequia_aws::operator::Depth;
 use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
-use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::queue::{Depth, QueueName, QueueRole};
 use acequia_core::tenant::grant::{self, Grants};
 use acequia_core::tenant::{RawSink, RawTenant};
 
@@ -215,7 +214,7 @@ pub(super) fn queues(
         let stack = format!("acequia-{stage}-{tenant}");
         if stacks.is_some_and(|stacks| !stacks.iter().any(|known| known.name == stack)) {
             let held: u64 =
-                queues.iter().filter(|(queue, _)| queue.tenant == **tenant).map(|(_, depth)| held(*depth)).sum();
+                queues.iter().filter(|(queue, _)| queue.tenant == **tenant).map(|(_, depth)| depth.total()).sum();
             let found = format!(
                 "{tenant} has queues of no stack {stack}, with {}: left over, or deployed under another name",
                 output::count(held, "message", "messages")
@@ -224,10 +223,6 @@ pub(super) fn queues(
         }
     }
     or_ok(bad, QUEUES, || format!("{} as the configurations need them", count(queues.len(), "queue")))
-}
-
-fn held(depth: Depth) -> u64 {
-    depth.visible + depth.in_flight + depth.not_yet_visible
 }
 
 fn waiting(messages: u64) -> String {
@@ -239,7 +234,7 @@ pub(super) fn mappings(queues: &[(QueueName, Depth)], mappings: &[Mapping]) -> V
     let mut bad = Vec::new();
     for (queue, depth) in queues.iter().filter(|(queue, _)| !queue.dlq && queue.role != QueueRole::Out) {
         let mapped = mappings.iter().find(|mapping| mapping.queue == *queue);
-        match (mapped, held(*depth)) {
+        match (mapped, depth.total()) {
             (None, 0) => bad.push(Line::warn(
                 MAPPINGS,
                 format!("{queue} is empty, and no function reads it: it is left over"),
@@ -269,8 +264,8 @@ pub(super) fn mappings(queues: &[(QueueName, Depth)], mappings: &[Mapping]) -> V
 /// Dead-letter queues that are not empty.
 pub(super) fn dead_letters(queues: &[(QueueName, Depth)]) -> Vec<Line> {
     let mut letters: BTreeMap<&TenantId, Vec<String>> = BTreeMap::new();
-    for (queue, depth) in queues.iter().filter(|(queue, depth)| queue.dlq && held(*depth) > 0) {
-        letters.entry(&queue.tenant).or_default().push(format!("{} of {}", held(*depth), queue.role));
+    for (queue, depth) in queues.iter().filter(|(queue, depth)| queue.dlq && depth.total() > 0) {
+        letters.entry(&queue.tenant).or_default().push(format!("{} of {}", depth.total(), queue.role));
     }
     let bad = letters.into_iter().map(|(tenant, counts)| {
         let found = format!("{tenant} has dead letters: {}", counts.join(", "));

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use acequia_aws::account::SecretNames;
 use acequia_core::egress::Egress;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Reason;
-use acequia_core::port::{Change, Clock as _, Depths, GrantStore, TenantStore};
+use acequia_core::port::{Change, Clock as _, Depths, GrantStore, SecretCatalog as _, TenantStore};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::secret::SecretPurpose;
+use acequia_core::secret::{SecretNames, SecretPurpose};
 use acequia_core::tenant::{RawTenant, SecretUse, grant};
 use serde::Serialize;
 
@@ -104,7 +103,7 @@ async fn note_secrets(context: &Context, file: &TenantFile) {
     if file.raw.secret_uses().is_empty() {
         return;
     }
-    match context.account().secrets_of(&context.stage, &file.tenant.summary.id).await {
+    match context.secrets().names(&file.tenant.summary.id).await {
         Ok(known) => lacking(&file.raw, &known).iter().for_each(|found| note(found)),
         Err(error) => {
             note(&format!(

@@ -71,3 +71,11 @@ mod watched {
 mod ages {
     acequia_testkit::suite!(ages, crate::watch::RealWatched::new(crate::World::load().await));
 }
+
+mod stage_queues {
+    acequia_testkit::suite!(stage_queues, crate::watch::RealWatched::new(crate::World::load().await));
+}
+
+mod platform {
+    acequia_testkit::suite!(platform, crate::World::load().await.platform().await);
+}
