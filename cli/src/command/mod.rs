@@ -6,7 +6,6 @@ mod dlq;
 mod doctor;
 mod explain;
 mod pace;
-mod paused;
 mod secret;
 mod send;
 mod status;
@@ -22,7 +21,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command, ConsentCommand, DlqCommand, SecretCommand, TemplateCommand, TenantCommand};
 use crate::context::{Context, egress};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::output::{Report, note};
 
 /// Runs the command that was asked for.

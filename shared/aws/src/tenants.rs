@@ -112,7 +112,9 @@ impl Platform for DynamoTenants {
             Err(error) if error.as_service_error().is_some_and(GetItemError::is_resource_not_found_exception) => {
                 Ok(Presence::Missing)
             }
-            Err(error) if error.code() == Some("AccessDeniedException") => Ok(Presence::Hidden),
+            Err(error) if error.code() == Some("AccessDeniedException") => {
+                Ok(Presence::Hidden(Unavailable::new(LOOK, error)))
+            }
             Err(error) => Err(Unavailable::new(LOOK, error)),
         }
     }

@@ -61,35 +61,34 @@ impl StageQueues for InMemoryStageQueues {
 }
 
 /// Whether the platform is there, as a test has it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct InMemoryPlatform {
-    presence: Shared<Presence>,
+    missing: Shared<bool>,
     /// Makes looking fail.
     pub looks: Faults,
+    /// Refuses to let anybody look.
+    pub refusals: Faults,
 }
 
 impl InMemoryPlatform {
-    /// It is so.
-    pub fn new(presence: Presence) -> Self {
-        Self { presence: Shared::new(presence), looks: Faults::default() }
-    }
-
-    /// From now on it is so.
-    pub fn set(&self, presence: Presence) {
-        *self.presence.lock() = presence;
-    }
-}
-
-impl Default for InMemoryPlatform {
     /// It is there.
-    fn default() -> Self {
-        Self::new(Presence::There)
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on there is none.
+    pub fn remove(&self) {
+        *self.missing.lock() = true;
     }
 }
 
 impl Platform for InMemoryPlatform {
     async fn presence(&self) -> Result<Presence, Unavailable> {
-        self.looks.call("look for the platform's tables")?;
-        Ok(*self.presence.lock())
+        const OPERATION: &str = "look for the platform's tables";
+        self.looks.call(OPERATION)?;
+        if let Err(refused) = self.refusals.call(OPERATION) {
+            return Ok(Presence::Hidden(refused));
+        }
+        Ok(if *self.missing.lock() { Presence::Missing } else { Presence::There })
     }
 }

@@ -11,9 +11,9 @@ use acequia_core::tenant::grant::{self, Grants};
 use acequia_core::tenant::{RawSink, RawTenant};
 
 use super::capacity::{SECRETS, SHARE, Secrets, Shares};
-use super::line::{Line, count, or_ok};
+use super::line::{Line, or_ok};
 use crate::command::tenant::put_command;
-use crate::output;
+use crate::output::count;
 
 pub(super) const CONFIGURATIONS: &str = "configurations";
 pub(super) const FILES: &str = "files";
@@ -144,7 +144,7 @@ pub(super) fn configurations(tenants: &[Stored]) -> Vec<Line> {
         let found = format!("version {version} of {tenant} cannot be read: {why}");
         Some(Line::fail(CONFIGURATIONS, found, format!("acequia tenant history {tenant}")))
     });
-    or_ok(bad.collect(), CONFIGURATIONS, || format!("{} configured", count(tenants.len(), "tenant")))
+    or_ok(bad.collect(), CONFIGURATIONS, || format!("{} configured", count(tenants.len(), "tenant", "tenants")))
 }
 
 /// The files of the command line against what is stored.
@@ -152,13 +152,13 @@ pub(super) fn files(files: &[File], deployed: bool) -> Vec<Line> {
     let line = |File { name, configuration, differs }: &File| match (configuration, differs) {
         (Err(problems), _) => Line::fail(
             FILES,
-            format!("{name} has {}", count(*problems, "problem")),
+            format!("{name} has {}", count(*problems, "problem", "problems")),
             format!("acequia tenant validate {name}"),
         ),
         (Ok(_), Some(0)) => Line::ok(FILES, format!("{name} is what is stored")),
         (Ok(_), Some(fields)) => Line::warn(
             FILES,
-            format!("{name} differs from what is stored in {}", count(*fields, "field")),
+            format!("{name} differs from what is stored in {}", count(*fields, "field", "fields")),
             format!("acequia tenant apply {name} --dry-run"),
         ),
         (Ok(_), None) if deployed => {
@@ -217,16 +217,16 @@ pub(super) fn queues(
                 queues.iter().filter(|(queue, _)| queue.tenant == **tenant).map(|(_, depth)| depth.total()).sum();
             let found = format!(
                 "{tenant} has queues of no stack {stack}, with {}: left over, or deployed under another name",
-                output::count(held, "message", "messages")
+                count(held, "message", "messages")
             );
             bad.push(Line::warn(QUEUES, found, format!("acequia status {tenant}")));
         }
     }
-    or_ok(bad, QUEUES, || format!("{} as the configurations need them", count(queues.len(), "queue")))
+    or_ok(bad, QUEUES, || format!("{} as the configurations need them", count(queues.len(), "queue", "queues")))
 }
 
 fn waiting(messages: u64) -> String {
-    output::count(messages, "message waits", "messages wait")
+    count(messages, "message waits", "messages wait")
 }
 
 /// Whether each queue is worked off, and within a bound.
@@ -258,7 +258,7 @@ pub(super) fn mappings(queues: &[(QueueName, Depth)], mappings: &[Mapping]) -> V
             _ => {}
         }
     }
-    or_ok(bad, MAPPINGS, || format!("{} enabled, each with a bound", count(mappings.len(), "mapping")))
+    or_ok(bad, MAPPINGS, || format!("{} enabled, each with a bound", count(mappings.len(), "mapping", "mappings")))
 }
 
 /// Dead-letter queues that are not empty.
@@ -272,7 +272,10 @@ pub(super) fn dead_letters(queues: &[(QueueName, Depth)]) -> Vec<Line> {
         Line::warn(DEAD_LETTERS, found, format!("acequia dlq list {tenant}"))
     });
     or_ok(bad.collect(), DEAD_LETTERS, || {
-        format!("{} empty", count(queues.iter().filter(|(queue, _)| queue.dlq).count(), "dead-letter queue"))
+        format!(
+            "{} empty",
+            count(queues.iter().filter(|(queue, _)| queue.dlq).count(), "dead-letter queue", "dead-letter queues")
+        )
     })
 }
 

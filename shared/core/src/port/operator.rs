@@ -22,14 +22,14 @@ pub trait StageQueues: Send + Sync {
 }
 
 /// Whether a stage's platform is there, as far as these credentials can see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Presence {
     /// It is there.
     There,
     /// There is none of this stage in this account and region.
     Missing,
     /// The credentials do not allow to look, as a rule because the stage or the region is another one.
-    Hidden,
+    Hidden(Unavailable),
 }
 
 /// The platform of a stage.
