@@ -3,17 +3,18 @@
 //! [`plan`] reads and checks, and writes nothing; [`publish`] writes what was planned, on condition that no other version came in
 //! between. Whoever must agree to a plan does so between the two.
 
-use std::collections::BTreeSet;
+mod secret;
 
 use acequia_core::id::TenantId;
 use acequia_core::port::{
-    Change as Publication, Clock as _, GrantStore as _, SecretCatalog as _, StageQueues, TenantStore as _, Unavailable,
+    Change as Publication, Clock as _, GrantStore as _, StageQueues, TenantStore as _, Unavailable,
 };
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::secret::{SecretNames, SecretPurpose};
-use acequia_core::tenant::{Issues, RawTenant, SecretUse, Tenant, grant};
+use acequia_core::tenant::{Issues, RawTenant, Tenant, grant};
 use serde::Serialize;
 
+pub use self::secret::MissingSecret;
+use self::secret::missing_secrets;
 use crate::change::{self, Change};
 use crate::{OperationError, Ports};
 
@@ -37,17 +38,6 @@ pub struct Plan {
     /// What is published.
     document: RawTenant,
     summary: String,
-}
-
-/// A secret that a configuration names and that is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MissingSecret {
-    /// What it is for.
-    pub purpose: SecretPurpose,
-    /// Its name.
-    pub name: String,
-    /// Where the configuration names it first.
-    pub path: String,
 }
 
 /// What became of a plan.
@@ -139,32 +129,6 @@ pub async fn require_grants(ports: &impl Ports, tenant: &TenantId, raw: &RawTena
     Err(OperationError::NotGranted { tenant: tenant.clone(), issues: Issues(refused) })
 }
 
-async fn missing_secrets(
-    ports: &impl Ports,
-    tenant: &TenantId,
-    raw: &RawTenant,
-) -> Result<Vec<MissingSecret>, Unavailable> {
-    if raw.secret_uses().is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(lacking(raw, &ports.secret_catalog().names(tenant).await?))
-}
-
-/// The secrets that are named and not there, each once.
-fn lacking(raw: &RawTenant, known: &SecretNames) -> Vec<MissingSecret> {
-    let mut said = BTreeSet::new();
-    let missing = |used: &SecretUse<'_>| {
-        let there = known.iter().any(|(purpose, name)| *purpose == used.purpose && name.as_str() == used.name);
-        !there && said.insert(used.name.to_owned())
-    };
-    let told = |used: SecretUse<'_>| MissingSecret {
-        purpose: used.purpose,
-        name: used.name.to_owned(),
-        path: used.path.clone(),
-    };
-    raw.secret_uses().into_iter().filter(missing).map(told).collect()
-}
-
 /// How many events came before the tenant had a configuration, and lie in the intake's dead-letter queue. Without permission to
 /// look, none is told.
 pub async fn events_before(ports: &impl Ports, tenant: &TenantId) -> u64 {
@@ -189,6 +153,7 @@ mod tests {
     use acequia_core::egress::Egress;
     use acequia_core::message::Outgoing;
     use acequia_core::port::{PublishError, Queues as _};
+    use acequia_core::secret::SecretPurpose;
     use acequia_testkit::build;
 
     use super::*;
@@ -285,17 +250,6 @@ mod tests {
         assert_eq!(missing, [crm]);
         world.secrets.lists.go_down();
         assert!(plan(&world, &tenant, &raw).await.unwrap().missing_secrets.is_err());
-    }
-
-    #[test]
-    fn a_secret_that_is_named_twice_is_told_once_and_one_for_another_purpose_does_not_count() {
-        let mut raw = webhook("https://a.example/").1;
-        raw.sinks.push(raw.sinks[0].clone());
-        assert_eq!(lacking(&raw, &SecretNames::new()).len(), 1);
-        let other = SecretNames::from([(SecretPurpose::Link, build::secret_name("crm"))]);
-        assert_eq!(lacking(&raw, &other).len(), 1, "it is there for another purpose");
-        let there = SecretNames::from([(SecretPurpose::Webhook, build::secret_name("crm"))]);
-        assert!(lacking(&raw, &there).is_empty());
     }
 
     #[tokio::test]
