@@ -1,4 +1,5 @@
-//! The commands, one module each. A command reads and writes through ports and gives a report; printing is not its business.
+//! The commands, one module each. A command calls a use case (`acequia-operations`, where it has one) and says its report in words;
+//! printing is not its business.
 
 mod consent;
 mod delayed;

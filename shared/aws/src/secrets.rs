@@ -79,8 +79,8 @@ impl<C: Clock> SecretCatalog for SsmSecrets<C> {
     async fn names(&self, tenant: &TenantId) -> Result<SecretNames, Unavailable> {
         let path = format!("{}/{tenant}", keys::secrets(&self.stage));
         let names = self.client.names_below(&path).await.map_err(|error| error.unavailable(LIST))?;
-        let named = names.iter().filter_map(|name| keys::secret_of(&self.stage, name));
-        Ok(named.filter(|(owner, ..)| owner == tenant).map(|(_, purpose, name)| (purpose, name)).collect())
+        let found = names.iter().filter_map(|name| keys::secret_of(&self.stage, name));
+        Ok(found.filter(|(owner, ..)| owner == tenant).map(|(_, purpose, name)| (purpose, name)).collect())
     }
 }
 

@@ -34,3 +34,34 @@ mod world;
 pub use error::OperationError;
 pub use ports::Ports;
 pub use stage::{locate, queues_of, require_platform};
+
+#[cfg(test)]
+mod tests {
+    use acequia_core::delivery::redrive::Filter;
+    use acequia_testkit::build;
+
+    use super::*;
+    use crate::dead_letters::tests::Unwatched;
+    use crate::world::World;
+
+    /// Compiles for what another thread can go on with.
+    fn on_any_thread(_: impl Future + Send) {}
+
+    #[test]
+    fn a_use_case_can_be_awaited_on_any_thread_as_a_server_does() {
+        let (world, tenant, sink) = (World::default(), build::tenant_id("acme"), build::sink_id("crm"));
+        on_any_thread(status::run(&world, None));
+        on_any_thread(explain::run(&world, &tenant, &build::event_id("1")));
+        on_any_thread(tally::run(&world, &tenant, None));
+        on_any_thread(delayed::run(&world, &tenant, None, 1));
+        on_any_thread(history::run(&world, &tenant));
+        on_any_thread(pause::run(&world, &tenant, &sink, "ana"));
+        on_any_thread(resume::begin(&world, &tenant, &sink, "ana"));
+        on_any_thread(consent::show(&world, &tenant, consent::identify(&tenant, "ana@example.org")));
+        on_any_thread(dead_letters::places(&world, &tenant, None));
+        on_any_thread(dead_letters::list::run(&world, &[], &Filter::default(), 1, &Unwatched));
+        on_any_thread(dead_letters::purge::run(&world, &[], &Filter::default(), None, &Unwatched));
+        let order = dead_letters::redrive::Order::default();
+        on_any_thread(dead_letters::redrive::run(&world, &tenant, &[], order, &Unwatched));
+    }
+}

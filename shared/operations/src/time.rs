@@ -14,6 +14,7 @@ pub(crate) fn one<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::O
 }
 
 /// For `#[serde(serialize_with)]`: a time, or null.
+#[expect(clippy::ref_option, reason = "serde hands the field over as it is")]
 pub(crate) fn maybe<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => one(time, serializer),

@@ -51,7 +51,7 @@ fn report(shown: &ShownDeadLetters) -> Report {
         match row.redrive {
             Some(RedriveStanding::Sent) => text.push_str("  a redrive has sent it; the next one deletes it here\n"),
             Some(RedriveStanding::Unsure) => {
-                text.push_str("  a redrive was stopped while it sent this one: it may have arrived\n")
+                text.push_str("  a redrive was stopped while it sent this one: it may have arrived\n");
             }
             None => {}
         }

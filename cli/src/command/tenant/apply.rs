@@ -28,7 +28,9 @@ pub(super) async fn run(
     }
     let context = context().await?;
     let plan = apply::plan(&context, &file.tenant, &file.raw).await.map_err(|error| in_file(error, &file))?;
-    secrets(&plan.tenant, &plan.missing_secrets).iter().for_each(|found| note(found));
+    for found in secrets(&plan.tenant, &plan.missing_secrets) {
+        note(&found);
+    }
     for sink in &plan.still_paused {
         let tenant = &plan.tenant;
         note(&format!(
@@ -53,9 +55,10 @@ pub(super) async fn run(
 
 async fn publish(context: &Context, plan: &Plan, arguments: &ApplyArgs) -> Result<Applied, Failure> {
     let applied = apply::publish(context, plan, &actor(arguments.actor.as_deref())).await?;
-    if plan.current == 0 {
-        let waiting = early(&plan.tenant, apply::events_before(context, &plan.tenant).await);
-        waiting.iter().for_each(|found| note(found));
+    if plan.current == 0
+        && let Some(waiting) = early(&plan.tenant, apply::events_before(context, &plan.tenant).await)
+    {
+        note(&waiting);
     }
     Ok(applied)
 }

@@ -136,7 +136,7 @@ async fn look<'a, T>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use acequia_core::outcome::Reason;
     use acequia_core::port::Queues as _;
     use acequia_testkit::build;
@@ -145,7 +145,7 @@ mod tests {
     use crate::world::World;
 
     /// Nobody watches, and nothing is ended.
-    pub(super) struct Unwatched;
+    pub(crate) struct Unwatched;
 
     impl Observer for Unwatched {
         fn dealt(&self, _: u64) {}

@@ -81,6 +81,7 @@ pub async fn a_queue_is_measured_by_what_can_be_received_and_what_was(queues: &(
 /// A platform that a test can also have missing.
 pub trait PlatformInTest: Platform + Sized {
     /// The platform of a stage that has none.
+    #[must_use]
     fn elsewhere(&self) -> Self;
 }
 
