@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
-pub(crate) use self::dlq::{DlqCommand, DlqFilter, DlqPlace, PurgeArgs, RedriveArgs, ShowArgs};
+pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use self::time::parse_time;
 use crate::output::Format;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use acequia_core::id::TenantId;
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 
 /// That somebody agreed to a change: only [`confirm`] makes one.
 #[derive(Debug)]

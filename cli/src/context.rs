@@ -1,4 +1,4 @@
-//! What commands that call AWS share: the clients, the stage, and the names that follow from it.
+//! What commands that call AWS share: the clients, and the stage with its ports.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,13 +10,15 @@ use acequia_aws::{
     DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
-use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{Clock, StoredTenant, TenantStore as _, Unavailable};
-use acequia_core::queue::{QueueArn, QueueName};
-use acequia_core::tenant::RawTenant;
+use acequia_core::id::Stage;
+use acequia_core::port::{
+    Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform, RedriveJournal,
+    SecretCatalog, StageQueues, SuppressionList, TenantStore,
+};
+use acequia_operations::Ports;
 use jiff::Timestamp;
 
-use crate::exit::{Failure, describe, is_denied, is_of_no_platform};
+use crate::failure::Failure;
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -65,141 +67,88 @@ impl Context {
         self.account.clone()
     }
 
-    pub(crate) fn tenants(&self) -> DynamoTenants {
-        DynamoTenants::new(self.clients.dynamodb.clone(), format!("acequia-{}-tenants", self.stage))
-    }
-
-    pub(crate) fn ledger(&self) -> DynamoLedger {
-        DynamoLedger::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
-    }
-
-    pub(crate) fn endpoints(&self) -> DynamoEndpoints {
-        DynamoEndpoints::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
-    }
-
-    pub(crate) fn delays(&self) -> DynamoDelays {
-        DynamoDelays::new(self.clients.dynamodb.clone(), format!("acequia-{}-delayed", self.stage))
-    }
-
-    pub(crate) fn journal(&self) -> DynamoJournal {
-        DynamoJournal::new(self.clients.dynamodb.clone(), format!("acequia-{}-ledger", self.stage))
-    }
-
-    pub(crate) fn consents(&self) -> DynamoConsents {
-        DynamoConsents::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
-    }
-
-    pub(crate) fn mail_store(&self) -> DynamoMailStore {
-        DynamoMailStore::new(self.clients.dynamodb.clone(), format!("acequia-{}-consents", self.stage))
-    }
-
-    pub(crate) fn queues(&self) -> SqsQueues {
-        SqsQueues::new(self.clients.sqs.clone())
-    }
-
-    pub(crate) fn operator(&self) -> OperatorQueues {
-        OperatorQueues::new(self.clients.sqs.clone())
-    }
-
+    /// The parameter store's secrets, which `secret put` writes.
     pub(crate) fn secrets(&self) -> SsmSecrets<SystemClock> {
         SsmSecrets::new(self.clients.ssm.clone(), self.stage.clone(), SystemClock)
     }
 
-    pub(crate) fn grants(&self) -> SsmGrants<SystemClock> {
+    /// SQS as producers see it.
+    pub(crate) fn queues(&self) -> SqsQueues {
+        SqsQueues::new(self.clients.sqs.clone())
+    }
+
+    fn operator_queues(&self) -> OperatorQueues {
+        OperatorQueues::new(self.clients.sqs.clone())
+    }
+
+    fn dynamo_tenants(&self) -> DynamoTenants {
+        DynamoTenants::new(self.clients.dynamodb.clone(), self.table("tenants"))
+    }
+
+    fn table(&self, kind: &str) -> String {
+        format!("acequia-{}-{kind}", self.stage)
+    }
+}
+
+impl Ports for Context {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn clock(&self) -> impl Clock {
+        SystemClock
+    }
+
+    fn platform(&self) -> impl Platform {
+        self.dynamo_tenants()
+    }
+
+    fn tenants(&self) -> impl TenantStore {
+        self.dynamo_tenants()
+    }
+
+    fn grants(&self) -> impl GrantStore {
         SsmGrants::new(self.clients.ssm.clone(), self.stage.clone(), SystemClock)
     }
 
-    /// The tenant's current configuration, which must be there.
-    pub(crate) async fn configuration(&self, tenant: &TenantId) -> Result<(StoredTenant, RawTenant), Failure> {
-        let stored = self.tenants().current(tenant).await?.ok_or_else(|| self.no_configuration(tenant))?;
-        let raw = RawTenant::from_json(&stored.document).map_err(|issues| {
-            Failure::Failed(format!("version {} of {tenant} cannot be read: {issues}", stored.version))
-        })?;
-        Ok((stored, raw))
+    fn secret_catalog(&self) -> impl SecretCatalog {
+        self.secrets()
     }
 
-    pub(crate) fn no_configuration(&self, tenant: &TenantId) -> Failure {
-        Failure::NotFound(format!(
-            "tenant {tenant} has no configuration in stage {}; `acequia tenant apply FILE` writes one, `acequia tenant list` shows all",
-            self.stage
-        ))
+    fn stage_queues(&self) -> impl StageQueues {
+        self.operator_queues()
     }
 
-    /// That the stage has a platform, as far as may be seen: where its tables may not be read, nothing is said.
-    ///
-    /// # Errors
-    /// Where there is none.
-    pub(crate) async fn platform(&self) -> Result<(), Failure> {
-        match self.look_for_platform().await {
-            Err(error) if is_of_no_platform(&error) => Err(Failure::no_platform(&self.stage, &self.region)),
-            _ => Ok(()),
-        }
+    fn dead_letters(&self) -> impl DeadLetters {
+        self.operator_queues()
     }
 
-    /// That the stage has a platform, though it has no queues. Who may not read its tables is no operator of it, as a rule because the
-    /// stage or the region is another one.
-    ///
-    /// # Errors
-    /// Where none can be seen, or AWS does not answer.
-    pub(crate) async fn platform_without_queues(&self) -> Result<(), Failure> {
-        match self.look_for_platform().await {
-            Err(error) if is_denied(&error) => {
-                let Self { stage, region, .. } = self;
-                Err(Failure::NotFound(format!(
-                    "no platform of stage {stage} in region {region} can be seen: there are no queues, and {}",
-                    describe(&error)
-                )))
-            }
-            answer => Ok(answer?),
-        }
+    fn journal(&self) -> impl RedriveJournal {
+        DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger"))
     }
 
-    /// Any tenant's row will do: it is the table that is asked for.
-    async fn look_for_platform(&self) -> Result<(), Unavailable> {
-        let Ok(nobody) = "nobody".parse() else { return Ok(()) };
-        self.tenants().current_version(&nobody).await.map(drop)
+    fn ledger(&self) -> impl Ledger {
+        DynamoLedger::new(self.clients.dynamodb.clone(), self.table("ledger"))
     }
 
-    /// The address of a queue, which must be there.
-    pub(crate) async fn locate(&self, name: &QueueName) -> Result<QueueArn, Failure> {
-        if let Some(queue) = self.operator().locate(name).await? {
-            return Ok(queue);
-        }
-        self.platform().await?;
-        Err(Failure::NotFound(format!(
-            "there is no queue {name} in region {}; is the stack of tenant {} deployed in stage {}?",
-            self.region, name.tenant, self.stage
-        )))
+    fn delayed_messages(&self) -> impl DelayedMessages {
+        DynamoDelays::new(self.clients.dynamodb.clone(), self.table("delayed"))
     }
 
-    /// The queues of a tenant, of which there must be some, with their addresses.
-    pub(crate) async fn queues_of(&self, tenant: &TenantId) -> Result<Vec<(QueueName, QueueArn)>, Failure> {
-        let queues = self.find_queues(Some(tenant)).await?;
-        if queues.is_empty() {
-            self.platform().await?;
-            let Self { stage, region, .. } = self;
-            return Err(Failure::NotFound(format!(
-                "tenant {tenant} has no queues in stage {stage} in region {region}: is its stack deployed?"
-            )));
-        }
-        Ok(queues)
+    fn endpoints(&self) -> impl EndpointStore {
+        DynamoEndpoints::new(self.clients.dynamodb.clone(), self.table("ledger"))
     }
 
-    /// The queues of one tenant, or of all, with their addresses.
-    pub(crate) async fn find_queues(&self, tenant: Option<&TenantId>) -> Result<Vec<(QueueName, QueueArn)>, Failure> {
-        let names = self.operator().find(&self.stage, tenant).await?;
-        let Some(first) = names.first() else { return Ok(Vec::new()) };
-        let arn = self.locate(first).await?;
-        Ok(names.into_iter().map(|name| (name.clone(), arn.beside(&name))).collect())
+    fn consents(&self) -> impl Consents {
+        DynamoConsents::new(self.clients.dynamodb.clone(), self.table("consents"))
+    }
+
+    fn suppression_list(&self) -> impl SuppressionList {
+        DynamoMailStore::new(self.clients.dynamodb.clone(), self.table("consents"))
     }
 }
 
 /// What endpoints a stage allows: those of the machine itself only in the local environment.
 pub(crate) fn egress(stage: &Stage) -> Egress {
     if stage.as_str() == "local" { Egress::Local } else { Egress::Public }
-}
-
-/// A time as people and scripts read it.
-pub(crate) fn time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

@@ -5,7 +5,7 @@
 use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::position::line_at;
 
 /// Why bytes are no text.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::output::{complain, note};
 
 /// How many parts of the command end in good order now.
@@ -55,9 +56,4 @@ pub(crate) fn listen(so_far: String) {
             std::process::exit(i32::from(exit as u8));
         }
     });
-}
-
-/// The name of what stopped the command.
-pub(crate) fn name(exit: Exit) -> &'static str {
-    if exit == Exit::Terminated { "SIGTERM" } else { "Ctrl-C" }
 }

@@ -1,11 +1,12 @@
 //! `acequia`, the operator's command: tenants, secrets, events, and what became of them.
 
 mod args;
-mod change;
 mod command;
 mod confirm;
 mod context;
 mod exit;
+mod failure;
+mod file;
 mod input;
 mod interrupt;
 mod output;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use toml_edit::{Item, TableLike, Value};
 
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::position::{line_at, line_of};
 use crate::{input, template_source};
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{parse_rate, parse_time};
-use crate::exit::Failure;
+use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DlqCommand {

@@ -4,82 +4,31 @@ mod unknown;
 
 use std::fmt::Write as _;
 
-use acequia_core::delivery::ledger::{DeliveryRecord, Receipt, Record, RouteRecord, Status};
-use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
-use acequia_core::kind::SinkKind;
+use acequia_core::delivery::ledger::Status;
+use acequia_core::id::{EventId, SinkId, TenantId};
 use acequia_core::outcome::Reason;
-use acequia_core::port::{Clock as _, Ledger as _};
+use acequia_core::port::Clock as _;
+use acequia_operations::explain::{self, Delivery, Explanation, Route};
+use acequia_operations::paused::Paused;
+use acequia_operations::{OperationError, time};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use self::unknown::unknown;
-use super::paused::{Paused, paused};
-use super::story::{Attempt, story};
+use super::story::story;
 use crate::args::ExplainArgs;
-use crate::context::{Context, SystemClock, time};
-use crate::exit::Failure;
-use crate::output::{Report, clean};
-
-#[derive(Serialize)]
-struct Explained<'a> {
-    tenant: &'a TenantId,
-    event: String,
-    route: Option<Route>,
-    deliveries: Vec<DeliveryRow>,
-    /// The paused ones of the sinks that are to get it still.
-    paused: Vec<Paused>,
-}
-
-#[derive(Serialize)]
-struct Route {
-    r#type: String,
-    taken: Vec<SinkId>,
-    filtered: Vec<SinkId>,
-    unmatched: bool,
-    reason: Option<Reason>,
-    advice: Option<&'static str>,
-    config_version: u64,
-    accepted_at: String,
-    routed_at: String,
-}
-
-#[derive(Serialize)]
-struct DeliveryRow {
-    sink: SinkId,
-    kind: SinkKind,
-    delivery_id: DeliveryId,
-    status: Status,
-    attempts_used: u32,
-    attempts_used_before: u32,
-    attempts: Vec<Attempt>,
-    redriven_at: Vec<String>,
-    /// Attempts and redrives in words.
-    #[serde(skip)]
-    story: Vec<String>,
-    receipt: Option<Receipt>,
-    due_at: Option<String>,
-    lease_until: Option<String>,
-    reason: Option<Reason>,
-    advice: Option<&'static str>,
-    config_version: u64,
-    accepted_at: String,
-    updated_at: String,
-}
+use crate::context::{Context, SystemClock};
+use crate::failure::Failure;
+use crate::output::{Report, clean, count};
 
 pub(super) async fn run(context: &Context, arguments: &ExplainArgs) -> Result<Report, Failure> {
-    let tenant = &arguments.tenant;
     let event = event_of(arguments)?;
-    let rows = context.ledger().explain(tenant, &event).await?;
-    if rows.is_empty() {
-        let paused = paused(context, tenant, |_| true).await;
-        return Err(unknown(tenant, &event, &context.stage, &paused));
+    match explain::run(context, &arguments.tenant, &event).await {
+        Ok(explanation) => Ok(report(&explanation, SystemClock.now())),
+        Err(OperationError::NothingRecorded { tenant, event, paused }) => {
+            Err(unknown(&tenant, &event, &context.stage, &paused))
+        }
+        Err(error) => Err(error.into()),
     }
-    let mut explained = Explained::of(tenant, &event, rows);
-    let open = explained.open();
-    if !open.is_empty() {
-        explained.paused = paused(context, tenant, |sink| open.contains(sink)).await;
-    }
-    Ok(report(&explained, SystemClock.now()))
 }
 
 fn event_of(arguments: &ExplainArgs) -> Result<EventId, Failure> {
@@ -90,84 +39,33 @@ fn event_of(arguments: &ExplainArgs) -> Result<EventId, Failure> {
     }
 }
 
-impl<'a> Explained<'a> {
-    fn of(tenant: &'a TenantId, event: &EventId, rows: Vec<Record>) -> Self {
-        let event = event.to_string();
-        let mut explained = Self { tenant, event, route: None, deliveries: Vec::new(), paused: Vec::new() };
-        for row in rows {
-            match row {
-                Record::Route(row) => explained.route = Some(route(row)),
-                Record::Delivery(row) => explained.deliveries.push(delivery(tenant, *row)),
-            }
-        }
-        explained
-    }
-
-    /// The sinks that take it, and of which nothing is recorded.
-    fn unrecorded(&self) -> Vec<SinkId> {
-        let taken = self.route.iter().flat_map(|route| &route.taken);
-        taken.filter(|sink| !self.deliveries.iter().any(|delivery| delivery.sink == **sink)).cloned().collect()
-    }
-
-    /// The sinks that are to get it still.
-    fn open(&self) -> Vec<SinkId> {
-        let waiting = self.deliveries.iter().filter(|delivery| delivery.status == Status::Retry);
-        waiting.map(|delivery| delivery.sink.clone()).chain(self.unrecorded()).collect()
-    }
+fn report(explanation: &Explanation, now: Timestamp) -> Report {
+    Report::new(explanation, narrate(explanation, now))
 }
 
-fn report(explained: &Explained<'_>, now: Timestamp) -> Report {
-    Report::new(explained, narrate(explained, now))
-}
-
-fn route(row: RouteRecord) -> Route {
-    Route {
-        r#type: row.event_type,
-        taken: row.taken,
-        filtered: row.filtered,
-        unmatched: row.unmatched,
-        reason: row.reason,
-        advice: row.reason.map(Reason::advice),
-        config_version: row.config_version,
-        accepted_at: time(row.accepted_at),
-        routed_at: time(row.updated_at),
-    }
-}
-
-fn delivery(tenant: &TenantId, row: DeliveryRecord) -> DeliveryRow {
-    let due_at = row.due_at.filter(|_| row.status == Status::Retry);
-    DeliveryRow {
-        story: story(&row.attempts, &row.redrives, due_at),
-        redriven_at: row.redrives.iter().map(|redrive| time(redrive.at)).collect(),
-        attempts_used_before: row.attempts_used_before,
-        delivery_id: DeliveryId::derive(tenant, &row.sink, &row.event),
-        sink: row.sink,
-        kind: row.kind,
-        status: row.status,
-        attempts_used: row.attempts_used,
-        attempts: row.attempts.into_iter().map(Attempt::from).collect(),
-        receipt: row.receipt,
-        due_at: row.due_at.map(time),
-        lease_until: row.lease_until.map(time),
-        reason: row.reason,
-        advice: row.reason.map(Reason::advice),
-        config_version: row.config_version,
-        accepted_at: time(row.accepted_at),
-        updated_at: time(row.updated_at),
-    }
+/// A paused sink in one sentence, with what ends that.
+fn told(paused: &Paused, tenant: &TenantId) -> String {
+    let Paused { sink, delayed } = paused;
+    let delayed = delayed.map(|delayed| format!(", {} so far", count(delayed, "delayed message", "delayed messages")));
+    format!(
+        "{sink} is paused, and its deliveries wait{}: acequia tenant resume {tenant} {sink} ends that",
+        delayed.unwrap_or_default()
+    )
 }
 
 /// The same in words. Writing to a String cannot fail, so its results are dropped.
-fn narrate(explained: &Explained<'_>, now: Timestamp) -> String {
-    let mut text = format!("Event {} of {}\n", clean(&explained.event), explained.tenant);
+fn narrate(explained: &Explanation, now: Timestamp) -> String {
+    let mut text = format!("Event {} of {}\n", clean(explained.event.as_str()), explained.tenant);
     match &explained.route {
         None => text.push_str("  Where it was routed is not recorded (the tenant has trace = \"failures\").\n"),
         Some(route) => {
             let Route { config_version, accepted_at, routed_at, .. } = route;
             let _ = writeln!(
                 text,
-                "  {} accepted {accepted_at}, routed {routed_at} with version {config_version}",
-                clean(&route.r#type)
+                "  {} accepted {}, routed {} with version {config_version}",
+                clean(&route.r#type),
+                time::text(*accepted_at),
+                time::text(*routed_at)
             );
             match (route.reason, route.unmatched) {
                 (Some(reason), _) => {
@@ -176,7 +74,7 @@ fn narrate(explained: &Explained<'_>, now: Timestamp) -> String {
                         text,
                         "  acequia dlq show {} '{}' shows it",
                         explained.tenant,
-                        clean(&explained.event)
+                        clean(explained.event.as_str())
                     );
                 }
                 (None, true) => text.push_str("  unmatched: no sink takes this event\n"),
@@ -190,7 +88,8 @@ fn narrate(explained: &Explained<'_>, now: Timestamp) -> String {
     for delivery in &explained.deliveries {
         let _ = writeln!(text, "\n{} ({}) {}", delivery.sink, delivery.kind, standing(delivery, now));
         let _ = writeln!(text, "  delivery {}, version {}", delivery.delivery_id, delivery.config_version);
-        for line in &delivery.story {
+        let due_at = delivery.due_at.filter(|_| delivery.status == Status::Retry);
+        for line in story(&delivery.attempts, &delivery.redriven_at, due_at) {
             let _ = writeln!(text, "  {line}");
         }
         if let Some(reason) = delivery.reason {
@@ -208,27 +107,31 @@ fn narrate(explained: &Explained<'_>, now: Timestamp) -> String {
         );
     }
     for paused in &explained.paused {
-        let _ = writeln!(text, "\n{}", paused.told(explained.tenant));
+        let _ = writeln!(text, "\n{}", told(paused, &explained.tenant));
     }
     text
 }
 
-fn standing(delivery: &DeliveryRow, now: Timestamp) -> String {
+fn standing(delivery: &Delivery, now: Timestamp) -> String {
+    let at = time::text(delivery.updated_at);
     match delivery.status {
         Status::Delivered => {
             let receipt = delivery.receipt.as_ref();
             let status = receipt.and_then(|receipt| receipt.status).map(|status| format!(" with {status}"));
             let id = receipt.and_then(|receipt| receipt.id.as_ref()).map(|id| format!(", receipt {}", clean(id)));
-            format!("was delivered {}{}{}", delivery.updated_at, status.unwrap_or_default(), id.unwrap_or_default())
+            format!("was delivered {at}{}{}", status.unwrap_or_default(), id.unwrap_or_default())
         }
         Status::Claimed => {
-            let until = delivery.lease_until.as_deref().unwrap_or("?");
-            let over = delivery.lease_until.as_deref().is_some_and(|until| until < time(now).as_str());
+            let until = delivery.lease_until.map_or_else(|| "?".to_owned(), time::text);
+            let over = delivery.lease_until.is_some_and(|until| until < now);
             let hint = if over { "; the lease is over, so an invocation died on the way" } else { "" };
             format!("is being delivered, with a lease until {until}{hint}")
         }
-        Status::Retry => format!("will be tried again {}", delivery.due_at.as_deref().unwrap_or("soon")),
-        Status::Expired => format!("expired {} and was not sent", delivery.updated_at),
+        Status::Retry => {
+            let due = delivery.due_at.map_or_else(|| "soon".to_owned(), time::text);
+            format!("will be tried again {due}")
+        }
+        Status::Expired => format!("expired {at} and was not sent"),
         Status::Quarantined => {
             let reason = delivery.reason.map_or("for a reason that is not recorded", Reason::as_str);
             format!("is in the dead-letter queue: {reason}")
@@ -242,8 +145,10 @@ fn names(sinks: &[SinkId]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::delivery::ledger::AttemptNote;
-    use acequia_core::wire::Redrive;
+    use acequia_core::delivery::ledger::Receipt;
+    use acequia_core::id::DeliveryId;
+    use acequia_core::kind::SinkKind;
+    use acequia_operations::explain::Attempt;
     use acequia_testkit::build;
 
     use super::*;
@@ -252,35 +157,63 @@ mod tests {
         explained_with(Vec::new())
     }
 
+    fn delivery(sink: &str, status: Status) -> Delivery {
+        Delivery {
+            sink: build::sink_id(sink),
+            kind: SinkKind::Email,
+            delivery_id: DeliveryId::derive(&build::tenant_id("acme"), &build::sink_id(sink), &build::event_id("1")),
+            status,
+            attempts_used: 0,
+            attempts_used_before: 0,
+            attempts: Vec::new(),
+            redriven_at: Vec::new(),
+            receipt: None,
+            due_at: None,
+            lease_until: None,
+            reason: None,
+            advice: None,
+            config_version: 1,
+            accepted_at: build::start(),
+            updated_at: build::start(),
+        }
+    }
+
     fn explained_with(paused: Vec<Paused>) -> Report {
-        let route = RouteRecord {
-            event: build::event_id("1"),
-            event_type: "action.signed".to_owned(),
-            taken: vec![build::sink_id("crm"), build::sink_id("late"), build::sink_id("mail")],
+        let route = Route {
+            r#type: "action.signed".to_owned(),
+            taken: ["crm", "late", "mail"].map(build::sink_id).into(),
             filtered: vec![build::sink_id("analytics")],
             unmatched: false,
             reason: None,
+            advice: None,
             config_version: 3,
             accepted_at: build::start(),
-            updated_at: build::at(1),
-            expires_at: build::at(9),
+            routed_at: build::at(1),
         };
-        let mut crm = build::record("1", "crm", Status::Quarantined);
-        crm.reason = Some(Reason::AttemptsExhausted);
-        crm.note(AttemptNote {
+        let attempt = Attempt {
             number: 1,
             at: build::at(2),
             outcome: "retry".to_owned(),
             duration_ms: 12,
             detail: "the endpoint answered 500".to_owned(),
             content: None,
-        });
-        crm.redrives.push(Redrive { id: "m-1".to_owned(), at: build::at(1) });
-        let mut mail = build::record("1", "mail", Status::Delivered);
-        mail.receipt = Some(Receipt { id: Some("0100-ses".to_owned()), status: None });
-        let rows = vec![Record::Route(route), Record::Delivery(Box::new(crm)), Record::Delivery(Box::new(mail))];
-        let tenant = build::tenant_id("acme");
-        report(&Explained { paused, ..Explained::of(&tenant, &build::event_id("1"), rows) }, build::at(100))
+        };
+        let crm = Delivery {
+            reason: Some(Reason::AttemptsExhausted),
+            attempts: vec![attempt],
+            redriven_at: vec![build::at(1)],
+            ..delivery("crm", Status::Quarantined)
+        };
+        let receipt = Some(Receipt { id: Some("0100-ses".to_owned()), status: None });
+        let mail = Delivery { receipt, ..delivery("mail", Status::Delivered) };
+        let explanation = Explanation {
+            tenant: build::tenant_id("acme"),
+            event: build::event_id("1"),
+            route: Some(route),
+            deliveries: vec![crm, mail],
+            paused,
+        };
+        report(&explanation, build::at(100))
     }
 
     #[test]
@@ -325,17 +258,10 @@ Nothing is recorded of late yet: see acequia status acme
     }
 
     #[test]
-    fn the_json_for_scripts_has_the_route_and_each_delivery() {
-        let json: serde_json::Value = serde_json::from_str(explained().json()).unwrap();
-        assert_eq!((&json["tenant"], &json["event"]), (&"acme".into(), &"/tests|1".into()));
-        assert_eq!(json["route"]["taken"], serde_json::json!(["crm", "late", "mail"]));
-        let delivery = &json["deliveries"][0];
-        assert_eq!((&delivery["status"], &delivery["reason"]), (&"quarantined".into(), &"attempts-exhausted".into()));
-        assert_eq!(delivery["redriven_at"], serde_json::json!(["2026-01-01T00:00:01.000Z"]));
-        assert_eq!(
-            delivery["attempts"][0],
-            serde_json::json!({"number": 1, "at": "2026-01-01T00:00:02.000Z",
-            "outcome": "retry", "duration_ms": 12, "detail": "the endpoint answered 500"})
-        );
+    fn a_pause_is_told_with_what_waits_and_what_ends_it() {
+        let told = |delayed| told(&Paused { sink: build::sink_id("crm"), delayed }, &build::tenant_id("acme"));
+        let end = ": acequia tenant resume acme crm ends that";
+        assert_eq!(told(None), format!("crm is paused, and its deliveries wait{end}"));
+        assert_eq!(told(Some(1)), format!("crm is paused, and its deliveries wait, 1 delayed message so far{end}"));
     }
 }

@@ -1,4 +1,5 @@
-//! The commands, one module each. A command reads and writes through ports and gives a report; printing is not its business.
+//! The commands, one module each. A command calls a use case (`acequia-operations`, where it has one) and says its report in words;
+//! printing is not its business.
 
 mod consent;
 mod delayed;
@@ -6,7 +7,6 @@ mod dlq;
 mod doctor;
 mod explain;
 mod pace;
-mod paused;
 mod secret;
 mod send;
 mod status;
@@ -22,7 +22,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command, ConsentCommand, DlqCommand, SecretCommand, TemplateCommand, TenantCommand};
 use crate::context::{Context, egress};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::output::{Report, note};
 
 /// Runs the command that was asked for.

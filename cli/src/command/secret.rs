@@ -1,13 +1,14 @@
 //! `acequia secret put`: writes a secret. Its value comes from stdin or is made here; it never stands on a command line.
 
 use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_operations::require_platform;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::args::PutArgs;
 use crate::context::Context;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::input;
 use crate::output::Report;
 
@@ -30,7 +31,7 @@ pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report
     check_form(purpose, &value)?;
     let secrets = context.secrets();
     // What is written for a stage that is not there would never be read.
-    context.platform().await?;
+    require_platform(context).await?;
     let is_written = if arguments.value.generate && !arguments.overwrite {
         secrets.put_new(tenant, purpose, name, &value).await?
     } else {

@@ -8,17 +8,19 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::order::send_in_order;
 use acequia_core::id::{self, TenantId};
 use acequia_core::message::Outgoing;
-use acequia_core::port::{Clock as _, Queues, SendError};
+use acequia_core::port::{Clock as _, Queues, SendError, StageQueues as _};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_operations::{Ports as _, locate};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::pace::Pace;
 use crate::args::SendArgs;
 use crate::context::{Context, SystemClock};
-use crate::exit::{Exit, Failure, describe};
+use crate::exit::Exit;
+use crate::failure::{Failure, describe};
 use crate::input;
-use crate::interrupt::{self, InGoodOrder};
+use crate::interrupt::InGoodOrder;
 use crate::output::{Report, count, note};
 
 /// So many events show a progress bar.
@@ -76,7 +78,7 @@ fn describe_sent(sent: &Sums, name: &QueueName, rest: Option<usize>, stopped: Op
     let all = sent + failed + unsent;
     let mut text = match (stopped, failed) {
         (Some(exit), _) => {
-            format!("stopped by {}: {sent} of {} sent to {name}", interrupt::name(exit), count(all, "event", "events"))
+            format!("stopped by {}: {sent} of {} sent to {name}", exit.signal(), count(all, "event", "events"))
         }
         (None, _) => format!("{} sent to {name}", count(sent, "event", "events")),
     };
@@ -94,10 +96,10 @@ fn describe_sent(sent: &Sums, name: &QueueName, rest: Option<usize>, stopped: Op
 async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, QueueArn), Failure> {
     let standard = QueueName::new(&context.stage, tenant, QueueRole::Intake);
     let ordered = QueueName { fifo: true, ..standard.clone() };
-    if let Some(queue) = context.operator().locate(&ordered).await? {
+    if let Some(queue) = context.stage_queues().locate(&ordered).await? {
         return Ok((ordered, queue));
     }
-    let queue = context.locate(&standard).await?;
+    let queue = locate(context, &standard).await?;
     Ok((standard, queue))
 }
 

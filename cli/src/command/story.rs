@@ -1,36 +1,14 @@
 //! The story of a delivery as people read it: its attempts, and the redrives between them.
 
-use acequia_core::delivery::ledger::AttemptNote;
-use acequia_core::wire::Redrive;
+use acequia_operations::explain::Attempt;
+use acequia_operations::time;
 use jiff::Timestamp;
-use serde::Serialize;
 
-use crate::context::time;
 use crate::output::clean;
 
-/// One attempt, as scripts read it.
-#[derive(Serialize)]
-pub(super) struct Attempt {
-    number: u32,
-    at: String,
-    outcome: String,
-    duration_ms: u64,
-    detail: String,
-    /// The digest of the content, where it is another one of the same id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<String>,
-}
-
-impl From<AttemptNote> for Attempt {
-    fn from(note: AttemptNote) -> Self {
-        let AttemptNote { number, at, outcome, duration_ms, detail, content } = note;
-        Self { number, at: time(at), outcome, duration_ms, detail, content }
-    }
-}
-
 /// A line for each attempt and each redrive, the first one first. `due_at` is when the next attempt is due, where one is.
-pub(super) fn story(attempts: &[AttemptNote], redrives: &[Redrive], due_at: Option<Timestamp>) -> Vec<String> {
-    let mut redrives = redrives.iter().map(|redrive| redrive.at).peekable();
+pub(super) fn story(attempts: &[Attempt], redriven_at: &[Timestamp], due_at: Option<Timestamp>) -> Vec<String> {
+    let mut redrives = redriven_at.iter().copied().peekable();
     let mut lines = Vec::with_capacity(attempts.len());
     for attempt in attempts {
         // An attempt is remembered with its end, so one of the same time came after the redrive.
@@ -41,17 +19,17 @@ pub(super) fn story(attempts: &[AttemptNote], redrives: &[Redrive], due_at: Opti
     }
     lines.extend(redrives.map(redriven));
     if let (Some(due_at), Some(last)) = (due_at, lines.last_mut()) {
-        *last = format!("{last}; next try {}", time(due_at));
+        *last = format!("{last}; next try {}", time::text(due_at));
     }
     lines
 }
 
 fn redriven(at: Timestamp) -> String {
-    format!("redriven   {}  its attempts are counted from 1 again", time(at))
+    format!("redriven   {}  its attempts are counted from 1 again", time::text(at))
 }
 
-fn line(attempt: &AttemptNote) -> String {
-    let AttemptNote { number, at, outcome, duration_ms, detail, content } = attempt;
+fn line(attempt: &Attempt) -> String {
+    let Attempt { number, at, outcome, duration_ms, detail, content } = attempt;
     let what = match outcome.as_str() {
         "delivered" => format!("delivered in {duration_ms} ms"),
         "retry" | "retry-after" => format!("failed after {duration_ms} ms"),
@@ -63,7 +41,7 @@ fn line(attempt: &AttemptNote) -> String {
     };
     let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
     let of = if content.is_some() { " (another content of this id)" } else { "" };
-    format!("attempt {number}  {}  {what}{detail}{of}", time(*at))
+    format!("attempt {number}  {}  {what}{detail}{of}", time::text(*at))
 }
 
 #[cfg(test)]
@@ -72,13 +50,9 @@ mod tests {
 
     use super::*;
 
-    fn note(number: u32, second: u64, outcome: &str, detail: &str) -> AttemptNote {
+    fn note(number: u32, second: u64, outcome: &str, detail: &str) -> Attempt {
         let (outcome, detail) = (outcome.to_owned(), detail.to_owned());
-        AttemptNote { number, at: build::at(second), outcome, duration_ms: 5, detail, content: None }
-    }
-
-    fn redrive(second: u64) -> Redrive {
-        Redrive { id: format!("m-{second}"), at: build::at(second) }
+        Attempt { number, at: build::at(second), outcome, duration_ms: 5, detail, content: None }
     }
 
     #[test]
@@ -89,7 +63,7 @@ mod tests {
             note(1, 20, "retry-after", "the endpoint answered 503"),
         ];
         assert_eq!(
-            story(&attempts, &[redrive(12)], Some(build::at(31))),
+            story(&attempts, &[build::at(12)], Some(build::at(31))),
             [
                 "attempt 1  2026-01-01T00:00:01.000Z  failed after 5 ms: the endpoint answered 500",
                 "attempt 2  2026-01-01T00:00:09.000Z  failed for good after 5 ms: the endpoint answered 400",
@@ -102,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_was_redriven_and_not_tried_yet_says_so_too() {
-        let lines = story(&[note(1, 1, "delivered", "")], &[redrive(2), redrive(3)], None);
+        let lines = story(&[note(1, 1, "delivered", "")], &[build::at(2), build::at(3)], None);
         assert_eq!(lines.len(), 3);
         assert!(lines[0].ends_with("delivered in 5 ms") && lines[2].starts_with("redriven   2026-01-01T00:00:03"));
         assert!(story(&[], &[], Some(build::at(1))).is_empty());
@@ -110,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_attempt_of_another_content_says_so() {
-        let other = AttemptNote { content: Some("d".to_owned()), ..note(1, 1, "expired", "") };
+        let other = Attempt { content: Some("d".to_owned()), ..note(1, 1, "expired", "") };
         assert_eq!(
             story(&[other], &[], None),
             ["attempt 1  2026-01-01T00:00:01.000Z  expired (another content of this id)"]

@@ -9,15 +9,18 @@ use acequia_core::mail::{Composed, Locale};
 use acequia_core::port::{Clock as _, Unavailable};
 use acequia_core::template::{Context as TemplateContext, MailContext};
 use acequia_core::tenant::MailSettings;
+use acequia_operations::apply::require_grants;
+use acequia_operations::require_platform;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use serde::Serialize;
 
 use crate::args::{SampleArgs, TemplateCommand};
-use crate::command::tenant::check_grants;
+use crate::command::tenant::in_file;
 use crate::context::{Context, SystemClock, egress};
-use crate::exit::Failure;
+use crate::failure::Failure;
+use crate::file::write_file;
 use crate::input;
-use crate::output::{Report, write_file};
+use crate::output::Report;
 use crate::tenant_file::{self, TenantFile};
 
 /// Where the links of a sample lead: to a name that can never exist (RFC 2606).
@@ -56,8 +59,9 @@ pub(super) async fn run(
             let (locale, composed) = compose(sample, &file, &mail, true)?;
             let context = context().await?;
             // Of a stage that is not there, nothing is allowed to anybody: that would not tell what is wrong.
-            context.platform().await?;
-            check_grants(&context.grants(), &file).await?;
+            require_platform(&context).await?;
+            let granted = require_grants(&context, &file.tenant.summary.id, &file.raw).await;
+            granted.map_err(|error| in_file(error, &file))?;
             send(&context, &mail, to, composed).await.map(|message_id| {
                 let text = format!("Sent to {to}; SES calls it {message_id}.");
                 Report::new(&Sent { template: sample.template.clone(), locale, message_id }, text)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::redrive::Received;
 use acequia_core::message::Outgoing;
-use acequia_core::port::{DeadLetters, Depths, Queues as _, Search, Sending, Unavailable};
+use acequia_core::port::{DeadLetters, Depths, Queues as _, Search, Sending, StageQueues as _, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
@@ -88,7 +88,7 @@ impl Depths for OperatorQueues {
     async fn measure(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Unavailable> {
         let Some(queue) = self.locate(name).await? else { return Ok(None) };
         let depth = self.depth(&queue).await?;
-        Ok(Some((queue, depth.visible + depth.in_flight + depth.not_yet_visible)))
+        Ok(Some((queue, depth.total())))
     }
 }
 

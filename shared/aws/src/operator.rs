@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::message::Incoming;
-use acequia_core::port::{Search, Unavailable};
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::port::{Search, StageQueues, Unavailable};
+use acequia_core::queue::{Depth, QueueArn, QueueName};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
@@ -21,17 +21,6 @@ const FIND: &str = "find the queues";
 const MEASURE: &str = "measure a queue";
 const RECEIVE: &str = "receive messages";
 
-/// How many messages a queue holds, as SQS estimates it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Depth {
-    /// Messages that can be received.
-    pub visible: u64,
-    /// Messages that were received and are hidden.
-    pub in_flight: u64,
-    /// Messages that were sent with a delay and are not visible yet.
-    pub not_yet_visible: u64,
-}
-
 /// The queues of a stage, as an operator sees them.
 #[derive(Debug, Clone)]
 pub struct OperatorQueues {
@@ -45,62 +34,6 @@ impl OperatorQueues {
     pub fn new(client: Lazy<Client>) -> Self {
         let once = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
         Self { client, once: Client::from_conf(once) }
-    }
-
-    /// All queues of the stage, or of one tenant in it, dead-letter queues included, by name.
-    ///
-    /// # Errors
-    /// When SQS does not answer.
-    pub async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
-        let prefix = tenant.map_or_else(|| format!("acequia_{stage}_"), |tenant| format!("acequia_{stage}_{tenant}_"));
-        let mut urls =
-            self.client.list_queues().queue_name_prefix(prefix).max_results(1000).into_paginator().items().send();
-        let mut names = Vec::new();
-        while let Some(url) = urls.next().await {
-            let url = url.map_err(|error| Unavailable::new(FIND, error))?;
-            let name = url.rsplit('/').next().and_then(|name| name.parse::<QueueName>().ok());
-            names
-                .extend(name.filter(|name| name.stage == *stage && tenant.is_none_or(|tenant| name.tenant == *tenant)));
-        }
-        names.sort();
-        Ok(names)
-    }
-
-    /// The address of a queue; `None` where there is no such queue.
-    ///
-    /// # Errors
-    /// When SQS does not answer.
-    pub async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
-        let url = match self.client.get_queue_url().queue_name(name.to_string()).send().await {
-            Ok(answer) => answer.queue_url.unwrap_or_default(),
-            Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(Unavailable::new(FIND, error)),
-        };
-        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
-        let answer = request.send().await.map_err(|error| Unavailable::new(FIND, error))?;
-        let arn = answer.attributes.and_then(|mut attributes| attributes.remove(&Attribute::QueueArn));
-        let arn = arn.ok_or_else(|| Unavailable::new(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
-        arn.parse().map(Some).map_err(|error| Unavailable::new(FIND, error))
-    }
-
-    /// How many messages a queue holds.
-    ///
-    /// # Errors
-    /// When SQS does not answer.
-    pub async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {
-        let names = [
-            Attribute::ApproximateNumberOfMessages,
-            Attribute::ApproximateNumberOfMessagesNotVisible,
-            Attribute::ApproximateNumberOfMessagesDelayed,
-        ];
-        let request = self.client.get_queue_attributes().queue_url(queue.url());
-        let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
-        let attributes = answer.map_err(|error| Unavailable::new(MEASURE, error))?.attributes.unwrap_or_default();
-        let [visible, in_flight, not_yet_visible] =
-            names.map(|name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default());
-        Ok(Depth { visible, in_flight, not_yet_visible })
     }
 
     /// Receives up to ten messages and hides them for `visibility` (whole seconds). Empty where none came at once.
@@ -137,6 +70,52 @@ impl OperatorQueues {
             .message_system_attribute_names(System::MessageDeduplicationId);
         let answer = request.send().await.map_err(|error| Unavailable::new(RECEIVE, error))?;
         Ok(answer.messages.unwrap_or_default())
+    }
+}
+
+impl StageQueues for OperatorQueues {
+    async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
+        let prefix = tenant.map_or_else(|| format!("acequia_{stage}_"), |tenant| format!("acequia_{stage}_{tenant}_"));
+        let mut urls =
+            self.client.list_queues().queue_name_prefix(prefix).max_results(1000).into_paginator().items().send();
+        let mut names = Vec::new();
+        while let Some(url) = urls.next().await {
+            let url = url.map_err(|error| Unavailable::new(FIND, error))?;
+            let name = url.rsplit('/').next().and_then(|name| name.parse::<QueueName>().ok());
+            names
+                .extend(name.filter(|name| name.stage == *stage && tenant.is_none_or(|tenant| name.tenant == *tenant)));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        let url = match self.client.get_queue_url().queue_name(name.to_string()).send().await {
+            Ok(answer) => answer.queue_url.unwrap_or_default(),
+            Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(Unavailable::new(FIND, error)),
+        };
+        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
+        let answer = request.send().await.map_err(|error| Unavailable::new(FIND, error))?;
+        let arn = answer.attributes.and_then(|mut attributes| attributes.remove(&Attribute::QueueArn));
+        let arn = arn.ok_or_else(|| Unavailable::new(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
+        arn.parse().map(Some).map_err(|error| Unavailable::new(FIND, error))
+    }
+
+    async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {
+        let names = [
+            Attribute::ApproximateNumberOfMessages,
+            Attribute::ApproximateNumberOfMessagesNotVisible,
+            Attribute::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(queue.url());
+        let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
+        let attributes = answer.map_err(|error| Unavailable::new(MEASURE, error))?.attributes.unwrap_or_default();
+        let [visible, in_flight, not_yet_visible] =
+            names.map(|name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default());
+        Ok(Depth { visible, in_flight, not_yet_visible })
     }
 }
 

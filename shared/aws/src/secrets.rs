@@ -2,8 +2,8 @@
 //! a minute.
 
 use acequia_core::id::{SecretName, Stage, TenantId};
-use acequia_core::port::{Clock, SecretError, Secrets, Unavailable};
-use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::port::{Clock, SecretCatalog, SecretError, Secrets, Unavailable};
+use acequia_core::secret::{Secret, SecretNames, SecretPurpose};
 
 use crate::memory::{Known, Memory};
 use crate::parameter_store::Kind;
@@ -11,6 +11,7 @@ use crate::{Lazy, ParameterStore, keys};
 
 const READ: &str = "read a secret";
 const WRITE: &str = "write a secret";
+const LIST: &str = "list the secrets";
 
 /// The parameter store, with a memory.
 pub struct SsmSecrets<C> {
@@ -72,6 +73,15 @@ impl<C: Clock> SsmSecrets<C> {
         self.client.tag(&path, &tags).await.map_err(|error| error.unavailable(WRITE))?;
         self.known.forget(&path);
         Ok(true)
+    }
+}
+
+impl<C: Clock> SecretCatalog for SsmSecrets<C> {
+    async fn names(&self, tenant: &TenantId) -> Result<SecretNames, Unavailable> {
+        let path = format!("{}/{tenant}", keys::secrets(&self.stage));
+        let names = self.client.names_below(&path).await.map_err(|error| error.unavailable(LIST))?;
+        let found = names.iter().filter_map(|name| keys::secret_of(&self.stage, name));
+        Ok(found.filter(|(owner, ..)| owner == tenant).map(|(_, purpose, name)| (purpose, name)).collect())
     }
 }
 

@@ -8,9 +8,10 @@
 //! many versions there are.
 
 use acequia_core::id::TenantId;
-use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+use acequia_core::port::{AuditRow, Change, Platform, Presence, PublishError, StoredTenant, TenantStore, Unavailable};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
@@ -24,6 +25,7 @@ const READ: &str = "read the tenant's configuration";
 const PUBLISH: &str = "publish the tenant's configuration";
 const AUDIT: &str = "read the tenant's audit log";
 const LIST: &str = "list tenants";
+const LOOK: &str = "look for the platform's tables";
 
 /// The tenants table.
 #[derive(Debug, Clone)]
@@ -99,6 +101,23 @@ impl DynamoTenants {
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
         request.send().await.map(|_| ())
+    }
+}
+
+impl Platform for DynamoTenants {
+    /// Every platform has this table. Any row will do, and none need be there: it is the table that is asked for.
+    async fn presence(&self) -> Result<Presence, Unavailable> {
+        let key = keys::key(keys::TENANTS, keys::CURRENT);
+        match self.client.get_item().table_name(&self.table).set_key(Some(key)).send().await {
+            Ok(_) => Ok(Presence::There),
+            Err(error) if error.as_service_error().is_some_and(GetItemError::is_resource_not_found_exception) => {
+                Ok(Presence::Missing)
+            }
+            Err(error) if error.code() == Some("AccessDeniedException") => {
+                Ok(Presence::Hidden(Unavailable::new(LOOK, error)))
+            }
+            Err(error) => Err(Unavailable::new(LOOK, error)),
+        }
     }
 }
 

@@ -258,6 +258,24 @@ impl FromStr for QueueArn {
     }
 }
 
+/// How many messages a queue holds, as SQS estimates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Messages that can be received.
+    pub visible: u64,
+    /// Messages that were received and are hidden.
+    pub in_flight: u64,
+    /// Messages that were sent with a delay and are not visible yet.
+    pub not_yet_visible: u64,
+}
+
+impl Depth {
+    /// All messages, hidden ones included.
+    pub fn total(self) -> u64 {
+        self.visible.saturating_add(self.in_flight).saturating_add(self.not_yet_visible)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

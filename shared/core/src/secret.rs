@@ -1,5 +1,6 @@
 //! A value that must not be seen: it has no `Display`, its `Debug` shows nothing, and its memory is wiped. And what it is for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::id::SecretName;
 
 /// What a signing key must measure, in bytes: those of Standard Webhooks
 /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme>).
@@ -98,6 +101,9 @@ pub enum SecretPurpose {
     /// Opens sealed personal data.
     Personal,
 }
+
+/// What a tenant's secrets are for and called.
+pub type SecretNames = BTreeSet<(SecretPurpose, SecretName)>;
 
 impl SecretPurpose {
     /// All purposes.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use acequia_core::id::{SecretName, TenantId};
-use acequia_core::port::{SecretError, Secrets};
-use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::port::{SecretCatalog, SecretError, Secrets, Unavailable};
+use acequia_core::secret::{Secret, SecretNames, SecretPurpose};
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -15,6 +15,8 @@ pub struct InMemorySecrets {
     rows: Shared<BTreeMap<(TenantId, SecretPurpose, SecretName), Secret>>,
     /// Makes reading fail.
     pub reads: Faults,
+    /// Makes listing their names fail.
+    pub lists: Faults,
 }
 
 impl InMemorySecrets {
@@ -33,6 +35,15 @@ impl InMemorySecrets {
     /// Adds or replaces a secret.
     pub fn put(&self, tenant: &TenantId, purpose: SecretPurpose, name: &SecretName, value: impl Into<String>) {
         self.rows.lock().insert((tenant.clone(), purpose, name.clone()), Secret::new(value));
+    }
+}
+
+impl SecretCatalog for InMemorySecrets {
+    async fn names(&self, tenant: &TenantId) -> Result<SecretNames, Unavailable> {
+        self.lists.call("list the secrets")?;
+        let rows = self.rows.lock();
+        let own = rows.keys().filter(|(owner, ..)| owner == tenant);
+        Ok(own.map(|(_, purpose, name)| (*purpose, name.clone())).collect())
     }
 }
 

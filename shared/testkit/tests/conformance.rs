@@ -75,3 +75,11 @@ mod alerts {
 mod mailer {
     acequia_testkit::suite!(mailer, acequia_testkit::InMemoryMailer::new());
 }
+
+mod stage_queues {
+    acequia_testkit::suite!(stage_queues, acequia_testkit::InMemoryStageQueues::default());
+}
+
+mod platform {
+    acequia_testkit::suite!(platform, acequia_testkit::InMemoryPlatform::default());
+}

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use acequia_aws::account::{Concurrency, Mapping, SecretNames};
+use acequia_aws::account::{Concurrency, Mapping};
 use acequia_core::id::TenantId;
 use acequia_core::queue::QueueRole;
+use acequia_core::secret::SecretNames;
 
-use super::line::{Line, count};
-use crate::output;
+use super::line::Line;
+use crate::output::count;
 
 pub(super) const CONCURRENCY: &str = "concurrency";
 pub(super) const SECRETS: &str = "secrets";
@@ -78,7 +79,7 @@ pub(super) fn concurrency(account: Concurrency, shares: &Shares) -> Line {
             CONCURRENCY,
             format!(
                 "the account has {room}; all {} together may take {total}, and then some are throttled",
-                count(shares.len(), "tenant")
+                count(shares.len(), "tenant", "tenants")
             ),
             raise,
         ),
@@ -128,8 +129,8 @@ pub(super) fn secrets(known: &Secrets, mappings: &[Mapping], high: bool) -> Line
     let a_second = reads.div_ceil(REMEMBERED);
     let found = format!(
         "{}, at most {} a second while all tenants are busy",
-        output::count(total, "secret", "secrets"),
-        output::count(a_second, "read", "reads")
+        count(total, "secret", "secrets"),
+        count(a_second, "read", "reads")
     );
     if high {
         Line::ok(SECRETS, format!("{found}; the parameter store's throughput is the higher one"))

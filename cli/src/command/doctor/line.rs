@@ -3,7 +3,7 @@
 use acequia_core::port::Unavailable;
 use serde::Serialize;
 
-use crate::exit::describe;
+use crate::failure::describe;
 
 /// How a check ended, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -107,11 +107,6 @@ impl Check {
 /// What was found bad, or else the one line that all is well.
 pub(super) fn or_ok(bad: Vec<Line>, check: &'static str, well: impl FnOnce() -> String) -> Vec<Line> {
     if bad.is_empty() { vec![Line::ok(check, well())] } else { bad }
-}
-
-/// `1 queue`, `2 queues`.
-pub(super) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 #[cfg(test)]

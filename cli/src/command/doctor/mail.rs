@@ -136,7 +136,8 @@ pub(super) fn rate(sending: &Sending, kept: Option<f64>, parameter: Option<f64>,
     let Some(kept) = kept else {
         return Line::skipped(RATE, "the e-mail function does not say which rate it keeps");
     };
-    let deploy = |rate: f64| format!("cargo xtask deploy --config-env {stage} --set MailRate={rate:.0}");
+    let deploy =
+        |rate: f64| format!("deploy the platform with --config-env {stage} and MailRate={rate:.0}, as README.md says");
     match parameter {
         // Numbers of a form: equal or not, there is nothing to round.
         Some(said) if (said - kept).abs() > f64::EPSILON => Line::warn(

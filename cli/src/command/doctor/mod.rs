@@ -17,16 +17,17 @@ use std::path::PathBuf;
 use acequia_aws::account::{Caller, Mapping, Stack};
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
+use acequia_operations::apply::keep_paused;
+use acequia_operations::change;
 
 use self::line::{Check, Line, Seen, Unseen};
 use self::report::Diagnosis;
 use self::sight::{AccountSight, StageSight};
 use self::tenant::{File, Stored};
 use crate::args::DoctorArgs;
-use crate::command::tenant::keep_paused;
 use crate::context::{Context, egress};
 use crate::output::Report;
-use crate::{change, tenant_file};
+use crate::tenant_file;
 
 const CONCURRENCY: Check = Check {
     name: capacity::CONCURRENCY,

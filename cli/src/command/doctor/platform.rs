@@ -2,7 +2,8 @@
 
 use acequia_aws::account::{Alarm, Stack, Table, Topic};
 
-use super::line::{Line, count, or_ok};
+use super::line::{Line, or_ok};
+use crate::output::count;
 
 pub(super) const PLATFORM: &str = "platform";
 pub(super) const VERSION: &str = "version";
@@ -14,9 +15,10 @@ pub(super) const STACKS: &str = "stacks";
 /// This command's version.
 pub(super) const OWN_VERSION: &str = acequia_core::version::VERSION;
 
-/// The command that makes or changes the platform's stack.
+/// What makes or changes the platform's stack. The command for it is another one in a package than in the sources, and README.md of
+/// either has it.
 pub(super) fn deploy(stage: &str) -> String {
-    format!("cargo xtask deploy --config-env {stage}")
+    format!("deploy the platform with --config-env {stage}, as README.md says")
 }
 
 /// Whether the platform is there. `early` says that it need not be yet.
@@ -108,7 +110,7 @@ pub(super) fn tables(tables: &[Table], stage: &str) -> Vec<Line> {
             bad.push(Line::warn(TABLES, format!("{name} can be deleted: its protection is off"), mend));
         }
     }
-    or_ok(bad, TABLES, || format!("{} as the template makes them", count(tables.len(), "table")))
+    or_ok(bad, TABLES, || format!("{} as the template makes them", count(tables.len(), "table", "tables")))
 }
 
 /// The stacks' statuses.
@@ -138,7 +140,7 @@ pub(super) fn stacks(stacks: &[Stack]) -> Vec<Line> {
             Some(Line::warn(STACKS, format!("{name} is {under_way}: look again when it is done"), events(name)))
         }
     });
-    or_ok(bad.collect(), STACKS, || format!("{} deployed", count(stacks.len(), "stack")))
+    or_ok(bad.collect(), STACKS, || format!("{} deployed", count(stacks.len(), "stack", "stacks")))
 }
 
 /// Alarms that are raised, and those that tell nobody.
@@ -154,7 +156,7 @@ pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
         .collect();
     let silent: Vec<&str> = alarms.iter().filter(|a| a.actions.is_empty()).map(|alarm| alarm.name.as_str()).collect();
     if let Some(first) = silent.first() {
-        let number = count(silent.len(), "alarm");
+        let number = count(silent.len(), "alarm", "alarms");
         let found = format!("of {number} nobody is told, {first} is one: it has no action, or it is switched off");
         let mend = format!(
             "aws cloudwatch enable-alarm-actions --alarm-names $(aws cloudwatch describe-alarms --alarm-name-prefix acequia-{stage}- --query 'MetricAlarms[?!ActionsEnabled].AlarmName' --output text)"
@@ -164,7 +166,7 @@ pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
     if alarms.is_empty() {
         bad.push(Line::warn(ALARMS, "there are none", deploy(stage)));
     }
-    or_ok(bad, ALARMS, || format!("{}, none raised", count(alarms.len(), "alarm")))
+    or_ok(bad, ALARMS, || format!("{}, none raised", count(alarms.len(), "alarm", "alarms")))
 }
 
 /// Who hears of what alarms publish.
@@ -182,8 +184,8 @@ pub(super) fn notifications(topics: &[Topic]) -> Vec<Line> {
     or_ok(bad.collect(), NOTIFICATIONS, || {
         format!(
             "{} heard by {}",
-            count(topics.len(), "topic"),
-            count(topics.iter().map(|topic| topic.confirmed).sum(), "subscriber")
+            count(topics.len(), "topic", "topics"),
+            count(topics.iter().map(|topic| topic.confirmed).sum::<usize>(), "subscriber", "subscribers")
         )
     })
 }
@@ -202,7 +204,10 @@ mod tests {
         assert_eq!(platform(true, false, "dev", "eu-west-1").verdict, Verdict::Ok);
         assert_eq!(platform(false, true, "dev", "eu-west-1").verdict, Verdict::Ok);
         let line = platform(false, false, "dev", "eu-west-1");
-        assert_eq!((line.verdict, line.mend.as_deref()), (Verdict::Fail, Some("cargo xtask deploy --config-env dev")));
+        assert_eq!(
+            (line.verdict, line.mend.as_deref()),
+            (Verdict::Fail, Some("deploy the platform with --config-env dev, as README.md says"))
+        );
     }
 
     #[test]
@@ -211,8 +216,18 @@ mod tests {
             (Some("0.2.0"), "0.2.0", Verdict::Ok, None),
             (Some("0.2.0+abc"), "0.2.0", Verdict::Ok, None),
             (Some("0.10.0"), "0.9.9", Verdict::Warn, Some("cargo install --locked --path cli")),
-            (Some("0.1.0"), "0.2.0", Verdict::Warn, Some("cargo xtask deploy --config-env dev")),
-            (Some("mine"), "0.2.0", Verdict::Warn, Some("cargo xtask deploy --config-env dev")),
+            (
+                Some("0.1.0"),
+                "0.2.0",
+                Verdict::Warn,
+                Some("deploy the platform with --config-env dev, as README.md says"),
+            ),
+            (
+                Some("mine"),
+                "0.2.0",
+                Verdict::Warn,
+                Some("deploy the platform with --config-env dev, as README.md says"),
+            ),
             (None, "0.2.0", Verdict::Skipped, None),
         ] {
             let line = version(there, own, "dev");

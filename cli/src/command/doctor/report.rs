@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::line::{Line, Verdict, count};
+use super::line::{Line, Verdict};
 use crate::exit::Exit;
-use crate::output::{Report, clean};
+use crate::output::{Report, clean, count};
 
 /// How many lines of a check the screen shows that are alike; the document has all.
 const MOST: usize = 10;
@@ -63,7 +63,7 @@ impl Diagnosis {
         }
         let Self { ok, warnings, failures, skipped, .. } = self;
         let failed = if *failures == 0 { "nothing fails".to_owned() } else { format!("{failures} FAIL") };
-        let _ = write!(text, "\n{failed}, {}, {ok} ok, {skipped} skipped", count(*warnings, "warning"));
+        let _ = write!(text, "\n{failed}, {}, {ok} ok, {skipped} skipped", count(*warnings, "warning", "warnings"));
         text
     }
 }

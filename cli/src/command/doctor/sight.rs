@@ -5,13 +5,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
-use acequia_aws::operator::Depth;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::kind::functions_of_queues;
-use acequia_core::port::{GrantStore as _, TenantStore as _, Unavailable};
-use acequia_core::queue::QueueName;
+use acequia_core::port::{GrantStore as _, StageQueues as _, TenantStore as _, Unavailable};
+use acequia_core::queue::{Depth, QueueName};
 use acequia_core::tenant::grant::{self, Grants};
 use acequia_core::tenant::{RawTarget, RawTenant, Tenant};
+use acequia_operations::Ports as _;
 use futures::StreamExt as _;
 
 use super::capacity::Secrets;
@@ -149,7 +149,7 @@ async fn tenants(context: &Context) -> Result<Vec<Stored>, Unavailable> {
 }
 
 async fn queues(context: &Context) -> Result<Vec<(QueueName, Depth)>, Unavailable> {
-    let operator = context.operator();
+    let operator = context.stage_queues();
     let names = operator.find(&context.stage, None).await?;
     let Some(first) = names.first() else { return Ok(Vec::new()) };
     let Some(arn) = operator.locate(first).await? else { return Ok(Vec::new()) };

@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use acequia_aws::account::{Mapping, Stack};
-use acequia_aws::operator::Depth;
 use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
-use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::queue::{Depth, QueueName, QueueRole};
 use acequia_core::tenant::grant::{self, Grants};
 use acequia_core::tenant::{RawSink, RawTarget, RawTenant};
 
 use super::capacity::{SECRETS, SHARE, Secrets, Shares};
-use super::line::{Line, count, or_ok};
+use super::line::{Line, or_ok};
 use crate::command::tenant::put_command;
-use crate::output;
+use crate::output::count;
 
 pub(super) const CONFIGURATIONS: &str = "configurations";
 pub(super) const FILES: &str = "files";
@@ -148,7 +147,7 @@ pub(super) fn configurations(tenants: &[Stored]) -> Vec<Line> {
         let found = format!("version {version} of {tenant} cannot be read: {why}");
         Some(Line::fail(CONFIGURATIONS, found, format!("acequia tenant history {tenant}")))
     });
-    or_ok(bad.collect(), CONFIGURATIONS, || format!("{} configured", count(tenants.len(), "tenant")))
+    or_ok(bad.collect(), CONFIGURATIONS, || format!("{} configured", count(tenants.len(), "tenant", "tenants")))
 }
 
 /// The files of the command line against what is stored.
@@ -156,13 +155,13 @@ pub(super) fn files(files: &[File], deployed: bool) -> Vec<Line> {
     let line = |File { name, configuration, differs }: &File| match (configuration, differs) {
         (Err(problems), _) => Line::fail(
             FILES,
-            format!("{name} has {}", count(*problems, "problem")),
+            format!("{name} has {}", count(*problems, "problem", "problems")),
             format!("acequia tenant validate {name}"),
         ),
         (Ok(_), Some(0)) => Line::ok(FILES, format!("{name} is what is stored")),
         (Ok(_), Some(fields)) => Line::warn(
             FILES,
-            format!("{name} differs from what is stored in {}", count(*fields, "field")),
+            format!("{name} differs from what is stored in {}", count(*fields, "field", "fields")),
             format!("acequia tenant apply {name} --dry-run"),
         ),
         (Ok(_), None) if deployed => {
@@ -218,23 +217,19 @@ pub(super) fn queues(
         let stack = format!("acequia-{stage}-{tenant}");
         if stacks.is_some_and(|stacks| !stacks.iter().any(|known| known.name == stack)) {
             let held: u64 =
-                queues.iter().filter(|(queue, _)| queue.tenant == **tenant).map(|(_, depth)| held(*depth)).sum();
+                queues.iter().filter(|(queue, _)| queue.tenant == **tenant).map(|(_, depth)| depth.total()).sum();
             let found = format!(
                 "{tenant} has queues of no stack {stack}, with {}: left over, or deployed under another name",
-                output::count(held, "message", "messages")
+                count(held, "message", "messages")
             );
             bad.push(Line::warn(QUEUES, found, format!("acequia status {tenant}")));
         }
     }
-    or_ok(bad, QUEUES, || format!("{} as the configurations need them", count(queues.len(), "queue")))
-}
-
-fn held(depth: Depth) -> u64 {
-    depth.visible + depth.in_flight + depth.not_yet_visible
+    or_ok(bad, QUEUES, || format!("{} as the configurations need them", count(queues.len(), "queue", "queues")))
 }
 
 fn waiting(messages: u64) -> String {
-    output::count(messages, "message waits", "messages wait")
+    count(messages, "message waits", "messages wait")
 }
 
 /// Whether each queue is worked off, and within a bound.
@@ -242,7 +237,7 @@ pub(super) fn mappings(queues: &[(QueueName, Depth)], mappings: &[Mapping]) -> V
     let mut bad = Vec::new();
     for (queue, depth) in queues.iter().filter(|(queue, _)| !queue.dlq && queue.role != QueueRole::Out) {
         let mapped = mappings.iter().find(|mapping| mapping.queue == *queue);
-        match (mapped, held(*depth)) {
+        match (mapped, depth.total()) {
             (None, 0) => bad.push(Line::warn(
                 MAPPINGS,
                 format!("{queue} is empty, and no function reads it: it is left over"),
@@ -266,21 +261,24 @@ pub(super) fn mappings(queues: &[(QueueName, Depth)], mappings: &[Mapping]) -> V
             _ => {}
         }
     }
-    or_ok(bad, MAPPINGS, || format!("{} enabled, each with a bound", count(mappings.len(), "mapping")))
+    or_ok(bad, MAPPINGS, || format!("{} enabled, each with a bound", count(mappings.len(), "mapping", "mappings")))
 }
 
 /// Dead-letter queues that are not empty.
 pub(super) fn dead_letters(queues: &[(QueueName, Depth)]) -> Vec<Line> {
     let mut letters: BTreeMap<&TenantId, Vec<String>> = BTreeMap::new();
-    for (queue, depth) in queues.iter().filter(|(queue, depth)| queue.dlq && held(*depth) > 0) {
-        letters.entry(&queue.tenant).or_default().push(format!("{} of {}", held(*depth), queue.role));
+    for (queue, depth) in queues.iter().filter(|(queue, depth)| queue.dlq && depth.total() > 0) {
+        letters.entry(&queue.tenant).or_default().push(format!("{} of {}", depth.total(), queue.role));
     }
     let bad = letters.into_iter().map(|(tenant, counts)| {
         let found = format!("{tenant} has dead letters: {}", counts.join(", "));
         Line::warn(DEAD_LETTERS, found, format!("acequia dlq list {tenant}"))
     });
     or_ok(bad.collect(), DEAD_LETTERS, || {
-        format!("{} empty", count(queues.iter().filter(|(queue, _)| queue.dlq).count(), "dead-letter queue"))
+        format!(
+            "{} empty",
+            count(queues.iter().filter(|(queue, _)| queue.dlq).count(), "dead-letter queue", "dead-letter queues")
+        )
     })
 }
 

@@ -1,9 +1,10 @@
 //! What is said of an event of which the ledger has nothing: all that may have become of it, with the command that shows each.
 
 use acequia_core::id::{EventId, Stage, TenantId};
+use acequia_operations::paused::Paused;
 
-use super::Paused;
-use crate::exit::Failure;
+use super::told;
+use crate::failure::Failure;
 
 /// What may have become of an event of which nothing is recorded.
 pub(super) fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage, paused: &[Paused]) -> Failure {
@@ -16,7 +17,7 @@ pub(super) fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage, paused:
          queues and delayed)"
     );
     for one in paused {
-        text = format!("{text}. {}", one.told(tenant));
+        text = format!("{text}. {}", told(one, tenant));
     }
     Failure::NotFound(text)
 }

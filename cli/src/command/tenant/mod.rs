@@ -12,10 +12,10 @@ mod validate;
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 
-pub(super) use self::apply::{check_grants, keep_paused, put_command};
+pub(super) use self::apply::{in_file, put_command};
 use crate::args::TenantCommand;
 use crate::context::Context;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::output::Report;
 
 /// Runs one of them. AWS is asked for only where it is needed.

@@ -1,55 +1,21 @@
 //! `acequia tenant show` and `list`.
 
 use acequia_core::id::TenantId;
-use acequia_core::port::TenantStore as _;
-use acequia_core::tenant::RawTenant;
-use serde::Serialize;
+use acequia_operations::configuration;
 use serde_json::Value as Json;
 
-use crate::change;
 use crate::context::Context;
-use crate::exit::Failure;
+use crate::failure::Failure;
 use crate::output::{Report, table};
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    tenant: &'a TenantId,
-    version: u64,
-    document: Json,
-}
-
-#[derive(Serialize)]
-struct List {
-    tenants: Vec<Listed>,
-}
-
-#[derive(Serialize)]
-struct Listed {
-    tenant: TenantId,
-    version: u64,
-}
-
 pub(super) async fn one(context: &Context, tenant: &TenantId, version: Option<u64>) -> Result<Report, Failure> {
-    let (version, raw) = match version {
-        None => context.configuration(tenant).await.map(|(stored, raw)| (stored.version, raw))?,
-        Some(version) => {
-            let stored = context.tenants().version(tenant, version).await?.ok_or_else(|| {
-                Failure::NotFound(format!(
-                    "tenant {tenant} has no version {version}; `acequia tenant history {tenant}` shows all"
-                ))
-            })?;
-            let raw = RawTenant::from_json(&stored.document)
-                .map_err(|issues| Failure::Failed(format!("version {version} of {tenant} cannot be read: {issues}")))?;
-            (version, raw)
-        }
-    };
-    let shown = Shown { tenant, version, document: change::redacted(&raw) };
-    Ok(Report::new(&shown, format!("# {tenant}, version {version}\n{}", toml_of(&shown.document))))
+    let shown = configuration::show(context, tenant, version).await?;
+    let text = format!("# {tenant}, version {}\n{}", shown.version, toml_of(&shown.document));
+    Ok(Report::new(&shown, text))
 }
 
 pub(super) async fn list(context: &Context) -> Result<Report, Failure> {
-    let tenants = context.tenants().list().await?;
-    let list = List { tenants: tenants.into_iter().map(|(tenant, version)| Listed { tenant, version }).collect() };
+    let list = configuration::list(context).await?;
     if list.tenants.is_empty() {
         return Ok(Report::new(&list, format!("No tenant has a configuration in stage {} yet.", context.stage)));
     }

@@ -17,7 +17,6 @@ use aws_config::SdkConfig;
 pub use alarms::{Alarm, Topic};
 pub use caller::{Caller, Principal};
 pub use lambda::{Concurrency, Deployed, Mapping};
-pub use parameters::SecretNames;
 pub use stacks::Stack;
 pub use tables::Table;
 use wire::Wire;

@@ -1,10 +1,10 @@
 //! The parameter store: what the platform wrote there, how fast it may be read, and how many secrets it holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use acequia_core::id::{SecretName, Stage, TenantId};
+use acequia_core::id::{Stage, TenantId};
 use acequia_core::port::Unavailable;
-use acequia_core::secret::SecretPurpose;
+use acequia_core::secret::SecretNames;
 
 use super::Account;
 use crate::keys;
@@ -13,9 +13,6 @@ const SETTING: &str = "read the parameter store's throughput";
 const READ: &str = "read a parameter";
 const LIST: &str = "list the secrets";
 const THROUGHPUT: &str = "/ssm/parameter-store/high-throughput-enabled";
-
-/// What a tenant's secrets are for and called.
-pub type SecretNames = BTreeSet<(SecretPurpose, SecretName)>;
 
 impl Account {
     /// Whether the account pays for the parameter store's higher throughput.
@@ -41,20 +38,8 @@ impl Account {
     /// # Errors
     /// When the parameter store does not answer, or refuses.
     pub async fn secrets(&self, stage: &Stage) -> Result<BTreeMap<TenantId, SecretNames>, Unavailable> {
-        self.secrets_below(stage, keys::secrets(stage)).await
-    }
-
-    /// The names of one tenant's secrets, with what each is for. Their values are not read.
-    ///
-    /// # Errors
-    /// When the parameter store does not answer, or refuses.
-    pub async fn secrets_of(&self, stage: &Stage, tenant: &TenantId) -> Result<SecretNames, Unavailable> {
-        let mut found = self.secrets_below(stage, format!("{}/{tenant}", keys::secrets(stage))).await?;
-        Ok(found.remove(tenant).unwrap_or_default())
-    }
-
-    async fn secrets_below(&self, stage: &Stage, path: String) -> Result<BTreeMap<TenantId, SecretNames>, Unavailable> {
-        let names = self.clients.ssm.names_below(&path).await.map_err(|error| error.unavailable(LIST))?;
+        let names = self.clients.ssm.names_below(&keys::secrets(stage)).await;
+        let names = names.map_err(|error| error.unavailable(LIST))?;
         let mut found: BTreeMap<TenantId, SecretNames> = BTreeMap::new();
         for (tenant, purpose, name) in names.iter().filter_map(|name| keys::secret_of(stage, name)) {
             found.entry(tenant).or_default().insert((purpose, name));

@@ -86,3 +86,11 @@ mod depths {
 mod telling {
     acequia_testkit::suite!(alerts, crate::alerts::RealAlerts::new(crate::World::load().await).await);
 }
+
+mod stage_queues {
+    acequia_testkit::suite!(stage_queues, crate::watch::RealWatched::new(crate::World::load().await));
+}
+
+mod platform {
+    acequia_testkit::suite!(platform, crate::World::load().await.platform().await);
+}

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use acequia_aws::CloudWatchAges;
 use acequia_aws::operator::OperatorQueues;
-use acequia_core::id::Stage;
-use acequia_core::port::{Ages, Unavailable, WatchedQueues};
-use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::id::{Stage, TenantId};
+use acequia_core::port::{Ages, StageQueues, Unavailable, WatchedQueues};
+use acequia_core::queue::{Depth, QueueArn, QueueName};
 use acequia_core::watch::{ALARMS_TAG, Watched};
 use acequia_testkit::build;
 use acequia_testkit::conformance::watch::WatchedInTest;
@@ -44,6 +44,20 @@ impl WatchedQueues for RealWatched {
 
     async fn tag(&self, queue: &QueueArn, key: &str) -> Result<Option<String>, Unavailable> {
         self.operator.tag(queue, key).await
+    }
+}
+
+impl StageQueues for RealWatched {
+    async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
+        self.operator.find(stage, tenant).await
+    }
+
+    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        self.operator.locate(name).await
+    }
+
+    async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {
+        self.operator.depth(queue).await
     }
 }
 

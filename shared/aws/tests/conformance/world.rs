@@ -11,11 +11,15 @@ use acequia_aws::{
 };
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::message::{Incoming, Outgoing};
-use acequia_core::port::{GrantStore, Queues, SecretError, Secrets, SendError, Unavailable};
+use acequia_core::port::{
+    GrantStore, Platform, Presence, Queues, SecretCatalog, SecretError, Secrets, SendError, StageQueues as _,
+    Unavailable,
+};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::secret::{Secret, SecretNames, SecretPurpose};
 use acequia_core::tenant::grant::Grants;
 use acequia_testkit::conformance::grants::GrantsInTest;
+use acequia_testkit::conformance::operator::PlatformInTest;
 use acequia_testkit::conformance::queues::QueuesInTest;
 use acequia_testkit::conformance::secrets::SecretsInTest;
 use acequia_testkit::{FixedClock, build};
@@ -79,6 +83,10 @@ impl World {
 
     pub(crate) async fn tenants(&self) -> DynamoTenants {
         DynamoTenants::new(self.clients.dynamodb.clone(), self.table("tenants").await)
+    }
+
+    pub(crate) async fn platform(&self) -> RealPlatform {
+        RealPlatform { used: self.tenants().await, clients: self.clients.clone() }
     }
 
     pub(crate) async fn endpoints(&self) -> DynamoEndpoints {
@@ -181,6 +189,25 @@ impl World {
     }
 }
 
+/// The tenants table, by which the platform is found.
+pub(crate) struct RealPlatform {
+    used: DynamoTenants,
+    clients: Clients,
+}
+
+impl Platform for RealPlatform {
+    async fn presence(&self) -> Result<Presence, Unavailable> {
+        self.used.presence().await
+    }
+}
+
+impl PlatformInTest for RealPlatform {
+    fn elsewhere(&self) -> Self {
+        let used = DynamoTenants::new(self.clients.dynamodb.clone(), "acequia-nosuch-tenants");
+        Self { used, clients: self.clients.clone() }
+    }
+}
+
 /// The parameter store, and a second handle that shares no memory with the first.
 pub(crate) struct RealSecrets {
     used: SsmSecrets<FixedClock>,
@@ -207,6 +234,12 @@ impl Secrets for RealSecrets {
         name: &SecretName,
     ) -> Result<Secret, SecretError> {
         self.used.secret(tenant, purpose, name).await
+    }
+}
+
+impl SecretCatalog for RealSecrets {
+    async fn names(&self, tenant: &TenantId) -> Result<SecretNames, Unavailable> {
+        self.used.names(tenant).await
     }
 }
 

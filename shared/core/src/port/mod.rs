@@ -1,14 +1,15 @@
 //! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
 //! suite (in `acequia-testkit`).
 //!
-//! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`] and [`Findings`] takes a [`TenantId`], or what names its
-//! tenant, and answers for that tenant alone.
+//! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`], [`Findings`], [`StageQueues`] and [`Platform`] takes a
+//! [`TenantId`], or what names its tenant, and answers for that tenant alone.
 
 mod consents;
 mod dead_letters;
 mod endpoints;
 mod ledger;
 mod mailer;
+mod operator;
 mod queues;
 mod tenants;
 mod watch;
@@ -28,6 +29,7 @@ pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, RateStore};
 pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
+pub use operator::{Platform, Presence, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Queues, SendError, Sweeping};
 pub use tenants::{AuditRow, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore};
 pub use watch::{Ages, Findings, Remembered, WatchedQueues};

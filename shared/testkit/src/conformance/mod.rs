@@ -22,6 +22,7 @@ pub mod journal;
 pub mod ledger;
 pub mod mail_store;
 pub mod mailer;
+pub mod operator;
 pub mod queues;
 pub mod rates;
 pub mod secrets;
@@ -124,6 +125,7 @@ macro_rules! suite {
                 a_secret_that_does_not_exist_is_missing,
                 the_secret_of_another_tenant_is_missing,
                 a_secret_for_one_purpose_is_missing_for_every_other,
+                the_names_of_a_tenants_secrets_are_listed_with_their_purposes,
             ]
         );
     };
@@ -236,6 +238,20 @@ macro_rules! suite {
             $port,
             [the_oldest_message_of_each_queue_counts_and_each_has_its_answer, of_no_queues_there_are_no_ages]
         );
+    };
+    (stage_queues, $port:expr) => {
+        $crate::cases!(
+            operator,
+            $port,
+            [
+                a_tenants_queues_are_found_and_no_others,
+                a_queue_is_located_where_there_is_one,
+                a_queue_is_measured_by_what_can_be_received_and_what_was,
+            ]
+        );
+    };
+    (platform, $port:expr) => {
+        $crate::cases!(operator, $port, [a_platform_is_there_in_its_own_stage_alone]);
     };
     (rates, $port:expr) => {
         $crate::cases!(

@@ -1,13 +1,13 @@
 //! The suite of the secrets' store.
 
 use acequia_core::id::{SecretName, TenantId};
-use acequia_core::port::{SecretError, Secrets};
+use acequia_core::port::{SecretCatalog, SecretError, Secrets};
 use acequia_core::secret::SecretPurpose::{self, Webhook};
 
 use crate::build::{secret_name, tenant_id};
 
 /// A store of secrets that a test can also fill.
-pub trait SecretsInTest: Secrets {
+pub trait SecretsInTest: Secrets + SecretCatalog {
     /// Puts a secret there.
     fn put(
         &self,
@@ -65,4 +65,21 @@ pub async fn a_secret_for_one_purpose_is_missing_for_every_other(secrets: &impl 
         let error = secrets.secret(&tenant, other, &only).await.unwrap_err();
         assert!(matches!(error, SecretError::Missing(_)), "{other}: {error:?}");
     }
+}
+
+/// With what each is for, and of that tenant alone.
+pub async fn the_names_of_a_tenants_secrets_are_listed_with_their_purposes(secrets: &impl SecretsInTest) {
+    let (one, other) = (tenant_id("s-list"), tenant_id("s-list-b"));
+    assert!(secrets.names(&one).await.unwrap().is_empty());
+    for (tenant, purpose, name) in [
+        (&one, Webhook, "crm"),
+        (&one, SecretPurpose::Link, "crm"),
+        (&one, SecretPurpose::Header, "token"),
+        (&other, Webhook, "other"),
+    ] {
+        secrets.put(tenant, purpose, &secret_name(name), "x").await;
+    }
+    let wanted = [(Webhook, "crm"), (SecretPurpose::Link, "crm"), (SecretPurpose::Header, "token")]
+        .map(|(purpose, name)| (purpose, secret_name(name)));
+    assert_eq!(secrets.names(&one).await.unwrap(), wanted.into());
 }

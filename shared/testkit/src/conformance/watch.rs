@@ -30,7 +30,7 @@ pub trait WatchedInTest: Send + Sync {
     fn missing(&self, name: &QueueName) -> QueueArn;
 }
 
-async fn put(queues: &InMemoryQueues, queue: &QueueArn) {
+pub(super) async fn put(queues: &InMemoryQueues, queue: &QueueArn) {
     let message = Outgoing { body: "x".to_owned(), attributes: [].into(), group: None, deduplication: None };
     assert!(queues.send(queue, &[message]).await[0].is_ok());
 }

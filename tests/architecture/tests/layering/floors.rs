@@ -1,6 +1,6 @@
 //! The modules of core stand on floors: each uses what stands before it in the list of `lib.rs`, and nothing behind it.
 //! Within a folder no modules use each other in a circle, so that each can be read, and changed, without knowing all of
-//! its neighbours.
+//! its neighbours. The same holds of the operator's use cases and of the command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -110,7 +110,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
 }
 
 /// Every circle among the modules of one folder, at whatever depth.
-fn circles(modules: &BTreeMap<Module, String>) -> Vec<String> {
+fn circles(krate: &str, modules: &BTreeMap<Module, String>) -> Vec<String> {
     let all: BTreeSet<Module> = modules.keys().cloned().collect();
     // By folder: which of its members uses which other one.
     let mut uses: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
@@ -133,7 +133,7 @@ fn circles(modules: &BTreeMap<Module, String>) -> Vec<String> {
                 todo.extend(uses.get(next).into_iter().flatten().filter(|used| reached.insert((*used).clone())));
             }
             if reached.contains(member) {
-                found.push(format!("core/{}: {member} uses itself, by way of {reached:?}", folder.join("/")));
+                found.push(format!("{krate}/{}: {member} uses itself, by way of {reached:?}", folder.join("/")));
             }
         }
     }
@@ -176,7 +176,16 @@ fn the_modules_of_core_use_what_stands_before_them_and_go_round_in_no_circle() {
     assert!(modules.len() > 80, "the modules are found where they are looked for: {}", modules.len());
     let order = order(&std::fs::read_to_string(source.join("lib.rs")).unwrap_or_else(|error| panic!("{error}")));
     assert_none(&upward(&modules, &order));
-    assert_none(&circles(&modules));
+    assert_none(&circles("core", &modules));
+}
+
+#[test]
+fn the_modules_of_the_use_cases_and_of_the_command_go_round_in_no_circle() {
+    for (folder, least) in [("shared/operations/src", 15), ("cli/src", 40)] {
+        let modules = modules(&root().join(folder));
+        assert!(modules.len() >= least, "{folder}: the modules are found where they are looked for: {}", modules.len());
+        assert_none(&circles(folder, &modules));
+    }
 }
 
 #[test]
@@ -193,7 +202,7 @@ fn a_circle_an_arrow_upwards_and_a_module_without_a_floor_are_found() {
         ("event/head", "use super::body::Body;"),
         ("port", "fn f(_: crate::event::head::Head) {}"),
     ]);
-    assert_eq!((upward(&sound, &order), circles(&sound)), (vec![], vec![]));
+    assert_eq!((upward(&sound, &order), circles("core", &sound)), (vec![], vec![]));
     let up = tree(&[("id", "use crate::port::Port;"), ("port", "")]);
     assert_eq!(upward(&up, &order).len(), 1);
     let round = tree(&[
@@ -201,7 +210,7 @@ fn a_circle_an_arrow_upwards_and_a_module_without_a_floor_are_found() {
         ("event/head", "use super::{\n    body::Body,\n};"),
         ("event/body", "fn f(_: crate::event::head::Head) {}"),
     ]);
-    assert_eq!(circles(&round).len(), 2);
+    assert_eq!(circles("core", &round).len(), 2);
     assert_eq!(upward(&tree(&[("other", "")]), &order).len(), 1);
     assert_eq!(order_of_two_lines(), ["time", "id", "event"]);
     let parent = "#[cfg(test)]\nmod cases;\nmod real;";

@@ -45,10 +45,29 @@ const LAYERS: &[Layer] = &[
         may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },
+    // Use cases over ports: no AWS, no terminal, and nothing of the command line.
+    Layer {
+        folder: "shared/operations",
+        may_use: &["acequia-core"],
+        may_test_with: &["acequia-testkit"],
+        refuses: &[
+            "aws-",
+            "aws_",
+            "lambda_",
+            "tokio",
+            "reqwest",
+            "rand",
+            "acequia-",
+            "clap",
+            "indicatif",
+            "comfy-table",
+            "signal-hook",
+        ],
+    },
     Layer {
         folder: "cli",
         // What `tenant try` shows is made by the functions' own code.
-        may_use: &["acequia-core", "acequia-aws", "email", "eventbridge", "forward", "webhook"],
+        may_use: &["acequia-core", "acequia-aws", "acequia-operations", "email", "eventbridge", "forward", "webhook"],
         may_test_with: &["acequia-testkit"],
         refuses: &["lambda_", "aws_lambda"],
     },
@@ -266,6 +285,15 @@ fn a_dependency_that_points_outward_is_found() {
     assert_eq!(broken(core, "[dependencies]\naws-sdk-sqs = \"1\"\ntokio = \"1\"\nacequia-aws = \"0\"").len(), 3);
     assert_eq!(broken(core, "[target.'cfg(unix)'.dependencies]\ntokio = \"1\"").len(), 1);
     assert_eq!(broken(core, "[dependencies]\nserde = \"1\""), Vec::<String>::new());
+
+    let operations = LAYERS.iter().find(|layer| layer.folder == "shared/operations").expect("use cases have a layer");
+    assert_eq!(
+        broken(operations, "[dependencies]\nacequia-aws.workspace = true\nclap = \"4\"\ntokio = \"1\"").len(),
+        3
+    );
+    assert_eq!(broken(operations, "[dependencies]\nacequia-testkit.workspace = true").len(), 1);
+    let sound = "[dependencies]\nacequia-core.workspace = true\n[dev-dependencies]\nacequia-testkit.workspace = true\ntokio = \"1\"";
+    assert_eq!(broken(operations, sound), Vec::<String>::new());
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn before_a_deployment_doctor_looks_at_the_account_and_the_files_alone() {
     let (code, found) = diagnosis(&["--stage", "nowhere"]);
     assert_eq!(
         (code, lines(&found, "platform")[0]["mend"].clone()),
-        (1, json!("cargo xtask deploy --config-env nowhere"))
+        (1, json!("deploy the platform with --config-env nowhere, as README.md says"))
     );
 }
 

@@ -18,7 +18,8 @@ use self::delivery::{Maker, Tried};
 use crate::args::TryArgs;
 use crate::command::send::events;
 use crate::context::SystemClock;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::output::Report;
 use crate::{input, tenant_file};
 

@@ -5,34 +5,26 @@ use std::fmt::Write as _;
 
 use super::TriedEvent;
 use super::delivery::{Tried, What};
-use crate::output::clean;
+use crate::output::{clean, count};
 
 /// All events, and how many of them came to what.
 pub(super) fn events(tried: &[TriedEvent]) -> String {
     let mut text: String = tried.iter().map(event).collect();
-    let count = |is: &dyn Fn(&TriedEvent) -> bool| tried.iter().filter(|event| is(event)).count();
-    let taken = count(&|event| !event.taken.is_empty());
-    let quarantined = count(&|event| event.problem.is_some());
+    let number = |is: &dyn Fn(&TriedEvent) -> bool| tried.iter().filter(|event| is(event)).count();
+    let taken = number(&|event| !event.taken.is_empty());
+    let quarantined = number(&|event| event.problem.is_some());
     let none = tried.len() - taken - quarantined;
     let failed = tried.iter().flat_map(|event| &event.deliveries).filter(|delivery| delivery.is_problem()).count();
     // Writing to a String cannot fail.
     let _ = write!(
         text,
         "Of {}, {taken} would be taken by a sink, {none} by none, and {quarantined} would be quarantined.",
-        counted(tried.len(), "event")
+        count(tried.len(), "event", "events")
     );
     if failed > 0 {
-        let _ = write!(text, " {} of those taken would be quarantined.", counted(failed, "delivery"));
+        let _ = write!(text, " {} of those taken would be quarantined.", count(failed, "delivery", "deliveries"));
     }
     text
-}
-
-fn counted(number: usize, what: &str) -> String {
-    match (number, what.strip_suffix('y')) {
-        (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {what}s"),
-    }
 }
 
 fn event(tried: &TriedEvent) -> String {

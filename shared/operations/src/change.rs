@@ -5,18 +5,20 @@
 use std::collections::BTreeMap;
 
 use acequia_core::tenant::RawTenant;
+use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 /// In place of what must not show.
-pub(crate) const HIDDEN: &str = "(hidden)";
+pub const HIDDEN: &str = "(hidden)";
 
 /// The longest value that is shown in a change.
 const SHORT: usize = 80;
 
 /// One difference: the field's path with the sink's id in it, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) path: String,
+pub struct Change {
+    /// The field, such as `sinks.crm.url`.
+    pub path: String,
     what: String,
 }
 
@@ -26,8 +28,15 @@ impl std::fmt::Display for Change {
     }
 }
 
+/// As it is told: `sinks.crm.url: "https://a.example/" -> "https://b.example/"`.
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// All differences between `old` (`None` for a new tenant) and `new`, by path.
-pub(crate) fn between(old: Option<&RawTenant>, new: &RawTenant) -> Vec<Change> {
+pub fn between(old: Option<&RawTenant>, new: &RawTenant) -> Vec<Change> {
     let (before, after) = (old.map(fields).unwrap_or_default(), fields(new));
     let mut changes = Vec::new();
     for path in before.keys().chain(after.keys().filter(|path| !before.contains_key(*path))) {
@@ -55,7 +64,7 @@ pub(crate) fn between(old: Option<&RawTenant>, new: &RawTenant) -> Vec<Change> {
 }
 
 /// The document as JSON, with the values of headers hidden.
-pub(crate) fn redacted(raw: &RawTenant) -> Json {
+pub fn redacted(raw: &RawTenant) -> Json {
     let mut document = serde_json::to_value(raw).unwrap_or_default();
     let sinks = document.get_mut("sinks").and_then(Json::as_array_mut);
     for sink in sinks.into_iter().flatten() {

@@ -1,0 +1,67 @@
+//! The operator's use cases: what an operator does with a stage, over ports, each with a typed report.
+//!
+//! The command line calls these, prints their reports and gives their errors an exit code; a console or an HTTP API can call the
+//! same. A use case asks nobody, prints nothing, and ends no process: what cannot be undone takes its order from a caller who asked.
+//!
+//! A report is what the use case found or did, as data: it serialises to the JSON that the command prints. Times are RFC 3339 in
+//! UTC with milliseconds ([`time`]). An error says which operation failed and on what, and keeps its source
+//! ([`OperationError`]); what to do about it is the caller's to say, because a command line and a page say it differently.
+//!
+//! To add a use case: a module with a `run` over [`Ports`], a report that derives `Serialize`, an error variant where it can fail
+//! in a way of its own, and tests over the in-memory ports of `acequia-testkit`.
+
+pub mod apply;
+pub mod change;
+pub mod configuration;
+pub mod consent;
+pub mod dead_letters;
+pub mod delayed;
+mod error;
+pub mod explain;
+pub mod history;
+pub mod pause;
+pub mod paused;
+mod ports;
+pub mod resume;
+mod stage;
+pub mod status;
+pub mod tally;
+mod text;
+pub mod time;
+#[cfg(test)]
+mod world;
+
+pub use error::OperationError;
+pub use ports::Ports;
+pub use stage::{locate, queues_of, require_platform};
+
+#[cfg(test)]
+mod tests {
+    use acequia_core::delivery::redrive::Filter;
+    use acequia_testkit::build;
+
+    use super::*;
+    use crate::dead_letters::tests::Unwatched;
+    use crate::world::World;
+
+    /// Compiles for what another thread can go on with.
+    fn on_any_thread(_: impl Future + Send) {}
+
+    #[test]
+    fn a_use_case_can_be_awaited_on_any_thread_as_a_server_does() {
+        let (world, tenant, sink) = (World::default(), build::tenant_id("acme"), build::sink_id("crm"));
+        on_any_thread(status::run(&world, None));
+        on_any_thread(explain::run(&world, &tenant, &build::event_id("1")));
+        on_any_thread(tally::run(&world, &tenant, None));
+        on_any_thread(delayed::run(&world, &tenant, None, 1));
+        on_any_thread(history::run(&world, &tenant));
+        on_any_thread(pause::run(&world, &tenant, &sink, "ana"));
+        on_any_thread(resume::begin(&world, &tenant, &sink, "ana"));
+        on_any_thread(consent::show(&world, &tenant, consent::identify(&tenant, "ana@example.org")));
+        on_any_thread(dead_letters::places(&world, &tenant, None));
+        on_any_thread(dead_letters::list::run(&world, &[], &Filter::default(), 1, &Unwatched));
+        on_any_thread(dead_letters::purge::run(&world, &[], &Filter::default(), None, &Unwatched));
+        let order = dead_letters::redrive::Order::default();
+        on_any_thread(dead_letters::redrive::run(&world, &tenant, &[], order, &Unwatched));
+    }
+}

@@ -1,0 +1,112 @@
+//! A stage in memory, for the tests of use cases.
+
+use acequia_core::id::Stage;
+use acequia_core::port::{
+    Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform, RedriveJournal,
+    SecretCatalog, StageQueues, SuppressionList, TenantStore,
+};
+use acequia_testkit::{
+    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger,
+    InMemoryMailStore, InMemoryPlatform, InMemoryQueues, InMemorySecrets, InMemoryStageQueues, InMemoryTenants, build,
+};
+
+use crate::Ports;
+
+/// All ports in memory; each field is a handle on what the use case sees.
+pub(crate) struct World {
+    stage: Stage,
+    pub(crate) clock: FixedClock,
+    pub(crate) platform: InMemoryPlatform,
+    pub(crate) tenants: InMemoryTenants,
+    pub(crate) grants: InMemoryGrants,
+    pub(crate) secrets: InMemorySecrets,
+    pub(crate) stage_queues: InMemoryStageQueues,
+    pub(crate) queues: InMemoryQueues,
+    pub(crate) journal: InMemoryJournal,
+    pub(crate) ledger: InMemoryLedger,
+    pub(crate) delays: InMemoryDelays,
+    pub(crate) endpoints: InMemoryEndpoints,
+    pub(crate) consents: InMemoryConsents,
+    pub(crate) mail_store: InMemoryMailStore,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let clock = FixedClock::default();
+        let queues = InMemoryQueues::new(clock.clone());
+        Self {
+            stage: build::stage(),
+            clock,
+            platform: InMemoryPlatform::new(),
+            tenants: InMemoryTenants::new(),
+            grants: InMemoryGrants::new(),
+            secrets: InMemorySecrets::new(),
+            stage_queues: InMemoryStageQueues::new(queues.clone()),
+            queues,
+            journal: InMemoryJournal::new(),
+            ledger: InMemoryLedger::new(),
+            delays: InMemoryDelays::new(),
+            endpoints: InMemoryEndpoints::new(),
+            consents: InMemoryConsents::new(),
+            mail_store: InMemoryMailStore::new(),
+        }
+    }
+}
+
+impl Ports for World {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn clock(&self) -> impl Clock {
+        self.clock.clone()
+    }
+
+    fn platform(&self) -> impl Platform {
+        self.platform.clone()
+    }
+
+    fn tenants(&self) -> impl TenantStore {
+        self.tenants.clone()
+    }
+
+    fn grants(&self) -> impl GrantStore {
+        self.grants.clone()
+    }
+
+    fn secret_catalog(&self) -> impl SecretCatalog {
+        self.secrets.clone()
+    }
+
+    fn stage_queues(&self) -> impl StageQueues {
+        self.stage_queues.clone()
+    }
+
+    fn dead_letters(&self) -> impl DeadLetters {
+        self.queues.clone()
+    }
+
+    fn journal(&self) -> impl RedriveJournal {
+        self.journal.clone()
+    }
+
+    fn ledger(&self) -> impl Ledger {
+        self.ledger.clone()
+    }
+
+    fn delayed_messages(&self) -> impl DelayedMessages {
+        self.delays.clone()
+    }
+
+    fn endpoints(&self) -> impl EndpointStore {
+        self.endpoints.clone()
+    }
+
+    fn consents(&self) -> impl Consents {
+        self.consents.clone()
+    }
+
+    fn suppression_list(&self) -> impl SuppressionList {
+        self.mail_store.clone()
+    }
+}
