@@ -241,14 +241,15 @@ fn usage_says_acequia_whatever_the_program_is_called() {
 
 #[test]
 fn a_signal_ends_a_command_that_waits_with_its_own_code_and_what_was_done() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = silent.local_addr().expect("it has an address");
     for (signal, code, name) in [("INT", 130, "Ctrl-C"), ("TERM", 143, "SIGTERM")] {
         for (command, said) in [
             ("tenant list", "nothing was changed"),
             ("tenant apply {file} --yes", "acequia tenant history TENANT"),
             ("send acme {event}", "nothing was sent"),
         ] {
+            // One for each command: what an earlier one asked a second time must not be taken for this one's asking.
+            let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+            let address = silent.local_addr().expect("it has an address");
             let surroundings =
                 Surroundings::none().in_region("eu-west-1").with("AWS_ENDPOINT_URL", &format!("http://{address}"));
             // It asks, so it listens for signals.

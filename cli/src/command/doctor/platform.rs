@@ -15,6 +15,9 @@ pub(super) const STACKS: &str = "stacks";
 /// This command's version.
 pub(super) const OWN_VERSION: &str = acequia_core::version::VERSION;
 
+/// What renews this command: a package has it beside the platform, and the sources make it.
+const INSTALL: &str = "install the command of the platform's version, as README.md says";
+
 /// What makes or changes the platform's stack. The command for it is another one in a package than in the sources, and README.md of
 /// either has it.
 pub(super) fn deploy(stage: &str) -> String {
@@ -53,11 +56,9 @@ pub(super) fn version(deployed: Option<&str>, own: &str, stage: &str) -> Line {
     let found = format!("the platform is {deployed}, this command {own}");
     match (numbers(deployed), numbers(own)) {
         _ if deployed == own => Line::ok(VERSION, found),
-        (Some(there), Some(here)) if there > here => Line::warn(
-            VERSION,
-            format!("{found}: what it does not know it may take for wrong"),
-            "cargo install --locked --path cli",
-        ),
+        (Some(there), Some(here)) if there > here => {
+            Line::warn(VERSION, format!("{found}: what it does not know it may take for wrong"), INSTALL)
+        }
         (Some(there), Some(here)) if there == here => Line::ok(VERSION, found),
         _ => Line::warn(VERSION, format!("{found}: deploy the platform anew"), deploy(stage)),
     }
@@ -215,7 +216,7 @@ mod tests {
         for (there, own, verdict, mend) in [
             (Some("0.2.0"), "0.2.0", Verdict::Ok, None),
             (Some("0.2.0+abc"), "0.2.0", Verdict::Ok, None),
-            (Some("0.10.0"), "0.9.9", Verdict::Warn, Some("cargo install --locked --path cli")),
+            (Some("0.10.0"), "0.9.9", Verdict::Warn, Some(INSTALL)),
             (
                 Some("0.1.0"),
                 "0.2.0",
