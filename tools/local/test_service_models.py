@@ -6,9 +6,10 @@ from pathlib import Path
 
 import botocore.session
 
-SOURCES = Path(__file__).resolve().parents[2] / "shared/aws/src"
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ROOT / "shared/aws/src"
 # What is called where, by the name of its model.
-CALLERS = {"ssm": ["parameter_store.rs"], "cloudwatch": ["ages.rs", "account/alarms.rs"]}
+CALLERS = {"ssm": ["parameter_store.rs"], "cloudwatch": ["ages.rs", "account/alarms.rs"], "events": [ROOT / "functions/eventbridge/src/events.rs"]}
 
 
 def text(name):

@@ -20,6 +20,7 @@ CHOICES = [
         "LinkCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
         "LinkLog": "addresses",
         "ForwardTargetArns": "arn:aws:sqs:us-east-1:123456789012:crm",
+        "EventBusArns": "arn:aws:events:us-east-1:123456789012:event-bus/crm",
         "ReservedForConfirm": "5",
         "ReservedForOutbox": "5",
         "ReservedForFeedback": "5",

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 from stack import PLATFORM, TENANT, Resolver, made, read, translate
 
-EVERY_KIND = {"TenantId": "acme", "Webhook": "enabled", "Email": "enabled", "Forward": "enabled", "OutQueue": "standard"}
+EVERY_KIND = {"TenantId": "acme", "Webhook": "enabled", "Email": "enabled", "Forward": "enabled", "Eventbridge": "enabled", "OutQueue": "standard"}
 DOMAIN = {"LinkDomain": "confirm.example.org", "LinkCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
 
 

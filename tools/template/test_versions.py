@@ -15,6 +15,7 @@ from stack import PLATFORM, made, read, values
 OTHERS = {
     "Stage": "prod",
     "ForwardTargetArns": "arn:aws:sqs:us-east-1:123456789012:crm",
+    "EventBusArns": "arn:aws:events:us-east-1:123456789012:event-bus/crm",
     "LinkBase": "https://confirm.example.org",
     "LinkDomain": "confirm.example.org",
     "LinkCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",

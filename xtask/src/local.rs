@@ -11,6 +11,19 @@ use crate::receiver::Receiver;
 use crate::setup::Tools;
 use crate::stack::{self, TenantStack};
 
+/// Makes a bus, and a queue behind it.
+const MAKE_BUS: &str = r#"
+import boto3, sys
+bus, queue = sys.argv[1:]
+events, sqs = boto3.client("events"), boto3.client("sqs")
+url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+target = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+arn = events.create_event_bus(Name=bus)["EventBusArn"]
+events.put_rule(Name=bus, EventBusName=bus, EventPattern='{"detail": {"specversion": ["1.0"]}}')
+events.put_targets(Rule=bus, EventBusName=bus, Targets=[{"Id": queue, "Arn": target}])
+print(arn)
+"#;
+
 /// Counts its arguments in all log events.
 const SEARCH: &str = "
 import boto3, json, sys
@@ -58,6 +71,13 @@ impl Local {
         let mut command = process::command(Tools::Local.program("python"));
         command.args(["-c", call, domain]).env_clear().envs(emulator::variables(&self.aws.address));
         process::output(&mut command, "registering a domain with SES", "").map(drop)
+    }
+
+    /// Makes an event bus, with a rule that leads what Acequia puts there to a queue; answers the bus's ARN.
+    pub(crate) fn make_bus(&self, name: &str, queue: &str) -> Result<String> {
+        let mut command = process::command(Tools::Local.program("python"));
+        command.args(["-c", MAKE_BUS, name, queue]).env_clear().envs(emulator::variables(&self.aws.address));
+        Ok(process::output(&mut command, "making an event bus", "")?.trim().to_owned())
     }
 
     /// How often each text stands in the logs of all functions, and how long those are.

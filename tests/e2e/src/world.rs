@@ -176,6 +176,11 @@ impl World {
         self.look_into(&self.queue_url(tenant, queue))
     }
 
+    /// What lies in a queue outside of Acequia, by its name.
+    pub fn messages(&self, queue: &str) -> Vec<Json> {
+        self.look_into(&format!("{}/{ACCOUNT}/{queue}", self.environment.endpoint))
+    }
+
     fn look_into(&self, queue_url: &str) -> Vec<Json> {
         let url = format!("{}/_ministack/sqs/messages?QueueUrl={queue_url}", self.environment.endpoint);
         let answer = http::get(&url);

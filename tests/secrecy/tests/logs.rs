@@ -10,6 +10,7 @@ use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{Clock as _, Mail, MailError, Mailer, Queues as _};
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
+use acequia_core::tenant::BusArn;
 use acequia_core::time::after;
 use acequia_lambda::{
     BatchLoop, Breakers, CachedTenants, Deadline, Environment, RateLimiter, Reporting, Sink, SinkLoop, SystemClock,
@@ -22,6 +23,8 @@ use acequia_testkit::{
     SeededChance, build,
 };
 use email::EmailSink;
+use eventbridge::EventbridgeSink;
+use eventbridge::bus::{Buses, Entry, PutError};
 use forward::ForwardSink;
 use receiver::{Endpoint, Endpoints, Mode};
 use router::Router;
@@ -70,6 +73,28 @@ impl Mailer for MoodyMailer {
             3 => Err(MailError::Throttled("TooManyRequestsException".to_owned())),
             _ => Err(MailError::NoAnswer),
         }
+    }
+}
+
+const BUS: &str = "arn:aws:events:us-east-1:123456789012:event-bus/partners";
+
+/// Buses of all moods.
+#[derive(Debug, Default)]
+struct MoodyBuses(Mutex<u32>);
+
+impl Buses for MoodyBuses {
+    async fn put(&self, _bus: &BusArn, entries: &[Entry<'_>]) -> Vec<Result<String, PutError>> {
+        let mut count = self.0.lock().unwrap();
+        let mut answer = |entry: &Entry<'_>| {
+            *count += 1;
+            tracing::debug!(entry = ?entry, "an entry is put");
+            match *count % 3 {
+                1 => Ok("event-id".to_owned()),
+                2 => Err(PutError::Refused("MalformedDetail: Detail is malformed.".to_owned())),
+                _ => Err(PutError::Later("ThrottlingException: Rate exceeded".to_owned())),
+            }
+        };
+        entries.iter().map(&mut answer).collect()
     }
 }
 
@@ -195,7 +220,8 @@ fn document(url: &str) -> String {
         {"id": "dead", "kind": "webhook", "types": ["*"], "url": format!("http://127.0.0.1:1/{URL_WORD}"),
          "secrets": ["crm"], "timeout": "1s"},
         {"id": "keyless", "kind": "webhook", "types": ["*"], "url": format!("{url}/crm"), "secrets": ["missing"]},
-        {"id": "analytics", "kind": "forward", "types": ["*"], "queue": "out"}]})
+        {"id": "analytics", "kind": "forward", "types": ["*"], "queue": "out"},
+        {"id": "partners", "kind": "eventbridge", "types": ["*"], "bus": BUS}]})
     .to_string()
 }
 
@@ -235,7 +261,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         endpoints.lock().get_mut("crm").unwrap().switch(mode.parse::<Mode>().unwrap());
         world.work_off(webhook()).await;
     }
-    let grants = InMemoryGrants::new().with(&tenant, "sender-address.example", "");
+    let grants = InMemoryGrants::new().with(&tenant, "sender-address.example", BUS);
     let email = EmailSink {
         mailer: MoodyMailer::default(),
         secrets: InMemorySecrets::new(),
@@ -246,7 +272,9 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         link_base: "https://confirm.example.org".to_owned(),
     };
     world.work_off(email).await;
-    world.work_off(ForwardSink { queues: world.queues.clone(), grants, clock: Arc::new(world.clock.clone()) }).await;
+    let clock = || Arc::new(world.clock.clone());
+    world.work_off(ForwardSink { queues: world.queues.clone(), grants: grants.clone(), clock: clock() }).await;
+    world.work_off(EventbridgeSink { buses: MoodyBuses::default(), grants, clock: clock() }).await;
 
     let words = PAYLOAD.into_iter().chain([ADDRESS, SENDER, SUBJECT, EVENT_ID, HEADER, URL_WORD]);
     let words =
@@ -271,6 +299,7 @@ async fn logs_and_metrics_hold_no_address_secret_header_or_payload_of_a_busy_run
             "not-json",
             "foreign-tenant",
             "rejected",
+            "MalformedDetail",
             "connection failed",
             "after the effect",
             "the store of tenants does not answer",

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::tenant::{Far, Sink};
+use super::tenant::{Far, Sink, behind_bus};
 use crate::local::Local;
 use crate::queue::{self, Queues};
 use crate::receiver::{self, EndpointStats};
@@ -78,7 +78,8 @@ pub(super) fn arrived(local: &Local, sinks: &[Sink]) -> Result<BTreeMap<String, 
             let arrived = match sink.far {
                 Far::Webhook => of_endpoint(stats.get(&sink.endpoint())),
                 Far::Email => distinct(mails.iter().filter(|mail| mail.0.contains(sink.tenant)).map(|mail| &mail.1)),
-                Far::Queue => distinct(queue_bodies(local, sink.tenant)?.iter()),
+                Far::Queue => distinct(queue_bodies(local, &out(sink.tenant))?.iter()),
+                Far::Bus => distinct(details(local, sink.tenant)?.iter()),
             };
             Ok((sink.endpoint(), arrived))
         })
@@ -89,12 +90,15 @@ pub(super) fn arrived(local: &Local, sinks: &[Sink]) -> Result<BTreeMap<String, 
 pub(super) fn counts(local: &Local, sinks: &[Sink], queues: &Queues) -> Result<BTreeMap<String, u64>> {
     let stats = local.receiver.stats()?;
     let mails = mails(local)?;
-    let count = |sink: &Sink| match sink.far {
-        Far::Webhook => of_endpoint(stats.get(&sink.endpoint())).distinct,
-        Far::Email => mails.iter().filter(|mail| mail.0.contains(sink.tenant)).count() as u64,
-        Far::Queue => queue::of(queues, sink.tenant, "out").waiting(),
+    let count = |sink: &Sink| -> Result<u64> {
+        Ok(match sink.far {
+            Far::Webhook => of_endpoint(stats.get(&sink.endpoint())).distinct,
+            Far::Email => mails.iter().filter(|mail| mail.0.contains(sink.tenant)).count() as u64,
+            Far::Queue => queue::of(queues, sink.tenant, "out").waiting(),
+            Far::Bus => queue_bodies(local, &behind_bus(sink.tenant))?.len() as u64,
+        })
     };
-    Ok(sinks.iter().map(|sink| (sink.endpoint(), count(sink))).collect())
+    sinks.iter().map(|sink| Ok((sink.endpoint(), count(sink)?))).collect()
 }
 
 fn of_endpoint(stats: Option<&EndpointStats>) -> Arrived {
@@ -132,10 +136,24 @@ fn mails(local: &Local) -> Result<Vec<(String, String)>> {
     Ok(mails.map(|mail| (text(mail, "Source"), text(mail, "To"))).collect())
 }
 
-/// The bodies of the messages in a tenant's queue `out`.
-fn queue_bodies(local: &Local, tenant: &str) -> Result<Vec<String>> {
-    let url =
-        format!("{0}/_ministack/sqs/messages?QueueUrl={0}/000000000000/acequia_local_{tenant}_out", local.aws.address);
+/// The name of a tenant's queue `out`.
+fn out(tenant: &str) -> String {
+    format!("acequia_local_{tenant}_out")
+}
+
+/// The events of ours that a tenant's bus led on, as they stand in its own events.
+fn details(local: &Local, tenant: &str) -> Result<Vec<String>> {
+    let detail = |body: &String| {
+        // The body is a text of JSON, and a text in the answer.
+        let of_bus: Json = serde_json::from_str::<String>(body).and_then(|body| serde_json::from_str(&body))?;
+        Ok(of_bus.get("detail").map(Json::to_string).unwrap_or_default())
+    };
+    queue_bodies(local, &behind_bus(tenant))?.iter().map(detail).collect()
+}
+
+/// The bodies of the messages in a queue.
+fn queue_bodies(local: &Local, queue: &str) -> Result<Vec<String>> {
+    let url = format!("{0}/_ministack/sqs/messages?QueueUrl={0}/000000000000/{queue}", local.aws.address);
     let answer: Json = receiver::get(&url)?;
     let accounts = answer.get("messages").and_then(Json::as_object).context("the list of messages has another form")?;
     let messages = accounts.values().filter_map(Json::as_object).flat_map(|regions| regions.values());

@@ -13,7 +13,16 @@ use crate::stack::TenantStack;
 /// The tenants and their stacks' parameters.
 pub(crate) const STACKS: [TenantStack; 3] = [
     TenantStack { tenant: "acme", parameters: &["Webhook=enabled", "Email=enabled", "SenderDomains=acme.example"] },
-    TenantStack { tenant: "bona", parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=standard"] },
+    TenantStack {
+        tenant: "bona",
+        parameters: &[
+            "Webhook=enabled",
+            "Forward=enabled",
+            "OutQueue=standard",
+            "Eventbridge=enabled",
+            "ForwardTargets=arn:aws:events:us-east-1:000000000000:event-bus/bona",
+        ],
+    },
     TenantStack { tenant: "cedar", parameters: &["Webhook=enabled"] },
 ];
 
@@ -35,6 +44,8 @@ pub(super) enum Far {
     Email,
     /// The tenant's queue `out`.
     Queue,
+    /// A queue behind the tenant's event bus.
+    Bus,
 }
 
 impl Far {
@@ -44,6 +55,7 @@ impl Far {
             Self::Webhook => "webhook",
             Self::Email => "email",
             Self::Queue => "forward",
+            Self::Bus => "eventbridge",
         }
     }
 }
@@ -68,7 +80,7 @@ impl Sink {
 }
 
 /// All sinks of examples/tenants.
-pub(super) static SINKS: [Sink; 5] = [
+pub(super) static SINKS: [Sink; 6] = [
     Sink {
         tenant: "acme",
         id: "crm",
@@ -89,6 +101,13 @@ pub(super) static SINKS: [Sink; 5] = [
         far: Far::Queue,
         may_repeat: false,
         takes: |event| event.kind.starts_with("action."),
+    },
+    Sink {
+        tenant: "bona",
+        id: "updates",
+        far: Far::Bus,
+        may_repeat: true,
+        takes: |event| event.kind == "supporter.updated",
     },
     Sink {
         tenant: "bona",
@@ -119,6 +138,11 @@ pub(super) fn configure(local: &Local) -> Result<()> {
     Ok(())
 }
 
+/// The queue that a rule leads all events of a tenant's bus to.
+pub(super) fn behind_bus(tenant: &str) -> String {
+    format!("behind-bus-of-{tenant}")
+}
+
 /// The file that was applied for a tenant.
 pub(super) fn applied(tenant: &str) -> PathBuf {
     host::scratch(&format!("tenants/{tenant}.toml"))
@@ -131,8 +155,13 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
     let sinks = document.get_mut("sinks").and_then(toml::Value::as_array_mut).context("an example without sinks")?;
     for sink in sinks.iter_mut().filter_map(toml::Value::as_table_mut) {
         let text = |name: &str| sink.get(name).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
-        if text("kind") != "webhook" {
-            continue;
+        match text("kind").as_str() {
+            "webhook" => {}
+            "eventbridge" => {
+                sink.insert("bus".to_owned(), local.make_bus(tenant, &behind_bus(tenant))?.into());
+                continue;
+            }
+            _ => continue,
         }
         let endpoint = format!("{tenant}-{}", text("id"));
         let secret = local.receiver.define(&endpoint, false)?;

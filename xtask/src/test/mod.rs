@@ -68,7 +68,16 @@ const TENANTS: [TenantStack; 4] = [
             "SenderDomains=alder.example",
         ],
     },
-    TenantStack { tenant: "birch", parameters: &["Webhook=enabled", "Forward=enabled", "OutQueue=fifo"] },
+    TenantStack {
+        tenant: "birch",
+        parameters: &[
+            "Webhook=enabled",
+            "Forward=enabled",
+            "OutQueue=fifo",
+            "Eventbridge=enabled",
+            "ForwardTargets=arn:aws:events:us-east-1:000000000000:event-bus/birch",
+        ],
+    },
     TenantStack { tenant: "aspen", parameters: &["Ordered=enabled", "Forward=enabled", "OutQueue=fifo"] },
     TenantStack { tenant: "unknown", parameters: &["Webhook=enabled"] },
 ];

@@ -8,6 +8,7 @@ mod command;
 mod delays;
 mod doctor;
 mod email;
+mod eventbridge;
 mod forward;
 mod isolation;
 mod limits;
