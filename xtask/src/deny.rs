@@ -21,7 +21,7 @@ fn deny(program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Looks at everything; installs cargo-deny where it is not there. For a release.
+/// Looks at everything; installs cargo-deny where it is not there.
 pub(crate) fn whole(plan: &mut Plan) -> Result<()> {
     let program = DENY.ensure()?;
     linked(plan, &program)?;
@@ -30,18 +30,18 @@ pub(crate) fn whole(plan: &mut Plan) -> Result<()> {
         return plan.check("cargo deny: what RustSec knows", deny(&program, &["check", "advisories"]));
     }
     println!(
-        "==> cargo deny: what RustSec knows (left out: its database cannot be had from here; run `cargo xtask release-check` where \
-         github.com can be reached, before anything is released)"
+        "==> cargo deny: what RustSec knows (left out: its database cannot be had from here; run `cargo xtask lint` where github.com \
+         can be reached, before anything is released)"
     );
     Ok(())
 }
 
-/// Looks at what needs no database, where cargo-deny is there already. For every day.
+/// Looks at what needs no database, where cargo-deny is there already.
 pub(crate) fn everyday(plan: &mut Plan) -> Result<()> {
     if let Some(program) = DENY.installed() {
         return linked(plan, &program);
     }
-    println!("==> cargo deny (left out: `cargo xtask release-check` installs it)");
+    println!("==> cargo deny (left out: `cargo xtask lint` installs it)");
     Ok(())
 }
 

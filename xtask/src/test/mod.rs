@@ -20,7 +20,7 @@ use crate::local::Local;
 use crate::report::Step;
 use crate::setup::{self, Tools};
 use crate::stack::TenantStack;
-use crate::{build, chromium, consent, emulator, host, lint, process, recipe};
+use crate::{build, chromium, consent, deny, emulator, host, lint, process, recipe};
 use plan::{Plan, Suite};
 
 /// Options of the tests.
@@ -123,6 +123,7 @@ fn fast(plan: &mut Plan) -> Result<()> {
 
 fn static_checks(plan: &mut Plan) -> Result<()> {
     lint::checks(plan)?;
+    deny::everyday(plan)?;
     let mut doc = plan::cargo(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
     plan.check("cargo doc", doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
