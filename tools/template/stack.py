@@ -17,6 +17,8 @@ from samtranslator.translator.transform import transform
 ROOT = Path(__file__).parents[2]
 PLATFORM = ROOT / "template.yaml"
 TENANT = ROOT / "infra" / "tenant.yaml"
+# Every folder with a package is a function.
+FUNCTIONS = len(list(ROOT.glob("functions/*/Cargo.toml")))
 FUNCTION = "AWS::Serverless::Function"
 PSEUDO = {
     "AWS::AccountId": "123456789012",

@@ -9,7 +9,7 @@ import unittest
 
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from stack import PLATFORM, made, read, values
+from stack import FUNCTIONS, PLATFORM, made, read, values
 
 # Another value of each parameter that has no list of values and is no number.
 OTHERS = {
@@ -89,7 +89,7 @@ class VersionsTest(unittest.TestCase):
         cls.template = read(PLATFORM)
 
     def test_every_function_is_called_by_a_version(self):
-        self.assertEqual(len(functions(made(self.template))), 8)
+        self.assertEqual(len(functions(made(self.template))), FUNCTIONS)
 
     def test_cloudformation_replaces_a_version_whose_description_changes(self):
         self.assertLessEqual({"Description", "FunctionName"}, replaced_on_update("AWS::Lambda::Version"))
