@@ -128,7 +128,7 @@ impl Section {
             None if self.title.starts_with('[') => format!("`{}`", self.title),
             None => self.title.clone(),
         };
-        let mut lines = vec![format!("### {heading}\n\n{}\n", self.meaning)];
+        let mut lines = vec![format!("### {heading}\n\n{}\n", wrapped(&self.meaning))];
         lines.push(
             "| key | says | type | default | bounds | example | since |\n|---|---|---|---|---|---|---|".to_owned(),
         );
@@ -234,4 +234,19 @@ fn toml(value: &Json) -> String {
         // Texts, numbers and booleans are written alike in both.
         other => other.to_string(),
     }
+}
+
+/// Prose in lines of at most 120 columns.
+fn wrapped(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 120 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }

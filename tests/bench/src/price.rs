@@ -3,7 +3,7 @@
 //! From the price pages of AWS: <https://aws.amazon.com/sqs/pricing/>,
 //! <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/lambda/pricing/>,
 //! <https://aws.amazon.com/ses/pricing/>, <https://aws.amazon.com/s3/pricing/>,
-//! <https://aws.amazon.com/cloudwatch/pricing/>.
+//! <https://aws.amazon.com/cloudwatch/pricing/>, <https://aws.amazon.com/eventbridge/pricing/>.
 
 /// A million requests of SQS to a standard queue, each up to 64 KB.
 pub const SQS_STANDARD: f64 = 0.40;
@@ -17,6 +17,8 @@ pub const DYNAMODB_READS: f64 = 0.125;
 pub const SES: f64 = 100.0;
 /// A million PUT requests of S3.
 pub const S3_PUTS: f64 = 5.0;
+/// A million events put on a bus of `EventBridge`, each up to 64 KB.
+pub const EVENTS: f64 = 1.00;
 /// A million invocations of Lambda.
 pub const LAMBDA_REQUESTS: f64 = 0.20;
 /// A gigabyte-second of Lambda on arm64.
@@ -42,6 +44,7 @@ pub fn per_million(operation: &str) -> Option<f64> {
         "dynamodb" if reads.iter().any(|read| call.split('(').next() == Some(read)) => DYNAMODB_READS,
         "dynamodb" => DYNAMODB_WRITES,
         "ses" => SES,
+        "events" if call == "PutEvents" => EVENTS,
         "s3" if call.starts_with("PutObject") => S3_PUTS,
         // Standard parameters are free, and what an endpoint does is not AWS's.
         "ssm" | "webhook" => 0.0,

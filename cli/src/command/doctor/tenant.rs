@@ -331,7 +331,7 @@ mod tests {
         let mend = lines[0].mend.as_ref().unwrap();
         assert!(
             mend.contains("--stack-name acequia-dev-acme")
-                && mend.ends_with("Webhook=enabled Email=enabled Forward=disabled"),
+                && mend.ends_with("Webhook=enabled Email=enabled Forward=disabled Eventbridge=disabled"),
             "{mend}"
         );
         let lines = queues(&stored(&["email"]), &both, None, "dev");
@@ -358,7 +358,10 @@ mod tests {
             needed(&raw).into_keys().collect::<Vec<_>>(),
             [QueueRole::Intake, QueueRole::Sink(SinkKind::Forward), QueueRole::Out]
         );
-        assert!(deploy("dev", &build::tenant_id("acme"), &raw).ends_with("Forward=enabled OutQueue=fifo"));
+        assert!(
+            deploy("dev", &build::tenant_id("acme"), &raw)
+                .ends_with("Forward=enabled Eventbridge=disabled OutQueue=fifo")
+        );
         let file = File { name: "acme.toml".into(), configuration: Ok(raw), differs: None };
         assert_eq!(planned(&[file]).into_values().collect::<Vec<_>>(), [20]);
     }
