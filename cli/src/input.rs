@@ -1,6 +1,7 @@
 //! What commands read: files and stdin, as text, whatever editor or shell wrote it.
 //!
-//! A byte order mark is taken off. What is no UTF-8 is refused with the name of what it seems to be, and how to convert it.
+//! A byte order mark is taken off. What is no UTF-8 is refused with the name of what it seems to be, and how to convert
+//! it.
 
 use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};

@@ -116,8 +116,8 @@ pub(crate) fn count(number: impl Display, one: &str, several: &str) -> String {
     format!("{number} {word}")
 }
 
-/// Whether a character does not show, or changes how others do: control characters, and Unicode's format characters, such as those
-/// that turn the direction of writing round.
+/// Whether a character does not show, or changes how others do: control characters, and Unicode's format characters,
+/// such as those that turn the direction of writing round.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

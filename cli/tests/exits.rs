@@ -1,6 +1,8 @@
-//! The documented exit codes, of every command: what is not there, what does not answer, and output that cannot be written.
+//! The documented exit codes, of every command: what is not there, what does not answer, and output that cannot be
+//! written.
 //!
-//! Every command stands in one table. What AWS answers comes from a small server on loopback that knows a stage without a platform.
+//! Every command stands in one table. What AWS answers comes from a small server on loopback that knows a stage without
+//! a platform.
 #![expect(clippy::expect_used, reason = "a test's own mistake should stop the test where it was made")]
 
 mod exits {

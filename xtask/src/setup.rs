@@ -1,7 +1,7 @@
 //! The tools that everything else needs: two Python environments from pinned requirements, made once.
 //!
-//! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for receivers of
-//! webhooks need, for their tests alone ([`crate::recipe`]).
+//! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for
+//! receivers of webhooks need, for their tests alone ([`crate::recipe`]).
 
 use std::fs;
 use std::path::PathBuf;

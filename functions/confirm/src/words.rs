@@ -122,7 +122,8 @@ const LANGUAGES: [Language; 4] = [
     Language { tag: "es", words: spanish::words, why: spanish::why, about: spanish::ABOUT },
 ];
 
-/// The language of the pages that suits the reader best: what `Accept-Language` asks for, in its order, or else the tenant's own.
+/// The language of the pages that suits the reader best: what `Accept-Language` asks for, in its order, or else the
+/// tenant's own.
 pub(crate) fn language(wanted: &str, tenants: Option<&Locale>) -> &'static str {
     let known = |tag: &str| LANGUAGES.iter().map(|language| language.tag).find(|known| *known == tag);
     let asked = wanted.split(',').take(10).filter_map(|part| part.split(';').next()?.trim().parse::<Locale>().ok());

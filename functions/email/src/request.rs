@@ -18,9 +18,9 @@ const MAILTO: &AsciiSet = &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.
 /// Renders the mail. `links` are those of a mail about consent.
 ///
 /// # Errors
-/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it. [`Cause::AddressUnusable`] where SES could not send
-/// it, whatever it has in it. [`Cause::NotWanted`] for a test that goes
-/// to somebody who may not get tests.
+/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it.
+/// [`Cause::AddressUnusable`] where SES could not send it, whatever it has in it. [`Cause::NotWanted`] for a test that
+/// goes to somebody who may not get tests.
 pub fn mail(
     tenant: &Tenant,
     sink: &EmailSink,

@@ -1,10 +1,11 @@
 //! Attempts e-mail deliveries, each on its own.
 //!
-//! For tenants with a section `[mail]` a mail is sent only if neither its address nor its subject is suppressed and the day's cap is not reached;
-//! a mail about consent that asks, only while there is something to answer, and so often a day to one address. What cannot be looked up delays
-//! the mail, and loses none.
+//! For tenants with a section `[mail]` a mail is sent only if neither its address nor its subject is suppressed and the
+//! day's cap is not reached; a mail about consent that asks, only while there is something to answer, and so often a
+//! day to one address. What cannot be looked up delays the mail, and loses none.
 //!
-//! Every mail is sent only from a sender that the tenant's stack allows: this is looked up once for a batch, before any attempt.
+//! Every mail is sent only from a sender that the tenant's stack allows: this is looked up once for a batch, before any
+//! attempt.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -39,8 +40,8 @@ use crate::{classify, personal, request};
 
 /// How many calls to SES are under way at once.
 const CONCURRENCY: usize = 10;
-/// What the look-ups before a call may take, and the note after it, each. Nothing else may cut an attempt off: once the call has begun, it ends by its own
-/// time-out, so that what is known of it is known.
+/// What the look-ups before a call may take, and the note after it, each. Nothing else may cut an attempt off: once the
+/// call has begun, it ends by its own time-out, so that what is known of it is known.
 const LOOK_UPS: Duration = Duration::from_secs(2);
 /// What an attempt may take in all. The second is for rendering, and for a processor that is busy.
 const ATTEMPT: Duration =
@@ -154,7 +155,8 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         if settings.ses_tenant {
             mail.ses_tenant = Some(format!("acequia-{}-{}", batch.queue.name.stage, tenant.summary.id));
         }
-        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address. An event that names nobody is of nobody.
+        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address. An event that
+        // names nobody is of nobody.
         let subject = tenant.consent.as_ref().and_then(|consent| consent.subject(&as_it_came).ok());
         self.check_address(&mail, subject.as_deref()).await?;
         let mut taken = Taken::default();
@@ -175,7 +177,8 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         Ok((mail, taken))
     }
 
-    /// The mail of a delivery that is about consent, with its links; and whether its address has agreed to nothing yet, as far as this shows.
+    /// The mail of a delivery that is about consent, with its links; and whether its address has agreed to nothing yet,
+    /// as far as this shows.
     async fn about_consent(
         &self,
         tenant: &Tenant,
@@ -227,7 +230,8 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
     }
 
     async fn check_address(&self, mail: &Mail, subject: Option<&str>) -> Result<(), Cause> {
-        // SES tells of bounces by the address that it was given; who unsubscribed is known by what the tenant calls a subject.
+        // SES tells of bounces by the address that it was given; who unsubscribed is known by what the tenant calls a
+        // subject.
         let mut names = Vec::with_capacity(3);
         for text in [Some(mail.to.as_str()), Some(&mail.written), subject].into_iter().flatten() {
             let name = SubjectId::derive(&mail.tenant, text);

@@ -18,8 +18,9 @@ pub fn answer(answer: Result<String, PutError>) -> Result<Receipt, Cause> {
 }
 
 /// Whether an entry may be taken later that was refused with this code. `EventBridge` names those that may
-/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>); what it does not name as for good either
-/// (`AccessDeniedException` and so on) is tried again: a message must not be lost to a word that is new.
+/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>); what it does not name
+/// as for good either (`AccessDeniedException` and so on) is tried again: a message must not be lost to a word that is
+/// new.
 pub fn may_pass(code: &str) -> bool {
     !matches!(
         code,

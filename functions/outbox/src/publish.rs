@@ -55,7 +55,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             .map_err(|error| Cause::ConfigurationInvalid(format!("QUEUE_ARNS: {error}")))?;
         let mut intake = Queue { arn, name };
         let failures = dispatch(&self.queues, current, &intake, &deliveries).await;
-        // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has another name.
+        // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has
+        // another name.
         let mut ordered = Vec::new();
         let mut others = Vec::new();
         for (delivery, failure) in deliveries.into_iter().zip(failures) {
@@ -87,7 +88,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         Ok(notice::moderation(row, &links.url(Purpose::Approve), &links.url(Purpose::Decline)))
     }
 
-    /// What `acequia explain` tells of the event. A write that fails is logged and costs nothing else: the deliveries are in their queues.
+    /// What `acequia explain` tells of the event. A write that fails is logged and costs nothing else: the deliveries
+    /// are in their queues.
     async fn record(&self, current: &CurrentTenant, envelope: &Envelope, routing: Routing) {
         let unmatched = routing.taken.is_empty();
         if current.tenant.trace == Trace::Failures && !unmatched {

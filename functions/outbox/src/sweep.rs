@@ -1,7 +1,9 @@
 //! The sweep: what the stream left, and the reminders that are due, of all tenants in turn.
 //!
-//! - It knows all that is due before it begins, so that no tenant's row waits behind another's ([`acequia_core::consent::agenda`]).
-//! - Of a tenant of which nothing works it tries a few rows and no more; these are put off, and the next sweep tries others.
+//! - It knows all that is due before it begins, so that no tenant's row waits behind another's
+//!   ([`acequia_core::consent::agenda`]).
+//! - Of a tenant of which nothing works it tries a few rows and no more; these are put off, and the next sweep tries
+//!   others.
 //! - A row that a process may have died of comes last, alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,7 +215,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         }
     }
 
-    /// Carries out, one by one, the rows that an earlier process may have died of. If this one does, it has done all else.
+    /// Carries out, one by one, the rows that an earlier process may have died of. If this one does, it has done all
+    /// else.
     async fn suspects(&self, sweep: &mut Sweep) {
         let mut suspects = std::mem::take(&mut sweep.suspects);
         // Of what died together, all but one are innocent; who was taken the most often is the least likely to be.

@@ -1,7 +1,8 @@
 //! The automatic redrive: what a tenant wants to have back without a person, when its time has come.
 //!
-//! It looks into the dead-letter queues of those tenants alone that ask for it, decides by [`acequia_core::delivery::redrive::decide_auto`],
-//! and moves what is due by [`acequia_core::flow::redrive::redrive`], which may be killed at any moment.
+//! It looks into the dead-letter queues of those tenants alone that ask for it, decides by
+//! [`acequia_core::delivery::redrive::decide_auto`], and moves what is due by [`acequia_core::flow::redrive::redrive`],
+//! which may be killed at any moment.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ const TO_BEGIN: Duration = Duration::from_secs(25);
 const TO_LOOK: Duration = Duration::from_secs(20);
 /// With less time left it stops moving: a step has five calls.
 const TO_MOVE: Duration = Duration::from_secs(10);
-/// How many dead letters of a queue are looked at: so many can be received in the time, and if it is killed they are hidden for minutes, not hours.
+/// How many dead letters of a queue are looked at: so many can be received in the time, and if it is killed they are
+/// hidden for minutes, not hours.
 const SEEN: u64 = 2_000;
 /// How many of a queue are moved at most, and how many a second.
 const MOST: usize = 200;
@@ -199,7 +201,8 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         })
         .await
         .map_err(Down::of(Store::Queues))?;
-        // The ledger wants each key once; of two dead letters of one delivery, the second waits for what becomes of the first.
+        // The ledger wants each key once; of two dead letters of one delivery, the second waits for what becomes of the
+        // first.
         candidates.sort_by(|one, other| (&one.0, one.1.at).cmp(&(&other.0, other.1.at)));
         candidates.dedup_by(|one, other| one.0 == other.0);
         if candidates.is_empty() {

@@ -24,8 +24,8 @@ const PAGE: usize = 100;
 /// What a page may take; with less time left, the rest waits for the next sweep.
 const FOR_A_PAGE: Duration = Duration::from_secs(10);
 
-/// For how long what neither its queue nor its dead-letter queue will have is left alone: were it due all the time, a tenant that was
-/// removed would use up the time of all others.
+/// For how long what neither its queue nor its dead-letter queue will have is left alone: were it due all the time, a
+/// tenant that was removed would use up the time of all others.
 const HOMELESS: Duration = Duration::from_hours(1);
 
 /// Why a sweep ended before its end.
@@ -127,7 +127,8 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         let mut by_queue: BTreeMap<QueueArn, Vec<Delayed>> = BTreeMap::new();
         for (key, loaded) in page.keys.iter().zip(self.delayed.load(&page.keys).await) {
             match loaded {
-                // The index may be a moment old: a row that is gone was swept, and one that is due later was delayed again.
+                // The index may be a moment old: a row that is gone was swept, and one that is due later was delayed
+                // again.
                 Ok(Some(row)) if row.due_at <= now => {
                     progress.metrics.overdue = progress.metrics.overdue.max(overdue(&row, now));
                     by_queue.entry(row.queue.clone()).or_default().push(row);

@@ -49,7 +49,8 @@ impl World {
         }
     }
 
-    /// One look, in so many of which all queues are seen, that has so many seconds; its line of metrics. Five minutes pass.
+    /// One look, in so many of which all queues are seen, that has so many seconds; its line of metrics. Five minutes
+    /// pass.
     async fn looks(&self, looks: usize, seconds: u64) -> String {
         let watcher = Watcher {
             stage: build::stage(),

@@ -32,7 +32,8 @@ pub fn answer(status: StatusCode, headers: &HeaderMap, permanent: &[u16], now: T
     Err(Cause::Status { code, retry_after: asked.max() })
 }
 
-/// Classifies a request that got no answer; `connecting` where it had no connection yet. The URL is never repeated: it may hold a token.
+/// Classifies a request that got no answer; `connecting` where it had no connection yet. The URL is never repeated: it
+/// may hold a token.
 pub fn no_answer(error: &reqwest::Error, connecting: bool, timeout: Duration) -> Cause {
     if let Some(refused) = egress::refusal_of(error) {
         return Cause::EgressRefused(refused.to_string());

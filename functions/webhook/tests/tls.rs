@@ -1,4 +1,5 @@
-//! Whose certificates are believed: those of public authorities, and of one's own where the machine's environment names them.
+//! Whose certificates are believed: those of public authorities, and of one's own where the machine's environment names
+//! them.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -60,7 +61,8 @@ async fn a_certificate_that_is_believed_and_for_another_name_is_told_apart() {
     in_a_process_that_trusts(certificate, address, "child_calls_the_endpoint_by_another_name").await;
 }
 
-/// Runs one of the tests below where the certificate is believed: the environment is a process's own, and this one's threads share it.
+/// Runs one of the tests below where the certificate is believed: the environment is a process's own, and this one's
+/// threads share it.
 async fn in_a_process_that_trusts(certificate: String, address: SocketAddr, test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.pem");

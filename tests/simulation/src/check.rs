@@ -95,14 +95,15 @@ fn check_event(world: &World, index: usize) {
         if !story.sent.contains_key(&index) || story.effects.iter().any(done) {
             continue;
         }
-        // What expired need not have had its effect any more, and its record says so, unless that could not be written. Where nobody
-        // claims, that of another content of the same id may stand in its place by now.
+        // What expired need not have had its effect any more, and its record says so, unless that could not be written.
+        // Where nobody claims, that of another content of the same id may stand in its place by now.
         let unwritten = || history.expired_unwritten.contains(&(key, digest.clone()));
         let replaced = !alone && (story.expired.contains(&digest) || unwritten());
         if event.expires_at.is_some() && (expired(&sink.id) || replaced || history.unsettled.contains(&key)) {
             continue;
         }
-        // A mail whose process died of a neighbour may have been sent, and its tenant wants a person to look at such mails.
+        // A mail whose process died of a neighbour may have been sent, and its tenant wants a person to look at such
+        // mails.
         let deadly = |other: &EventPlan| other.tenant == event.tenant && other.flaw == Flaw::KillsSinks;
         // Where deliveries are claimed, one content of an id may be refused for another.
         let hopeless = (!alone && sink.claims)

@@ -1,5 +1,5 @@
-//! The part of SQS and Lambda: hands batches to instances, polls what can go on in an order that chance decides, lets time pass
-//! where nothing can, ends what takes too long, and takes the answers.
+//! The part of SQS and Lambda: hands batches to instances, polls what can go on in an order that chance decides, lets
+//! time pass where nothing can, ends what takes too long, and takes the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,8 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// The schedule calls the sweeper this often, and up to as much later.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// SQS's own redrive of a standard queue: far fewer receives than the stack's hundred, so that what uses them up is found.
+/// SQS's own redrive of a standard queue: far fewer receives than the stack's hundred, so that what uses them up is
+/// found.
 const MOST_RECEIVES: u32 = 14;
 /// Of a FIFO queue, of which nothing is delayed: as in the stack.
 const MOST_RECEIVES_FIFO: u32 = 1000;

@@ -31,7 +31,8 @@ impl Observer for Nobody {
     }
 }
 
-/// An operator redrives some of the dead letters of every queue, and perhaps those of which nobody knows whether they were sent.
+/// An operator redrives some of the dead letters of every queue, and perhaps those of which nobody knows whether they
+/// were sent.
 pub fn some(world: &World) {
     each(world, |state, depth| {
         let dies = state.dice.happens(state.weather.crash_after);

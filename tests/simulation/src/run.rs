@@ -64,7 +64,8 @@ impl Family {
         format!("cargo xtask simulate --family {} --seed {seed}", self.as_str())
     }
 
-    /// Runs one seed, with nothing broken. A panic is a violation of its seed, also where it makes what a run begins with.
+    /// Runs one seed, with nothing broken. A panic is a violation of its seed, also where it makes what a run begins
+    /// with.
     pub fn run(self, seed: u64, keep_trace: bool) -> Report {
         let run = || match self {
             Self::Delivery => run(seed, Options { keep_trace, mutation: None }),

@@ -1,6 +1,7 @@
 //! What a run begins with: tenants with their sinks, and the events that their producers send.
 //!
-//! The simulator keeps its own, simpler idea of configurations and matching, so that it does not check the code by itself.
+//! The simulator keeps its own, simpler idea of configurations and matching, so that it does not check the code by
+//! itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What happened, line by line: always as a hash, so that two runs can be compared, and as text where somebody wants to read it.
+//! What happened, line by line: always as a hash, so that two runs can be compared, and as text where somebody wants to
+//! read it.
 
 use std::fmt::{self, Write};
 use std::time::Duration;

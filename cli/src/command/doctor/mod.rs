@@ -1,6 +1,8 @@
-//! `acequia doctor`: what of the account, the platform and the tenants is not as it must be, each with the command that mends it.
+//! `acequia doctor`: what of the account, the platform and the tenants is not as it must be, each with the command that
+//! mends it.
 //!
-//! It looks first (`sight`), everything side by side and within a time of its own, and judges then, in pure functions. Nothing is changed.
+//! It looks first (`sight`), everything side by side and within a time of its own, and judges then, in pure functions.
+//! Nothing is changed.
 
 mod capacity;
 mod line;

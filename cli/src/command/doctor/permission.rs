@@ -11,8 +11,8 @@ use super::line::{Line, Seen};
 pub(super) const CREDENTIALS: &str = "credentials";
 pub(super) const PERMISSIONS: &str = "permissions";
 
-/// A kind of resource: its ARN behind the partition, with the region, the account and the stage to be put in, and who does what to it.
-/// The tenant `doctor` stands for all: a policy names tenants by wildcard.
+/// A kind of resource: its ARN behind the partition, with the region, the account and the stage to be put in, and who
+/// does what to it. The tenant `doctor` stands for all: a policy names tenants by wildcard.
 struct Kind {
     resource: &'static str,
     needs: &'static [(&'static str, &'static str)],

@@ -1,4 +1,5 @@
-//! The platform's stack: whether it is there, whole, of this command's version, and whether somebody hears of its alarms.
+//! The platform's stack: whether it is there, whole, of this command's version, and whether somebody hears of its
+//! alarms.
 
 use acequia_aws::account::{Alarm, Stack, Table, Topic};
 
@@ -18,8 +19,8 @@ pub(super) const OWN_VERSION: &str = acequia_core::version::VERSION;
 /// What renews this command: a package has it beside the platform, and the sources make it.
 const INSTALL: &str = "install the command of the platform's version, as README.md says";
 
-/// What makes or changes the platform's stack. The command for it is another one in a package than in the sources, and README.md of
-/// either has it.
+/// What makes or changes the platform's stack. The command for it is another one in a package than in the sources, and
+/// README.md of either has it.
 pub(super) fn deploy(stage: &str) -> String {
     format!("deploy the platform with --config-env {stage}, as README.md says")
 }

@@ -1,4 +1,5 @@
-//! What is seen of the account and the stage: asked side by side, each within its time, and kept with why it is not known.
+//! What is seen of the account and the stage: asked side by side, each within its time, and kept with why it is not
+//! known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

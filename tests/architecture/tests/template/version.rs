@@ -1,4 +1,5 @@
-//! The rule of versions: callers invoke an alias, an alias follows a version, and `CloudFormation` makes another one where its description changes.
+//! The rule of versions: callers invoke an alias, an alias follows a version, and `CloudFormation` makes another one
+//! where its description changes.
 
 use std::collections::BTreeSet;
 

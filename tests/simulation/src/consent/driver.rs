@@ -1,4 +1,5 @@
-//! The part of SQS, Lambda, the stream, the schedules and the HTTP API: hands work to instances, and polls it in an order that chance decides.
+//! The part of SQS, Lambda, the stream, the schedules and the HTTP API: hands work to instances, and polls it in an
+//! order that chance decides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -17,7 +17,8 @@ pub enum Mutation {
     AskTheAnswered,
     /// Nobody hears of suppressed addresses.
     IgnoreSuppression,
-    /// The stream is told of what failed, so that it hands out the neighbours too, and nobody looks whether a row is still there.
+    /// The stream is told of what failed, so that it hands out the neighbours too, and nobody looks whether a row is
+    /// still there.
     RepeatNeighbours,
 }
 

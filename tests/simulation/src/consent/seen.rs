@@ -198,8 +198,8 @@ impl Seen {
         if routed { Ok(()) } else { self.publish(who, parcel) }
     }
 
-    /// The outbox may publish what a row asks for once for each time that it was handed the row, and nothing else; and nothing of a row that was
-    /// carried out before it began: whatever befell the others of a batch is no reason.
+    /// The outbox may publish what a row asks for once for each time that it was handed the row, and nothing else; and
+    /// nothing of a row that was carried out before it began: whatever befell the others of a batch is no reason.
     fn publish(&mut self, who: u64, parcel: &Parcel) -> Result<(), String> {
         let rows = self.rows.iter().enumerate().filter(|(_, (.., parcels))| parcels.contains(parcel));
         let theirs: Vec<usize> =

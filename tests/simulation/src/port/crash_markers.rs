@@ -28,7 +28,8 @@ impl CrashMarkers for Perilous {
         let says_more = |(crash_marker, stands): (&CrashMarker, Option<CrashMarker>)| {
             stands.filter(|stands| stands.alone > crash_marker.alone).map(|stands| stands.message_id)
         };
-        // Where one that says more stays, it tells of a death: until the other is written, and whoever asks need not wait for that.
+        // Where one that says more stays, it tells of a death: until the other is written, and whoever asks need not
+        // wait for that.
         let counted: Vec<String> = crash_markers.iter().zip(stand).filter_map(says_more).collect();
         self.count(&counted);
         let down = || crash_markers.iter().map(|_| Err(unavailable(WRITE))).collect();
