@@ -74,7 +74,7 @@ pub(crate) fn exists(path: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Failure::NotFound(format!("there is no file {}", path.display())))
         }
-        // What else is wrong is said by who reads it.
+        // The code that reads the file reports everything else that is wrong with it.
         _ => Ok(()),
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn ensure_one(tools: Tools) -> Result<()> {
 /// As [`ensure`], beside other work, which does not need them.
 ///
 /// # Errors
-/// As [`ensure`], before the work begins where the machine lacks something; and those of the work.
+/// As [`ensure`] has them, before the work begins, where the machine lacks something; and the errors of the work.
 pub(crate) fn ensure_beside<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let python = find_python()?;
     check_compiler()?;

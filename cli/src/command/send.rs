@@ -36,7 +36,7 @@ const LISTED: usize = 20;
 struct Sums {
     sent: usize,
     failed: usize,
-    /// Those that a signal left where they are.
+    /// The events that a signal left unsent.
     unsent: usize,
 }
 

@@ -16,7 +16,7 @@ use url::Url;
 use crate::http::Response;
 use crate::words::{Say, Words, words};
 
-/// The colour of pages that are nobody's.
+/// The colour of pages that belong to no tenant.
 const COLOUR: &str = "#1f4e8c";
 
 const TEMPLATE: &str = r#"<!doctype html>

@@ -52,12 +52,12 @@ pub(crate) enum Say {
     RenewedBefore,
     /// There is no such page.
     NotFound,
-    /// It does not work now. There is no button: who only looked must not act by trying again.
+    /// It does not work now. There is no button: a reader who only looked must not act by trying again.
     Trouble,
 }
 
 impl Say {
-    /// The reason that the page gives; nothing where it is nobody's.
+    /// Returns the reason that the page gives; nothing where the page belongs to no tenant.
     fn why(self) -> Option<Why> {
         match self {
             Self::Accept | Self::AcceptOptIn => Some(Why::Signed),
@@ -78,7 +78,7 @@ impl Say {
 /// Why the reader sees the page: the small print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// Somebody signed with the reader's address.
+    /// A person signed with the reader's address.
     Signed,
     /// The tenant writes to the reader.
     Writes,
@@ -97,7 +97,7 @@ pub(crate) struct Words {
     pub(crate) text: &'static str,
     /// The label of the button; empty where there is none.
     pub(crate) button: &'static str,
-    /// Who asks, and why.
+    /// Which tenant asks, and why.
     pub(crate) small_print: String,
     /// What stands before the name of what it is about.
     pub(crate) about: &'static str,

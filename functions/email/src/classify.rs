@@ -70,7 +70,7 @@ fn by_code(code: &str, text: &str, from: &str) -> MailError {
         "AccountSuspendedException" => MailError::Held(MailHold::Suspended),
         // The mail itself or its configuration is refused; a repetition is refused too.
         "MessageRejected" | "BadRequestException" | "NotFoundException" => MailError::Refused(code.to_owned()),
-        // Sending is throttled or not allowed: somebody can change that, and the mail waits for it.
+        // Sending is throttled or not allowed: an operator can change that, and the mail waits for it.
         _ => MailError::Throttled(code.to_owned()),
     }
 }

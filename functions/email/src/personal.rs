@@ -1,4 +1,4 @@
-//! Opens the sealed personal data of Proca's messages, for tenants who lent us their key.
+//! Opens the sealed personal data of Proca's messages, for tenants that lent Acequia their key.
 
 use acequia_core::event::proca::{Personal, Sealed};
 use acequia_core::outcome::Cause;

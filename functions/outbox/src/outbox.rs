@@ -23,7 +23,7 @@ use crate::sweep::Swept;
 
 /// How many rows are carried out at once.
 pub(crate) const AT_ONCE: usize = 8;
-/// The most that one row may take: what is slow is somebody's, and the others' time is theirs.
+/// The most time that one row may take: one tenant's slow row must not use up the other tenants' time.
 const FOR_A_ROW: Duration = Duration::from_secs(10);
 
 /// The outbox, wired to its ports.

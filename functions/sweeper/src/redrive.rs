@@ -1,6 +1,6 @@
 //! The automatic redrive: what a tenant wants to have back without a person, when its time has come.
 //!
-//! It looks into the dead-letter queues of those tenants alone that ask for it, decides by
+//! It looks only into the dead-letter queues of tenants that ask for it, decides by
 //! [`acequia_core::delivery::redrive::decide_auto`], and moves what is due by [`acequia_core::flow::redrive::redrive`],
 //! which may be killed at any moment.
 
@@ -57,7 +57,7 @@ impl Afterwards for () {
 pub struct AutoRedriver<S, T, D, J, L> {
     /// The stage whose queues it looks into.
     pub stage: Stage,
-    /// Who says whose turn it is.
+    /// Decides whose turn it is.
     pub turns: S,
     /// The tenants' configurations.
     pub tenants: T,
@@ -112,7 +112,7 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         Ok(moved)
     }
 
-    /// Redrives what is due of one tenant; what fails is told, and is nobody else's.
+    /// Redrives what is due of one tenant; a failure is reported, and affects no other tenant.
     async fn tenant(&self, tenant: &TenantId, deadline: Deadline, stalls: &mut Stalls) -> u64 {
         let settings = match self.settings(tenant).await {
             Ok(Some(settings)) => settings,

@@ -92,7 +92,8 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         if end.is_ok() {
             progress.metrics.redriven = self.afterwards.run(deadline, &mut progress.stalls).await;
         }
-        // The next minute's sweep need not wait for the end of a lease that nobody uses. Where this fails, it has to.
+        // The next minute's sweep need not wait for the end of a lease that no invocation uses. If this fails, it has
+        // to wait.
         let now = self.clock.now();
         if let Err(error) = self.delayed.lease(&holder, now, now).await {
             told(&error);

@@ -44,7 +44,7 @@ pub struct Watcher<S, Q, A, F, D, O> {
     pub stage: Stage,
     /// From when on a queue is in trouble.
     pub limits: Limits,
-    /// Who says whose turn it is.
+    /// Decides whose turn it is.
     pub turns: S,
     /// The queues.
     pub queues: Q,
@@ -54,7 +54,7 @@ pub struct Watcher<S, Q, A, F, D, O> {
     pub findings: F,
     /// The dead letters themselves.
     pub dead_letters: D,
-    /// Whom it tells.
+    /// Where its alerts go.
     pub alerts: O,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -216,8 +216,8 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ale
         }
     }
 
-    /// What is new, by the place in `found`, the worst first, and the sums of what is wrong. Who has alarms of their
-    /// own are left out of both.
+    /// Returns what is new, by the place in `found`, the worst first, and the sums of what is wrong. Both leave out
+    /// tenants that have alarms of their own.
     fn judge(found: &mut [Look], now: Timestamp, metrics: &mut WatchMetrics) -> Vec<(usize, Trouble)> {
         let mut news = Vec::new();
         // As long as it is not known, a queue is taken for one without.

@@ -1,4 +1,4 @@
-//! The watch over the in-memory ports: what it finds, whom it tells what, and what becomes of a call that fails.
+//! The watch over the in-memory ports: what it finds, which alerts it sends, and what becomes of a call that fails.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::sync::Arc;

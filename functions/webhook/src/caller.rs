@@ -40,7 +40,7 @@ tokio::task_local! {
 }
 
 fn note(progress: Progress) {
-    // Outside of a request (a connection that is finished for the next one) there is nobody to note it for.
+    // Outside of a request (a connection that is finished for the next one) there is no request to note it for.
     let _ = PROGRESS.try_with(|of_request| of_request.set(progress));
 }
 

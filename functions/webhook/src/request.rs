@@ -77,7 +77,7 @@ impl Sender {
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());
         }
-        // Who reads Proca's messages as they are may have no secret to check them with.
+        // A receiver that reads Proca's messages as they are may have no secret to check them with.
         if self.keys.is_empty() {
             return Ok(headers);
         }

@@ -96,7 +96,7 @@ fn is_line(shown: &str, printed: &str) -> bool {
     }
 }
 
-/// Whether lines are those that are shown; a line `...` stands for any number of them.
+/// Returns whether the printed lines are the lines that are shown; a line `...` stands for any number of them.
 fn fits(shown: &[&str], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.iter().all(|line| line.trim().is_empty()),
@@ -209,7 +209,7 @@ fn every_command_of_the_tutorial_prints_what_the_page_shows() {
             assert_fits(&commands, &shown, &printed);
             compared += 1;
         }
-        // Nobody types so fast that a program has not started.
+        // No reader types so fast that a program has not started.
         if commands.trim_end().ends_with('&') {
             eventually("the receiver listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         }

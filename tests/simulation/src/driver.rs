@@ -122,7 +122,7 @@ impl Driver {
         }
     }
 
-    /// When something can happen again: somebody wakes, a message comes back, or an invocation's time is up.
+    /// When something can happen again: a task wakes, a message comes back, or an invocation's time is up.
     fn next_time(&self) -> Option<Timestamp> {
         let free = |role: &QueueRole| self.running.iter().filter(|one| one.role == *role).count() < self.limit(*role);
         let visible = self
@@ -156,7 +156,7 @@ impl Driver {
         self.most.get(&role).copied().unwrap_or(1)
     }
 
-    /// Whether all queues but the dead-letter queues are empty and nobody works.
+    /// Returns whether all queues but the dead-letter queues are empty and no invocation runs.
     pub fn is_quiet(&self) -> bool {
         self.running.is_empty()
             && self.world.delays.rows().is_empty()

@@ -1,4 +1,4 @@
-//! What may befall a call: before its effect, instead of it, and after it. Every port call of the real code passes
+//! What may happen to a call: before its effect, instead of it, and after it. Every port call of the real code passes
 //! here, so every point at which it waits is one where it can die, be slowed down or be lied to.
 
 use std::future::poll_fn;

@@ -174,7 +174,7 @@ fn live(world: &World) {
         return;
     }
     operator::mend(world);
-    // An instance may go by the configuration before for five more seconds, and nobody redrives that fast.
+    // An instance may go by the configuration before for five more seconds, and no operator redrives that fast.
     world.clock.advance(Duration::from_secs(10));
     if !settle(world, &mut driver) {
         return;

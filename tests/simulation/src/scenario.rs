@@ -153,7 +153,7 @@ impl SinkVersion {
 }
 
 impl TenantPlan {
-    /// Its queue of a role: those of an ordered stack keep order where order is promised.
+    /// Returns its queue of a role: the queues of an ordered stack keep order where order is promised.
     pub fn queue(&self, role: QueueRole) -> QueueArn {
         build::named_queue(&self.queue_name(role))
     }

@@ -36,7 +36,7 @@ struct Queues {
 pub(crate) struct Queue {
     name: String,
     holds: String,
-    /// Who works it off.
+    /// The function that works it off.
     pub(crate) function: Option<String>,
     parameter: Option<String>,
     condition: Option<String>,

@@ -157,7 +157,7 @@ pub(super) async fn run(context: &Context, arguments: &DoctorArgs) -> Report {
     Diagnosis::new(stage, region, Some(caller.account), deployed, parts).report()
 }
 
-/// What is said where AWS does not know who asks.
+/// Returns the line that is shown where the principal of the credentials is unknown.
 fn nobody(unseen: &Unseen) -> Line {
     let found = match unseen {
         Unseen::Denied => "AWS does not accept the credentials".to_owned(),

@@ -1,5 +1,5 @@
-//! The platform's stack: whether it is there, whole, of this command's version, and whether somebody hears of its
-//! alarms.
+//! The platform's stack: whether it is there, whole, of this command's version, and whether its alarms reach a
+//! subscriber.
 
 use acequia_aws::account::{Alarm, Stack, Table, Topic};
 
@@ -145,7 +145,7 @@ pub(super) fn stacks(stacks: &[Stack]) -> Vec<Line> {
     or_ok(bad.collect(), STACKS, || format!("{} deployed", count(stacks.len(), "stack", "stacks")))
 }
 
-/// Alarms that are raised, and those that tell nobody.
+/// Judges the alarms: which of them are raised, and which of them have no action.
 pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
     let mut bad: Vec<Line> = alarms
         .iter()
@@ -171,7 +171,7 @@ pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
     or_ok(bad, ALARMS, || format!("{}, none raised", count(alarms.len(), "alarm", "alarms")))
 }
 
-/// Who hears of what alarms publish.
+/// Judges the topics: whether each one has a confirmed subscriber.
 pub(super) fn notifications(topics: &[Topic]) -> Vec<Line> {
     let bad = topics.iter().filter(|topic| topic.confirmed == 0).map(|Topic { arn, pending, .. }| {
         let name = arn.rsplit(':').next().unwrap_or_default();

@@ -236,7 +236,7 @@ pub async fn received_messages_are_hidden_and_shown_again(queues: &impl DeadLett
     }
 }
 
-/// Those that are named, and no others.
+/// The messages that are named, and no others.
 pub async fn received_messages_are_deleted(queues: &impl DeadLettersInTest) {
     let queue = queues.make(&name(queues, "d-delete")).await;
     sent(queues, &queue, &[outgoing("a"), outgoing("b"), outgoing("c")]).await;

@@ -1,5 +1,5 @@
-//! A kind of sink is complete: whoever adds one is told which place was forgotten. docs/specs/sink.md leads through all
-//! of them.
+//! A kind of sink is complete: a developer who adds one is told which place was forgotten. docs/specs/sink.md leads
+//! through all of them.
 
 use std::path::Path;
 

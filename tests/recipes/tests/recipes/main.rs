@@ -1,6 +1,6 @@
 //! The recipes of docs/RECEIVERS.md, taken out of the page and run: each accepts what Acequia signs, and nothing else.
 //!
-//! Rust's is compiled into this program. Those of Python and Node run with the libraries that `cargo xtask test`
+//! Rust's recipe is compiled into this program. Python's and Node's run with the libraries that `cargo xtask test`
 //! installs into `.venv/recipes` (tools/recipes): where it says so by `ACEQUIA_TEST_RECIPES`, Python's must run, and
 //! Node's if there is a Node. Go's is compared by its names alone.
 #![expect(

@@ -114,7 +114,7 @@ fn stands(scene: &Scene, event: &EventPlan) -> Result<(), String> {
     {
         return Err(format!("SES told of {}, and it is asked or written to all the same", event.address));
     }
-    // Nobody who has an answer keeps the event's bytes.
+    // An action that has an answer does not keep the event's bytes.
     if action.body.is_some() != action.state.is_open() {
         return Err(format!("{} of {} is {:?}, and its bytes say otherwise", event.event, event.tenant, action.state));
     }

@@ -221,7 +221,7 @@ impl Driver {
         }
     }
 
-    /// Somebody follows a link.
+    /// Has a person follow a link.
     pub fn visit(&mut self, visit: Visit) {
         self.begin(Kind::Confirm, Work::Visit(visit));
     }
