@@ -157,7 +157,8 @@ pub(crate) enum TenantCommand {
     },
     /// Print the JSON Schema of a tenant's file, by which editors complete and check it; no call to AWS is made
     Schema,
-    /// Say which sinks of a file would take which events, why others would not, and what would be sent; no call to AWS is made
+    /// Say which sinks of a file would take which events, why others would not, and what would be sent; no call to AWS
+    /// is made
     Try(TryArgs),
     /// Write a tenant's file as the next version of its configuration
     Apply(ApplyArgs),

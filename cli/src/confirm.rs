@@ -6,18 +6,18 @@ use acequia_core::id::TenantId;
 
 use crate::failure::Failure;
 
-/// That somebody agreed to a change: only [`confirm`] makes one.
+/// Proof that the operator agreed to a change: only [`confirm`] makes one.
 #[derive(Debug)]
 pub(crate) struct Confirmed(());
 
-/// That somebody agreed to delete a tenant's messages: only [`confirm_by_name`] makes one.
+/// Proof that the operator agreed to delete a tenant's messages: only [`confirm_by_name`] makes one.
 #[derive(Debug)]
 pub(crate) struct ConfirmedByName(());
 
 /// Asks for yes or no, unless `--yes` was given.
 ///
 /// # Errors
-/// Where nobody can be asked, or the answer is no.
+/// When the operator cannot be asked, or says no.
 pub(crate) fn confirm(question: &str, yes: bool) -> Result<Confirmed, Failure> {
     let agrees = |answer: &str| ["y", "yes"].contains(&answer.to_lowercase().as_str());
     ask(&format!("{question} [y/N] "), yes, agrees).map(|()| Confirmed(()))
@@ -26,7 +26,7 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<Confirmed, Failure> {
 /// Asks for the tenant's id, unless `--yes` was given.
 ///
 /// # Errors
-/// Where nobody can be asked, or the answer is another.
+/// When the operator cannot be asked, or gives another answer.
 pub(crate) fn confirm_by_name(question: &str, tenant: &TenantId, yes: bool) -> Result<ConfirmedByName, Failure> {
     let agrees = |answer: &str| answer == tenant.as_str();
     ask(&format!("{question} Type the tenant's id to agree: "), yes, agrees).map(|()| ConfirmedByName(()))

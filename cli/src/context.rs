@@ -148,7 +148,7 @@ impl Ports for Context {
     }
 }
 
-/// What endpoints a stage allows: those of the machine itself only in the local environment.
+/// Returns the endpoints that a stage allows: those of the machine itself only in the local environment.
 pub(crate) fn egress(stage: &Stage) -> Egress {
     if stage.as_str() == "local" { Egress::Local } else { Egress::Public }
 }

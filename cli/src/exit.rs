@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Invalid = 3,
     /// There is no such tenant, sink, event, queue or file.
     NotFound = 4,
-    /// Somebody else changed it, or it is there already.
+    /// Another author changed it, or it is there already.
     Conflict = 5,
     /// AWS cannot be reached, or refuses.
     Aws = 6,

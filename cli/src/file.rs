@@ -15,7 +15,8 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     write(path, bytes, std::fs::OpenOptions::new().write(true).create(true).truncate(true))
 }
 
-/// Writes a file that only its owner can read, and that was not there before: not through a link, and not over anything.
+/// Writes a file that only its owner can read, and that was not there before: not through a link, and not over
+/// anything.
 ///
 /// # Errors
 /// Where something is there, and where it cannot be written; then there is no part of it.

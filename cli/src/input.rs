@@ -1,6 +1,7 @@
 //! What commands read: files and stdin, as text, whatever editor or shell wrote it.
 //!
-//! A byte order mark is taken off. What is no UTF-8 is refused with the name of what it seems to be, and how to convert it.
+//! A byte order mark is taken off. What is no UTF-8 is refused with the name of what it seems to be, and how to convert
+//! it.
 
 use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ pub(crate) fn exists(path: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Failure::NotFound(format!("there is no file {}", path.display())))
         }
-        // What else is wrong is said by who reads it.
+        // The code that reads the file reports everything else that is wrong with it.
         _ => Ok(()),
     }
 }

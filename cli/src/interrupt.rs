@@ -1,7 +1,8 @@
 //! Ctrl-C and SIGTERM: a command that is stopped says how far it came, and leaves nothing half done.
 //!
-//! A command that works in steps says so by an [`InGoodOrder`]: while it lives, the first signal is only noted, and the command ends after
-//! the step under way. At all other times the signal ends the process at once, with what was told to [`listen`]. A second signal always does.
+//! A command that works in steps says so by an [`InGoodOrder`]: while it lives, the first signal is only noted, and the
+//! command ends after the step under way. At all other times the signal ends the process at once, with what was told to
+//! [`listen`]. A second signal always does.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 

@@ -35,7 +35,7 @@ impl Report {
         Self { json, text: text.into(), verbatim: false, exit: Exit::Ok }
     }
 
-    /// A text that is nobody's but ours, and read by a program.
+    /// A text that is wholly the command's own, and read by a program.
     pub(crate) fn verbatim(text: String) -> Self {
         Self { verbatim: true, ..Self::new(&text.clone(), text) }
     }
@@ -62,7 +62,7 @@ impl Report {
     }
 }
 
-/// Prints a report; answers how the command ends. Who closes the pipe early has read enough.
+/// Prints a report; answers how the command ends. A reader that closes the pipe early has read enough.
 pub(crate) fn print(report: &Report, format: Format) -> Exit {
     let text = match format {
         Format::Text if report.verbatim => report.text.clone(),
@@ -116,8 +116,8 @@ pub(crate) fn count(number: impl Display, one: &str, several: &str) -> String {
     format!("{number} {word}")
 }
 
-/// Whether a character does not show, or changes how others do: control characters, and Unicode's format characters, such as those
-/// that turn the direction of writing round.
+/// Whether a character does not show, or changes how others do: control characters, and Unicode's format characters,
+/// such as those that turn the direction of writing round.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

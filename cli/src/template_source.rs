@@ -1,8 +1,8 @@
-//! Templates as people write them: MJML, and files beside the tenant's file. They are turned into the HTML and the text that the
-//! configuration stores, so that no function ever compiles one.
+//! Templates as people write them: MJML, and files beside the tenant's file. They are turned into the HTML and the text
+//! that the configuration stores, so that no function ever compiles one.
 //!
-//! In a language of a template, `mjml` or `mjml_file`, or `html` or `html_file`, gives the HTML; `text` or `text_file` the plain text, which is
-//! made from the HTML where it is left out.
+//! In a language of a template, `mjml` or `mjml_file`, or `html` or `html_file`, gives the HTML; `text` or `text_file`
+//! the plain text, which is made from the HTML where it is left out.
 
 use std::path::{Component, Path};
 
@@ -93,7 +93,8 @@ fn read(name: &Json, folder: Option<&Path>) -> Result<String, String> {
     Ok(text.replace("\r\n", "\n"))
 }
 
-/// The HTML of MJML, in the language of its tag where it names none itself. Nothing is fetched: an `mj-include` is refused.
+/// The HTML of MJML, in the language of its tag where it names none itself. Nothing is fetched: an `mj-include` is
+/// refused.
 fn compile(source: &str, tag: &str) -> Result<String, (String, Option<usize>)> {
     bounded(source).map_err(|problem| (problem, None))?;
     let mut parsed = mrml::parse(source).map_err(|error| (format!("the MJML does not compile: {error}"), None))?;
@@ -137,8 +138,8 @@ fn is_void(tag: &str) -> bool {
 
 /// The plain text of HTML, with links as numbered notes.
 ///
-/// Control tags are refused: HTML's own rules move text that stands between the parts of a table, and with it an `{% if %}`, so what would come
-/// out might say something else than the HTML.
+/// Control tags are refused: HTML's own rules move text that stands between the parts of a table, and with it an
+/// `{% if %}`, so what would come out might say something else than the HTML.
 fn text_of(html: &str) -> Result<String, String> {
     if html.contains("{%") {
         return Err("the plain text cannot be made from HTML with {% %} in it: write `text` too".to_owned());

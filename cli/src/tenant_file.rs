@@ -70,7 +70,8 @@ impl TenantFile {
     }
 }
 
-/// Reads a file that a command needs; where it is not valid, the command ends with all its problems and what that leaves (`so`).
+/// Reads a file that a command needs; where it is not valid, the command ends with all its problems and what that
+/// leaves (`so`).
 ///
 /// # Errors
 /// Where there is no such file, or it is not valid.

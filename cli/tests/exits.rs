@@ -1,6 +1,8 @@
-//! The documented exit codes, of every command: what is not there, what does not answer, and output that cannot be written.
+//! The documented exit codes, of every command: what is not there, what does not answer, and output that cannot be
+//! written.
 //!
-//! Every command stands in one table. What AWS answers comes from a small server on loopback that knows a stage without a platform.
+//! Every command stands in one table. What AWS answers comes from a small server on loopback that knows a stage without
+//! a platform.
 #![expect(clippy::expect_used, reason = "a test's own mistake should stop the test where it was made")]
 
 mod exits {
@@ -42,7 +44,7 @@ const COMMANDS: [&str; 24] = [
     "doctor {file}",
 ];
 
-/// Those that ask AWS for nothing, and read what they are given.
+/// The commands that ask AWS for nothing, and read what they are given.
 const OFFLINE: [&str; 7] = [
     "tenant validate {file}",
     "tenant schema",
@@ -120,7 +122,7 @@ fn operators_of_another_stage_are_told_that_none_can_be_seen() {
 
 #[test]
 fn an_endpoint_that_refuses_connections_ends_every_command_with_the_code_of_aws() {
-    // Bound and let go again: nobody listens there.
+    // Bound and let go again: no program listens there.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port is free").port();
     let ran = everywhere(&COMMANDS, |surroundings| {
         surroundings.in_region("eu-west-1").with("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{port}"))

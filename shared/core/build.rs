@@ -1,5 +1,5 @@
-//! Says which version is compiled: the workspace's, and in a release the commit, so that the command, a function's log and a deployment
-//! name the same. A development build names no commit: it would be compiled anew with each.
+//! Says which version is compiled: the workspace's, and in a release the commit, so that the command, a function's log
+//! and a deployment name the same. A development build names no commit: it would be compiled anew with each.
 
 use std::process::Command;
 

@@ -43,7 +43,7 @@ impl Acequia {
         self.run(&["secret", "put", tenant, name, "--for", purpose, "--value-stdin"], value).map(drop)
     }
 
-    /// Sends lines at a steady pace, also those that are no events.
+    /// Sends lines at a steady pace, also lines that are no events.
     pub(crate) fn send(&self, tenant: &str, lines: &[String], per_second: u32) -> Result<()> {
         let rate = format!("{per_second}/s");
         let input = lines.join("\n") + "\n";

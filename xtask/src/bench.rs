@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what a delivery costs in calls, money, instructions, start-up and memory.
 //!
-//! The programs are those that are deployed: one cargo-lambda run builds the functions with the bench and its two
+//! The programs are the ones that are deployed: one cargo-lambda run builds the functions with the bench and its two
 //! subjects, so that all have the same profile. `docs/PERFORMANCE.md` says what is measured and gets the tables.
 
 use std::process::Command;

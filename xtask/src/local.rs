@@ -80,7 +80,7 @@ impl Local {
         Ok(process::output(&mut command, "making an event bus", "")?.trim().to_owned())
     }
 
-    /// How often each text stands in the logs of all functions, and how long those are.
+    /// Counts how often each text stands in the logs of all functions; returns that, and how long the logs are.
     pub(crate) fn search_logs(&self, texts: &[&str]) -> Result<(Vec<u64>, u64)> {
         let mut command = process::command(Tools::Local.program("python"));
         command.args(["-c", SEARCH]).args(texts).env_clear().envs(emulator::variables(&self.aws.address));

@@ -1,5 +1,5 @@
-//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `template`, `simulate`, `bench`, `package`, `deploy` and
-//! `release-check`.
+//! The project's own tasks: `cargo xtask demo`, `test`, `lint`, `template`, `simulate`, `bench`, `package`, `deploy`
+//! and `release-check`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command for people at a terminal")]
 
 mod acequia;

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 pub(crate) struct EndpointStats {
     /// All requests.
     pub(crate) requests: u64,
-    /// Those with a bad signature.
+    /// The requests with a bad signature.
     pub(crate) bad_signatures: u64,
     /// Different ids that were answered with 2xx.
     pub(crate) accepted: u64,

@@ -1,6 +1,8 @@
-//! What the recipes of docs/RECEIVERS.md need to be run by their tests: the libraries that they recommend, pinned, in `.venv/recipes`.
+//! What the recipes of docs/RECEIVERS.md need to be run by their tests: the libraries that they recommend, pinned, in
+//! `.venv/recipes`.
 //!
-//! Python is on every machine that builds Acequia. Node need not be: where npm is missing, the test of its recipe is skipped and says so.
+//! Python is on every machine that builds Acequia. Node need not be: where npm is missing, the test of its recipe is
+//! skipped and says so.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -45,7 +45,7 @@ impl Environment {
         Ok(Self { name: name.to_owned(), stack, region: text("region"), parameters })
     }
 
-    /// Sets parameters, over those that the file has: the command line of SAM CLI would replace the whole list.
+    /// Sets parameters, in addition to the file's own: the command line of SAM CLI would replace the whole list.
     pub(crate) fn set(&mut self, parameters: impl IntoIterator<Item = String>) {
         for parameter in parameters {
             let named = |text: &str| text.split('=').next().map(str::to_owned);

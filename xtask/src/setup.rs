@@ -1,7 +1,7 @@
 //! The tools that everything else needs: two Python environments from pinned requirements, made once.
 //!
-//! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for receivers of
-//! webhooks need, for their tests alone ([`crate::recipe`]).
+//! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for
+//! receivers of webhooks need, for their tests alone ([`crate::recipe`]).
 
 use std::fs;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ pub(crate) fn ensure_one(tools: Tools) -> Result<()> {
 /// As [`ensure`], beside other work, which does not need them.
 ///
 /// # Errors
-/// As [`ensure`], before the work begins where the machine lacks something; and those of the work.
+/// As [`ensure`] has them, before the work begins, where the machine lacks something; and the errors of the work.
 pub(crate) fn ensure_beside<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let python = find_python()?;
     check_compiler()?;

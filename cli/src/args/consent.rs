@@ -35,6 +35,7 @@ pub(crate) enum ConsentCommand {
 pub(crate) struct SubjectArgs {
     /// The tenant's id
     pub(crate) tenant: TenantId,
-    /// The subject as the tenant's events name it, an address as a rule; - reads it from stdin, so that it stands in no history
+    /// The subject as the tenant's events name it, an address as a rule; - reads it from stdin, so that it stands in no
+    /// history
     pub(crate) subject: String,
 }

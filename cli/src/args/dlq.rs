@@ -23,7 +23,8 @@ pub(crate) enum DlqCommand {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show the dead letters of one event, or one message, whole, with the history of their attempts. Looking hides messages for a moment
+    /// Show the dead letters of one event, or one message, whole, with the history of their attempts. Looking hides
+    /// messages for a moment
     Show(ShowArgs),
     /// Move messages back to the queues that they came from. Stopped on the way, it can be run again
     Redrive(RedriveArgs),

@@ -78,7 +78,7 @@ fn export(shown: &ShownSubject, out: &Path) -> Result<Report, Failure> {
         return Ok(Report::new(&exported, text));
     }
     text.push('\n');
-    // Who agreed to what is nobody else's to read.
+    // Only the operator may read the proof of consent.
     write_private_file(out, text.as_bytes())?;
     let what = count(proof.len(), "line is", "lines are");
     Ok(Report::new(&exported, format!("{what} in {}, which only you can read.", out.display())))

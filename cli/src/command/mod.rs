@@ -1,5 +1,5 @@
-//! The commands, one module each. A command calls a use case (`acequia-operations`, where it has one) and says its report in words;
-//! printing is not its business.
+//! The commands, one module each. A command calls a use case (`acequia-operations`, where it has one) and says its
+//! report in words; printing is not its business.
 
 mod consent;
 mod delayed;
@@ -84,7 +84,8 @@ pub(crate) fn print_usage(error: &clap::Error) -> Exit {
     }
 }
 
-/// What is to be said of a command that a signal ends at once. What works in steps, and ends after one of them, says it by itself.
+/// What is to be said of a command that a signal ends at once. What works in steps, and ends after one of them, says it
+/// by itself.
 pub(crate) fn so_far(command: &Command) -> String {
     match command {
         Command::Tenant(TenantCommand::Apply(_)) => {

@@ -1,4 +1,5 @@
-//! `acequia secret put`: writes a secret. Its value comes from stdin or is made here; it never stands on a command line.
+//! `acequia secret put`: writes a secret. Its value comes from stdin or is made here; it never stands on a command
+//! line.
 
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_operations::require_platform;
@@ -74,7 +75,8 @@ fn check_form(purpose: SecretPurpose, value: &Secret) -> Result<(), Failure> {
 }
 
 fn read_value() -> Result<Secret, Failure> {
-    // A few bytes more than are taken, so that a longer value is noticed and not cut: of a byte order mark, a line end, and one.
+    // A few bytes more than are taken, so that a longer value is noticed and not cut: of a byte order mark, a line end,
+    // and one.
     let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(6);
     let bytes = input::stdin(most)?;
     // A value that was cut need not be text.

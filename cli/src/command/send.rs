@@ -36,7 +36,7 @@ const LISTED: usize = 20;
 struct Sums {
     sent: usize,
     failed: usize,
-    /// Those that a signal left where they are.
+    /// The events that a signal left unsent.
     unsent: usize,
 }
 
@@ -103,8 +103,8 @@ async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, Queu
     Ok((standard, queue))
 }
 
-/// The message of an event. In a FIFO queue events keep their order as they will at a FIFO target, and the same bytes within five minutes
-/// are one event.
+/// The message of an event. In a FIFO queue events keep their order as they will at a FIFO target, and the same bytes
+/// within five minutes are one event.
 fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
     let plain = Outgoing { body: body.to_owned(), ..Outgoing::default() };
     if !queue.is_fifo() {

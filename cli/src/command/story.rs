@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::output::clean;
 
-/// A line for each attempt and each redrive, the first one first. `due_at` is when the next attempt is due, where one is.
+/// A line for each attempt and each redrive, the first one first. `due_at` is when the next attempt is due, where one
+/// is.
 pub(super) fn story(attempts: &[Attempt], redriven_at: &[Timestamp], due_at: Option<Timestamp>) -> Vec<String> {
     let mut redrives = redriven_at.iter().copied().peekable();
     let mut lines = Vec::with_capacity(attempts.len());

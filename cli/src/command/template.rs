@@ -1,4 +1,4 @@
-//! `acequia template`: what a mail looks like, in a file or in a mailbox, before anybody gets it.
+//! `acequia template`: what a mail looks like, in a file or in a mailbox, before any recipient gets it.
 
 use std::path::Path;
 
@@ -58,7 +58,7 @@ pub(super) async fn run(
             check_recipient(&mail, to)?;
             let (locale, composed) = compose(sample, &file, &mail, true)?;
             let context = context().await?;
-            // Of a stage that is not there, nothing is allowed to anybody: that would not tell what is wrong.
+            // A stage that is not there allows no sender: an error about the sender would hide what is wrong.
             require_platform(&context).await?;
             let granted = require_grants(&context, &file.tenant.summary.id, &file.raw).await;
             granted.map_err(|error| in_file(error, &file))?;

@@ -22,7 +22,7 @@ pub(crate) struct Key {
     pub(crate) schema: Json,
 }
 
-/// All tables of a tenant's file, each before those in it.
+/// Returns all tables of a tenant's file, each before the tables in it.
 pub(crate) fn sections(schema: &Json) -> Vec<Section> {
     let mut sections = Vec::new();
     table(
@@ -75,7 +75,7 @@ fn inside(place: &Place, schema: &Json, sections: &mut Vec<Section>) {
         inside(place, choice, sections);
     }
     if let Some(entries) = schema.get("additionalProperties").filter(|entries| entries.get("type").is_some()) {
-        // Below the names of templates are those of languages.
+        // The names of languages stand below the names of templates.
         let name = if place.name.ends_with("NAME") { "LANGUAGE" } else { "NAME" };
         inside(&place.at(name), entries, sections);
     }
@@ -104,7 +104,7 @@ fn sinks(place: &Place, schema: &Json, kinds: &[Json], sections: &mut Vec<Sectio
     }
 }
 
-/// The keys of a table, those first that it must have.
+/// Returns the keys of a table, the required ones first.
 fn keys_of(schema: &Json) -> Vec<Key> {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let key = |(name, schema): (&String, &Json)| Key {

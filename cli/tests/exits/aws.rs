@@ -92,7 +92,7 @@ impl Aws {
         self.seen.receives.load(Ordering::SeqCst)
     }
 
-    /// Whether one of those waited for a message to come.
+    /// Returns whether a request for messages waited for a message to come.
     pub(crate) fn has_waited(&self) -> bool {
         self.seen.waited.load(Ordering::SeqCst)
     }
@@ -101,7 +101,7 @@ impl Aws {
 impl Drop for Aws {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // The listener looks at that when somebody comes.
+        // The listener looks at that when a connection comes.
         drop(TcpStream::connect(self.address));
     }
 }

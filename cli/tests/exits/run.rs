@@ -80,7 +80,7 @@ pub(crate) fn everywhere(
 }
 
 impl Surroundings {
-    /// Files to read, credentials that nobody checks, and no region.
+    /// Files to read, credentials that nothing checks, and no region.
     pub(crate) fn none() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let write =
@@ -112,7 +112,7 @@ impl Surroundings {
         Self { out: Out::Full, ..self }
     }
 
-    /// Its output goes into a pipe that nobody reads any more.
+    /// Sends its output into a pipe that has no reader any more.
     pub(crate) fn into_closed(self) -> Self {
         Self { out: Out::Closed, ..self }
     }
@@ -163,7 +163,7 @@ impl Surroundings {
             .spawn()
             .expect("acequia runs");
         let mut stdin = process.stdin.take().expect("stdin is a pipe");
-        // Who does not read its input closes it early.
+        // A command that does not read its input closes it early.
         let _ = stdin.write_all(&self.input);
         drop(stdin);
         meanwhile(process.id());

@@ -138,7 +138,8 @@ impl<T: TenantStore, C: Consents, B: SuppressionList, S: Secrets> Confirm<T, C, 
         ConsentCommands { consents: &self.consents, tenant, settings, config_version, now: self.clock.now() }
     }
 
-    /// The page of a link that somebody looks at: the question, or what was answered before. Nothing is written.
+    /// Answers the page of a link that a reader only looks at: the question, or what was answered before. Writes
+    /// nothing.
     async fn look(
         &self,
         request: &Request,
@@ -211,7 +212,8 @@ fn onward(tenant: &Tenant, say: Say) -> Option<&Url> {
     }
 }
 
-/// Who answered just now goes on to the tenant's own page, if it has one; the words are for who is not led.
+/// Leads a reader who has just answered on to the tenant's own page, if it has one; the words are for readers who are
+/// not led on.
 fn led_on(response: Response, tenant: &Tenant, say: Say) -> Response {
     let leads = matches!(say, Say::Accepted | Say::Rejected);
     let Some(url) = onward(tenant, say).filter(|_| leads) else { return response };
@@ -242,7 +244,8 @@ fn question(purpose: Purpose) -> Say {
     }
 }
 
-/// A subject can have a new mail; ending mails works for ever; a moderator's link is made anew by nobody.
+/// Returns the words for an expired link. A subject can have a new mail; ending mails works for ever; a moderator's
+/// link cannot be made anew.
 fn expired_words(link: Link) -> Say {
     match link.purpose {
         Purpose::Accept | Purpose::AcceptOptIn | Purpose::Reject => Say::Expired,

@@ -115,8 +115,9 @@ fn boundary(kind: &str) -> Option<&str> {
     boundary.map(|(_, value)| value.trim_matches('"')).filter(|value| is_multipart && !value.is_empty())
 }
 
-/// The short texts of such a form; what stands before the first boundary is none. Mail programs write the head of a part in many ways: with and without quotation
-/// marks and spaces, in small and capital letters, and with bare line feeds.
+/// The short texts of such a form; what stands before the first boundary is none. Mail programs write the head of a
+/// part in many ways: with and without quotation marks and spaces, in small and capital letters, and with bare line
+/// feeds.
 fn parts(body: &str, boundary: &str) -> BTreeMap<String, String> {
     let field = |part: &str| {
         let part = part.replace("\r\n", "\n");

@@ -1,7 +1,9 @@
-//! Answers the links of mails. **GET shows a page and changes nothing; the button's POST acts**, because mail scanners follow links.
+//! Answers the links of mails. **GET shows a page and changes nothing; the button's POST acts**, because mail scanners
+//! follow links.
 //!
-//! Pages work without JavaScript and are accessible; they show the tenant's name, logo and colour, in the reader's language. A link of
-//! another tenant, or of none, is answered like a page that does not exist, and leaves a line in the audit log.
+//! Pages work without JavaScript and are accessible; they show the tenant's name, logo and colour, in the reader's
+//! language. A link of another tenant, or of none, is answered like a page that does not exist, and leaves a line in
+//! the audit log.
 
 pub mod config;
 mod confirm;

@@ -1,8 +1,8 @@
 //! A page: plain HTML without JavaScript, readable with any program, in the tenant's colours.
 //!
-//! Everything that comes from a tenant is escaped by the template engine. The colour of the button's text is black or white, whichever
-//! is read better on the tenant's colour: WCAG asks for a contrast of 4.5, and one of the two always has it
-//! (<https://www.w3.org/TR/WCAG22/#contrast-minimum>).
+//! Everything that comes from a tenant is escaped by the template engine. The colour of the button's text is black or
+//! white, whichever is read better on the tenant's colour: WCAG asks for a contrast of 4.5, and one of the two always
+//! has it (<https://www.w3.org/TR/WCAG22/#contrast-minimum>).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use url::Url;
 use crate::http::Response;
 use crate::words::{Say, Words, words};
 
-/// The colour of pages that are nobody's.
+/// The colour of pages that belong to no tenant.
 const COLOUR: &str = "#1f4e8c";
 
 const TEMPLATE: &str = r#"<!doctype html>
@@ -148,9 +148,9 @@ fn style(colour: &str) -> String {
     STYLE.replace("@colour", colour).replace("@ink", ink(colour)).replace("@edge", edge(colour))
 }
 
-/// No page is kept, framed, sniffed or followed. Nothing is loaded but the tenant's logo, nothing is styled but by our style sheet, which
-/// is known by its digest, and forms go nowhere but here and, by our redirect, to the tenant's own page: browsers check `form-action`
-/// on redirects too (<https://www.w3.org/TR/CSP3/#directive-form-action>).
+/// No page is kept, framed, sniffed or followed. Nothing is loaded but the tenant's logo, nothing is styled but by our
+/// style sheet, which is known by its digest, and forms go nowhere but here and, by our redirect, to the tenant's own
+/// page: browsers check `form-action` on redirects too (<https://www.w3.org/TR/CSP3/#directive-form-action>).
 fn headers(style: &str, logo: Option<&Url>, onward: Option<&Url>) -> BTreeMap<&'static str, String> {
     let digest = STANDARD.encode(Sha256::digest(style));
     let images = logo.map_or_else(|| "'none'".to_owned(), |logo| logo.origin().ascii_serialization());

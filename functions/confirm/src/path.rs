@@ -1,7 +1,8 @@
 //! The token at the end of a link's path, without what mail programs took along behind it.
 //!
-//! A link that stands in a text is followed by a full stop, a bracket or a quotation mark, and programs that look for links in texts disagree whether that belongs to it.
-//! A token ends with its signature, whose length is known; so what stands behind it is told from it, and left out where it has no letter or digit.
+//! A link that stands in a text is followed by a full stop, a bracket or a quotation mark, and programs that look for
+//! links in texts disagree whether that belongs to it. A token ends with its signature, whose length is known; so what
+//! stands behind it is told from it, and left out where it has no letter or digit.
 
 use percent_encoding::percent_decode_str;
 

@@ -52,12 +52,12 @@ pub(crate) enum Say {
     RenewedBefore,
     /// There is no such page.
     NotFound,
-    /// It does not work now. There is no button: who only looked must not act by trying again.
+    /// It does not work now. There is no button: a reader who only looked must not act by trying again.
     Trouble,
 }
 
 impl Say {
-    /// The reason that the page gives; nothing where it is nobody's.
+    /// Returns the reason that the page gives; nothing where the page belongs to no tenant.
     fn why(self) -> Option<Why> {
         match self {
             Self::Accept | Self::AcceptOptIn => Some(Why::Signed),
@@ -78,7 +78,7 @@ impl Say {
 /// Why the reader sees the page: the small print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// Somebody signed with the reader's address.
+    /// A person signed with the reader's address.
     Signed,
     /// The tenant writes to the reader.
     Writes,
@@ -97,7 +97,7 @@ pub(crate) struct Words {
     pub(crate) text: &'static str,
     /// The label of the button; empty where there is none.
     pub(crate) button: &'static str,
-    /// Who asks, and why.
+    /// Which tenant asks, and why.
     pub(crate) small_print: String,
     /// What stands before the name of what it is about.
     pub(crate) about: &'static str,
@@ -122,7 +122,8 @@ const LANGUAGES: [Language; 4] = [
     Language { tag: "es", words: spanish::words, why: spanish::why, about: spanish::ABOUT },
 ];
 
-/// The language of the pages that suits the reader best: what `Accept-Language` asks for, in its order, or else the tenant's own.
+/// The language of the pages that suits the reader best: what `Accept-Language` asks for, in its order, or else the
+/// tenant's own.
 pub(crate) fn language(wanted: &str, tenants: Option<&Locale>) -> &'static str {
     let known = |tag: &str| LANGUAGES.iter().map(|language| language.tag).find(|known| *known == tag);
     let asked = wanted.split(',').take(10).filter_map(|part| part.split(';').next()?.trim().parse::<Locale>().ok());

@@ -13,9 +13,11 @@ use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use hyper_util::client::legacy::Error as Unmade;
 
-/// Classifies an error of the SDK. SES's own words may repeat addresses, so only its code is kept. `from` is the mail's sender.
+/// Classifies an error of the SDK. SES's own words may repeat addresses, so only its code is kept. `from` is the mail's
+/// sender.
 ///
-/// Only what certainly never left counts as not sent: the SDK calls a connection that broke after the request was written an I/O error, too.
+/// Only what certainly never left counts as not sent: the SDK calls a connection that broke after the request was
+/// written an I/O error, too.
 pub fn ses(error: &SdkError<SendEmailError, HttpResponse>, from: &str) -> MailError {
     match error {
         SdkError::ConstructionFailure(_) => MailError::Refused("the request cannot be built".to_owned()),
@@ -26,7 +28,8 @@ pub fn ses(error: &SdkError<SendEmailError, HttpResponse>, from: &str) -> MailEr
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("Unknown");
             match service.raw().status().as_u16() {
-                // An error of SES's own, which it may have met after it took the mail. 503 it answers when it takes none.
+                // An error of SES's own, which it may have met after it took the mail. 503 it answers when it takes
+                // none.
                 500..=502 | 504..=599 => MailError::NoAnswer,
                 _ => by_code(code, service.err().message().unwrap_or_default(), from),
             }
@@ -56,7 +59,8 @@ const PAUSED: [&str; 2] = ["sending paused", "sending suspended"];
 fn by_code(code: &str, text: &str, from: &str) -> MailError {
     let text = text.to_ascii_lowercase();
     match code {
-        // In the sandbox the recipient is checked like the sender, and both are refused alike: what failed the check stands in the text.
+        // In the sandbox the recipient is checked like the sender, and both are refused alike: what failed the check
+        // stands in the text.
         "MessageRejected" if text.contains(UNVERIFIED) => {
             MailError::Held(if names(&text, from) { MailHold::SenderUnverified } else { MailHold::Sandbox })
         }
@@ -66,12 +70,13 @@ fn by_code(code: &str, text: &str, from: &str) -> MailError {
         "AccountSuspendedException" => MailError::Held(MailHold::Suspended),
         // The mail itself or its configuration is refused; a repetition is refused too.
         "MessageRejected" | "BadRequestException" | "NotFoundException" => MailError::Refused(code.to_owned()),
-        // Sending is throttled or not allowed: somebody can change that, and the mail waits for it.
+        // Sending is throttled or not allowed: an operator can change that, and the mail waits for it.
         _ => MailError::Throttled(code.to_owned()),
     }
 }
 
-/// Whether a text of SES's, in small letters, names the sender among the identities that failed: by its address, or by its domain alone.
+/// Whether a text of SES's, in small letters, names the sender among the identities that failed: by its address, or by
+/// its domain alone.
 fn names(text: &str, from: &str) -> bool {
     let from = from.rsplit_once('<').map_or(from, |(_, rest)| rest.trim_end_matches('>')).trim().to_ascii_lowercase();
     let domain = from.rsplit_once('@').map_or(from.as_str(), |(_, domain)| domain);

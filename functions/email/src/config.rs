@@ -20,8 +20,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment. `SES_SEND_RATE` is SES's maximum send rate of the account in mails a second (`aws sesv2 get-account` shows it);
-    /// 0 or nothing leaves the limit to SES's own throttling.
+    /// Reads the environment. `SES_SEND_RATE` is SES's maximum send rate of the account in mails a second
+    /// (`aws sesv2 get-account` shows it); 0 or nothing leaves the limit to SES's own throttling.
     ///
     /// # Errors
     /// All bad variables together.

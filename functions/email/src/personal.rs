@@ -1,4 +1,4 @@
-//! Opens the sealed personal data of Proca's messages, for tenants who lent us their key.
+//! Opens the sealed personal data of Proca's messages, for tenants that lent Acequia their key.
 
 use acequia_core::event::proca::{Personal, Sealed};
 use acequia_core::outcome::Cause;
@@ -11,7 +11,8 @@ use crypto_box::{PublicKey, SalsaBox, SecretKey};
 /// Opens a sealed box with the tenant's private key (32 bytes in base64url).
 ///
 /// # Errors
-/// [`Cause::AddressEncrypted`], where the key or the box is not one, or they do not fit. Nothing of what is in them is said.
+/// [`Cause::AddressEncrypted`], where the key or the box is not one, or they do not fit. Nothing of what is in them is
+/// said.
 pub(crate) fn open(sealed: &Sealed, key: &Secret) -> Result<Personal, Cause> {
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='));
     let fixed = |text: &str| bytes(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());

@@ -15,12 +15,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// What of an address is written as `%xx` in a `mailto` URI: all but letters, digits and what is never special.
 const MAILTO: &AsciiSet = &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Renders the mail. `links` are those of a mail about consent.
+/// Renders the mail. `links` are the links of a mail about consent.
 ///
 /// # Errors
-/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; nothing is sent with a hole in it. [`Cause::AddressUnusable`] where SES could not send
-/// it, whatever it has in it. [`Cause::NotWanted`] for a test that goes
-/// to somebody who may not get tests.
+/// [`Cause::TemplateVariable`] or [`Cause::TemplateFailed`]; a mail with a hole in it is never sent.
+/// [`Cause::AddressUnusable`] where SES could not send the mail, whatever its content. [`Cause::NotWanted`] for a test
+/// that goes to a recipient who may not get tests.
 pub fn mail(
     tenant: &Tenant,
     sink: &EmailSink,

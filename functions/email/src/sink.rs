@@ -1,10 +1,11 @@
 //! Attempts e-mail deliveries, each on its own.
 //!
-//! For tenants with a section `[mail]` a mail is sent only if neither its address nor its subject is suppressed and the day's cap is not reached;
-//! a mail about consent that asks, only while there is something to answer, and so often a day to one address. What cannot be looked up delays
-//! the mail, and loses none.
+//! For tenants with a section `[mail]` a mail is sent only if neither its address nor its subject is suppressed and the
+//! day's cap is not reached; a mail about consent that asks, only while there is something to answer, and so often a
+//! day to one address. What cannot be looked up delays the mail, and loses none.
 //!
-//! Every mail is sent only from a sender that the tenant's stack allows: this is looked up once for a batch, before any attempt.
+//! Every mail is sent only from a sender that the tenant's stack allows: this is looked up once for a batch, before any
+//! attempt.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -39,8 +40,8 @@ use crate::{classify, personal, request};
 
 /// How many calls to SES are under way at once.
 const CONCURRENCY: usize = 10;
-/// What the look-ups before a call may take, and the note after it, each. Nothing else may cut an attempt off: once the call has begun, it ends by its own
-/// time-out, so that what is known of it is known.
+/// What the look-ups before a call may take, and the note after it, each. Nothing else may cut an attempt off: once the
+/// call has begun, it ends by its own time-out, so that what is known of it is known.
 const LOOK_UPS: Duration = Duration::from_secs(2);
 /// What an attempt may take in all. The second is for rendering, and for a processor that is busy.
 const ATTEMPT: Duration =
@@ -70,7 +71,7 @@ pub struct EmailSink<M, S, G, B, C> {
     pub mailer: M,
     /// The tenants' secrets: keys of links, and of sealed addresses.
     pub secrets: S,
-    /// What tenants' stacks allow: who each may send as.
+    /// What tenants' stacks allow: which senders each tenant may use.
     pub grants: G,
     /// What is known of addresses.
     pub mail_store: B,
@@ -136,7 +137,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         let personal = self.open(tenant, &job.delivery).await?;
         let (sealed, opened) = (personal.is_none() && is_sealed(&job.delivery), personal.is_some());
         let context = Context::with_personal(&tenant.summary, &job.delivery.envelope, personal);
-        // Who an event is of was decided before anything was opened, so it is decided by the same here.
+        // The event's subject was determined before anything was opened, so it is determined by the same data here.
         let as_it_came = if opened { Context::new(&tenant.summary, &job.delivery.envelope) } else { context.clone() };
         let mut asks = false;
         let mut mail = match MailRef::of(&job.delivery.sink) {
@@ -154,7 +155,8 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         if settings.ses_tenant {
             mail.ses_tenant = Some(format!("acequia-{}-{}", batch.queue.name.stage, tenant.summary.id));
         }
-        // Who unsubscribed is known by what the tenant calls a subject, which need not be the address. An event that names nobody is of nobody.
+        // A subject who unsubscribed is known by what the tenant calls it, which need not be the address. An event that
+        // names no subject has none.
         let subject = tenant.consent.as_ref().and_then(|consent| consent.subject(&as_it_came).ok());
         self.check_address(&mail, subject.as_deref()).await?;
         let mut taken = Taken::default();
@@ -175,7 +177,8 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         Ok((mail, taken))
     }
 
-    /// The mail of a delivery that is about consent, with its links; and whether its address has agreed to nothing yet, as far as this shows.
+    /// The mail of a delivery that is about consent, with its links; and whether its address has agreed to nothing yet,
+    /// as far as this shows.
     async fn about_consent(
         &self,
         tenant: &Tenant,
@@ -207,7 +210,7 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
             expires_at: after(self.clock.now(), settings.valid_for),
         };
         let mail = request::mail(tenant, sink, delivery, context, Some(&links))?;
-        // Thanks follow the subject's own answer, unless the list asks nobody.
+        // A mail of thanks follows the subject's own answer, unless the list asks no question.
         Ok((mail, about.kind.asks() || about.answers_a_repeat() || !need.asks.subject))
     }
 
@@ -227,7 +230,8 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
     }
 
     async fn check_address(&self, mail: &Mail, subject: Option<&str>) -> Result<(), Cause> {
-        // SES tells of bounces by the address that it was given; who unsubscribed is known by what the tenant calls a subject.
+        // SES reports bounces by the address that it was given; a subject who unsubscribed is known by what the tenant
+        // calls it.
         let mut names = Vec::with_capacity(3);
         for text in [Some(mail.to.as_str()), Some(&mail.written), subject].into_iter().flatten() {
             let name = SubjectId::derive(&mail.tenant, text);

@@ -234,7 +234,7 @@ async fn who_wants_no_more_mails_gets_none_of_any_sink_whatever_the_tenant_calls
         assert!(world.deliver(sink, &ana).await);
     }
     assert!(world.sent().is_empty() && world.reasons().is_empty());
-    // An event that names nobody, and another person's.
+    // An event that names no subject, and another person's.
     let nobody = build::envelope("acme", "2", "t", ANA);
     let other = world.sign("3", r#"{"email":"ben@example.org","person":"p-2"}"#).await;
     assert!(world.deliver("news", &nobody).await && world.deliver("news", &other).await);

@@ -1,4 +1,5 @@
-//! The port to `EventBridge`: what leaves the system are entries for one bus, and each comes back with an id or a reason.
+//! The port to `EventBridge`: what leaves the system are entries for one bus, and each comes back with an id or a
+//! reason.
 
 use std::future::Future;
 
@@ -28,7 +29,8 @@ impl std::fmt::Debug for Entry<'_> {
 /// Why an entry is not on its bus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
-    /// It may be taken later: `EventBridge` throttles, is down, or did not answer. Without an answer it may be there all the same.
+    /// It may be taken later: `EventBridge` throttles, is down, or did not answer. Without an answer it may be there
+    /// all the same.
     #[error("EventBridge does not take it now: {0}")]
     Later(String),
     /// It never will be, as it is.
@@ -38,6 +40,7 @@ pub enum PutError {
 
 /// Takes entries.
 pub trait Buses: Send + Sync {
-    /// Puts up to ten entries, of at most 1 MB together, on one bus; one answer each, in order: `EventBridge`'s id of the event.
+    /// Puts up to ten entries, of at most 1 MB together, on one bus; one answer each, in order: `EventBridge`'s id of
+    /// the event.
     fn put(&self, bus: &BusArn, entries: &[Entry<'_>]) -> impl Future<Output = Vec<Result<String, PutError>>> + Send;
 }

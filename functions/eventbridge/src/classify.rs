@@ -17,9 +17,10 @@ pub fn answer(answer: Result<String, PutError>) -> Result<Receipt, Cause> {
     }
 }
 
-/// Whether an entry may be taken later that was refused with this code. `EventBridge` names those that may
-/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>); what it does not name as for good either
-/// (`AccessDeniedException` and so on) is tried again: a message must not be lost to a word that is new.
+/// Returns whether an entry that was refused with this code may be taken later. `EventBridge` names the codes for which
+/// it may, and the codes that are final (`AccessDeniedException` and so on;
+/// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>). A code that it does
+/// not name is tried again: a message must not be lost to a code that is new.
 pub fn may_pass(code: &str) -> bool {
     !matches!(
         code,

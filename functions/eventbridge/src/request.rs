@@ -27,7 +27,8 @@ pub fn bus(job: &Job) -> Option<&BusArn> {
 /// The entry of a delivery.
 ///
 /// # Errors
-/// [`Cause::Rejected`] where `EventBridge` takes no such entry: one that it refuses must not cost the others of its call anything.
+/// [`Cause::Rejected`] where `EventBridge` takes no such entry: one that it refuses must not cost the others of its
+/// call anything.
 pub fn entry(delivery: &Delivery) -> Result<Entry<'_>, Cause> {
     let envelope = &delivery.envelope;
     let rejected = |problem: &str| Err(Cause::Rejected(problem.to_owned()));

@@ -27,7 +27,7 @@ const OTHER: &str = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs";
 /// What was put on each bus, call by call: source, type and detail of each entry.
 type Calls = Vec<(String, Vec<[String; 3]>)>;
 
-/// Buses that take every entry but those whose detail holds a word that was named.
+/// Buses that take every entry, except an entry whose detail holds a word that was named.
 #[derive(Debug, Clone, Default)]
 struct ObedientBuses {
     calls: Arc<Mutex<Calls>>,

@@ -68,8 +68,8 @@ impl Later {
 }
 
 impl<T: TenantStore, C: Consents, B: SuppressionList, L: Ledger + Amend> Feedback<T, C, B, L> {
-    /// Takes in one batch. What could not be taken in comes again; so does what is no notice of ours, and ends in the dead-letter
-    /// queue, where somebody can look at it.
+    /// Takes in one batch. A notice that could not be taken in comes again. So does a message that is no notice of
+    /// ours: it ends in the dead-letter queue, where an operator can look at it.
     ///
     /// # Errors
     /// [`UnusableBatch`] where the batch cannot be answered item by item.
@@ -137,7 +137,8 @@ impl<T: TenantStore, C: Consents, B: SuppressionList, L: Ledger + Amend> Feedbac
         }
     }
 
-    /// SES took the mail: where the ledger does not know that, because the answer was lost or the process died, it knows it now.
+    /// SES took the mail: where the ledger does not know that, because the answer was lost or the process died, it
+    /// knows it now.
     async fn learn(&self, notice: &Notice) -> Result<(), Later> {
         let Some(key) = &notice.delivery else { return Ok(()) };
         let answer = self.ledger.read(&notice.tenant, std::slice::from_ref(key)).await.pop().transpose();
@@ -172,7 +173,7 @@ impl<T: TenantStore, C: Consents, B: SuppressionList, L: Ledger + Amend> Feedbac
         let Some((key, action)) = notice.about else { return Ok(()) };
         let current = match self.tenants.current(&notice.tenant).await {
             Ok(current) => current,
-            // Nobody is left to be told.
+            // No tenant is left to be told.
             Err(Cause::TenantUnknown) => return Ok(()),
             Err(cause) => return Err(Later::Tenant(cause)),
         };

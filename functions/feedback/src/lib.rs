@@ -1,8 +1,8 @@
-//! Takes in what SES tells of mails, from a queue: bounces and complaints suppress the address and answer for its subject; the rest is
-//! counted.
+//! Takes in what SES tells of mails, from a queue: bounces and complaints suppress the address and answer for its
+//! subject; the rest is counted.
 //!
-//! SES publishes the events of a configuration set. What does not come from one of ours is refused: the queue's policy lets only our topic
-//! write, and a message that got in all the same may have been made by anybody.
+//! SES publishes the events of a configuration set. A message that does not come from one of ours is refused: the
+//! queue's policy lets only our topic write, and a message that got in all the same may have any author.
 
 pub mod config;
 mod feedback;

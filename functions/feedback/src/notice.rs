@@ -69,7 +69,8 @@ impl std::fmt::Debug for Notice {
     }
 }
 
-/// What SES publishes to a topic when an event destination is made with it, and never again: that it can. It is about no mail, and no JSON.
+/// What SES publishes to a topic when an event destination is made with it, and never again: that it can. It is about
+/// no mail, and no JSON.
 const GREETING: &str = "Successfully validated SNS topic for Amazon SES event publishing.";
 
 /// Whether a message is SES's greeting, as it is or as a topic without raw delivery wraps it.

@@ -38,8 +38,8 @@ pub fn format(job: &Job) -> SinkFormat {
 
 /// The message of a delivery, with what a FIFO queue needs where `fifo` is set.
 ///
-/// In Proca's format it has Proca's attributes and no others: its readers may count on what there is. The delivery is then known to
-/// a FIFO queue alone.
+/// In Proca's format it has Proca's attributes and no others: its readers may count on what there is. The delivery is
+/// then known to a FIFO queue alone.
 pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing {
     let envelope = &delivery.envelope;
     let named = |(name, value): (&str, String)| (name.to_owned(), Attribute::text(value));

@@ -1,7 +1,7 @@
 //! Attempts forward deliveries, batched by the queue that they go to.
 //!
-//! A queue outside is filled only where the tenant's stack allows it. That is looked up once for a batch that has such a delivery, and never
-//! for the tenant's own queue.
+//! A queue outside is filled only where the tenant's stack allows it. That is looked up once for a batch that has such
+//! a delivery, and never for the tenant's own queue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use acequia_lambda::{Attempted, Batch, Job, Sink, within};
 
 use crate::{classify, request};
 
-/// What one call for a batch may take: the SDK's own attempts and time-outs end before. To a FIFO queue there may be one call after the other.
+/// What one call for a batch may take: the SDK's own attempts and time-outs end before. To a FIFO queue there may be
+/// one call after the other.
 const BUDGET: Duration = Duration::from_secs(15);
 /// What the look-up of the grants may take.
 const LOOK_UP: Duration = Duration::from_secs(2);

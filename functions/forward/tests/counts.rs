@@ -1,6 +1,7 @@
 //! The calls that the forward function makes, counted exactly: its real process against a stub of AWS.
 //!
-//! After a wanted change: `ACEQUIA_BLESS=1 cargo test -p forward --test counts`, and look at the difference of tools/stub/counts.txt.
+//! After a wanted change: `ACEQUIA_BLESS=1 cargo test -p forward --test counts`, and look at the difference of
+//! tools/stub/counts.txt.
 #![expect(clippy::disallowed_methods, reason = "a test reads its one switch itself")]
 
 use std::path::Path;

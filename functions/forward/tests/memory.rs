@@ -1,4 +1,5 @@
-//! The memory that the function takes: its real process, with the largest batches that Lambda can hand over, against a stub of AWS.
+//! The memory that the function takes: its real process, with the largest batches that Lambda can hand over, against a
+//! stub of AWS.
 
 use std::path::Path;
 

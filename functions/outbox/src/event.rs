@@ -40,8 +40,8 @@ struct Text {
 }
 
 impl Batch {
-    /// The outbox rows that the batch tells of; `None` where the schedule invoked us. Changes of consents and actions, and rows that were deleted,
-    /// are passed over.
+    /// The outbox rows that the batch tells of; `None` where the schedule invoked us. Changes of consents and actions,
+    /// and rows that were deleted, are passed over.
     pub(crate) fn rows(self) -> Option<Vec<(TenantId, RowKey)>> {
         let read = |record: Record| {
             let image = record.dynamodb.new_image?;

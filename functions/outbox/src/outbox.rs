@@ -1,7 +1,8 @@
 //! One invocation: of the stream, or of the schedule.
 //!
-//! The stream is always answered with success. What cannot be carried out stays in the table, and is the sweep's: Lambda hands out everything
-//! behind a record that failed again, and that is other tenants' too. So it comes again only where the invocation itself died.
+//! The stream is always answered with success. What cannot be carried out stays in the table, and is the sweep's:
+//! Lambda hands out everything behind a record that failed again, and that is other tenants' too. So it comes again
+//! only where the invocation itself died.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::sweep::Swept;
 
 /// How many rows are carried out at once.
 pub(crate) const AT_ONCE: usize = 8;
-/// The most that one row may take: what is slow is somebody's, and the others' time is theirs.
+/// The most time that one row may take: one tenant's slow row must not use up the other tenants' time.
 const FOR_A_ROW: Duration = Duration::from_secs(10);
 
 /// The outbox, wired to its ports.
@@ -91,7 +92,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     /// Does what an invocation asks for, and answers it.
     ///
     /// # Errors
-    /// When the event is neither the stream's nor the schedule's, or a sweep could not begin, or left rows that it should have carried out.
+    /// When the event is neither the stream's nor the schedule's, or a sweep could not begin, or left rows that it
+    /// should have carried out.
     pub async fn serve(&self, event: Json, deadline: Deadline) -> Result<Json, ServeError> {
         let batch: Batch = serde_json::from_value(event)?;
         if self.handle(batch, deadline).await.is_some() {
@@ -105,7 +107,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         Ok(serde_json::to_value(swept)?)
     }
 
-    /// Carries out the rows of a batch of the stream that are still there; `None` where it is none, and the schedule wants a sweep.
+    /// Carries out the rows of a batch of the stream that are still there; `None` where it is none, and the schedule
+    /// wants a sweep.
     pub async fn handle(&self, batch: Batch, deadline: Deadline) -> Option<Relayed> {
         let mut rows = batch.rows()?;
         let mut known = BTreeSet::new();

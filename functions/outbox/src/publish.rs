@@ -55,7 +55,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             .map_err(|error| Cause::ConfigurationInvalid(format!("QUEUE_ARNS: {error}")))?;
         let mut intake = Queue { arn, name };
         let failures = dispatch(&self.queues, current, &intake, &deliveries).await;
-        // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has another name.
+        // No queue tells us, as the intake tells the router, whether the tenant is ordered: then its forward queue has
+        // another name.
         let mut ordered = Vec::new();
         let mut others = Vec::new();
         for (delivery, failure) in deliveries.into_iter().zip(failures) {
@@ -71,7 +72,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
 
     /// The event that asks a moderator, with the links of the two answers.
     async fn moderation(&self, current: &CurrentTenant, row: &OutboxRow) -> Result<String, Cause> {
-        // It was asked for under a configuration that had the section; without it nobody can answer any more.
+        // The row was written under a configuration that had the section; without the section the links cannot be
+        // answered any more.
         let settings = current.tenant.consent.as_ref().ok_or(Cause::SinkUnknown)?;
         let tenant = &current.tenant.summary.id;
         let key = link_key::signing_key(&self.secrets, tenant, settings).await?;
@@ -87,7 +89,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         Ok(notice::moderation(row, &links.url(Purpose::Approve), &links.url(Purpose::Decline)))
     }
 
-    /// What `acequia explain` tells of the event. A write that fails is logged and costs nothing else: the deliveries are in their queues.
+    /// What `acequia explain` tells of the event. A write that fails is logged and costs nothing else: the deliveries
+    /// are in their queues.
     async fn record(&self, current: &CurrentTenant, envelope: &Envelope, routing: Routing) {
         let unmatched = routing.taken.is_empty();
         if current.tenant.trace == Trace::Failures && !unmatched {
@@ -114,7 +117,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     }
 }
 
-/// The mail that thanks, where the tenant has one; who signed again gets the one for that, where there is one.
+/// Returns the mail that thanks, where the tenant has one; a subject who signed again gets the mail for that, where
+/// there is one.
 fn thanks(current: &CurrentTenant, repeat: bool) -> Option<MailRef> {
     let has = |kind: MailKind| {
         current.tenant.mail.as_ref().is_some_and(|mail| mail.template(kind.as_str()).is_some())

@@ -1,7 +1,9 @@
 //! The sweep: what the stream left, and the reminders that are due, of all tenants in turn.
 //!
-//! - It knows all that is due before it begins, so that no tenant's row waits behind another's ([`acequia_core::consent::agenda`]).
-//! - Of a tenant of which nothing works it tries a few rows and no more; these are put off, and the next sweep tries others.
+//! - It knows all that is due before it begins, so that no tenant's row waits behind another's
+//!   ([`acequia_core::consent::agenda`]).
+//! - Of a tenant of which nothing works it tries a few rows and no more; these are put off, and the next sweep tries
+//!   others.
 //! - A row that a process may have died of comes last, alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +84,7 @@ impl Sweep {
         }
     }
 
-    /// Takes those out whose tenants are to be left alone.
+    /// Takes out the rows of tenants that are to be left alone.
     fn thin(&mut self, left: &mut Vec<Due<impl Sized>>) {
         let before = left.len();
         left.retain(|due| self.goes_on(&due.tenant));
@@ -118,7 +120,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             if left == 0 || sweep.handled == before {
                 break;
             }
-            // Of who has very much to do, more is found now that some of it is done.
+            // If a tenant has very much to do, more of it is found now that some is done.
         }
         loop {
             let survey = survey(|shard, from| self.consents.to_remind(shard, now, from, PAGE)).await?;
@@ -182,7 +184,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         }
     }
 
-    /// Takes a row and carries it out; `None` where somebody else has it, or nobody knows.
+    /// Takes a row and carries it out; `None` where another invocation has it, or that is unknown.
     async fn one(&self, tenant: &TenantId, waiting: &Waiting, deadline: Deadline) -> Option<Result<(), Obstacle>> {
         let now = self.clock.now();
         match self.consents.take(tenant, waiting, waiting.next_due(now)).await {
@@ -213,10 +215,12 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         }
     }
 
-    /// Carries out, one by one, the rows that an earlier process may have died of. If this one does, it has done all else.
+    /// Carries out, one by one, the rows that an earlier process may have died of. If this one does, it has done all
+    /// else.
     async fn suspects(&self, sweep: &mut Sweep) {
         let mut suspects = std::mem::take(&mut sweep.suspects);
-        // Of what died together, all but one are innocent; who was taken the most often is the least likely to be.
+        // If several rows were in hand when a process died, all but one are innocent. The row that was taken most often
+        // is the least likely to be innocent.
         suspects.sort_by_key(|(_, waiting)| (waiting.tries, waiting.due_at));
         for (tenant, waiting) in suspects {
             if !self.has_time(sweep.deadline) {
@@ -254,7 +258,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         let (tenant, now) = (&due.tenant, self.clock.now());
         let current = match self.tenants.current(tenant).await {
             Ok(current) => current,
-            // Nobody is left to be reminded of anything.
+            // The tenant is gone: no reminder is left to send.
             Err(Cause::TenantUnknown) => return self.forget_reminder(due).await,
             Err(cause) => {
                 tracing::warn!(tenant.id = %tenant, error = %cause, "a reminder waits for the tenant's configuration");
@@ -289,7 +293,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         Err(if store.is_some() { Obstacle::Ours } else { Obstacle::Own })
     }
 
-    /// The tenant asks nobody any more.
+    /// Forgets a reminder, because the tenant does not ask any more.
     async fn forget_reminder(&self, due: &Due<ConsentKey>) -> Result<bool, Obstacle> {
         self.put_off_reminder(due, None).await;
         Ok(false)

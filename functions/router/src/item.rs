@@ -60,7 +60,8 @@ impl BatchItem for Item {
     fn situation(&self, _clock: &dyn Clock, is_suspect: bool) -> Situation<'_> {
         let (receive_count, fifo) = (self.message.receive_count, self.message.queue.is_fifo());
         Situation {
-            // The router has no schedule of its own, and uses up no attempts: each receive of an event is one for nothing.
+            // The router has no schedule of its own, and uses up no attempts: each receive of an event is one for
+            // nothing.
             policy: RetryPolicy::standard(),
             attempt: self.attempts(),
             received: self.attempts(),
@@ -76,7 +77,8 @@ impl BatchItem for Item {
 }
 
 impl Item {
-    /// Reads it as an event, unless it is refused. Its time of acceptance is the time at which it first entered the intake queue.
+    /// Reads it as an event, unless it is refused. Its time of acceptance is the time at which it first entered the
+    /// intake queue.
     pub(crate) fn read(&mut self, tenant: &TenantId) {
         if self.failure.is_some() {
             return;

@@ -12,9 +12,11 @@ use acequia_lambda::{CurrentTenant, Timing};
 
 use crate::item::Item;
 
-/// Writes the routing of the events of a batch. A tenant that traces failures only gets those that no sink takes, or that failed.
+/// Writes the routing of the events of a batch. For a tenant that traces failures only, it writes the events that no
+/// sink takes, or that failed.
 ///
-/// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues. Answers how many failed.
+/// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues. Answers how many
+/// failed.
 pub(crate) async fn write(
     ledger: &impl Ledger,
     settled: &Settled<'_, Item>,

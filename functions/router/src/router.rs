@@ -92,7 +92,8 @@ impl<P: Ports> Router<P> {
         let fates = Fates::new(deliveries.len());
         let sent = dispatch_noting(&self.common.queues, batch.current, batch.queue, &deliveries, &fates);
         timing.for_effects(sent).await;
-        // Of an event whose last deliveries found no time, those that went out go out again: its sinks know them by their ids.
+        // If an event's last deliveries found no time, the deliveries that went out go out again: their sinks know them
+        // by their ids.
         let failures = fates.into_inner();
         for (index, failure) in indexes.into_iter().zip(failures) {
             if let (Some(item), Some(failure)) = (items.get_mut(index), failure) {

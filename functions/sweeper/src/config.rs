@@ -17,7 +17,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment: beside that of every function `DLQ_DEPTH`, `OLDEST_AGE_SECONDS` and `NOTIFICATION_TOPIC_ARN`.
+    /// Reads the environment: beside that of every function `DLQ_DEPTH`, `OLDEST_AGE_SECONDS` and
+    /// `NOTIFICATION_TOPIC_ARN`.
     ///
     /// # Errors
     /// All bad variables together.

@@ -1,7 +1,8 @@
 //! The automatic redrive: what a tenant wants to have back without a person, when its time has come.
 //!
-//! It looks into the dead-letter queues of those tenants alone that ask for it, decides by [`acequia_core::delivery::redrive::decide_auto`],
-//! and moves what is due by [`acequia_core::flow::redrive::redrive`], which may be killed at any moment.
+//! It looks only into the dead-letter queues of tenants that ask for it, decides by
+//! [`acequia_core::delivery::redrive::decide_auto`], and moves what is due by [`acequia_core::flow::redrive::redrive`],
+//! which may be killed at any moment.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ const TO_BEGIN: Duration = Duration::from_secs(25);
 const TO_LOOK: Duration = Duration::from_secs(20);
 /// With less time left it stops moving: a step has five calls.
 const TO_MOVE: Duration = Duration::from_secs(10);
-/// How many dead letters of a queue are looked at: so many can be received in the time, and if it is killed they are hidden for minutes, not hours.
+/// How many dead letters of a queue are looked at: so many can be received in the time, and if it is killed they are
+/// hidden for minutes, not hours.
 const SEEN: u64 = 2_000;
 /// How many of a queue are moved at most, and how many a second.
 const MOST: usize = 200;
@@ -55,7 +57,7 @@ impl Afterwards for () {
 pub struct AutoRedriver<S, T, D, J, L> {
     /// The stage whose queues it looks into.
     pub stage: Stage,
-    /// Who says whose turn it is.
+    /// Decides whose turn it is.
     pub turns: S,
     /// The tenants' configurations.
     pub tenants: T,
@@ -110,7 +112,7 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         Ok(moved)
     }
 
-    /// Redrives what is due of one tenant; what fails is told, and is nobody else's.
+    /// Redrives what is due of one tenant; a failure is reported, and affects no other tenant.
     async fn tenant(&self, tenant: &TenantId, deadline: Deadline, stalls: &mut Stalls) -> u64 {
         let settings = match self.settings(tenant).await {
             Ok(Some(settings)) => settings,
@@ -199,7 +201,8 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         })
         .await
         .map_err(Down::of(Store::Queues))?;
-        // The ledger wants each key once; of two dead letters of one delivery, the second waits for what becomes of the first.
+        // The ledger wants each key once; of two dead letters of one delivery, the second waits for what becomes of the
+        // first.
         candidates.sort_by(|one, other| (&one.0, one.1.at).cmp(&(&other.0, other.1.at)));
         candidates.dedup_by(|one, other| one.0 == other.0);
         if candidates.is_empty() {

@@ -24,8 +24,8 @@ const PAGE: usize = 100;
 /// What a page may take; with less time left, the rest waits for the next sweep.
 const FOR_A_PAGE: Duration = Duration::from_secs(10);
 
-/// For how long what neither its queue nor its dead-letter queue will have is left alone: were it due all the time, a tenant that was
-/// removed would use up the time of all others.
+/// For how long what neither its queue nor its dead-letter queue will have is left alone: were it due all the time, a
+/// tenant that was removed would use up the time of all others.
 const HOMELESS: Duration = Duration::from_hours(1);
 
 /// Why a sweep ended before its end.
@@ -92,7 +92,8 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         if end.is_ok() {
             progress.metrics.redriven = self.afterwards.run(deadline, &mut progress.stalls).await;
         }
-        // The next minute's sweep need not wait for the end of a lease that nobody uses. Where this fails, it has to.
+        // The next minute's sweep need not wait for the end of a lease that no invocation uses. If this fails, it has
+        // to wait.
         let now = self.clock.now();
         if let Err(error) = self.delayed.lease(&holder, now, now).await {
             told(&error);
@@ -127,7 +128,8 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         let mut by_queue: BTreeMap<QueueArn, Vec<Delayed>> = BTreeMap::new();
         for (key, loaded) in page.keys.iter().zip(self.delayed.load(&page.keys).await) {
             match loaded {
-                // The index may be a moment old: a row that is gone was swept, and one that is due later was delayed again.
+                // The index may be a moment old: a row that is gone was swept, and one that is due later was delayed
+                // again.
                 Ok(Some(row)) if row.due_at <= now => {
                     progress.metrics.overdue = progress.metrics.overdue.max(overdue(&row, now));
                     by_queue.entry(row.queue.clone()).or_default().push(row);

@@ -16,7 +16,8 @@ pub enum Task {
 }
 
 impl Task {
-    /// What a payload says: `{"watch": "share"}`, or `{"watch": "all"}` of who does not want to wait for the next two. All else is the sweep.
+    /// Reads what a payload says: `{"watch": "share"}`, or `{"watch": "all"}` from a caller that does not want to wait
+    /// for the next two looks. Everything else is the sweep.
     pub fn of(payload: &Json) -> Self {
         match payload.get("watch").and_then(Json::as_str) {
             None => Self::Sweep,

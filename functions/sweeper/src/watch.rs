@@ -1,10 +1,11 @@
 //! One look of the watch: from the memory of the last to the alert, and what is remembered for the next.
 //!
-//! What is known not to be empty is looked at each time, and of the other queues a share, so that each has its turn in a quarter of an hour
-//! ([`acequia_core::watch`]). Where the time is up, the next look goes on where this one stopped.
+//! What is known not to be empty is looked at each time, and of the other queues a share, so that each has its turn in
+//! a quarter of an hour ([`acequia_core::watch`]). Where the time is up, the next look goes on where this one stopped.
 //!
 //! Invariants:
-//! - A call that fails costs what it was about, never the look: it is counted, and what it was about waits for the next.
+//! - A call that fails costs what it was about, never the look: it is counted, and what it was about waits for the
+//!   next.
 //! - Dead letters that are looked at for their reason are visible again at once, and are not deleted.
 
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub struct Watcher<S, Q, A, F, D, O> {
     pub stage: Stage,
     /// From when on a queue is in trouble.
     pub limits: Limits,
-    /// Who says whose turn it is.
+    /// Decides whose turn it is.
     pub turns: S,
     /// The queues.
     pub queues: Q,
@@ -53,7 +54,7 @@ pub struct Watcher<S, Q, A, F, D, O> {
     pub findings: F,
     /// The dead letters themselves.
     pub dead_letters: D,
-    /// Whom it tells.
+    /// Where its alerts go.
     pub alerts: O,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -73,8 +74,8 @@ struct Look {
 }
 
 impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Alerts> Watcher<S, Q, A, F, D, O> {
-    /// Looks once, in so many looks at all queues. What fails is told, counted, and left to the next look: that one comes whatever is
-    /// answered, and a repetition by Lambda would be one too many.
+    /// Looks once, in so many looks at all queues. What fails is told, counted, and left to the next look: that one
+    /// comes whatever is answered, and a repetition by Lambda would be one too many.
     pub async fn handle(&self, looks: usize, deadline: Deadline) {
         let mut metrics = WatchMetrics::default();
         match self.turns.turn(TURN, self.clock.now(), deadline.lease()).await {
@@ -147,7 +148,8 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ale
         Ok(())
     }
 
-    /// How many messages each queue holds, in order; `None` where that could not be had. What is gone holds none. It ends early where the time is up.
+    /// How many messages each queue holds, in order; `None` where that could not be had. What is gone holds none. It
+    /// ends early where the time is up.
     async fn measure(&self, order: &[Watched], deadline: Deadline, metrics: &mut WatchMetrics) -> Vec<Option<u64>> {
         // Made one by one: thousands of calls that wait to begin would fill the memory.
         let calls = order.iter().map(|one| self.queues.messages(&one.queue));
@@ -214,7 +216,8 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ale
         }
     }
 
-    /// What is new, by the place in `found`, the worst first, and the sums of what is wrong. Who has alarms of their own are left out of both.
+    /// Returns what is new, by the place in `found`, the worst first, and the sums of what is wrong. Both leave out
+    /// tenants that have alarms of their own.
     fn judge(found: &mut [Look], now: Timestamp, metrics: &mut WatchMetrics) -> Vec<(usize, Trouble)> {
         let mut news = Vec::new();
         // As long as it is not known, a queue is taken for one without.
@@ -315,8 +318,9 @@ impl<S: Sweeping, Q: WatchedQueues, A: Ages, F: Findings, D: DeadLetters, O: Ale
     }
 }
 
-/// What was found before and what is its share now, one of each in turn, so that neither waits for the other's end. Of what was found before
-/// each look begins elsewhere: where the time is too short for all, it is not always too short for the same ones.
+/// What was found before and what is its share now, one of each in turn, so that neither waits for the other's end. Of
+/// what was found before each look begins elsewhere: where the time is too short for all, it is not always too short
+/// for the same ones.
 fn in_turn(share: Vec<Watched>, known: &BTreeMap<QueueArn, Finding>, now: Timestamp) -> Vec<Watched> {
     let mut lively: Vec<Watched> = known.keys().cloned().filter_map(Watched::of).collect();
     let first = usize::try_from(now.as_second()).unwrap_or_default().checked_rem(lively.len()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The watch over the in-memory ports: what it finds, whom it tells what, and what becomes of a call that fails.
+//! The watch over the in-memory ports: what it finds, which alerts it sends, and what becomes of a call that fails.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 use std::sync::Arc;
@@ -49,7 +49,8 @@ impl World {
         }
     }
 
-    /// One look, in so many of which all queues are seen, that has so many seconds; its line of metrics. Five minutes pass.
+    /// One look, in so many of which all queues are seen, that has so many seconds; its line of metrics. Five minutes
+    /// pass.
     async fn looks(&self, looks: usize, seconds: u64) -> String {
         let watcher = Watcher {
             stage: build::stage(),

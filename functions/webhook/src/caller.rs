@@ -1,12 +1,13 @@
 //! Calls endpoints, over connections that are kept; and knows when a kept one was dead already.
 //!
-//! A function is frozen between its invocations. What became of its kept connections meanwhile, it learns only by using them: where the
-//! other end, or something between, has forgotten one without a word, the request is reset. No answer then says nothing of the
-//! endpoint, so the request is made again, at once and on a connection of its own: the same attempt, with the same `webhook-id`, within
-//! the same time. Once: a fresh connection that breaks is the endpoint's own.
+//! A function is frozen between its invocations. What became of its kept connections meanwhile, it learns only by using
+//! them: where the other end, or something between, has forgotten one without a word, the request is reset. No answer
+//! then says nothing of the endpoint, so the request is made again, at once and on a connection of its own: the same
+//! attempt, with the same `webhook-id`, within the same time. Once: a fresh connection that breaks is the endpoint's
+//! own.
 //!
-//! Not guaranteed: that the endpoint did not get the first request. One that took it and broke the connection gets it twice, as after
-//! every attempt that has no answer.
+//! Not guaranteed: that the endpoint did not get the first request. One that took it and broke the connection gets it
+//! twice, as after every attempt that has no answer.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -39,7 +40,7 @@ tokio::task_local! {
 }
 
 fn note(progress: Progress) {
-    // Outside of a request (a connection that is finished for the next one) there is nobody to note it for.
+    // Outside of a request (a connection that is finished for the next one) there is no request to note it for.
     let _ = PROGRESS.try_with(|of_request| of_request.set(progress));
 }
 
@@ -109,8 +110,8 @@ impl Caller {
         Ok(Self { egress, authorities, kept, fresh: OnceLock::new() })
     }
 
-    /// Sends a request; where a kept connection was dead, once more on a fresh one. `request` makes it for a client, in the time that is
-    /// left.
+    /// Sends a request; where a kept connection was dead, once more on a fresh one. `request` makes it for a client, in
+    /// the time that is left.
     ///
     /// # Errors
     /// Why there is no answer, or no request.

@@ -18,7 +18,8 @@ use crate::egress::{self, Unresolved};
 /// Classifies an answer. Only 2xx is success. `permanent` are the statuses that the sink's configuration calls so.
 ///
 /// # Errors
-/// [`Cause::Permanent`] for those, [`Cause::Status`] for every other status, with what Retry-After said.
+/// [`Cause::Permanent`] for a status that is permanent, [`Cause::Status`] for every other status, with what Retry-After
+/// said.
 pub fn answer(status: StatusCode, headers: &HeaderMap, permanent: &[u16], now: Timestamp) -> Result<Receipt, Cause> {
     let code = status.as_u16();
     if status.is_success() {
@@ -32,7 +33,8 @@ pub fn answer(status: StatusCode, headers: &HeaderMap, permanent: &[u16], now: T
     Err(Cause::Status { code, retry_after: asked.max() })
 }
 
-/// Classifies a request that got no answer; `connecting` where it had no connection yet. The URL is never repeated: it may hold a token.
+/// Classifies a request that got no answer; `connecting` where it had no connection yet. The URL is never repeated: it
+/// may hold a token.
 pub fn no_answer(error: &reqwest::Error, connecting: bool, timeout: Duration) -> Cause {
     if let Some(refused) = egress::refusal_of(error) {
         return Cause::EgressRefused(refused.to_string());

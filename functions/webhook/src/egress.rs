@@ -1,8 +1,8 @@
 //! The HTTP client, and the check of addresses when it connects.
 //!
 //! Invariants:
-//! - A connection is made only to an address that [`Egress`] allows. A name is resolved here, and the client connects to the
-//!   very addresses that passed; it does not resolve again (no DNS rebinding).
+//! - A connection is made only to an address that [`Egress`] allows. A name is resolved here, and the client connects
+//!   to the very addresses that passed; it does not resolve again (no DNS rebinding).
 //! - An address written into the URL never meets the resolver, so [`check_literal`] looks at it before each request.
 //! - No proxy is taken from the environment, and no redirect is followed: either would connect somewhere unchecked.
 
@@ -23,7 +23,8 @@ use webpki_roots::TLS_SERVER_ROOTS;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A frozen function's idle connections may be dead when it thaws: they are not kept for long ([`crate::caller`] does the rest).
+/// A frozen function's idle connections may be dead when it thaws: they are not kept for long ([`crate::caller`] does
+/// the rest).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a name's addresses may not be called.
@@ -82,7 +83,8 @@ fn allowed(egress: Egress, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Re
     }
 }
 
-/// TLS as the client would set it up, with Mozilla's authorities as they were when this was built: nothing is read at the start.
+/// TLS as the client would set it up, with Mozilla's authorities as they were when this was built: nothing is read at
+/// the start.
 fn public_authorities() -> Result<ClientConfig, rustls::Error> {
     let roots = RootCertStore { roots: TLS_SERVER_ROOTS.to_vec() };
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));

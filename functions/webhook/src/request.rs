@@ -25,7 +25,8 @@ const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// What all requests of a batch to one sink have in common: the headers that are always the same, and the keys that sign.
+/// What all requests of a batch to one sink have in common: the headers that are always the same, and the keys that
+/// sign.
 ///
 /// Secrets are read, and made keys of, once for a batch and not for each of its requests.
 pub struct Sender {
@@ -76,7 +77,7 @@ impl Sender {
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());
         }
-        // Who reads Proca's messages as they are may have no secret to check them with.
+        // A receiver that reads Proca's messages as they are may have no secret to check them with.
         if self.keys.is_empty() {
             return Ok(headers);
         }

@@ -32,8 +32,8 @@ const OVERHEAD: Duration = Duration::from_secs(2);
 
 /// What signs for each sink of a batch, by the sink's id, from the time that its first request needs it.
 ///
-/// A failure is all of the batch's too: were each request to ask a store that is down for itself, the last would wait for all before
-/// it, and fail for want of time, which spends an attempt.
+/// A failure is all of the batch's too: were each request to ask a store that is down for itself, the last would wait
+/// for all before it, and fail for want of time, which spends an attempt.
 type Senders<'a> = BTreeMap<&'a str, OnceCell<Result<Sender, Cause>>>;
 
 /// The webhook sink, wired to its ports.
@@ -117,7 +117,8 @@ impl<S: Secrets> WebhookSink<S> {
             Failed::Unanswered { error, connecting } => classify::no_answer(&error, connecting, endpoint.timeout),
         })?;
         let verdict = classify::answer(response.status(), response.headers(), &endpoint.permanent, self.clock.now());
-        // What is decided does not wait for a body that never ends. Its connection is closed then, and the next request makes another.
+        // What is decided does not wait for a body that never ends. Its connection is closed then, and the next request
+        // makes another.
         within(&*self.clock, DRAINING, drain(response)).await;
         verdict
     }

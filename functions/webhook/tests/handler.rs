@@ -1,4 +1,5 @@
-//! The webhook function against a real receiver that checks each signature with the public library of Standard Webhooks.
+//! The webhook function against a real receiver that checks each signature with the public library of Standard
+//! Webhooks.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -45,8 +46,8 @@ struct World {
     sink_loop: SinkLoop<InMemory, WebhookSink<InMemorySecrets>>,
 }
 
-/// A receiver with the endpoint `crm`, and the function configured for it. The clock stands at the present, because signatures
-/// are checked against it.
+/// A receiver with the endpoint `crm`, and the function configured for it. The clock stands at the present, because
+/// signatures are checked against it.
 async fn world(egress: Egress, extra: &str) -> World {
     let (old, new) = (receiver::new_secret(), receiver::new_secret());
     let endpoints = Arc::new(Endpoints::default());

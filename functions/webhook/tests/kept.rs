@@ -1,4 +1,5 @@
-//! Kept connections that died unseen while nothing happened: the real client against a server that forgets connections without a word.
+//! Kept connections that died unseen while nothing happened: the real client against a server that forgets connections
+//! without a word.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::net::SocketAddr;

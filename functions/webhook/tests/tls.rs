@@ -1,4 +1,5 @@
-//! Whose certificates are believed: those of public authorities, and of one's own where the machine's environment names them.
+//! Whose certificates are trusted: public authorities', and those of an authority of one's own where the machine's
+//! environment names it.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -22,7 +23,7 @@ use webhook::classify;
 /// Where the child process finds the endpoint.
 const ENDPOINT: &str = "WEBHOOK_TLS_ENDPOINT";
 
-/// An endpoint that answers 204 under a certificate that nobody signed, for this host, and the certificate.
+/// An endpoint that answers 204 under a certificate that no authority signed, for this host, and the certificate.
 async fn endpoint(host: &str) -> (SocketAddr, String) {
     let OwnCertificate { acceptor, pem } = OwnCertificate::of(host).unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -60,7 +61,8 @@ async fn a_certificate_that_is_believed_and_for_another_name_is_told_apart() {
     in_a_process_that_trusts(certificate, address, "child_calls_the_endpoint_by_another_name").await;
 }
 
-/// Runs one of the tests below where the certificate is believed: the environment is a process's own, and this one's threads share it.
+/// Runs one of the tests below where the certificate is believed: the environment is a process's own, and this one's
+/// threads share it.
 async fn in_a_process_that_trusts(certificate: String, address: SocketAddr, test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.pem");

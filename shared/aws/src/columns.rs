@@ -12,7 +12,7 @@ use serde_dynamo::{Error, to_attribute_value};
 /// An attribute's name, and its value.
 pub(crate) type Column = (&'static str, AttributeValue);
 
-/// The attributes of a record, which must be a struct, but for those of these names.
+/// Returns the attributes of a record, which must be a struct, without the attributes of these names.
 ///
 /// # Errors
 /// Where it is none, or an attribute cannot be written.

@@ -161,7 +161,7 @@ pub(crate) fn secret_of(stage: &Stage, path: &str) -> Option<(TenantId, SecretPu
 }
 
 /// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that a principal that may
-/// write those may not write this.
+/// write secrets may not write this.
 pub(crate) fn grants(stage: &Stage, tenant: &TenantId) -> String {
     format!("/acequia/{stage}/grants/{tenant}")
 }

@@ -224,7 +224,7 @@ impl Queues for SqsQueues {
     }
 }
 
-/// Sorts messages into calls by SQS's bounds, in their order; those that fit no call are left out.
+/// Sorts messages into calls by SQS's bounds, in their order; messages that fit no call are left out.
 pub(crate) fn chunks(messages: &[Outgoing]) -> Vec<Vec<(usize, &Outgoing)>> {
     let mut chunks: Vec<Vec<(usize, &Outgoing)>> = Vec::new();
     let mut room = 0;

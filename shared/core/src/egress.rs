@@ -1,9 +1,9 @@
 //! Which addresses a tenant's endpoint may have: public ones, and none that could reach into the platform itself.
 //!
-//! The list follows the IANA special-purpose registries
-//! (<https://www.iana.org/assignments/iana-ipv4-special-registry>, <https://www.iana.org/assignments/iana-ipv6-special-registry>).
-//! The check is pure; the webhook function applies it to each address *after* name resolution, when it connects, so a name
-//! that resolves differently the second time gains nothing.
+//! The list follows the IANA special-purpose registries (<https://www.iana.org/assignments/iana-ipv4-special-registry>,
+//! <https://www.iana.org/assignments/iana-ipv6-special-registry>). The check is pure; the webhook function applies it
+//! to each address *after* name resolution, when it connects, so a name that resolves differently the second time gains
+//! nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -19,7 +19,8 @@ pub enum Egress {
 /// Whose certificates the installation's connections trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authorities {
-    /// Those that are public, as they were known when the program was built: reading the machine's is most of a function's start.
+    /// Those that are public, as they were known when the program was built: reading the machine's is most of a
+    /// function's start.
     Built,
     /// The machine's, where its `SSL_CERT_FILE` or `SSL_CERT_DIR` names authorities of one's own.
     Machine,

@@ -152,7 +152,8 @@ impl EventId {
     pub const MAX_SOURCE_BYTES: usize = 1024;
     /// The longest `id`, in bytes.
     pub const MAX_ID_BYTES: usize = 1024;
-    /// The most bytes that both have together: with the tenant before them they are a partition key, of which `DynamoDB` takes 2,048 bytes
+    /// The most bytes that both have together: with the tenant before them they are a partition key, of which
+    /// `DynamoDB` takes 2,048 bytes
     /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
     pub const MAX_BYTES: usize = 2000;
 
@@ -233,7 +234,8 @@ impl From<EventId> for String {
     }
 }
 
-/// The identity of one delivery: a stable hash of tenant, sink and event, the same on every attempt, `dlv_` and 32 hex digits.
+/// The identity of one delivery: a stable hash of tenant, sink and event, the same on every attempt, `dlv_` and 32 hex
+/// digits.
 ///
 /// It is the `webhook-id`, the FIFO deduplication id and the tag of an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -277,7 +279,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     hex_behind("", bytes)
 }
 
-/// A text with bytes as hex digits behind it. Pair by pair: formatting took some 250 instructions a byte, twice for every delivery.
+/// A text with bytes as hex digits behind it. Pair by pair: formatting took some 250 instructions a byte, twice for
+/// every delivery.
 fn hex_behind(before: &str, bytes: &[u8]) -> String {
     let digit = |value: u8| value + if value < 10 { b'0' } else { b'a' - 10 };
     let mut text = Vec::with_capacity(before.len() + bytes.len() * 2);

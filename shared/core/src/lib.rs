@@ -3,7 +3,8 @@
 //! Functions, the command line and the simulator all decide by calling this crate; adapters (`acequia-aws`) carry
 //! out what was decided. Whatever needs the outside world is a trait in [`port`].
 //!
-//! The modules stand on floors: each uses those before it in this list, and none behind it (a test in `tests/architecture` keeps that).
+//! The modules stand on floors: each uses those before it in this list, and none behind it (a test in
+//! `tests/architecture` keeps that).
 //!
 //! 1. [`time`], [`version`], [`id`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`]: names and small things.
 //! 2. [`event`]: what an event is.

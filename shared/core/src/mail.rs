@@ -1,4 +1,5 @@
-//! Mails that the platform itself knows of: their kinds, the sinks that carry them, their texts by language, and who may get a test.
+//! Mails that the platform itself knows of: their kinds, the sinks that carry them, their texts by language, and who
+//! may get a test.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,8 +61,8 @@ impl MailKind {
     }
 }
 
-/// One mail about one action: its kind, and which of that kind it is, 1-based. It is written as the id of a sink, because a delivery is
-/// an event and a sink: so each has claims, attempts and a record of its own.
+/// One mail about one action: its kind, and which of that kind it is, 1-based. It is written as the id of a sink,
+/// because a delivery is an event and a sink: so each has claims, attempts and a record of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailRef {
     /// Its kind.

@@ -11,7 +11,8 @@ pub(crate) const MAX_ATTRIBUTES: usize = 10;
 /// SQS takes 1 MiB with a message, attributes included.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// One attribute of an SQS message: its data type (`String`, `Number`, `Binary`, or one of these with `.custom`) and value.
+/// One attribute of an SQS message: its data type (`String`, `Number`, `Binary`, or one of these with `.custom`) and
+/// value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// The data type, as SQS has it.
@@ -64,7 +65,8 @@ pub type Attributes = BTreeMap<String, Attribute>;
 /// A message as a queue hands it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// SQS's id of the message. It names the message in the answer, and nothing else: a redriven message gets a new one.
+    /// SQS's id of the message. It names the message in the answer, and nothing else: a redriven message gets a new
+    /// one.
     pub message_id: String,
     /// What deleting and hiding it takes.
     pub receipt_handle: String,

@@ -1,7 +1,7 @@
 //! The names of a tenant's queues: the one place that makes them from a [`TenantId`] and reads a tenant out of them.
 //!
-//! A name is `acequia_<stage>_<tenant>_<queue>`, and its dead-letter queue's is the same with `-dlq` behind it. Neither a
-//! stage nor a tenant can have an underscore, so a name reads in one way only.
+//! A name is `acequia_<stage>_<tenant>_<queue>`, and its dead-letter queue's is the same with `-dlq` behind it. Neither
+//! a stage nor a tenant can have an underscore, so a name reads in one way only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -167,7 +167,8 @@ impl QueueArn {
         self.partition == other.partition
     }
 
-    /// The address of the queue that has this URL, whatever endpoint is in it; `None` where the URL does not end in an account and a name.
+    /// The address of the queue that has this URL, whatever endpoint is in it; `None` where the URL does not end in an
+    /// account and a name.
     pub fn of_url(url: &str, region: &str) -> Option<Self> {
         let mut parts = url.rsplit('/');
         let (name, account) = (parts.next()?, parts.next()?);
@@ -190,8 +191,8 @@ impl QueueArn {
         self.name.strip_suffix(".fifo").is_some()
     }
 
-    /// The queue's URL, in its own region and partition. SQS knows it there alone: a call of another region's endpoint is answered
-    /// `InvalidAddress`
+    /// The queue's URL, in its own region and partition. SQS knows it there alone: a call of another region's endpoint
+    /// is answered `InvalidAddress`
     /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
     pub fn url(&self) -> String {
         let suffix = if &*self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };

@@ -1,4 +1,5 @@
-//! A value that must not be seen: it has no `Display`, its `Debug` shows nothing, and its memory is wiped. And what it is for.
+//! A value that must not be seen: it has no `Display`, its `Debug` shows nothing, and its memory is wiped. And what it
+//! is for.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -88,7 +89,8 @@ pub enum UnusableSecret {
     Private,
 }
 
-/// What a secret is for. A secret serves one purpose: it is part of its path, and each function can read those of its own purposes alone.
+/// What a secret is for. A secret serves one purpose: it is part of its path, and each function can read those of its
+/// own purposes alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretPurpose {

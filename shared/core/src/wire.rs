@@ -1,6 +1,8 @@
-//! The attributes that messages of ours have beside a producer's own: what they are called, what is written into them, and how it is read.
+//! The attributes that messages of ours have beside a producer's own: what they are called, what is written into them,
+//! and how it is read.
 //!
-//! A quarantined message keeps its body and attributes and gets the reason as further ones; redriving takes them off again.
+//! A quarantined message keeps its body and attributes and gets the reason as further ones; redriving takes them off
+//! again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,7 +56,8 @@ pub struct Returned {
 impl Returned {
     /// What a message says, where it came back from its delay.
     ///
-    /// A producer that forges this mark on its own event changes that event's time of acceptance, to an earlier one, and nothing else.
+    /// A producer that forges this mark on its own event changes that event's time of acceptance, to an earlier one,
+    /// and nothing else.
     pub fn of(message: &Incoming) -> Option<Self> {
         let mut parts = message.attributes.get(RETURNED)?.as_text()?.split('/');
         let receive_count = parts.next()?.parse().ok()?;
@@ -87,11 +90,12 @@ pub fn is_expedited(message: &Incoming) -> bool {
     message.receive_count <= 1 && Returned::of(message).is_some_and(|returned| returned.expedited)
 }
 
-/// The mark that a message has when it was moved out of a dead-letter queue, and when that was; `None` on a message that never
-/// was in one.
+/// The mark that a message has when it was moved out of a dead-letter queue, and when that was; `None` on a message
+/// that never was in one.
 ///
-/// `acequia dlq redrive` leaves the dead letter's id on it. A move by SQS itself (the console, `StartMessageMoveTask`) leaves the
-/// time of quarantining, which our own redrive takes off. What SQS dead-lettered by itself and moved back by itself has none.
+/// `acequia dlq redrive` leaves the dead letter's id on it. A move by SQS itself (the console, `StartMessageMoveTask`)
+/// leaves the time of quarantining, which our own redrive takes off. What SQS dead-lettered by itself and moved back by
+/// itself has none.
 pub fn redrive_of(message: &Incoming) -> Option<Redrive> {
     let text = |name: &str| message.attributes.get(name).and_then(Attribute::as_text);
     let moved_by_sqs = text(QUARANTINED_AT).map(|at| format!("{QUARANTINED_AT}={at}"));
@@ -101,12 +105,14 @@ pub fn redrive_of(message: &Incoming) -> Option<Redrive> {
 
 /// The message that goes to the dead-letter queue in place of `message`: the same, with the reason beside it.
 ///
-/// The reason comes first, then as much of the rest as there is room for; `None` where there is no room even for the reason
-/// (ten attributes of the producer's own, or a body of the full 1 MiB). Such a message is left to the queue's own redrive.
+/// The reason comes first, then as much of the rest as there is room for; `None` where there is no room even for the
+/// reason (ten attributes of the producer's own, or a body of the full 1 MiB). Such a message is left to the queue's
+/// own redrive.
 pub fn quarantined(message: &Incoming, reason: Reason, detail: &str, attempts: u32, at: Timestamp) -> Option<Outgoing> {
     // Its own, so that what goes back later waits for its own group alone.
     let group = message.queue.is_fifo().then(|| message.group.clone().unwrap_or_else(|| "quarantine".to_owned()));
-    // Of this receive: a letter of an earlier one may have been redriven since, and SQS would take the new one for it and drop it.
+    // Of this receive: a letter of an earlier one may have been redriven since, and SQS would take the new one for it
+    // and drop it.
     let deduplication = message.queue.is_fifo().then(|| format!("{}/{}", message.message_id, message.receive_count));
     let mut outgoing =
         Outgoing { body: message.body.clone(), attributes: message.attributes.clone(), group, deduplication };

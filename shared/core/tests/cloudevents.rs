@@ -1,4 +1,5 @@
-//! Which events the intake takes: each case of `tests/fixtures/cloudevents`, by the rules of `CloudEvents` and by those that no tenant can do without.
+//! Which events the intake takes: each case of `tests/fixtures/cloudevents`, by the rules of `CloudEvents` and by those
+//! that no tenant can do without.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use acequia_core::event::EnvelopeError;

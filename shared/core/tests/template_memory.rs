@@ -1,4 +1,5 @@
-//! What a template can take of the function's memory, counted by the allocator: some 16 MB above the event, whatever it does.
+//! What a template can take of the function's memory, counted by the allocator: some 16 MB above the event, whatever it
+//! does.
 
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::TenantSummary;

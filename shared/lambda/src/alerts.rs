@@ -1,7 +1,8 @@
-//! Alerts about endpoints: each is sent once the row of its endpoint says that it is pending, and taken out of the row once it was sent.
+//! Alerts about endpoints: each is sent once the row of its endpoint says that it is pending, and taken out of the row
+//! once it was sent.
 //!
-//! What is due is decided by [`acequia_core::delivery::breaker`], and written into the row by the change that makes it due. Here it is
-//! sent: by the batch that wrote it, or else by a later one for the same endpoint.
+//! What is due is decided by [`acequia_core::delivery::breaker`], and written into the row by the change that makes it
+//! due. Here it is sent: by the batch that wrote it, or else by a later one for the same endpoint.
 //!
 //! Not guaranteed: that an alert is sent once only ([`mark_sent`] may fail after it).
 
@@ -24,8 +25,8 @@ pub(crate) struct EndpointRow<'a, E> {
 }
 
 impl<E: EndpointStore> EndpointRow<'_, E> {
-    /// Writes what follows from what is known, or else from what another instance wrote meanwhile; answers what came with it, once it
-    /// is written.
+    /// Writes what follows from what is known, or else from what another instance wrote meanwhile; answers what came
+    /// with it, once it is written.
     pub(crate) async fn change<T>(
         &self,
         mut known: Option<EndpointState>,

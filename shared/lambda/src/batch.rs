@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - A message is acknowledged only when it is done, or when its copy *is* delayed or in the dead-letter queue.
-//! - A message that could not be quarantined, delayed or hidden is still reported as failed: SQS brings it back by itself.
+//! - A message that could not be quarantined, delayed or hidden is still reported as failed: SQS brings it back by
+//!   itself.
 //! - The answer names only messages of the batch, each once.
 //! - What is asked of a store or a queue here is cut off in time for the answer, and then counts as not done.
 
@@ -70,8 +71,8 @@ pub struct Settling<'a> {
     pub chance: &'a dyn Chance,
 }
 
-/// Moves messages to the dead-letter queue of their queue where that was decided. One that could not be moved is to come back instead;
-/// answers how many that were because the dead-letter queue did not take them.
+/// Moves messages to the dead-letter queue of their queue where that was decided. One that could not be moved is to
+/// come back instead; answers how many that were because the dead-letter queue did not take them.
 pub async fn quarantine(queues: &impl Queues, settling: Settling<'_>, decided: &mut [Decided<'_>]) -> u64 {
     let Settling { queue, timing, chance } = settling;
     let now = timing.clock.now();
@@ -109,8 +110,8 @@ pub async fn quarantine(queues: &impl Queues, settling: Settling<'_>, decided: &
     untaken
 }
 
-/// Delays messages where that was decided ([`acequia_core::delivery::delay`]). One that could not be delayed is hidden; answers how many
-/// that were because the store of delayed messages did not take them.
+/// Delays messages where that was decided ([`acequia_core::delivery::delay`]). One that could not be delayed is hidden;
+/// answers how many that were because the store of delayed messages did not take them.
 pub async fn delay(delays: &impl DelayStore, settling: Settling<'_>, decided: &mut [Decided<'_>]) -> u64 {
     let Settling { queue, timing, chance } = settling;
     let (now, tenant) = (timing.clock.now(), &queue.name.tenant);
@@ -201,7 +202,8 @@ pub async fn finish(queues: &impl Queues, settling: Settling<'_>, decided: &[Dec
     (response, u64::try_from(unhidden).unwrap_or(u64::MAX))
 }
 
-/// Deletes what an answer does not give back: it is settled, and stays so should the process die before the answer is heard.
+/// Deletes what an answer does not give back: it is settled, and stays so should the process die before the answer is
+/// heard.
 pub async fn delete_settled(
     queues: &impl Queues,
     settling: Settling<'_>,

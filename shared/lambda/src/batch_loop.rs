@@ -3,10 +3,12 @@
 //! 0. *guard*: a message that may have ended earlier invocations is handled alone, or not at all ([`CrashGuard`]).
 //! 1. *read*, and *process*: what the function is for ([`BatchFunction`]).
 //! 2. *decide*: what is done with each message ([`acequia_core::outcome::decide`]).
-//! 3. *settle*: messages are quarantined, delayed or hidden, the ledger is written, metrics are written, SQS is answered ([`crate::batch`]).
+//! 3. *settle*: messages are quarantined, delayed or hidden, the ledger is written, metrics are written, SQS is
+//!    answered ([`crate::batch`]).
 //!
 //! Invariants:
-//! - What is refused before it is handled is settled first: should the process die of what is handled, it is on its way all the same.
+//! - What is refused before it is handled is settled first: should the process die of what is handled, it is on its way
+//!   all the same.
 //! - A message clears itself of suspicion only by being handled.
 //! - The guard ends after everything is settled, and before SQS is answered.
 

@@ -1,6 +1,7 @@
 //! The circuit breakers of the endpoints that this instance calls: asked before a batch, told after it.
 //!
-//! The state is one row per sink, read once per batch and written only when something changes ([`acequia_core::delivery::breaker`]).
+//! The state is one row per sink, read once per batch and written only when something changes
+//! ([`acequia_core::delivery::breaker`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};

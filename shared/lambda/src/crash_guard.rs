@@ -1,10 +1,12 @@
-//! Keeps messages that make the process die from their neighbours, by the protocol of [`acequia_core::delivery::crash`].
+//! Keeps messages that make the process die from their neighbours, by the protocol of
+//! [`acequia_core::delivery::crash`].
 //!
-//! A batch is guarded from before its messages are read until everything about them is settled. While the store of crash markers is
-//! down, what could be suspect comes back; all else goes on.
+//! A batch is guarded from before its messages are read until everything about them is settled. While the store of
+//! crash markers is down, what could be suspect comes back; all else goes on.
 //!
-//! Only an attempt clears a suspect. Where none was begun (its delivery was claimed by another, held back, out of time), the
-//! invocation puts the earlier crash marker back; and what is suspect is not delayed, because it would come back as a new message.
+//! Only an attempt clears a suspect. Where none was begun (its delivery was claimed by another, held back, out of
+//! time), the invocation puts the earlier crash marker back; and what is suspect is not delayed, because it would come
+//! back as a new message.
 
 use acequia_core::delivery::crash::{CrashMarker, Isolation, isolate, may_be_marked};
 use acequia_core::message::Incoming;
@@ -33,7 +35,8 @@ pub struct CrashGuard {
 pub enum Admission<'a> {
     /// It is handled.
     Handled,
-    /// It is refused, and settled before anything is handled: should the process die of that, this one is on its way all the same.
+    /// It is refused, and settled before anything is handled: should the process die of that, this one is on its way
+    /// all the same.
     RefusedFirst(&'a Cause),
     /// It is refused, and settled with the others.
     Refused(&'a Cause),
@@ -101,7 +104,8 @@ impl CrashGuard {
 
     /// How each message is admitted, in their order.
     ///
-    /// In a FIFO queue (`fifo`), what comes back from ahead of a handled message stays with it: it must be seen that their group stops there.
+    /// In a FIFO queue (`fifo`), what comes back from ahead of a handled message stays with it: it must be seen that
+    /// their group stops there.
     pub fn admissions(&self, fifo: bool) -> impl Iterator<Item = Admission<'_>> {
         let last_handled = if fifo { self.refusals.iter().rposition(Option::is_none) } else { None };
         self.refusals.iter().enumerate().map(move |(index, refusal)| match refusal {
@@ -126,7 +130,8 @@ impl CrashGuard {
         std::mem::take(&mut self.unwritten)
     }
 
-    /// Ends it in order: takes the crash markers back, or puts the earlier ones in their place. Answers what the ledger held up.
+    /// Ends it in order: takes the crash markers back, or puts the earlier ones in their place. Answers what the ledger
+    /// held up.
     pub async fn end(self, crash_markers: &impl CrashMarkers, timing: Timing<'_>, name: &QueueName) -> Stalls {
         let left = timing.for_settling(self.lift(crash_markers, name)).await.unwrap_or_else(|| {
             tracing::warn!(tenant.id = %name.tenant,

@@ -67,8 +67,8 @@ impl Timing<'_> {
         within(self.clock, self.deadline.for_effects(self.clock), work).await
     }
 
-    /// What this comes to before the answer is due; nothing where it takes longer. So a store that is slow at the end costs what it was
-    /// asked for, and not the whole batch its answer: without one, all of it would be done again.
+    /// What this comes to before the answer is due; nothing where it takes longer. So a store that is slow at the end
+    /// costs what it was asked for, and not the whole batch its answer: without one, all of it would be done again.
     pub async fn for_settling<T>(self, work: impl Future<Output = T>) -> Option<T> {
         within(self.clock, self.deadline.left(self.clock).saturating_sub(ANSWER), work).await
     }

@@ -1,9 +1,10 @@
-//! Puts deliveries into the queues of their sinks: what the router does with an event, and the outbox with one that was released.
+//! Puts deliveries into the queues of their sinks: what the router does with an event, and the outbox with one that was
+//! released.
 //!
-//! An event of a megabyte may have fifty sinks, and a batch six megabytes of events: all copies at once would be more than a function has
-//! memory. So a copy of the event's bytes is made when it is sent, and what is under way at once is bounded, in calls and in bytes. The
-//! calls are made in the order of the deliveries, so that where the time ends too early the first events are done and only the last come
-//! back.
+//! An event of a megabyte may have fifty sinks, and a batch six megabytes of events: all copies at once would be more
+//! than a function has memory. So a copy of the event's bytes is made when it is sent, and what is under way at once is
+//! bounded, in calls and in bytes. The calls are made in the order of the deliveries, so that where the time ends too
+//! early the first events are done and only the last come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -24,8 +25,8 @@ use crate::CurrentTenant;
 /// SQS's bounds of one call: ten messages, and 1 MiB in one message or in all of a call together.
 const CALL_MESSAGES: usize = 10;
 const CALL_BYTES: usize = 1024 * 1024;
-/// How many calls are under way at once, and how much all of them together may carry, in kilobytes. What the SDK makes of a message takes
-/// a few times its size.
+/// How many calls are under way at once, and how much all of them together may carry, in kilobytes. What the SDK makes
+/// of a message takes a few times its size.
 const CALLS: usize = 12;
 const UNDER_WAY_KB: u32 = 2 * 1024;
 
@@ -51,7 +52,8 @@ impl Fates {
     }
 }
 
-/// Sends deliveries of one tenant, batched by the queue that they go to; one answer each, in order: nothing, or what went wrong.
+/// Sends deliveries of one tenant, batched by the queue that they go to; one answer each, in order: nothing, or what
+/// went wrong.
 ///
 /// `beside` is any queue of the tenant: the others stand beside it. A delivery whose sink the tenant does not have (any
 /// more) is left out, and no failure.
@@ -150,7 +152,8 @@ impl<Q: Queues> Way<'_, Q> {
         failed
     }
 
-    /// Sends to the FIFO queue so that nothing overtakes, as [`acequia_core::flow::order::send_in_order`] does with messages that are made already.
+    /// Sends to the FIFO queue so that nothing overtakes, as [`acequia_core::flow::order::send_in_order`] does with
+    /// messages that are made already.
     async fn send_in_order(&self, ordered: Vec<(usize, SinkKind)>) {
         let group = |(place, _): &(usize, SinkKind)| {
             self.deliveries.get(*place).map(|delivery| group_of(&delivery.sink, &delivery.envelope))

@@ -55,7 +55,8 @@ impl Environment {
         parsed
     }
 
-    /// A variable that may be left out, but is of a form where it is there; `default`, and reported where it is of another.
+    /// A variable that may be left out, but is of a form where it is there; `default`, and reported where it is of
+    /// another.
     pub fn parsed_or<T>(&mut self, name: &str, wants: &str, default: T, parse: impl FnOnce(&str) -> Option<T>) -> T {
         let Some(text) = self.optional(name) else { return default };
         parse(&text).unwrap_or_else(|| {
@@ -99,7 +100,8 @@ impl Installation {
         [&self.tenants_table, &self.ledger_table, &self.delayed_table]
     }
 
-    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, `ACEQUIA_STAGE`, `TENANTS_TABLE`, `LEDGER_TABLE`, `DELAYED_TABLE` and what [`Reporting`] needs.
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`, `SSL_CERT_FILE` and `SSL_CERT_DIR`, `ACEQUIA_STAGE`, `TENANTS_TABLE`,
+    /// `LEDGER_TABLE`, `DELAYED_TABLE` and what [`Reporting`] needs.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let region = environment.text("AWS_REGION");
         let endpoint = environment.optional("AWS_ENDPOINT_URL");

@@ -1,7 +1,7 @@
 //! What every function shares: reading its environment, telemetry, the deadline, and the batch loops.
 //!
-//! A function is a [`Sink`] in a [`SinkLoop`] (or the router), wired to its ports in `main.rs`. Everything between SQS's batch and the
-//! answer to it happens here, once: in [`batch_loop`].
+//! A function is a [`Sink`] in a [`SinkLoop`] (or the router), wired to its ports in `main.rs`. Everything between
+//! SQS's batch and the answer to it happens here, once: in [`batch_loop`].
 
 /// A third of what a message cost beside hashing was glibc's `malloc`; this takes a third of that (ADR 25).
 #[global_allocator]

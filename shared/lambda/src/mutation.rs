@@ -1,4 +1,5 @@
-//! Ways to break the loop on purpose: the simulator must find them. Only there with the feature `mutation`, and off even then.
+//! Ways to break the loop on purpose: the simulator must find them. Only there with the feature `mutation`, and off
+//! even then.
 
 use std::cell::Cell;
 

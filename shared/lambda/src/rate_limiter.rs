@@ -1,6 +1,7 @@
 //! Keeps rates together with all other instances: gives each delivery a reservation, or makes it wait for one.
 //!
-//! A reservation is taken in the store before an attempt begins ([`acequia_core::delivery::rate`]); the theoretical arrival time that this instance saw last makes that one call.
+//! A reservation is taken in the store before an attempt begins ([`acequia_core::delivery::rate`]); the theoretical
+//! arrival time that this instance saw last makes that one call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,8 @@ const MOST: usize = 1000;
 
 /// Who used a shared rate within this time shares it.
 const SHARING: Duration = Duration::from_mins(1);
-/// How long the number of those is believed. A part saves up for a second at most, so that after this time it has saved up by itself.
+/// How long the number of those is believed. A part saves up for a second at most, so that after this time it has saved
+/// up by itself.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// A rate that all tenants share.
@@ -85,7 +87,8 @@ impl<R: RateStore> RateLimiter<R> {
             active_tenants
         };
         let limiter = Limiter::shared(name, rate.shared_by(active_tenants.count));
-        // The limiter of the new part has saved up while the old one was in use: who comes and goes would give burst after burst.
+        // The limiter of the new part has saved up while the old one was in use: who comes and goes would give burst
+        // after burst.
         Ok(Some(if active_tenants.changed { limiter.without_burst() } else { limiter }))
     }
 

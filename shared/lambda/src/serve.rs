@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use crate::{Deadline, SystemClock, UnusableBatch};
 
-/// The deadline of an invocation whose runtime does not tell one (some local runtimes): Lambda's own default is 3 s, ours 30 s.
+/// The deadline of an invocation whose runtime does not tell one (some local runtimes): Lambda's own default is 3 s,
+/// ours 30 s.
 const UNTOLD: Duration = Duration::from_secs(30);
 
 /// Handles batches until Lambda ends the process.

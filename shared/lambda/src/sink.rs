@@ -60,7 +60,8 @@ impl Attempted {
     }
 }
 
-/// An endpoint that may fail as a whole, so that nothing is sent to it for a time ([`acequia_core::delivery::breaker`]).
+/// An endpoint that may fail as a whole, so that nothing is sent to it for a time
+/// ([`acequia_core::delivery::breaker`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint<'a> {
     /// Its address: another one under the same sink is another endpoint.
@@ -81,8 +82,8 @@ pub trait Sink: Send + Sync {
 
     /// Attempts deliveries of one tenant; one answer each, in the order of the jobs.
     ///
-    /// The loop survives a panic in here, but then every job counts as panicked: use [`each`] to keep one job's panic, or its
-    /// slowness, to itself.
+    /// The loop survives a panic in here, but then every job counts as panicked: use [`each`] to keep one job's panic,
+    /// or its slowness, to itself.
     fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> impl Future<Output = Vec<Attempted>> + Send;
 }
 
@@ -99,9 +100,9 @@ struct Lane<F> {
 
 /// Makes attempts independently of each other, at most `concurrency` at a time; one answer each, in order.
 ///
-/// A slot that is free goes to the lane that has the fewest, so that a slow place holds its share and no more while others wait,
-/// and what it cannot begin in time is not begun. An attempt begins only if the invocation has its time left, gets no more than
-/// that, and keeps a panic to itself.
+/// A slot that is free goes to the lane that has the fewest, so that a slow place holds its share and no more while
+/// others wait, and what it cannot begin in time is not begun. An attempt begins only if the invocation has its time
+/// left, gets no more than that, and keeps a panic to itself.
 pub async fn each(clock: &dyn Clock, deadline: Deadline, concurrency: usize, work: Vec<Work<'_>>) -> Vec<Attempted> {
     let mut answers: Vec<Attempted> = work.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
     let mut lanes: BTreeMap<&str, Lane<_>> = BTreeMap::new();

@@ -63,7 +63,8 @@ impl<S: TenantStore> CachedTenants<S> {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the store of tenants does not answer");
             Cause::StoreDown(Store::Tenants)
         };
-        // A document may have a hundred kilobytes, and hardly ever changes: what is looked at every few seconds is which one is current.
+        // A document may have a hundred kilobytes, and hardly ever changes: what is looked at every few seconds is
+        // which one is current.
         let version = self.store.current_version(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
         let current = match known {
             Some((_, current)) if current.version == version => current,
@@ -73,7 +74,8 @@ impl<S: TenantStore> CachedTenants<S> {
                     tracing::error!(tenant.id = %tenant, version, "the version that is current is not in the store of tenants");
                     return Err(Cause::StoreDown(Store::Tenants));
                 };
-                // Whether an endpoint may be called is decided where it is called; here the document only has to be readable.
+                // Whether an endpoint may be called is decided where it is called; here the document only has to be
+                // readable.
                 let tenant = RawTenant::from_json(&stored.document)
                     .and_then(|raw| Tenant::validate(&raw, Egress::Local))
                     .map_err(|issues| Cause::ConfigurationInvalid(issues.to_string()))?;

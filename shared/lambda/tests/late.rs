@@ -1,4 +1,5 @@
-//! Stores and queues that do not answer at the end of an invocation: the batch is answered all the same, and nothing is lost.
+//! Stores and queues that do not answer at the end of an invocation: the batch is answered all the same, and nothing is
+//! lost.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::sync::Arc;

@@ -41,8 +41,8 @@ impl Configuration {
 /// The tenant's current configuration, which must be there.
 ///
 /// # Errors
-/// [`OperationError::NoConfiguration`] where it has none, [`OperationError::UnreadableConfiguration`] where it is none that this
-/// release reads, or when the store does not answer.
+/// [`OperationError::NoConfiguration`] where it has none, [`OperationError::UnreadableConfiguration`] where it is none
+/// that this release reads, or when the store does not answer.
 pub async fn current(ports: &impl Ports, tenant: &TenantId) -> Result<Configuration, OperationError> {
     let stored = ports.tenants().current(tenant).await?;
     Configuration::read(tenant, &stored.ok_or_else(|| missing(ports, tenant))?)

@@ -121,7 +121,8 @@ pub struct Erasure {
     pub remains: [&'static str; 8],
 }
 
-/// The subject that a text names: by its digest, as events of the consent function do, or as the tenant's own events do.
+/// The subject that a text names: by its digest, as events of the consent function do, or as the tenant's own events
+/// do.
 pub fn identify(tenant: &TenantId, text: &str) -> SubjectId {
     text.parse().unwrap_or_else(|_| SubjectId::derive(tenant, text))
 }
@@ -139,8 +140,8 @@ pub async fn show(ports: &impl Ports, tenant: &TenantId, subject: SubjectId) -> 
     Ok(ShownSubject::of(tenant, subject, &dossier, suppressed.as_ref()))
 }
 
-/// Erases a subject: its consents, what waits for them, and what is known of its address. `keep_suppressed` keeps the digest of an
-/// address that wants no mails, so that it gets none. It is for good: a caller asks before.
+/// Erases a subject: its consents, what waits for them, and what is known of its address. `keep_suppressed` keeps the
+/// digest of an address that wants no mails, so that it gets none. It is for good: a caller asks before.
 ///
 /// # Errors
 /// When a store does not answer. It can be run again, and finds the rest.

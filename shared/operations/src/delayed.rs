@@ -62,8 +62,8 @@ impl DelayedMessage {
 /// Lists at most `most` messages of a tenant, of one sink where it is named.
 ///
 /// # Errors
-/// Where nothing waits, [`OperationError::NoConfiguration`] or [`OperationError::NoSink`] for a wrong name, which must not look like
-/// one for which nothing waits; or when a store does not answer.
+/// Where nothing waits, [`OperationError::NoConfiguration`] or [`OperationError::NoSink`] for a wrong name, which must
+/// not look like one for which nothing waits; or when a store does not answer.
 pub async fn run(
     ports: &impl Ports,
     tenant: &TenantId,

@@ -8,7 +8,8 @@ use acequia_core::tenant::Issues;
 
 use crate::paused::Paused;
 
-/// Why a use case did not do what it was asked to. Each says what is wrong and where; what to do, the caller says in its own way.
+/// Why a use case did not do what it was asked to. Each says what is wrong and where; what to do, the caller says in
+/// its own way.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// The stage has no platform.

@@ -1,14 +1,16 @@
 //! The operator's use cases: what an operator does with a stage, over ports, each with a typed report.
 //!
-//! The command line calls these, prints their reports and gives their errors an exit code; a console or an HTTP API can call the
-//! same. A use case asks nobody, prints nothing, and ends no process: what cannot be undone takes its order from a caller who asked.
+//! The command line calls these, prints their reports and gives their errors an exit code; a console or an HTTP API can
+//! call the same. A use case asks nobody, prints nothing, and ends no process: what cannot be undone takes its order
+//! from a caller who asked.
 //!
-//! A report is what the use case found or did, as data: it serialises to the JSON that the command prints. Times are RFC 3339 in
-//! UTC with milliseconds ([`time`]). An error says which operation failed and on what, and keeps its source
-//! ([`OperationError`]); what to do about it is the caller's to say, because a command line and a page say it differently.
+//! A report is what the use case found or did, as data: it serialises to the JSON that the command prints. Times are
+//! RFC 3339 in UTC with milliseconds ([`time`]). An error says which operation failed and on what, and keeps its source
+//! ([`OperationError`]); what to do about it is the caller's to say, because a command line and a page say it
+//! differently.
 //!
-//! To add a use case: a module with a `run` over [`Ports`], a report that derives `Serialize`, an error variant where it can fail
-//! in a way of its own, and tests over the in-memory ports of `acequia-testkit`.
+//! To add a use case: a module with a `run` over [`Ports`], a report that derives `Serialize`, an error variant where
+//! it can fail in a way of its own, and tests over the in-memory ports of `acequia-testkit`.
 
 pub mod apply;
 pub mod change;

@@ -20,8 +20,8 @@ pub struct Pause {
     pub paused: bool,
     /// The version of the configuration that is current.
     pub version: u64,
-    /// Whether its deliveries may come from a queue that keeps their order. Nothing of such a queue is delayed: what waits there is
-    /// as old as SQS lets it be.
+    /// Whether its deliveries may come from a queue that keeps their order. Nothing of such a queue is delayed: what
+    /// waits there is as old as SQS lets it be.
     #[serde(skip)]
     pub may_be_ordered: bool,
 }
@@ -29,8 +29,8 @@ pub struct Pause {
 /// Pauses a sink. Functions go by it within five seconds. `actor` is who does it, for the audit log.
 ///
 /// # Errors
-/// [`OperationError::NoConfiguration`] or [`OperationError::NoSink`] where there is none, [`OperationError::Publish`] where the
-/// configuration was changed in between, or when the store does not answer.
+/// [`OperationError::NoConfiguration`] or [`OperationError::NoSink`] where there is none, [`OperationError::Publish`]
+/// where the configuration was changed in between, or when the store does not answer.
 pub async fn run(ports: &impl Ports, tenant: &TenantId, sink: &SinkId, actor: &str) -> Result<Pause, OperationError> {
     let configuration = configuration::current(ports, tenant).await?;
     let before = configuration.version;
@@ -39,7 +39,8 @@ pub async fn run(ports: &impl Ports, tenant: &TenantId, sink: &SinkId, actor: &s
     Ok(Pause { tenant: tenant.clone(), sink: sink.clone(), paused: version != before, version, may_be_ordered })
 }
 
-/// Whether the deliveries of a sink come from a queue that may keep their order. The configuration does not say whether it does.
+/// Whether the deliveries of a sink come from a queue that may keep their order. The configuration does not say whether
+/// it does.
 pub(crate) fn may_be_ordered(raw: &RawTenant, sink: &SinkId) -> bool {
     raw.sinks.iter().any(|known| known.id == sink.as_str() && known.kind == SinkKind::Forward.as_str())
 }

@@ -1,7 +1,9 @@
-//! Resuming a sink that was paused, or whose endpoint was disabled or has an open circuit; what waits delayed for it is made due now.
+//! Resuming a sink that was paused, or whose endpoint was disabled or has an open circuit; what waits delayed for it is
+//! made due now.
 //!
-//! It is two steps: [`begin`] writes the configuration and the endpoint's state, and [`Begun::finish`] waits until functions go by
-//! them and brings back what is delayed. Between them a caller can say that it waits. Stopped at any point, both can be run again.
+//! It is two steps: [`begin`] writes the configuration and the endpoint's state, and [`Begun::finish`] waits until
+//! functions go by them and brings back what is delayed. Between them a caller can say that it waits. Stopped at any
+//! point, both can be run again.
 
 use std::time::Duration;
 
@@ -16,8 +18,8 @@ use crate::{OperationError, Ports, configuration};
 /// For how long functions go by the configuration that they read last (`CachedTenants`).
 const CACHED: Duration = Duration::from_secs(5);
 
-/// What a batch takes, as a rule, that began at the end of that time: until then it may delay by the configuration before. One that
-/// is slow may delay later still (docs/GUARANTEES.md), and is not waited for: it may take a minute.
+/// What a batch takes, as a rule, that began at the end of that time: until then it may delay by the configuration
+/// before. One that is slow may delay later still (docs/GUARANTEES.md), and is not waited for: it may take a minute.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// How long [`Begun::finish`] waits.
@@ -55,8 +57,8 @@ pub struct Begun {
     pub healed: bool,
     /// The version of the configuration that is current.
     pub version: u64,
-    /// Whether its deliveries may come from a queue that keeps their order. Nothing of such a queue is delayed: it is hidden there, an
-    /// hour at a time, and cannot be shown before.
+    /// Whether its deliveries may come from a queue that keeps their order. Nothing of such a queue is delayed: it is
+    /// hidden there, an hour at a time, and cannot be shown before.
     pub may_be_ordered: bool,
 }
 
@@ -77,8 +79,9 @@ pub async fn begin(ports: &impl Ports, tenant: &TenantId, sink: &SinkId, actor: 
 impl Begun {
     /// Waits until functions go by the current configuration ([`WAIT`]), then makes due what is delayed for the sink.
     ///
-    /// Not earlier: what comes while they go by the one before is delayed for an hour, and what was brought forward would be once more.
-    /// It waits in every run, because one before may have been stopped after it wrote the configuration.
+    /// Not earlier: what comes while they go by the one before is delayed for an hour, and what was brought forward
+    /// would be once more. It waits in every run, because one before may have been stopped after it wrote the
+    /// configuration.
     ///
     /// # Errors
     /// When the store does not answer.

@@ -6,7 +6,8 @@ use acequia_core::queue::{QueueArn, QueueName};
 
 use crate::{OperationError, Ports};
 
-/// That the stage has a platform, as far as may be seen: where its tables may not be read, or do not answer, nothing is said.
+/// That the stage has a platform, as far as may be seen: where its tables may not be read, or do not answer, nothing is
+/// said.
 ///
 /// # Errors
 /// [`OperationError::NoPlatform`] where there is none.
@@ -17,8 +18,8 @@ pub async fn require_platform(ports: &impl Ports) -> Result<(), OperationError> 
     }
 }
 
-/// That the stage has a platform, though it has no queues. Who may not read its tables is no operator of it, as a rule because the
-/// stage or the region is another one.
+/// That the stage has a platform, though it has no queues. Who may not read its tables is no operator of it, as a rule
+/// because the stage or the region is another one.
 pub(crate) async fn require_platform_without_queues(ports: &impl Ports) -> Result<(), OperationError> {
     let stage = ports.stage().clone();
     match ports.platform().presence().await? {
@@ -31,7 +32,8 @@ pub(crate) async fn require_platform_without_queues(ports: &impl Ports) -> Resul
 /// The address of a queue, which must be there.
 ///
 /// # Errors
-/// [`OperationError::NoQueue`] where it is not, [`OperationError::NoPlatform`] where the stage has none, or when SQS does not answer.
+/// [`OperationError::NoQueue`] where it is not, [`OperationError::NoPlatform`] where the stage has none, or when SQS
+/// does not answer.
 pub async fn locate(ports: &impl Ports, name: &QueueName) -> Result<QueueArn, OperationError> {
     if let Some(queue) = ports.stage_queues().locate(name).await? {
         return Ok(queue);
@@ -43,8 +45,8 @@ pub async fn locate(ports: &impl Ports, name: &QueueName) -> Result<QueueArn, Op
 /// The queues of a tenant, of which there must be some, with their addresses.
 ///
 /// # Errors
-/// [`OperationError::NoQueues`] where there is none, [`OperationError::NoPlatform`] where the stage has none, or when SQS does not
-/// answer.
+/// [`OperationError::NoQueues`] where there is none, [`OperationError::NoPlatform`] where the stage has none, or when
+/// SQS does not answer.
 pub async fn queues_of(ports: &impl Ports, tenant: &TenantId) -> Result<Vec<(QueueName, QueueArn)>, OperationError> {
     let queues = find_queues(ports, Some(tenant)).await?;
     if queues.is_empty() {

@@ -54,7 +54,8 @@ pub struct QueueStatus {
     pub dlq_visible: u64,
     /// Dead letters that were received and are hidden.
     pub dlq_in_flight: u64,
-    /// The age of the oldest message in seconds. SQS tells ages through `CloudWatch` alone; null where that is not asked.
+    /// The age of the oldest message in seconds. SQS tells ages through `CloudWatch` alone; null where that is not
+    /// asked.
     pub oldest_age_s: Option<u64>,
 }
 
@@ -138,8 +139,9 @@ impl EndpointStatus {
 /// Looks at one tenant, or at all.
 ///
 /// # Errors
-/// [`OperationError::NoQueues`] where the tenant has none, [`OperationError::NoPlatform`] or [`OperationError::HiddenPlatform`]
-/// where the stage has none, or when a service does not answer. What the credentials may not read of configurations is left out.
+/// [`OperationError::NoQueues`] where the tenant has none, [`OperationError::NoPlatform`] or
+/// [`OperationError::HiddenPlatform`] where the stage has none, or when a service does not answer. What the credentials
+/// may not read of configurations is left out.
 pub async fn run(ports: &impl Ports, tenant: Option<&TenantId>) -> Result<Status, OperationError> {
     let queues = match tenant {
         Some(tenant) => queues_of(ports, tenant).await?,

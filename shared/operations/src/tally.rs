@@ -1,6 +1,7 @@
 //! A tenant's deliveries counted, sink by sink, from the ledger.
 //!
-//! It counts what the ledger knows. A tenant with `trace = "failures"` has no record of most events, and its counts are low.
+//! It counts what the ledger knows. A tenant with `trace = "failures"` has no record of most events, and its counts are
+//! low.
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ pub struct FixedClock(Shared<State>);
 #[derive(Debug)]
 struct State {
     now: Timestamp,
-    /// The sleeping tasks, by the time at which they wake; the number tells those apart that wake together.
+    /// The sleeping tasks, by the time at which they wake; the number tells apart tasks that wake together.
     sleepers: BTreeMap<(Timestamp, u64), Waker>,
     issued: u64,
 }
@@ -47,7 +47,7 @@ impl FixedClock {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// When the first of those that sleep wants to be woken.
+    /// Returns when the first of the sleeping tasks wants to be woken.
     pub fn next_sleeper(&self) -> Option<Timestamp> {
         self.0.lock().sleepers.keys().next().map(|(until, _)| *until)
     }

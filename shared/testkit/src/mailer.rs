@@ -24,7 +24,8 @@ impl InMemoryMailer {
         self.sent.lock().clone()
     }
 
-    /// The next `mails` come to this error, after those that were to fail already. A mail without an answer is sent all the same.
+    /// The next `mails` come to this error, after the mails that were to fail already. A mail without an answer is sent
+    /// all the same.
     pub fn fail_next(&self, mails: usize, error: &MailError) {
         self.errors.lock().extend(std::iter::repeat_n(error.clone(), mails));
     }

@@ -66,7 +66,7 @@ pub struct InMemoryPlatform {
     missing: Shared<bool>,
     /// Makes looking fail.
     pub looks: Faults,
-    /// Refuses to let anybody look.
+    /// Refuses to let the operator look.
     pub refusals: Faults,
 }
 

@@ -5,8 +5,8 @@
 //! deleted nor visible again
 //! (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html>).
 //!
-//! Not modelled: retention, and delays by themselves. That a message is delayed, and that a standard queue hands one out twice by itself,
-//! happens where a test wants it ([`InMemoryQueues::delay`], [`InMemoryQueues::duplicate`]).
+//! Not modelled: retention, and delays by themselves. That a message is delayed, and that a standard queue hands one
+//! out twice by itself, happens where a test wants it ([`InMemoryQueues::delay`], [`InMemoryQueues::duplicate`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

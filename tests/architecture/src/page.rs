@@ -86,7 +86,7 @@ impl Page {
         })
     }
 
-    /// The lines of prose with their numbers, from 1: all but those of code blocks.
+    /// Returns the lines of prose with their numbers, from 1: all lines outside of code blocks.
     pub fn prose(&self) -> impl Iterator<Item = (usize, &str)> {
         self.parts().filter_map(|(number, part)| match part {
             Part::Prose(line) => Some((number, line)),
@@ -100,7 +100,7 @@ impl Page {
         self.prose().flat_map(|(_, line)| spans(line)).collect()
     }
 
-    /// The links that lead into the tree; those to other sites are left out.
+    /// Returns the links that lead into the tree; links to other sites are left out.
     #[must_use]
     pub fn links(&self) -> Vec<Link> {
         let mut found = Vec::new();
@@ -134,7 +134,7 @@ impl Page {
         found
     }
 
-    /// The commands in blocks marked `sh`, and those between backticks.
+    /// Returns the commands in blocks marked `sh`, and the commands between backticks.
     #[must_use]
     pub fn commands(&self) -> Vec<Shown> {
         let mut found = Vec::new();

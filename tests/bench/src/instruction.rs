@@ -40,10 +40,10 @@ const PATIENCE: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Count {
     all: u64,
-    /// Those of SHA-256.
+    /// Instructions of SHA-256.
     hashing: u64,
-    /// Those of what stands in for others: reading the batch, as the runtime does before a function is called, and the
-    /// ports in memory.
+    /// Instructions of what stands in for others: reading the batch, as the runtime does before a function is called,
+    /// and the ports in memory.
     others: u64,
 }
 

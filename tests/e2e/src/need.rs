@@ -42,8 +42,8 @@ impl Requirement {
     }
 }
 
-/// Reads the table of a page: rows of a command, `operator` or `viewer`, and actions with their tables in brackets,
-/// those behind `at times` last.
+/// Reads the table of a page: rows of a command, `operator` or `viewer`, and actions with their tables in brackets, the
+/// actions behind `at times` last.
 pub fn read(page: &str) -> Vec<Row> {
     let (_, table) = page.split_once("## What a command may do\n").unwrap_or_default();
     let rows = table.lines().skip_while(|line| !line.starts_with("| command |")).skip(2);

@@ -109,7 +109,7 @@ impl World {
         self.run_as(&self.operator, arguments, input)
     }
 
-    /// Runs `acequia` as somebody, whatever comes of it.
+    /// Runs `acequia` under an identity, whatever comes of it.
     pub fn run_as(&self, identity: &Aws, arguments: &[&str], input: &str) -> Ran {
         use std::io::Write as _;
         use std::process::Stdio;

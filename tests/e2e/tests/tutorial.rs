@@ -1,7 +1,8 @@
-//! The tutorial is true: every command of docs/TUTORIAL.md is typed into a shell, and its output is what the page shows.
+//! The tutorial is true: every command of docs/TUTORIAL.md is typed into a shell, and its output is what the page
+//! shows.
 //!
-//! Times, ids, durations and the secret are compared by their form. `...` stands for lines, or for the rest of a line, that are left
-//! out. Whitespace counts for nothing, because the columns of tables are as wide as what stands in them.
+//! Times, ids, durations and the secret are compared by their form. `...` stands for lines, or for the rest of a line,
+//! that are left out. Whitespace counts for nothing, because the columns of tables are as wide as what stands in them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test program")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -20,7 +21,8 @@ use e2e::wait::eventually_within;
 const PORT: &str = "8099";
 /// How long one block of commands may take. The longest deploys a stack.
 const BLOCK: Duration = Duration::from_mins(3);
-/// How often a command is typed that only reads, until it prints what the page shows. A try takes a sixth of a second or more.
+/// How often a command is typed that only reads, until it prints what the page shows. A try takes a sixth of a second
+/// or more.
 const TRIES: u32 = 150;
 /// Commands that only read: they are typed again until they print what the page shows, as a reader would.
 const READING: [&str; 7] =
@@ -94,7 +96,7 @@ fn is_line(shown: &str, printed: &str) -> bool {
     }
 }
 
-/// Whether lines are those that are shown; a line `...` stands for any number of them.
+/// Returns whether the printed lines are the lines that are shown; a line `...` stands for any number of them.
 fn fits(shown: &[&str], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.iter().all(|line| line.trim().is_empty()),
@@ -207,7 +209,7 @@ fn every_command_of_the_tutorial_prints_what_the_page_shows() {
             assert_fits(&commands, &shown, &printed);
             compared += 1;
         }
-        // Nobody types so fast that a program has not started.
+        // No reader types so fast that a program has not started.
         if commands.trim_end().ends_with('&') {
             eventually("the receiver listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         }

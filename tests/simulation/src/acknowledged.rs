@@ -41,8 +41,8 @@ impl History {
         self.report(who, format_args!("event {event} was acknowledged without all its deliveries"));
     }
 
-    /// The versions by which an event may have been routed so far: all since it was accepted, and those that an instance could
-    /// still have in memory then (5 s, and its clock's skew).
+    /// Returns the versions by which an event may have been routed so far: all since it was accepted, and the versions
+    /// that an instance could still have in memory then (5 s, and its clock's skew).
     pub fn versions_of(&self, event: usize) -> impl Iterator<Item = usize> {
         let plan = self.event(event);
         let published = plan.and_then(|plan| self.published.get(plan.tenant)).map(Vec::as_slice).unwrap_or_default();

@@ -67,7 +67,7 @@ fn check_event(world: &World, index: usize) {
         }
         return;
     }
-    // Nobody sent it on, where a sink took it.
+    // No invocation sent it on, where a sink took it.
     if event.flaw == Flaw::KillsRouter && lies_dead(QueueRole::Intake, None) {
         return;
     }
@@ -95,14 +95,16 @@ fn check_event(world: &World, index: usize) {
         if !story.sent.contains_key(&index) || story.effects.iter().any(done) {
             continue;
         }
-        // What expired need not have had its effect any more, and its record says so, unless that could not be written. Where nobody
-        // claims, that of another content of the same id may stand in its place by now.
+        // A delivery that expired need not have had its effect any more, and its record says so, unless the record
+        // could not be written. Where deliveries are not claimed, the record of another content of the same id may
+        // stand in its place by now.
         let unwritten = || history.expired_unwritten.contains(&(key, digest.clone()));
         let replaced = !alone && (story.expired.contains(&digest) || unwritten());
         if event.expires_at.is_some() && (expired(&sink.id) || replaced || history.unsettled.contains(&key)) {
             continue;
         }
-        // A mail whose process died of a neighbour may have been sent, and its tenant wants a person to look at such mails.
+        // A mail whose process died of a neighbour may have been sent, and its tenant wants a person to look at such
+        // mails.
         let deadly = |other: &EventPlan| other.tenant == event.tenant && other.flaw == Flaw::KillsSinks;
         // Where deliveries are claimed, one content of an id may be refused for another.
         let hopeless = (!alone && sink.claims)
@@ -140,7 +142,7 @@ fn check_ledger(world: &World) {
                 Status::Quarantined => !story.dead.is_empty(),
                 // A claim may stay behind where its last record was lost. Nothing waits any more.
                 Status::Claimed => claims,
-                // The same befalls one that was not claimed because its sink was switched off.
+                // The same happens to a delivery that was not claimed because its sink was switched off.
                 Status::Retry => !claims || history.unsettled.contains(&key),
                 Status::Expired => history
                     .scenario

@@ -1,5 +1,5 @@
-//! The part of SQS and Lambda: hands batches to instances, polls what can go on in an order that chance decides, lets time pass
-//! where nothing can, ends what takes too long, and takes the answers.
+//! The part of SQS and Lambda: hands batches to instances, polls what can go on in an order that chance decides, lets
+//! time pass where nothing can, ends what takes too long, and takes the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,8 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// The schedule calls the sweeper this often, and up to as much later.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// SQS's own redrive of a standard queue: far fewer receives than the stack's hundred, so that what uses them up is found.
+/// SQS's own redrive of a standard queue: far fewer receives than the stack's hundred, so that what uses them up is
+/// found.
 const MOST_RECEIVES: u32 = 14;
 /// Of a FIFO queue, of which nothing is delayed: as in the stack.
 const MOST_RECEIVES_FIFO: u32 = 1000;
@@ -121,7 +122,7 @@ impl Driver {
         }
     }
 
-    /// When something can happen again: somebody wakes, a message comes back, or an invocation's time is up.
+    /// When something can happen again: a task wakes, a message comes back, or an invocation's time is up.
     fn next_time(&self) -> Option<Timestamp> {
         let free = |role: &QueueRole| self.running.iter().filter(|one| one.role == *role).count() < self.limit(*role);
         let visible = self
@@ -155,7 +156,7 @@ impl Driver {
         self.most.get(&role).copied().unwrap_or(1)
     }
 
-    /// Whether all queues but the dead-letter queues are empty and nobody works.
+    /// Returns whether all queues but the dead-letter queues are empty and no invocation runs.
     pub fn is_quiet(&self) -> bool {
         self.running.is_empty()
             && self.world.delays.rows().is_empty()

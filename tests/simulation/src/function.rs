@@ -1,4 +1,5 @@
-//! The functions under test: the real router and the real sink loop, wired to the perilous ports as `main.rs` wires them to AWS.
+//! The functions under test: the real router and the real sink loop, wired to the perilous ports as `main.rs` wires
+//! them to AWS.
 
 use std::sync::Arc;
 

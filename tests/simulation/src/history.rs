@@ -133,7 +133,8 @@ impl History {
         self.violations.push(what.to_string());
     }
 
-    /// The event of a body, which must be of this tenant: whatever was seen in a queue, a mail or a request of the tenant's.
+    /// The event of a body, which must be of this tenant: whatever was seen in a queue, a mail or a request of the
+    /// tenant's.
     pub fn event_of(&mut self, who: u64, tenant: &TenantId, body: &str) -> Option<usize> {
         let Some(index) = self.by_body.get(body).copied() else {
             self.report(who, format_args!("a message of {tenant} has a body that nobody sent"));

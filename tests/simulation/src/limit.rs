@@ -43,8 +43,8 @@ impl<D> Default for Starts<D> {
 impl<D: PartialEq> Starts<D> {
     /// Adds an attempt of an invocation that began then, and checks it against the ones before.
     ///
-    /// The invocation looked at its place at some time since it began. The place may have been so old then as places stay good, or
-    /// so far ahead as the ledger lets a delivery start early; and the clock that said so goes wrong.
+    /// The invocation looked at its place at some time since it began. The place may have been so old then as places
+    /// stay good, or so far ahead as the ledger lets a delivery start early; and the clock that said so goes wrong.
     ///
     /// Copies of one message, which SQS handed out at once, use its one place together: they count once.
     ///
@@ -133,7 +133,8 @@ impl Circuits {
     }
 }
 
-/// Checks that an invocation, which began then, has business with a sink: some configuration that it may have gone by lets it be served.
+/// Checks that an invocation, which began then, has business with a sink: some configuration that it may have gone by
+/// lets it be served.
 ///
 /// # Errors
 /// That the sink is paused, or switched off.

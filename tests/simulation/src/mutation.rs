@@ -17,15 +17,15 @@ pub enum Mutation {
     BelieveDelays,
     /// A failed delivery is due at once, whatever its schedule says.
     DueAtOnce,
-    /// Nobody hears of circuits that are open.
+    /// No function learns of circuits that are open.
     IgnoreCircuit,
-    /// Nobody hears that an endpoint is probed, and whoever would probe it is told that it may.
+    /// No function learns that an endpoint is probed, and every invocation that would probe it is told that it may.
     ElectAll,
-    /// Nobody hears that a sink is paused.
+    /// No function learns that a sink is paused.
     IgnorePause,
     /// A look at a delivery that is not due makes it due.
     LookExpedites,
-    /// The ledger forgets the attempts of deliveries that nobody claims.
+    /// The ledger forgets the attempts of deliveries that are not claimed.
     ForgetAttempts,
     /// That a delivery expired is recorded nowhere.
     ForgetExpired,
@@ -33,7 +33,7 @@ pub enum Mutation {
     Panic,
     /// The webhook sink panics now and then.
     PanicInSink,
-    /// Places of a rate are taken without a look at who else takes them.
+    /// Reservations of a rate are made without a look at other invocations' reservations.
     IgnoreRate,
     /// The ledger forgets whose a record is: tenants share their keys.
     ShareLedger,
@@ -46,10 +46,10 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Those that break order, which the family `ordered` finds.
+    /// The mutations that break order, which the family `ordered` finds.
     pub const OF_ORDER: [Self; 3] = [Self::SkipStop, Self::ForgetGroup, Self::ForgetGroupAtIntake];
 
-    /// The others that break the protocol.
+    /// The other mutations, which break the protocol.
     pub const ALL: [Self; 15] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,

@@ -1,5 +1,5 @@
-//! What may befall a call: before its effect, instead of it, and after it. Every port call of the real code passes here, so every
-//! point at which it waits is one where it can die, be slowed down or be lied to.
+//! What may happen to a call: before its effect, instead of it, and after it. Every port call of the real code passes
+//! here, so every point at which it waits is one where it can die, be slowed down or be lied to.
 
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -44,7 +44,8 @@ pub fn receive(world: &World, queue: &QueueArn) -> Vec<Incoming> {
     received
 }
 
-/// Receives a batch of a FIFO queue: of each group so many as follow each other. SQS hands out none of them twice by itself.
+/// Receives a batch of a FIFO queue: of each group so many as follow each other. SQS hands out none of them twice by
+/// itself.
 fn receive_in_order(world: &World, queue: &QueueArn) -> Vec<Incoming> {
     let visible = world.queues.visible(queue);
     if visible.is_empty() {

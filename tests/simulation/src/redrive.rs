@@ -20,7 +20,7 @@ pub const HIDDEN: Duration = Duration::from_mins(5);
 /// A process that dies does so after at most this many steps.
 const MOST_STEPS: usize = 60;
 
-/// Nobody watches.
+/// An observer that ignores what it sees.
 struct Nobody;
 
 impl Observer for Nobody {
@@ -31,7 +31,8 @@ impl Observer for Nobody {
     }
 }
 
-/// An operator redrives some of the dead letters of every queue, and perhaps those of which nobody knows whether they were sent.
+/// Has an operator redrive some of the dead letters of every queue, and perhaps letters of which it is unknown whether
+/// they were sent.
 pub fn some(world: &World) {
     each(world, |state, depth| {
         let dies = state.dice.happens(state.weather.crash_after);
@@ -46,7 +47,7 @@ pub fn all(world: &World) {
     each(world, |_, _| (IMMORTAL, Order { resend_unsure: true, ..Order::default() }));
 }
 
-/// An operator redrives all dead letters of these queues. That a letter goes back is seen by nobody here.
+/// Has an operator redrive all dead letters of these queues. That a letter goes back is not observed here.
 pub fn each_of(world: &World, tenants: &[TenantId], roles: &[QueueRole]) {
     for (tenant, role) in tenants.iter().flat_map(|tenant| roles.iter().map(move |role| (tenant, *role))) {
         let order = Order { run: run_id(world), resend_unsure: true, ..Order::default() };

@@ -64,7 +64,8 @@ impl Family {
         format!("cargo xtask simulate --family {} --seed {seed}", self.as_str())
     }
 
-    /// Runs one seed, with nothing broken. A panic is a violation of its seed, also where it makes what a run begins with.
+    /// Runs one seed, with nothing broken. A panic is a violation of its seed, also where it makes what a run begins
+    /// with.
     pub fn run(self, seed: u64, keep_trace: bool) -> Report {
         let run = || match self {
             Self::Delivery => run(seed, Options { keep_trace, mutation: None }),
@@ -173,7 +174,7 @@ fn live(world: &World) {
         return;
     }
     operator::mend(world);
-    // An instance may go by the configuration before for five more seconds, and nobody redrives that fast.
+    // An instance may go by the configuration before for five more seconds, and no operator redrives that fast.
     world.clock.advance(Duration::from_secs(10));
     if !settle(world, &mut driver) {
         return;

@@ -1,6 +1,7 @@
 //! What a run begins with: tenants with their sinks, and the events that their producers send.
 //!
-//! The simulator keeps its own, simpler idea of configurations and matching, so that it does not check the code by itself.
+//! The simulator keeps its own, simpler idea of configurations and matching, so that it does not check the code by
+//! itself.
 
 use std::time::Duration;
 
@@ -152,7 +153,7 @@ impl SinkVersion {
 }
 
 impl TenantPlan {
-    /// Its queue of a role: those of an ordered stack keep order where order is promised.
+    /// Returns its queue of a role: the queues of an ordered stack keep order where order is promised.
     pub fn queue(&self, role: QueueRole) -> QueueArn {
         build::named_queue(&self.queue_name(role))
     }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::history::StoryKey;
 use crate::scenario::{Scenario, SinkPlan};
 
-/// An attempt may come this much before its due time: the clocks of two instances differ by up to 2 s, and the ledger lets a
-/// delivery start 2 s early by the second of them.
+/// An attempt may come this much before its due time: the clocks of two instances differ by up to 2 s, and the ledger
+/// lets a delivery start 2 s early by the second of them.
 const EARLY: Duration = Duration::from_secs(4);
 
 /// One effect: the outside world took the event.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{Family, Report};
 
-/// Runs the seeds of a family and shows each report to `notice`; answers those that break a rule, by seed.
+/// Runs the seeds of a family and shows each report to `notice`; answers the reports that break a rule, by seed.
 pub fn sweep(family: Family, seeds: Range<u64>, notice: impl Fn(&Report) + Sync) -> Vec<Report> {
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     let work = || {

@@ -1,4 +1,4 @@
-//! A piece of work that is polled when somebody woke it, in an order that chance decides.
+//! A piece of work that is polled when it was woken, in an order that chance decides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,5 @@
-//! What happened, line by line: always as a hash, so that two runs can be compared, and as text where somebody wants to read it.
+//! What happened, line by line: always as a hash, so that two runs can be compared, and as text where a reader wants
+//! it.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -31,7 +32,7 @@ impl Trace {
         Self { hash: Hash(0xcbf2_9ce4_8422_2325), lines: kept.then(Vec::new) }
     }
 
-    /// Adds a line: who (an invocation's number, 0 for the world itself) did what, `since` the beginning.
+    /// Adds a line: which invocation (by its number, 0 for the world itself) did what, `since` the beginning.
     pub fn note(&mut self, since: Duration, who: u64, what: fmt::Arguments<'_>) {
         // Writing into a hash or a text cannot fail.
         let _ = writeln!(self.hash, "{} {who} {what}", since.as_millis());

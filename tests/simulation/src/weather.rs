@@ -1,4 +1,5 @@
-//! How often what goes wrong: a seed's weather, from calm to wild, so that rare faults also meet an otherwise quiet system.
+//! How often what goes wrong: a seed's weather, from calm to wild, so that rare faults also meet an otherwise quiet
+//! system.
 
 use crate::dice::Dice;
 

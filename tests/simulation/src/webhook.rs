@@ -1,4 +1,5 @@
-//! A webhook sink without HTTP: it serves what the real one serves, and its endpoints go well or not as the world wants.
+//! A webhook sink without HTTP: it serves what the real one serves, and its endpoints go well or not as the world
+//! wants.
 
 use std::time::Duration;
 

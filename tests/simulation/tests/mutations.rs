@@ -25,7 +25,7 @@ fn a_lease_shorter_than_the_run_is_found() {
 
 #[test]
 fn completing_before_the_effect_is_found() {
-    // Of an event that expires nobody misses the effect; then it is the ledger that says what did not happen.
+    // The effect of an event that expires is not missed; then the ledger says what did not happen.
     assert_found(Mutation::CompleteFirst, &["without effect or dead letter", "that is not what happened"]);
 }
 

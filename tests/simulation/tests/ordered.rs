@@ -1,4 +1,5 @@
-//! Two thousand seeds of ordered tenants hold every rule, each replays exactly, and order that is broken on purpose is found.
+//! Two thousand seeds of ordered tenants hold every rule, each replays exactly, and order that is broken on purpose is
+//! found.
 #![expect(clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a test fails by panicking")]
 
 use simulation::ordered::run;
@@ -12,8 +13,9 @@ fn two_thousand_seeds_keep_the_order_of_each_group_and_lose_nothing() {
     hold(Family::Ordered, 0..SEEDS).unwrap_or_else(|broken| panic!("{broken}"));
 }
 
-/// Seeds that found faults once. A seed decides the same run only as long as the scenario and the calls stay what they were, so
-/// that these may tell of something else by now: they cost little, and are no proof. The tests of the mended code are.
+/// Seeds that found faults once. A seed decides the same run only as long as the scenario and the calls stay what they
+/// were, so that these may tell of something else by now: they cost little, and are no proof. The tests of the mended
+/// code are.
 #[test]
 fn the_seeds_that_found_faults_once_find_none() {
     for seed in [426, 635, 949, 3590, 18_345] {

@@ -10,8 +10,9 @@ fn two_thousand_seeds_lose_nothing_and_do_nothing_beyond_the_guarantees() {
     hold(Family::Delivery, 0..SEEDS).unwrap_or_else(|broken| panic!("{broken}"));
 }
 
-/// Seeds that found faults once. A seed decides the same run only as long as the scenario and the calls stay what they were, so
-/// that these may tell of something else by now: they cost little, and are no proof. The tests of the mended code are.
+/// Seeds that found faults once. A seed decides the same run only as long as the scenario and the calls stay what they
+/// were, so that these may tell of something else by now: they cost little, and are no proof. The tests of the mended
+/// code are.
 #[test]
 fn the_seeds_that_found_faults_once_find_none() {
     for seed in [2299, 2674, 3294, 6179, 7487, 8664, 11_494, 15_195, 15_375] {

@@ -33,13 +33,13 @@ pub struct Request {
 pub struct Stats {
     /// All requests.
     pub requests: u64,
-    /// Those with a good signature.
+    /// The requests with a good signature.
     pub verified: u64,
-    /// Those with a bad one, or none.
+    /// The requests with a bad signature, or none.
     pub bad_signatures: u64,
     /// Different `webhook-id`s among the verified ones.
     pub distinct: u64,
-    /// Different `webhook-id`s among those that were answered with 2xx.
+    /// Different `webhook-id`s among the requests that were answered with 2xx.
     pub accepted: u64,
     /// Requests for an id that had been answered with 2xx before.
     pub duplicates: u64,
@@ -121,7 +121,7 @@ impl Endpoint {
         self.attempts.iter().map(|(id, (count, _))| (id.as_str(), *count)).collect()
     }
 
-    /// The requests that were kept, those of one `webhook-id` where it is given.
+    /// Returns the requests that were kept, only the ones of one `webhook-id` where it is given.
     pub fn requests(&self, id: Option<&str>) -> Vec<&Request> {
         let wanted = |request: &&Request| id.is_none() || request.headers.get("webhook-id").map(String::as_str) == id;
         self.requests.iter().filter(wanted).collect()

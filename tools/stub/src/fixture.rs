@@ -94,7 +94,7 @@ pub enum Messages {
 }
 
 impl Messages {
-    /// The event of Lambda's event source mapping with `count` first-time messages. Those of another `serial` are of
+    /// The event of Lambda's event source mapping with `count` first-time messages. Messages of another `serial` are of
     /// other events.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl Latencies {
         webhook: Duration::ZERO,
     };
 
-    /// Those of a usual day within one region, and of a usual endpoint.
+    /// The latencies of a usual day within one region, and of a usual endpoint.
     pub const USUAL: Self = Self {
         dynamodb_item: Duration::from_millis(4),
         dynamodb_batch: Duration::from_millis(9),

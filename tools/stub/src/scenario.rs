@@ -39,7 +39,7 @@ pub struct Measured {
     pub batch: String,
     /// How many messages it had.
     pub messages: u64,
-    /// Its calls. Those of the first include what is read at the start and remembered.
+    /// Its calls. The calls of the first include what is read at the start and remembered.
     pub counts: Counts,
     /// How long it took.
     pub took: Duration,

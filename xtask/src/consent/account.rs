@@ -118,7 +118,7 @@ impl Account {
         }
     }
 
-    /// The counts are exactly those of the answers.
+    /// Checks that the counts are exactly what the answers ask for.
     pub(super) fn delivered(&self, people: &[Person]) -> Vec<Check> {
         let count = |answer| people::count(people, answer);
         let exactly = |what: &str, found: usize, expected: usize| Check {

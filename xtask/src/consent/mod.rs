@@ -1,5 +1,5 @@
 //! Double opt-in from end to end: people sign, are asked by mail, answer through the links, and the sinks hear of
-//! exactly those that the answers release. `cargo xtask demo --consent` shows it, and `cargo xtask test` runs it.
+//! exactly the actions that the answers release. `cargo xtask demo --consent` shows it, and `cargo xtask test` runs it.
 //!
 //! Everything is real but the mail: the local SES takes it, and it is read back there. What bounces, bounces by SES's
 //! mailbox simulator, and the way of that notice is the real one too.

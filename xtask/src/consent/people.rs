@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-/// What somebody does when asked.
+/// What a person does when asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Says yes.
     Accept,
-    /// Says that it was somebody else.
+    /// Says that another person signed.
     Reject,
     /// Never answers.
     Nothing,

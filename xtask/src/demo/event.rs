@@ -20,7 +20,7 @@ const CAMPAIGNS: [&str; 3] = ["Save the river", "Trains at night", "Swifts in to
 /// One event in a hundred is sent a second time, and one line in two hundred is no event.
 const REPEATED: f64 = 0.01;
 const MALFORMED: f64 = 0.005;
-/// The line that is no event in every batch; those before it are events.
+/// The line that is no event in every batch; the lines before it are events.
 const MALFORMED_AT: usize = 7;
 /// An event is repeated when so many others have come after it. A copy that meets the first one under way waits for its
 /// lease, which is correct and takes a minute: too long to watch.

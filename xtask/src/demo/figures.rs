@@ -19,7 +19,7 @@ use crate::receiver::{self, EndpointStats};
 pub(super) struct Tally {
     /// Events that were routed.
     pub(super) events: u64,
-    /// Those that no sink takes.
+    /// The events that no sink takes.
     pub(super) unmatched: u64,
     /// By sink.
     pub(super) sinks: Vec<SinkTally>,

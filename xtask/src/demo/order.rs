@@ -37,9 +37,9 @@ pub(super) struct Delivery {
 pub(super) struct Order {
     /// Deliveries of events that were accepted behind one of the broken tenant's.
     pub(super) of: u64,
-    /// Those that ended before such a one did.
+    /// The deliveries that ended before such a delivery did.
     pub(super) overtook: u64,
-    /// All deliveries, and those that took more than one attempt.
+    /// All deliveries, and how many took more than one attempt.
     pub(super) deliveries: u64,
     pub(super) repeated: u64,
 }
@@ -57,7 +57,7 @@ pub(super) fn read(local: &Local, tenant: &str, since: u64) -> Result<Vec<Delive
 pub(super) fn compare(healthy: &[Delivery], sink: &str, broken: &[Delivery]) -> Order {
     let mut broken: Vec<&Delivery> = broken.iter().collect();
     broken.sort_by_key(|ended| ended.accepted_ms);
-    // For each of the broken tenant's deliveries: the latest end of those that were accepted up to it.
+    // For each of the broken tenant's deliveries: the latest end of the deliveries that were accepted up to it.
     let mut last = 0;
     let ends: Vec<(u64, u64)> = broken
         .iter()

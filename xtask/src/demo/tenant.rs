@@ -173,8 +173,8 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
         if tenant == BROKEN {
             // The default schedule takes days, too long for a demo.
             sink.insert("retry".to_owned(), toml::Value::Array(vec!["1s".into(), "2s".into()]));
-            // Its breaker would hold the deliveries back, and the demo shows what becomes of those that fail to the
-            // end.
+            // Its breaker would hold the deliveries back, and the demo shows what becomes of the deliveries that fail
+            // to the end.
             sink.insert("breaker".to_owned(), false.into());
         }
     }

@@ -128,8 +128,8 @@ impl Cross {
         };
         apt(&["update"])?;
         let mut packages: Vec<String> = wanted.iter().map(|&package| package.to_owned()).collect();
-        // The compiler's libraries have versions in their names: they are what its packages depend on, and what those
-        // do.
+        // The compiler's libraries have versions in their names: they are what its packages depend on, directly or
+        // through others.
         let mut at = 0;
         while let Some(package) = packages.get(at).filter(|_| !self.own_target) {
             let mut command = process::command("apt-cache");

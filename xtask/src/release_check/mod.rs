@@ -2,9 +2,9 @@
 //!
 //! The tests run programs of the profile `dev`. Here all functions are compiled as for AWS, packed (none may be too
 //! large) and looked at: each is of its architecture, asks for no newer C library than Amazon Linux has, and starts: it
-//! asks Lambda's runtime interface for its first event. Those for arm64 start under qemu. At last SAM CLI invokes one
-//! in a container (tools/sam-local). Before all that, what is linked is looked at: licences, sources, and what
-//! `RustSec` knows of it.
+//! asks Lambda's runtime interface for its first event. Programs for arm64 start under qemu. In the end, SAM CLI
+//! invokes one in a container (tools/sam-local). Before all that, the check looks at what is linked: licences, sources,
+//! and what `RustSec` knows of it.
 
 mod cross;
 mod program;

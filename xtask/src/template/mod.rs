@@ -1,7 +1,7 @@
 //! `cargo xtask template`: makes `template.yaml` and `infra/tenant.yaml` from what `infra/source` says once.
 //!
-//! What is made is checked in, so that `sam`, `cfn-lint` and people without Rust see ordinary templates. [`stale`] and a test say where a
-//! template is not what its sources make.
+//! What is made is checked in, so that `sam`, `cfn-lint` and people without Rust see ordinary templates. [`stale`] and
+//! a test say where a template is not what its sources make.
 
 mod source;
 

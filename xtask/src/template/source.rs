@@ -1,4 +1,5 @@
-//! The sources of the templates: Jinja over YAML, and the table of queues. `infra/source/README.md` tells how they are written.
+//! The sources of the templates: Jinja over YAML, and the table of queues. `infra/source/README.md` tells how they are
+//! written.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,7 +36,7 @@ struct Queues {
 pub(crate) struct Queue {
     name: String,
     holds: String,
-    /// Who works it off.
+    /// The function that works it off.
     pub(crate) function: Option<String>,
     parameter: Option<String>,
     condition: Option<String>,
@@ -115,7 +116,8 @@ impl Sources {
         Ok(tidy(&text))
     }
 
-    /// Blocks and variables of functions that nothing reads. Their names are misspelt, and Jinja would leave them out without a word.
+    /// Blocks and variables of functions that nothing reads. Their names are misspelt, and Jinja would leave them out
+    /// without a word.
     fn unread(&self) -> Vec<String> {
         let shape = self.0.get(SHAPE).map_or("", String::as_str);
         let mut found = Vec::new();

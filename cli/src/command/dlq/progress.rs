@@ -1,4 +1,5 @@
-//! How far a command is: a bar on a terminal, a line now and then otherwise. Ctrl-C and SIGTERM end it after the step under way.
+//! How far a command is: a bar on a terminal, a line now and then otherwise. Ctrl-C and SIGTERM end it after the step
+//! under way.
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};

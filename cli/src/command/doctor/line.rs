@@ -13,7 +13,7 @@ pub(super) enum Verdict {
     Ok,
     /// It could not be looked at.
     Skipped,
-    /// It works, and somebody should look.
+    /// It works, and the operator should look at it.
     Warn,
     /// Something does not work, or will not.
     Fail,

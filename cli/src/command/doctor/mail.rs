@@ -1,4 +1,4 @@
-//! SES: whether the account may send mail to anybody, how much, and from the domains that tenants send from.
+//! SES: whether the account may send mail to any address, how much, and from the domains that tenants send from.
 
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::ProvideErrorMetadata as _;
@@ -15,13 +15,13 @@ pub(super) const SENDERS: &str = "senders";
 
 /// Shows the case in which SES's people are answered.
 const REVIEW: &str = "aws sesv2 get-account --query Details.ReviewDetails";
-/// The share of the daily quota from which somebody should look.
+/// The share of the daily quota from which on the operator should look at it.
 const NEARLY: f64 = 0.8;
 
 /// What SES lets the account send.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sending {
-    /// Whether mail may go to anybody, not to verified addresses alone.
+    /// Whether mail may go to any address, and not only to verified ones.
     pub(super) production: bool,
     pub(super) enabled: bool,
     /// `HEALTHY`, `PROBATION` or `SHUTDOWN`.
@@ -82,7 +82,7 @@ pub(super) fn domain_of(address: &str) -> &str {
 /// Whether mail goes out at all. `used` says whether a tenant sends any.
 pub(super) fn account(sending: &Sending, used: bool) -> Vec<Line> {
     let mut bad = Vec::new();
-    // What nobody uses does not fail.
+    // What no tenant uses does not fail.
     let worst = |found: String, mend: &str| {
         if used { Line::fail(ACCOUNT, found, mend) } else { Line::warn(ACCOUNT, found, mend) }
     };

@@ -1,6 +1,8 @@
-//! `acequia doctor`: what of the account, the platform and the tenants is not as it must be, each with the command that mends it.
+//! `acequia doctor`: what of the account, the platform and the tenants is not as it must be, each with the command that
+//! mends it.
 //!
-//! It looks first (`sight`), everything side by side and within a time of its own, and judges then, in pure functions. Nothing is changed.
+//! It looks first (`sight`), everything side by side and within a time of its own, and judges then, in pure functions.
+//! Nothing is changed.
 
 mod capacity;
 mod line;
@@ -155,7 +157,7 @@ pub(super) async fn run(context: &Context, arguments: &DoctorArgs) -> Report {
     Diagnosis::new(stage, region, Some(caller.account), deployed, parts).report()
 }
 
-/// What is said where AWS does not know who asks.
+/// Returns the line that is shown where the principal of the credentials is unknown.
 fn nobody(unseen: &Unseen) -> Line {
     let found = match unseen {
         Unseen::Denied => "AWS does not accept the credentials".to_owned(),

@@ -11,8 +11,9 @@ use super::line::{Line, Seen};
 pub(super) const CREDENTIALS: &str = "credentials";
 pub(super) const PERMISSIONS: &str = "permissions";
 
-/// A kind of resource: its ARN behind the partition, with the region, the account and the stage to be put in, and who does what to it.
-/// The tenant `doctor` stands for all: a policy names tenants by wildcard.
+/// A kind of resource: its ARN behind the partition, with the region, the account and the stage to be put in; and the
+/// actions on it, each with the commands that need it. The tenant `doctor` stands for all: a policy names tenants by
+/// wildcard.
 struct Kind {
     resource: &'static str,
     needs: &'static [(&'static str, &'static str)],
@@ -100,7 +101,7 @@ fn arn(resource: &str, caller: &Caller, region: &str, stage: &Stage) -> String {
     format!("arn:{}:{resource}", caller.partition)
 }
 
-/// Whom the credentials belong to.
+/// Returns the line about the principal of the credentials.
 pub(super) fn credentials(caller: &Caller) -> Line {
     let who = match &caller.principal {
         Principal::Root => {

@@ -1,4 +1,5 @@
-//! The platform's stack: whether it is there, whole, of this command's version, and whether somebody hears of its alarms.
+//! The platform's stack: whether it is there, whole, of this command's version, and whether its alarms reach a
+//! subscriber.
 
 use acequia_aws::account::{Alarm, Stack, Table, Topic};
 
@@ -18,8 +19,8 @@ pub(super) const OWN_VERSION: &str = acequia_core::version::VERSION;
 /// What renews this command: a package has it beside the platform, and the sources make it.
 const INSTALL: &str = "install the command of the platform's version, as README.md says";
 
-/// What makes or changes the platform's stack. The command for it is another one in a package than in the sources, and README.md of
-/// either has it.
+/// What makes or changes the platform's stack. The command for it is another one in a package than in the sources, and
+/// README.md of either has it.
 pub(super) fn deploy(stage: &str) -> String {
     format!("deploy the platform with --config-env {stage}, as README.md says")
 }
@@ -144,7 +145,7 @@ pub(super) fn stacks(stacks: &[Stack]) -> Vec<Line> {
     or_ok(bad.collect(), STACKS, || format!("{} deployed", count(stacks.len(), "stack", "stacks")))
 }
 
-/// Alarms that are raised, and those that tell nobody.
+/// Judges the alarms: which of them are raised, and which of them have no action.
 pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
     let mut bad: Vec<Line> = alarms
         .iter()
@@ -170,7 +171,7 @@ pub(super) fn alarms(alarms: &[Alarm], stage: &str) -> Vec<Line> {
     or_ok(bad, ALARMS, || format!("{}, none raised", count(alarms.len(), "alarm", "alarms")))
 }
 
-/// Who hears of what alarms publish.
+/// Judges the topics: whether each one has a confirmed subscriber.
 pub(super) fn notifications(topics: &[Topic]) -> Vec<Line> {
     let bad = topics.iter().filter(|topic| topic.confirmed == 0).map(|Topic { arn, pending, .. }| {
         let name = arn.rsplit(':').next().unwrap_or_default();

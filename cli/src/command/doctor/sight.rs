@@ -1,4 +1,5 @@
-//! What is seen of the account and the stage: asked side by side, each within its time, and kept with why it is not known.
+//! What is seen of the account and the stage: asked side by side, each within its time, and kept with why it is not
+//! known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -66,7 +67,7 @@ async fn each<T, F: Future<Output = Result<T, Unavailable>>>(
     answers.into_iter().collect()
 }
 
-/// Whom the credentials belong to: without it nothing else is worth asking.
+/// Returns the principal of the credentials: without it nothing else is worth asking.
 pub(super) async fn caller(account: &Account) -> Seen<Caller> {
     bounded(account.caller()).await
 }
@@ -104,7 +105,7 @@ async fn tables(account: &Account, stage: &Stage) -> Result<Vec<Table>, Unavaila
 }
 
 async fn functions(account: &Account, stage: &Stage) -> Result<BTreeMap<String, Deployed>, Unavailable> {
-    // Those that work off tenants' queues: their reservations count.
+    // The functions that work off tenants' queues: their reservations count.
     let asked = functions_of_queues().map(|function| async move {
         let deployed = account.deployed(&format!("acequia-{stage}-{function}")).await?;
         Ok::<_, Unavailable>(deployed.map(|deployed| (function.to_owned(), deployed)))
@@ -112,7 +113,7 @@ async fn functions(account: &Account, stage: &Stage) -> Result<BTreeMap<String, 
     Ok(each(asked).await?.into_iter().flatten().collect())
 }
 
-/// The alarms, and who hears of what they and the platform tell.
+/// Reads the alarms, and the subscribers of the topics that the alarms and the platform publish to.
 async fn heard(account: &Account, stage: &Stage) -> (Seen<Vec<Alarm>>, Seen<Vec<Topic>>) {
     let (alarms, own) =
         futures::join!(bounded(account.alarms(stage)), bounded(account.parameter(stage, "topic/notifications")));
@@ -176,7 +177,7 @@ pub(super) async fn senders(context: &Context, tenants: &[Stored], files: &[File
     .await
 }
 
-/// What the stacks of those tenants allow whose configurations ask for anything that must be granted.
+/// Reads what the stacks allow, of the tenants whose configurations ask for anything that must be granted.
 pub(super) async fn grants(context: &Context, tenants: &[Stored]) -> Seen<BTreeMap<TenantId, Grants>> {
     let store = context.grants();
     let asking = tenants.iter().filter(|stored| stored.configuration.as_ref().is_ok_and(grant::is_needed));

@@ -129,7 +129,8 @@ pub(super) fn grants(tenants: &[Stored], allowed: &BTreeMap<TenantId, Grants>, s
         let Ok(configuration) = configuration else { continue };
         let none = Grants::default();
         for refused in allowed.get(tenant).unwrap_or(&none).refusals(configuration) {
-            // Without what is wrong with it in full: a sender may be allowed by its address, and addresses are not told.
+            // Without what is wrong with it in full: a sender may be allowed by its address, and addresses are not
+            // told.
             let found = format!(
                 "the stack of {tenant} does not allow what {} says: such deliveries are quarantined as not-granted",
                 refused.path

@@ -1,4 +1,5 @@
-//! What is said of an event of which the ledger has nothing: all that may have become of it, with the command that shows each.
+//! What is said of an event of which the ledger has nothing: all that may have become of it, with the command that
+//! shows each.
 
 use acequia_core::id::{EventId, Stage, TenantId};
 use acequia_operations::paused::Paused;

@@ -113,7 +113,7 @@ fn describe(applied: &Applied) -> String {
     }
 }
 
-/// Who makes a change: as the command line has it, or else the user.
+/// Returns the author of a change: the name that the command line has, or else the user's.
 pub(super) fn actor(named: Option<&str>) -> String {
     #[expect(clippy::disallowed_methods, reason = "the user's name is nobody's configuration")]
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());

@@ -1,5 +1,5 @@
-//! `acequia tenant resume`: delivers to a sink again that was paused, or whose endpoint was disabled or has an open circuit, and makes
-//! what waits delayed for it due now.
+//! `acequia tenant resume`: delivers to a sink again that was paused, or whose endpoint was disabled or has an open
+//! circuit, and makes what waits delayed for it due now.
 
 use acequia_operations::resume::{self, Begun, Resumption, WAIT};
 

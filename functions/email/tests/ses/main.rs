@@ -1,5 +1,5 @@
-//! The real SES adapter over real connections: it passes the suite of its port, and where connections are refused, break or answer with an
-//! error, it says what is known of the mail then.
+//! The real SES adapter over real connections: it passes the suite of its port, and where connections are refused,
+//! break or answer with an error, it says what is known of the mail then.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's own mistake should stop the test where it was made")]
 
 mod server;

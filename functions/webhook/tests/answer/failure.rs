@@ -18,7 +18,7 @@ async fn fails(url: &str, code: &str) -> String {
     detail
 }
 
-/// A TLS server under a certificate; it answers nothing, because nobody is to get so far.
+/// A TLS server under a certificate; it answers nothing, because no client is to get so far.
 async fn tls(certificate: OwnCertificate) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,5 @@
-//! What each answer of an endpoint, and each way of having none, comes to: the webhook function against real listeners on loopback.
+//! What each answer of an endpoint, and each way of having none, comes to: the webhook function against real listeners
+//! on loopback.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

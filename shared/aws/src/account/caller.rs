@@ -1,7 +1,7 @@
 //! The principal of the credentials, and what it may do.
 //!
-//! IAM's simulation goes by the policies of the principal, its boundary and its organisation's; it looks
-//! neither at policies of resources nor at those that narrow a session.
+//! IAM's simulation goes by the policies of the principal, its boundary and its organisation's; it looks neither at
+//! policies of resources nor at policies that narrow a session.
 
 use acequia_core::port::Unavailable;
 

@@ -191,8 +191,8 @@ impl Consents for DynamoConsents {
     }
 }
 
-/// Whether somebody else wrote in between, or is writing. Anything else that cancels a transaction, such as throttling,
-/// is no conflict.
+/// Returns whether another writer wrote in between, or is writing. Anything else that cancels a transaction, such as
+/// throttling, is no conflict.
 fn was_contested(error: &TransactWriteItemsError) -> bool {
     match error {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled

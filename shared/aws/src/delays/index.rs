@@ -1,5 +1,5 @@
-//! Looking for delayed messages: a tenant's, and by the time at which they are due; and the lease of the one who
-//! sweeps.
+//! Looking for delayed messages: a tenant's, and by the time at which they are due; and the lease of the invocation
+//! that sweeps.
 
 use acequia_core::delivery::delay::{DelayedKey, DuePage};
 use acequia_core::id::{SinkId, TenantId};

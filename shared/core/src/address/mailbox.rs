@@ -43,7 +43,8 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Reads an address, or `Name <address>`. The name may stand in quotation marks, and need not: `Acme, Inc <a@x>` is one sender.
+    /// Reads an address, or `Name <address>`. The name may stand in quotation marks, and need not: `Acme, Inc <a@x>` is
+    /// one sender.
     ///
     /// # Errors
     /// A [`MailboxProblem`].
@@ -117,7 +118,8 @@ impl fmt::Display for Mailbox {
     }
 }
 
-/// A text in encoded words (RFC 2047) of at most 75 characters, none of which ends within a character. The spaces between them are not read.
+/// A text in encoded words (RFC 2047) of at most 75 characters, none of which ends within a character. The spaces
+/// between them are not read.
 fn encoded_words(text: &str) -> String {
     let mut words: Vec<String> = vec![String::new()];
     for letter in text.chars() {

@@ -1,8 +1,10 @@
 //! Mail addresses, and senders with a name, in the forms that SES takes.
 //!
-//! SES wants 7-bit ASCII: it has no SMTPUTF8, so that the part before the @ can have no other letters; a domain goes as punycode, and a name as encoded words
-//! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html>, RFC 2047). An address has the shapes of RFC 5321, section 4.1.2, that mail
-//! programs can handle: no quoted local part, no address literal. What is wrong is said without repeating the address, which is personal.
+//! SES wants 7-bit ASCII: it has no SMTPUTF8, so that the part before the @ can have no other letters; a domain goes as
+//! punycode, and a name as encoded words
+//! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html>, RFC 2047). An address has the shapes
+//! of RFC 5321, section 4.1.2, that mail programs can handle: no quoted local part, no address literal. What is wrong
+//! is said without repeating the address, which is personal.
 
 mod mailbox;
 
@@ -134,7 +136,8 @@ pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
     ascii.split('.').all(is_label).then_some(ascii)
 }
 
-/// Whether a character is not seen as one: spaces, control and format characters, those that join or turn others, and private ones.
+/// Whether a character is not seen as one: spaces, control and format characters, those that join or turn others, and
+/// private ones.
 fn is_unseen(letter: char) -> bool {
     letter.is_control()
         || letter.is_whitespace()

@@ -1,7 +1,8 @@
 //! Which address a mail counts against: the mailbox behind it, as far as the spelling tells.
 //!
-//! Many providers deliver `ana+x@` to `ana@`, and Gmail leaves out the dots. Who wants to flood a mailbox could ask it under as many names. Two
-//! addresses that are taken for one share a count and nothing else: suppression and consent go by the address itself.
+//! Many providers deliver `ana+x@` to `ana@`, and Gmail leaves out the dots. Who wants to flood a mailbox could ask it
+//! under as many names. Two addresses that are taken for one share a count and nothing else: suppression and consent go
+//! by the address itself.
 
 use super::id::SubjectId;
 use super::record::AddressId;

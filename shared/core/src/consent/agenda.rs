@@ -1,9 +1,10 @@
 //! What is to be done yet, of all tenants: outbox rows and reminders that are due, and whose turn it is.
 //!
 //! - A row is the stream's for [`OVERDUE`], then the sweep's.
-//! - The sweep *takes* a row before it carries it out: the row is due later from then on, and marked. So of two sweeps one has it, and a process
-//!   that dies has put it off already. Whoever ends in order takes the mark away; a mark on a row that is due again says that a process died
-//!   with it. Such a row is *suspect*, and carried out after all others and alone.
+//! - The sweep *takes* a row before it carries it out: the row is due later from then on, and marked. So of two sweeps
+//!   one has it, and a process that dies has put it off already. Whoever ends in order takes the mark away; a mark on a
+//!   row that is due again says that a process died with it. Such a row is *suspect*, and carried out after all others
+//!   and alone.
 //! - What fails is put off, longer each time ([`wait_after`]), so that it is never always the oldest.
 //! - Tenants take turns ([`Survey`]): however much one has to do, another's row waits for one of it at most.
 

@@ -13,7 +13,8 @@ use crate::tenant::Confirmations;
 pub enum Input {
     /// The action came in, or is taken up again because its subject's state changed.
     Process {
-        /// Whether it carries the subject's consent of its own: only then does a moderator look at an accepted subject's action.
+        /// Whether it carries the subject's consent of its own: only then does a moderator look at an accepted
+        /// subject's action.
         with_consent: bool,
         /// Whether it is not the subject's first on this list.
         repeat: bool,

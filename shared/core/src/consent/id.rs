@@ -1,7 +1,7 @@
 //! The names of subjects, lists and actions: digests, so that keys, links and tags hold no address.
 //!
-//! They are pseudonyms, not anonymous: who knows an address can compute its digest. So they are personal data all the same, and
-//! erasing a subject removes them.
+//! They are pseudonyms, not anonymous: who knows an address can compute its digest. So they are personal data all the
+//! same, and erasing a subject removes them.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! Consent: whose agreement an event needs before any sink may have it, and what follows from what people do.
 //!
-//! Words: an *action* is an event that needs consent. It is of one *subject* (a person, known by a digest) on one *list* (what the
-//! person agrees to: a campaign, say). [`decide`] is the whole state machine: one total function without I/O.
+//! Words: an *action* is an event that needs consent. It is of one *subject* (a person, known by a digest) on one *list*
+//! (what the person agrees to: a campaign, say). [`decide`] is the whole state machine: one total function without I/O.
 
 pub mod address;
 pub mod agenda;

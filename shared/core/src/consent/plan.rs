@@ -1,7 +1,7 @@
 //! From what happened to what is to be written: the state machine applied to stored consents. Pure, like [`decide`].
 //!
-//! A plan is made again whenever somebody else wrote in between, so it depends on nothing but its arguments: the same plan has the same
-//! ids in it.
+//! A plan is made again whenever somebody else wrote in between, so it depends on nothing but its arguments: the same
+//! plan has the same ids in it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -246,7 +246,8 @@ impl Draft {
         self.apply(input, id, "process").0
     }
 
-    /// Applies the state machine to one action; answers what to say, and whether the other waiting ones are to be taken up.
+    /// Applies the state machine to one action; answers what to say, and whether the other waiting ones are to be taken
+    /// up.
     fn apply(&mut self, input: Input, id: ActionId, why: &str) -> (Answer, bool) {
         let Some(action) = self.actions.get(&id) else { return (Answer::Already, false) };
         let before = Standing { action: action.state, subject: self.consent.state, email: self.consent.email };

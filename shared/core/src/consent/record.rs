@@ -10,7 +10,8 @@ use super::state::{ActionState, EmailStatus, SubjectState};
 use crate::id::EventId;
 use crate::mail::MailRef;
 
-/// The largest event that consent can govern, in bytes: what waits is stored, and the largest transaction must stay below 4 MB.
+/// The largest event that consent can govern, in bytes: what waits is stored, and the largest transaction must stay
+/// below 4 MB.
 pub const MAX_HELD_BYTES: usize = 64 * 1024;
 /// The most actions of one subject that wait on one list.
 pub const MAX_WAITING: usize = 20;

@@ -1,11 +1,12 @@
-//! The table of the state machine, written out: every input in every pair of states. It is the specification and the test.
+//! The table of the state machine, written out: every input in every pair of states. It is the specification and the
+//! test.
 
 use super::decide::{Answer, Decision, Emit, Input, decide};
 use super::state::{ActionState, EmailStatus, Standing, SubjectState};
 use crate::tenant::Confirmations;
 
-/// Processing. Columns: action, subject, who is asked (`s`ubject, `m`oderator, `-` nobody, `*` whatever; `!` is without consent
-/// of its own), then what it becomes, what is emitted, and the answer. The first row that fits counts.
+/// Processing. Columns: action, subject, who is asked (`s`ubject, `m`oderator, `-` nobody, `*` whatever; `!` is without
+/// consent of its own), then what it becomes, what is emitted, and the answer. The first row that fits counts.
 const PROCESS: &str = "
     new        new        s*   -> new        confirming  subject-confirm  done
     new        new        m*   -> confirming accepted    action-confirm   done

@@ -1,10 +1,12 @@
-//! The links that mails carry: a signed token that says whose consent, for which action, for what purpose, and until when.
+//! The links that mails carry: a signed token that says whose consent, for which action, for what purpose, and until
+//! when.
 //!
-//! `<key>.<payload>.<signature>`: the name of the key, and base64url without padding. The signature is HMAC-SHA256 over the
-//! name and the payload, with a key that belongs to one tenant. The payload holds digests only, no address.
+//! `<key>.<payload>.<signature>`: the name of the key, and base64url without padding. The signature is HMAC-SHA256 over
+//! the name and the payload, with a key that belongs to one tenant. The payload holds digests only, no address.
 //!
 //! Invariants:
-//! - A token reads in one way only: no other text than the one that was made is accepted, not even another spelling of it.
+//! - A token reads in one way only: no other text than the one that was made is accepted, not even another spelling of
+//!   it.
 //! - What a token says is believed only after its signature was checked; the check takes as long wherever it fails.
 //! - A key that is taken out of the configuration ends every link that it signed.
 
@@ -148,8 +150,8 @@ impl LinkKey {
     }
 }
 
-/// Reads a token that was presented to `tenant` for one of `purposes` at `now`. The tenant's keys are those in use: the current
-/// one, and during a rotation the one before.
+/// Reads a token that was presented to `tenant` for one of `purposes` at `now`. The tenant's keys are those in use: the
+/// current one, and during a rotation the one before.
 ///
 /// # Errors
 /// A [`LinkError`] that says what is wrong with it; of a token that is not genuine nothing else is said.

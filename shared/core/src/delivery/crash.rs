@@ -1,19 +1,23 @@
 //! Crash markers: how a message that makes the process die is found, and kept from its neighbours.
 //!
-//! A process that dies (out of memory, out of stack, aborted) settles nothing: its whole batch comes back, and the message at
-//! fault brings down the next one. So an invocation writes a crash marker against each message that it takes on again, before it even reads it,
-//! and takes the crash marker back when it ends, whatever came of the message. A crash marker that is still there says that an invocation died.
-//! Only an attempt takes that away again: where none was begun, the earlier crash marker is put back.
+//! A process that dies (out of memory, out of stack, aborted) settles nothing: its whole batch comes back, and the
+//! message at fault brings down the next one. So an invocation writes a crash marker against each message that it takes
+//! on again, before it even reads it, and takes the crash marker back when it ends, whatever came of the message. A
+//! crash marker that is still there says that an invocation died. Only an attempt takes that away again: where none was
+//! begun, the earlier crash marker is put back.
 //!
-//! 1. *First receive*: nothing is written. Nearly every message ends here, and costs nothing. One that comes back from its delay is a new
-//!    message to SQS, and not to us: the receives before count too.
-//! 2. *Second*: in company, with a crash marker. If that is found later, the message was received twice with no recorded outcome: it is *suspect*.
-//! 3. *Suspect*: one of them is handled alone in an invocation, with a crash marker that says so; the rest of the batch makes way, unattempted.
+//! 1. *First receive*: nothing is written. Nearly every message ends here, and costs nothing. One that comes back from
+//!    its delay is a new message to SQS, and not to us: the receives before count too.
+//! 2. *Second*: in company, with a crash marker. If that is found later, the message was received twice with no
+//!    recorded outcome: it is *suspect*.
+//! 3. *Suspect*: one of them is handled alone in an invocation, with a crash marker that says so; the rest of the batch
+//!    makes way, unattempted.
 //! 4. [`DEATHS_ALONE`] crash markers from being alone are enough: it is quarantined without being read.
 //!
 //! Invariants:
 //! - Nobody is quarantined who did not leave [`DEATHS_ALONE`] invocations without an orderly end while handled alone.
-//! - A message that comes back for any other reason (a failure, a throttle, a hold) gets no crash marker: its invocation ended in order.
+//! - A message that comes back for any other reason (a failure, a throttle, a hold) gets no crash marker: its
+//!   invocation ended in order.
 //! - A crash marker that an invocation may still take back counts for nothing yet: SQS may hand a message out twice.
 
 use std::time::Duration;
@@ -25,11 +29,13 @@ use crate::outcome::Cause;
 use crate::time::after;
 use crate::wire::total_receive_count;
 
-/// How many invocations must end without order, each alone with a message, until that is quarantined. A process dies for other reasons
-/// too, now and then; one that dies twice while it has this message only, and before with it among others, dies of it.
+/// How many invocations must end without order, each alone with a message, until that is quarantined. A process dies
+/// for other reasons too, now and then; one that dies twice while it has this message only, and before with it among
+/// others, dies of it.
 pub const DEATHS_ALONE: u32 = 2;
 
-/// For how long an invocation may still take back its crash marker: longer than any of ours runs, shorter than a message stays hidden after one died.
+/// For how long an invocation may still take back its crash marker: longer than any of ours runs, shorter than a
+/// message stays hidden after one died.
 const HELD: Duration = Duration::from_mins(2);
 
 /// How long a crash marker is kept: longer than SQS keeps the message.
@@ -72,8 +78,8 @@ pub enum Isolation {
     Not(Cause),
 }
 
-/// Whether there can be a crash marker against a message that counts: the first one is written on the second receive in all, and none of
-/// before it was delayed, when it had another id.
+/// Whether there can be a crash marker against a message that counts: the first one is written on the second receive in
+/// all, and none of before it was delayed, when it had another id.
 pub fn may_be_marked(message: &Incoming) -> bool {
     message.receive_count > 1 && total_receive_count(message) > 2
 }
@@ -127,7 +133,8 @@ mod tests {
         Timestamp::from_second(1_000).unwrap()
     }
 
-    /// The places in a batch of these messages: `None` without a crash marker, else how often it was alone. The crash markers are old.
+    /// The places in a batch of these messages: `None` without a crash marker, else how often it was alone. The crash
+    /// markers are old.
     fn places_of(batch: &[Option<u32>], fifo: bool) -> Vec<Isolation> {
         let long_ago = Timestamp::UNIX_EPOCH;
         let crash_markers: Vec<_> =

@@ -1,17 +1,18 @@
 //! Delayed delivery: messages that wait outside their queue, until they are due.
 //!
-//! A hidden message counts against the 120,000 that a queue may have in flight, can be hidden for 12 hours at most, and each time it
-//! comes back it has used up one of the receives after which its queue moves it to the dead-letter queue. So a message leaves its
-//! queue for a row of its own where it waits for more than [`LONGEST_HIDDEN`](crate::outcome::LONGEST_HIDDEN), where many may wait with
-//! it, or where it has been received so often without spending attempts that its queue would give it up soon
-//! ([`decide`](crate::outcome::decide)). The sweeper sends it back when it is due; it then is a new message with a receive count of its
-//! own, and the attribute [`RETURNED`] says how often it was received before and when it first entered the queue.
+//! A hidden message counts against the 120,000 that a queue may have in flight, can be hidden for 12 hours at most, and
+//! each time it comes back it has used up one of the receives after which its queue moves it to the dead-letter queue.
+//! So a message leaves its queue for a row of its own where it waits for more than
+//! [`LONGEST_HIDDEN`](crate::outcome::LONGEST_HIDDEN), where many may wait with it, or where it has been received so
+//! often without spending attempts that its queue would give it up soon ([`decide`](crate::outcome::decide)). The
+//! sweeper sends it back when it is due; it then is a new message with a receive count of its own, and the attribute
+//! [`RETURNED`] says how often it was received before and when it first entered the queue.
 //!
 //! Invariants:
-//! - The row is written before the message is acknowledged, and the message is sent back before the row is deleted: a crash between
-//!   makes a second copy, never none.
-//! - A row is keyed by the id of the message that it took the place of. That id is new for each message, so deleting a row can never
-//!   take away what was delayed later.
+//! - The row is written before the message is acknowledged, and the message is sent back before the row is deleted: a
+//!   crash between makes a second copy, never none.
+//! - A row is keyed by the id of the message that it took the place of. That id is new for each message, so deleting a
+//!   row can never take away what was delayed later.
 //! - Nothing from a FIFO queue is delayed: others of its group would overtake it.
 
 use std::collections::BTreeMap;
@@ -26,8 +27,8 @@ use crate::queue::QueueArn;
 use crate::time::after;
 use crate::wire::{RETURNED, Returned, SINK, entered_at, total_receive_count};
 
-/// Over how many partitions the rows are spread when they are looked for by their due time. A partition of `DynamoDB` takes a thousand
-/// writes a second.
+/// Over how many partitions the rows are spread when they are looked for by their due time. A partition of `DynamoDB`
+/// takes a thousand writes a second.
 pub const SHARDS: u8 = 8;
 
 /// How long a row outlives its due time, if nobody sends it: as long as SQS keeps a message, and a day.
@@ -102,7 +103,8 @@ pub struct Delayed {
 impl Delayed {
     /// A message of `tenant` that is to come back after `wait`.
     ///
-    /// `None` where it has no room for the mark (ten attributes of the producer's own, or the full 1 MiB), or keeps an order.
+    /// `None` where it has no room for the mark (ten attributes of the producer's own, or the full 1 MiB), or keeps an
+    /// order.
     pub fn of(tenant: &TenantId, message: &Incoming, wait: Duration, now: Timestamp) -> Option<Self> {
         if message.queue.is_fifo() {
             return None;

@@ -1,6 +1,7 @@
 //! The intent to bring one envelope to one sink, and the form in which messages carry it between the functions.
 //!
-//! A delivery travels as the event's own bytes with two attributes beside them, so that a queue shows what will be sent.
+//! A delivery travels as the event's own bytes with two attributes beside them, so that a queue shows what will be
+//! sent.
 
 pub mod breaker;
 pub mod crash;
@@ -39,7 +40,8 @@ impl Delivery {
         Self { id, sink, envelope }
     }
 
-    /// The message that carries it to the sink's queue: a copy of the event's bytes, so that it is made when it is sent.
+    /// The message that carries it to the sink's queue: a copy of the event's bytes, so that it is made when it is
+    /// sent.
     pub fn to_message(&self) -> Outgoing {
         Outgoing { body: self.envelope.body.clone(), attributes: self.attributes(), ..Outgoing::default() }
     }

@@ -1,8 +1,9 @@
 //! Order: which events keep it among each other, on the way through FIFO queues.
 //!
-//! Events of one partition key keep their order; without one those of one subject, or else of one source. In a sink's queue each sink
-//! has groups of its own, so that one that fails does not stop another. In a batch of a FIFO queue a group stops at the first message that is to
-//! come back: nothing behind it is attempted. What is quarantined is out of the way and stops nothing.
+//! Events of one partition key keep their order; without one those of one subject, or else of one source. In a sink's
+//! queue each sink has groups of its own, so that one that fails does not stop another. In a batch of a FIFO queue a
+//! group stops at the first message that is to come back: nothing behind it is attempted. What is quarantined is out of
+//! the way and stops nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +48,8 @@ impl Stopped {
     }
 }
 
-/// Sorts what goes to a FIFO queue into waves: each has at most one of a group, and the first of each group is in the first.
+/// Sorts what goes to a FIFO queue into waves: each has at most one of a group, and the first of each group is in the
+/// first.
 pub fn waves<T>(all: impl IntoIterator<Item = T>, group: impl Fn(&T) -> Option<String>) -> Vec<Vec<T>> {
     let mut seen: BTreeMap<Option<String>, usize> = BTreeMap::new();
     let mut waves: Vec<Vec<T>> = Vec::new();

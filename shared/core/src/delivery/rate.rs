@@ -1,27 +1,32 @@
-//! Rates that all instances of a function keep together: which attempts may start now, and which have a reservation for later.
+//! Rates that all instances of a function keep together: which attempts may start now, and which have a reservation for
+//! later.
 //!
-//! The limiter is the generic cell rate algorithm (<https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>). The store holds one time for
-//! each limiter, its *theoretical arrival time* (`tat`): from then on the next start is free. A batch moves it by as many starts as it needs, by
-//! compare-and-set. The starts that are free now begin. The others get reservations, one after the other, up to [`HORIZON`] and [`MOST_AHEAD`]
-//! starts ahead: each message is hidden until the time of its reservation and need not ask again then. A message that gets none waits outside
-//! its queue ([`crate::delivery::delay`]) and asks again.
+//! The limiter is the generic cell rate algorithm (<https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm>). The
+//! store holds one time for each limiter, its *theoretical arrival time* (`tat`): from then on the next start is free.
+//! A batch moves it by as many starts as it needs, by compare-and-set. The starts that are free now begin. The others
+//! get reservations, one after the other, up to [`HORIZON`] and [`MOST_AHEAD`] starts ahead: each message is hidden
+//! until the time of its reservation and need not ask again then. A message that gets none waits outside its queue
+//! ([`crate::delivery::delay`]) and asks again.
 //!
 //! A start that two rates limit passes several [`limiters`], one after the other, always in the same order.
 //!
-//! The name of a limiter says its rate. So a rate that changed has a new limiter: no message waits behind reservations of the old rate, and
-//! those are void. A message that holds one comes back at its time and asks anew.
+//! The name of a limiter says its rate. So a rate that changed has a new limiter: no message waits behind reservations
+//! of the old rate, and those are void. A message that holds one comes back at its time and asks anew.
 //!
 //! Invariants:
 //! - Over any span of length t, at most `rate * t + burst` starts are granted.
-//! - A reservation that is not used within [`LATE`] of its time is lost, so that reservations never pile up behind an outage.
-//! - A reservation is good in its own limiter alone. The limiter of a sink's own rate is the last one: every start passes it.
+//! - A reservation that is not used within [`LATE`] of its time is lost, so that reservations never pile up behind an
+//!   outage.
+//! - A reservation is good in its own limiter alone. The limiter of a sink's own rate is the last one: every start
+//!   passes it.
 //! - To wait for a reservation uses no attempt.
 //!
 //! Not guaranteed:
 //! - That starts are evenly spread within a second, because SQS hides messages for whole seconds.
-//! - The rate while it changes: for the seconds in which some instances go by the old one and some by the new, both hold, and the new one
-//!   begins with its burst.
-//! - A shared rate to the moment: messages that passed its limiter may wait for their sink's own, and start together with others then.
+//! - The rate while it changes: for the seconds in which some instances go by the old one and some by the new, both
+//!   hold, and the new one begins with its burst.
+//! - A shared rate to the moment: messages that passed its limiter may wait for their sink's own, and start together
+//!   with others then.
 
 use std::time::Duration;
 
@@ -34,7 +39,8 @@ use crate::time::after;
 /// How far ahead reservations are given.
 pub const HORIZON: Duration = Duration::from_mins(10);
 
-/// How many reservations are given ahead: who has one is hidden, and SQS lets 120,000 messages of a queue be hidden or handled at once.
+/// How many reservations are given ahead: who has one is hidden, and SQS lets 120,000 messages of a queue be hidden or
+/// handled at once.
 pub const MOST_AHEAD: u32 = 20_000;
 
 /// How late a reservation may be taken.
@@ -74,8 +80,8 @@ impl Rate {
         HORIZON.min(Duration::from_micros(interval.saturating_mul(u64::from(MOST_AHEAD))))
     }
 
-    /// How long those wait who found no reservation, by a number in `[0, 1)`: spread, so that they do not come back all at once, and not
-    /// until the limiter is empty.
+    /// How long those wait who found no reservation, by a number in `[0, 1)`: spread, so that they do not come back all
+    /// at once, and not until the limiter is empty.
     pub fn wait_for_room(self, chance: f64) -> Duration {
         self.ahead().mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
     }
@@ -106,7 +112,8 @@ pub struct Reservation {
 /// Which of the limiters that a start passes. They are passed in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The way into the shared limiter, at the sink's own rate: what the sink may not start does not stand in the way of its tenant's others.
+    /// The way into the shared limiter, at the sink's own rate: what the sink may not start does not stand in the way
+    /// of its tenant's others.
     PreLimiter,
     /// The tenant's share of the rate that all tenants share.
     Shared,
@@ -143,7 +150,8 @@ impl Limiter {
     }
 }
 
-/// The limiters that the starts of a sink pass, in their order: by its own rate, and by its tenant's share of a shared one.
+/// The limiters that the starts of a sink pass, in their order: by its own rate, and by its tenant's share of a shared
+/// one.
 pub fn limiters(sink: &SinkId, own: Option<Rate>, share: Option<&Limiter>) -> Vec<Limiter> {
     let mut limiters = Vec::new();
     if let (Some(own), Some(share)) = (own, share)
@@ -179,7 +187,8 @@ pub struct Granted {
     pub tat: Option<i64>,
 }
 
-/// Finds reservations for `wanted` starts, given where the theoretical arrival time stands. What exceeds the reservations of `now` and `later` has none.
+/// Finds reservations for `wanted` starts, given where the theoretical arrival time stands. What exceeds the
+/// reservations of `now` and `later` has none.
 pub fn assign(tat: Option<i64>, rate: Rate, wanted: usize, now: Timestamp) -> Granted {
     let interval = rate.interval_us();
     let now_us = now.as_microsecond();

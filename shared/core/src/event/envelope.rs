@@ -1,10 +1,13 @@
-//! What an event is: one `CloudEvents` 1.0 JSON object (or one of Proca's messages, as it is), parsed, bounded and checked, with its bytes kept as they came.
+//! What an event is: one `CloudEvents` 1.0 JSON object (or one of Proca's messages, as it is), parsed, bounded and
+//! checked, with its bytes kept as they came.
 //!
-//! Structured mode, one event per message (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
-//! The body is never written again: what a sink sends is the producer's own text, with its key order and numbers.
+//! Structured mode, one event per message
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>). The body is never written
+//! again: what a sink sends is the producer's own text, with its key order and numbers.
 //!
-//! There are two doors. [`Envelope::receive`] is the intake's: what producers send is checked there against the rules of `CloudEvents`, and names
-//! that are Acequia's own are refused. [`Envelope::parse`] reads what passed it, and the events that Acequia makes itself.
+//! There are two doors. [`Envelope::receive`] is the intake's: what producers send is checked there against the rules
+//! of `CloudEvents`, and names that are Acequia's own are refused. [`Envelope::parse`] reads what passed it, and the
+//! events that Acequia makes itself.
 
 #[cfg(test)]
 mod cases;
@@ -93,7 +96,8 @@ impl Envelope {
     /// Parses a body that a producer sent to `tenant`'s intake.
     ///
     /// # Errors
-    /// An [`EnvelopeError`] that says what is wrong; all of them are permanent, and a tenant cannot do without the rule.
+    /// An [`EnvelopeError`] that says what is wrong; all of them are permanent, and a tenant cannot do without the
+    /// rule.
     pub fn receive(tenant: &TenantId, accepted_at: Timestamp, text: &str) -> Result<Received, EnvelopeError> {
         let (envelope, members) = Self::read(tenant, accepted_at, text, MAX_NESTING)?;
         if envelope.format == Format::Proca {
@@ -211,7 +215,8 @@ impl Envelope {
     }
 }
 
-/// Whether a source is one of Acequia's own events, or of Proca's messages: also where a receiver might take it for one that decodes URIs.
+/// Whether a source is one of Acequia's own events, or of Proca's messages: also where a receiver might take it for one
+/// that decodes URIs.
 fn is_own_source(source: &str) -> bool {
     let (mut bytes, mut plain) = (source.bytes(), String::with_capacity(source.len()));
     while let Some(byte) = bytes.next() {

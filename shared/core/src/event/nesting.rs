@@ -5,7 +5,8 @@
 
 /// Says whether brackets nest deeper than `most` levels. The text need not be valid JSON; strings are skipped over.
 pub(crate) fn exceeds(text: &str, most: usize) -> bool {
-    // What opens no more often than that cannot be deeper, and most events have a handful: counting goes many bytes at a time.
+    // What opens no more often than that cannot be deeper, and most events have a handful: counting goes many bytes at
+    // a time.
     let opening = |byte| memchr::memchr_iter(byte, text.as_bytes()).count();
     if opening(b'[') + opening(b'{') <= most {
         return false;
@@ -28,7 +29,8 @@ pub(crate) fn exceeds(text: &str, most: usize) -> bool {
     false
 }
 
-/// What follows the string that has just begun. Most bytes of an event stand in strings, so these are not looked at one by one.
+/// What follows the string that has just begun. Most bytes of an event stand in strings, so these are not looked at one
+/// by one.
 fn behind_string(mut rest: &[u8]) -> &[u8] {
     while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
         let is_end = rest.get(at) == Some(&b'"');

@@ -1,7 +1,7 @@
 //! The types of the platform's own events, such as `acequia.consent.rejected`: a sink gets them only if it names them.
 //!
-//! One of them, the event that asks a moderator, has an event in it that is not released yet, and the links that release it. A sink that takes
-//! everything did not ask for that.
+//! One of them, the event that asks a moderator, has an event in it that is not released yet, and the links that
+//! release it. A sink that takes everything did not ask for that.
 
 /// What the types of the platform's own events begin with.
 pub const OWN_TYPES: &str = "acequia.";

@@ -1,7 +1,8 @@
 //! Proca's messages, taken and passed on as they are: `proca:action:1`, `proca:action:2` and `proca:event:2`.
 //!
-//! They are no cloud events, so their identity, type and order are read from what they have. Of one action there is a message per
-//! stage, and each organisation that it is shared with gets one: these are different events. Nothing in here writes a message.
+//! They are no cloud events, so their identity, type and order are read from what they have. Of one action there is a
+//! message per stage, and each organisation that it is shared with gets one: these are different events. Nothing in
+//! here writes a message.
 
 use std::borrow::Cow;
 
@@ -118,8 +119,8 @@ fn word<'a>(text: Option<&'a str>, attribute: &'static str) -> Result<&'a str, E
     }
 }
 
-/// The attributes that Proca's own push to SQS gives a message, by name. What it lacks, or is empty, is left out: SQS takes no
-/// empty attribute.
+/// The attributes that Proca's own push to SQS gives a message, by name. What it lacks, or is empty, is left out: SQS
+/// takes no empty attribute.
 pub fn attributes(body: &str) -> Vec<(&'static str, String)> {
     let members = reading::members(body);
     let message = Reader(&members);
@@ -142,7 +143,8 @@ pub fn attributes(body: &str) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Brings the members that version 1 has under other names, or in a text, to where version 2 has them; for templates alone.
+/// Brings the members that version 1 has under other names, or in a text, to where version 2 has them; for templates
+/// alone.
 pub(crate) fn normalise(message: &mut Members<'_>) {
     if let Some(Part::Object(contact)) = message.get_mut("contact") {
         if let Some(reference) = contact.get("ref").cloned() {

@@ -1,12 +1,15 @@
-//! What an event says, as all who read it see it: one reading of its text, for templates, consent, and the members of Proca's messages.
+//! What an event says, as all who read it see it: one reading of its text, for templates, consent, and the members of
+//! Proca's messages.
 //!
 //! It agrees with what patterns see ([`crate::routing`]) and with what a receiver's parser makes of the bytes:
 //!
 //! - *Repeated names.* The last one counts, as for `EventBridge` and in nearly every parser.
 //! - *Numbers* are kept as they are written. None is too large or too long to be read.
-//! - *Half an emoji.* JSON can write one half of a surrogate pair alone (`"\ud83d"`), which no text of Unicode can hold. It is read as U+FFFD.
+//! - *Half an emoji.* JSON can write one half of a surrogate pair alone (`"\ud83d"`), which no text of Unicode can
+//!   hold. It is read as U+FFFD.
 //!
-//! The text must be JSON. Of an event that is known, since it was taken ([`crate::event::envelope`]); of another text see [`read_foreign`].
+//! The text must be JSON. Of an event that is known, since it was taken ([`crate::event::envelope`]); of another text
+//! see [`read_foreign`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! The loop that everybody goes through who changes a consent: load, plan, commit; and again, if somebody else was there first.
+//! The loop that everybody goes through who changes a consent: load, plan, commit; and again, if somebody else was
+//! there first.
 
 use jiff::Timestamp;
 

@@ -22,7 +22,8 @@ pub async fn signing_key(
     key(secrets, tenant, name).await
 }
 
-/// The key that a token names, if it is one of those in use; nothing where it is not, which reading the token will tell.
+/// The key that a token names, if it is one of those in use; nothing where it is not, which reading the token will
+/// tell.
 ///
 /// # Errors
 /// As [`signing_key`].

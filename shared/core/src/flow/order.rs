@@ -8,11 +8,13 @@ use crate::queue::QueueArn;
 /// What is being done where a message was held back.
 const OPERATION: &str = "send messages in order";
 
-/// Sends messages to one queue so that nothing overtakes; one answer each, in order. To a standard queue they go all at once.
+/// Sends messages to one queue so that nothing overtakes; one answer each, in order. To a standard queue they go all at
+/// once.
 ///
-/// To a FIFO queue they go in waves, each with at most one message of a group: a call may fail for some of its messages, and had it
-/// two of one group, the second could go in without the first. A group whose message the queue did not take, or may not have taken,
-/// stops: the rest of it is not sent. No wave begins when `may_begin` says that there is no time for it.
+/// To a FIFO queue they go in waves, each with at most one message of a group: a call may fail for some of its
+/// messages, and had it two of one group, the second could go in without the first. A group whose message the queue did
+/// not take, or may not have taken, stops: the rest of it is not sent. No wave begins when `may_begin` says that there
+/// is no time for it.
 pub async fn send_in_order(
     queues: &impl Queues,
     queue: &QueueArn,

@@ -1,4 +1,5 @@
-//! What happened to a message or an attempt, and what that comes to: the left and the middle column of the decision table.
+//! What happened to a message or an attempt, and what that comes to: the left and the middle column of the decision
+//! table.
 
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ pub enum Cause {
     /// Claim: an earlier attempt died on the way, and the tenant wants a person to decide.
     #[error("an earlier attempt ended without a record: it may have happened or not")]
     Ambiguous,
-    /// Claim: an earlier attempt failed for good. The dead-letter queue did not take the message then, or took another copy of it.
+    /// Claim: an earlier attempt failed for good. The dead-letter queue did not take the message then, or took another
+    /// copy of it.
     #[error("an earlier attempt failed for good ({0}): this copy goes where the other one is")]
     AlreadyQuarantined(Reason),
     /// Schedule: the message came back before its time.
@@ -140,7 +142,8 @@ pub enum Cause {
     /// Sink: the address is sealed, and the tenant's key to it is not there.
     #[error("the address is encrypted: {0}")]
     AddressEncrypted(&'static str),
-    /// Sink: what the template of `to` gives is no address that SES can send to. What is wrong is said, not the address.
+    /// Sink: what the template of `to` gives is no address that SES can send to. What is wrong is said, not the
+    /// address.
     #[error("the template of to does not give one mail address that SES can send to: {0}")]
     AddressUnusable(#[from] AddressProblem),
     /// Sink: the one who would get it does not want it, or it is void by now.
@@ -161,7 +164,8 @@ pub enum Cause {
     /// Sink: the tenant's stack does not allow it to fill this queue.
     #[error("the tenant's stack does not allow deliveries to {0} (its parameter ForwardTargets)")]
     TargetNotGranted(String),
-    /// A message that may have ended earlier invocations is handled alone, and this one makes way ([`crate::delivery::crash`]).
+    /// A message that may have ended earlier invocations is handled alone, and this one makes way
+    /// ([`crate::delivery::crash`]).
     #[error("it makes way for a message that may have ended earlier invocations")]
     Yielded {
         /// For how long.
@@ -244,7 +248,8 @@ impl Cause {
             Self::Yielded { wait } => Outcome::RetryAfter(*wait),
             Self::CrashLoop => Outcome::Quarantine(Reason::CrashLoop),
             Self::Status { code: 410, .. } => Outcome::Quarantine(Reason::EndpointGone),
-            // These say that this payload will never be taken. All other codes may be a deployment, a gateway or a wrong setting, which pass.
+            // These say that this payload will never be taken. All other codes may be a deployment, a gateway or a
+            // wrong setting, which pass.
             Self::Status { code: 400 | 413 | 415 | 422, .. } | Self::Permanent { .. } => {
                 Outcome::Quarantine(Reason::HttpStatus)
             }
@@ -290,13 +295,14 @@ impl Cause {
         matches!(self.outcome(), Outcome::Retry | Outcome::RetryAfter(_) | Outcome::Unknown)
     }
 
-    /// Whether the verdict that it comes to must be remembered until the dead-letter queue takes the message: to attempt it again
-    /// meanwhile would be one attempt too many.
+    /// Whether the verdict that it comes to must be remembered until the dead-letter queue takes the message: to
+    /// attempt it again meanwhile would be one attempt too many.
     pub fn is_final(&self) -> bool {
         self.spends_attempt() || matches!(self, Self::Ambiguous | Self::AlreadyQuarantined(_))
     }
 
-    /// Whether the receiver, or what stands before it, is overloaded or too slow, so that the next attempt waits longer.
+    /// Whether the receiver, or what stands before it, is overloaded or too slow, so that the next attempt waits
+    /// longer.
     pub(super) fn is_overload(&self) -> bool {
         match self {
             Self::Timeout(_) | Self::NoAnswer | Self::Connection(ConnectionFailure::ConnectTimeout) => true,

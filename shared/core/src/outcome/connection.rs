@@ -1,7 +1,7 @@
 //! Why there is no answer: the closed list of what goes wrong between us and an endpoint, and the one word for each.
 //!
-//! An operator does something else about each of them: a firewall, a name, a certificate, a server that died. None of the texts
-//! repeats a URL, a host or an address.
+//! An operator does something else about each of them: a firewall, a name, a certificate, a server that died. None of
+//! the texts repeats a URL, a host or an address.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -88,8 +88,8 @@ impl fmt::Display for ConnectionFailure {
 }
 
 impl Cause {
-    /// The word for what failed at an endpoint, for logs and metrics: `http-503`, `answer-timeout`, `egress-refused`, or one of
-    /// [`ConnectionFailure`]; `None` where nothing was asked of one.
+    /// The word for what failed at an endpoint, for logs and metrics: `http-503`, `answer-timeout`, `egress-refused`,
+    /// or one of [`ConnectionFailure`]; `None` where nothing was asked of one.
     pub fn failed_by(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Connection(failure) => Some(failure.as_str().into()),

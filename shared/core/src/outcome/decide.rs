@@ -14,7 +14,8 @@ pub enum Disposition {
     Acknowledge,
     /// It comes back after this time: its visibility is set, then it is reported as failed.
     Hide(Duration),
-    /// It leaves the queue and comes back when this time has passed ([`crate::delivery::delay`]); it is acknowledged once it is delayed.
+    /// It leaves the queue and comes back when this time has passed ([`crate::delivery::delay`]); it is acknowledged
+    /// once it is delayed.
     Delay(Duration),
     /// It goes to the dead-letter queue with this reason, and is acknowledged once it is there.
     Quarantine(Reason),
@@ -25,7 +26,8 @@ pub enum Disposition {
 pub struct Situation<'a> {
     /// The schedule of its attempts.
     pub policy: &'a RetryPolicy,
-    /// The number of the attempt just made, or not begun, 1-based. The router counts receives: only sinks have schedules.
+    /// The number of the attempt just made, or not begun, 1-based. The router counts receives: only sinks have
+    /// schedules.
     pub attempt: u32,
     /// How often it was received for this, 1-based: the longer ours is down, the longer a message waits for it.
     pub received: u32,
@@ -69,7 +71,8 @@ pub fn decide(cause: &Cause, situation: &Situation<'_>, random: f64) -> Disposit
     situation.comes_back(wait.min(latest), WaitKind::of(cause, situation.has_reservation))
 }
 
-/// Decides what is done with a message with which something could not be done: it is acknowledged by none of that, and comes back.
+/// Decides what is done with a message with which something could not be done: it is acknowledged by none of that, and
+/// comes back.
 pub fn fallback(undone: Undone, cause: &Cause, situation: &Situation<'_>, random: f64) -> Disposition {
     let kind = WaitKind::of(cause, situation.has_reservation);
     match undone {

@@ -1,8 +1,9 @@
 //! What became of an attempt, and what happens to the message then: the one decision table of the product.
 //!
-//! Code that fails says *what* happened by a [`Cause`]. [`Cause::outcome`] says what that comes to, and [`decide`] what is done with
-//! the message; where that could not be done, [`fallback`] says what is done instead. Nothing else in the project decides either. There
-//! are only two kinds of failure: those that may pass by themselves (retry) and those that never will (quarantine).
+//! Code that fails says *what* happened by a [`Cause`]. [`Cause::outcome`] says what that comes to, and [`decide`] what
+//! is done with the message; where that could not be done, [`fallback`] says what is done instead. Nothing else in the
+//! project decides either. There are only two kinds of failure: those that may pass by themselves (retry) and those
+//! that never will (quarantine).
 
 mod cause;
 pub mod connection;

@@ -39,7 +39,8 @@ pub enum Reason {
     SinkDisabled,
     /// Matching the event with the tenant's patterns failed.
     MatchFailed,
-    /// The endpoint answered with a status that says that this payload will never be taken, or that the sink calls permanent.
+    /// The endpoint answered with a status that says that this payload will never be taken, or that the sink calls
+    /// permanent.
     HttpStatus,
     /// The endpoint answered 410: it is gone.
     EndpointGone,

@@ -64,9 +64,9 @@ impl RetryPolicy {
 
     /// The wait after attempt number `attempt` (1-based) failed.
     ///
-    /// The wait is the schedule's, spread by ±20 % with `chance` in `[0, 1)`. After an overload it is at least a minute, and never less
-    /// than what the receiver asked for by a `retry_after`, up to a day. Both are a least, so they are spread upwards, by up to a fifth
-    /// and ten minutes: else all would come back at once.
+    /// The wait is the schedule's, spread by ±20 % with `chance` in `[0, 1)`. After an overload it is at least a
+    /// minute, and never less than what the receiver asked for by a `retry_after`, up to a day. Both are a least, so
+    /// they are spread upwards, by up to a fifth and ten minutes: else all would come back at once.
     pub fn wait(&self, attempt: u32, overload: bool, retry_after: Option<Duration>, chance: f64) -> Wait {
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(base) = self.waits.get(step) else { return Wait::Exhausted };
@@ -87,9 +87,9 @@ pub fn back_off(receive_count: u32, chance: f64) -> Duration {
     base.mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0))
 }
 
-/// Reads a Retry-After header as RFC 9110 has it (<https://www.rfc-editor.org/rfc/rfc9110.html#field.retry-after>): digits, which are
-/// seconds, or a date in one of HTTP's three forms. `None` for anything else, such as a fraction, a sign, a list or a leap second's date:
-/// it is ignored, and the schedule counts.
+/// Reads a Retry-After header as RFC 9110 has it (<https://www.rfc-editor.org/rfc/rfc9110.html#field.retry-after>):
+/// digits, which are seconds, or a date in one of HTTP's three forms. `None` for anything else, such as a fraction, a
+/// sign, a list or a leap second's date: it is ignored, and the schedule counts.
 ///
 /// `now` is the time at which the answer came. A date in the past asks for no wait.
 pub fn parse_retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {

@@ -1,8 +1,9 @@
 //! What waits because something of *ours* is down: which store a cause blames, and how many it holds up.
 //!
-//! The way in which messages wait hides them: one that was received three times or more counts no longer for the age of a standard
-//! queue's oldest message, and one that is delayed is in no queue. So whatever could not go on because a store, a queue or SES did not do
-//! what it was asked is counted here, by whom it waits for; an endpoint that fails is the tenant's, and is not.
+//! The way in which messages wait hides them: one that was received three times or more counts no longer for the age of
+//! a standard queue's oldest message, and one that is delayed is in no queue. So whatever could not go on because a
+//! store, a queue or SES did not do what it was asked is counted here, by whom it waits for; an endpoint that fails is
+//! the tenant's, and is not.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,8 +69,8 @@ impl fmt::Display for Store {
 }
 
 impl Cause {
-    /// The store of ours that this wait is for; `None` for what goes on, and for what waits for somebody else. `kind` is the kind of the
-    /// sink: no answer of SES is told by the same cause as none of an endpoint.
+    /// The store of ours that this wait is for; `None` for what goes on, and for what waits for somebody else. `kind`
+    /// is the kind of the sink: no answer of SES is told by the same cause as none of an endpoint.
     pub fn stalled_by(&self, kind: Option<SinkKind>) -> Option<Store> {
         match self {
             // What this version cannot read is held up like what cannot be read at all.
@@ -150,8 +151,8 @@ impl Stalls {
     }
 }
 
-/// Why SES takes no mail of the account, or none of the sender, for now. None of these is about the mail itself: when the account's standing
-/// is mended, the mail goes out as it is.
+/// Why SES takes no mail of the account, or none of the sender, for now. None of these is about the mail itself: when
+/// the account's standing is mended, the mail goes out as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MailHold {
     /// The account is in the sandbox, and the recipient is none of the few that may be written to.

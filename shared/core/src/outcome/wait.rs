@@ -11,8 +11,8 @@ pub const LONGEST_HIDDEN: Duration = Duration::from_mins(15);
 /// The longest time for which an open circuit keeps a message hidden.
 const LONGEST_HELD: Duration = Duration::from_mins(1);
 
-/// How many receives may be used up beyond the attempts before a message is delayed instead of hidden. A queue gives a message up after a
-/// hundred receives, more than any schedule has attempts, and what is left between is for crashes.
+/// How many receives may be used up beyond the attempts before a message is delayed instead of hidden. A queue gives a
+/// message up after a hundred receives, more than any schedule has attempts, and what is left between is for crashes.
 pub const SPARE_RECEIVES: u32 = 5;
 
 /// How long a message with few receives left is hidden besides, where it could not be delayed.
@@ -62,8 +62,9 @@ impl Stay {
 
     /// For how long a message is hidden that was to leave its queue, and stays.
     ///
-    /// Messages that were to come back apart do so still: suspects that came back together would make way for one of them again and
-    /// again. One that holds a reservation comes in time for it, since a later one would have to find another, and never be attempted.
+    /// Messages that were to come back apart do so still: suspects that came back together would make way for one of
+    /// them again and again. One that holds a reservation comes in time for it, since a later one would have to find
+    /// another, and never be attempted.
     pub(super) fn hidden_instead(self, wait: Duration, kind: WaitKind) -> Duration {
         let spares_receives = kind != WaitKind::ForReservation && self.is_near_receive_limit();
         if spares_receives { wait.saturating_add(EXTRA_HIDDEN) } else { wait }

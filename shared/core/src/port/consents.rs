@@ -48,15 +48,16 @@ pub trait Agenda: Send + Sync {
         &self,
         rows: &[(TenantId, RowKey)],
     ) -> impl Future<Output = Vec<Result<Option<Waiting>, Unavailable>>> + Send;
-    /// Takes a row that stands as `seen`: it is due again at `until`, marked, and with one try more. False where somebody else was there first.
+    /// Takes a row that stands as `seen`: it is due again at `until`, marked, and with one try more. False where
+    /// somebody else was there first.
     fn take(
         &self,
         tenant: &TenantId,
         seen: &Waiting,
         until: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
-    /// Puts off a row that could not be carried out: it has had so many tries, is due again at `until`, and is marked no more. That it is gone
-    /// is no error.
+    /// Puts off a row that could not be carried out: it has had so many tries, is due again at `until`, and is marked
+    /// no more. That it is gone is no error.
     fn put_off(
         &self,
         tenant: &TenantId,
@@ -66,7 +67,8 @@ pub trait Agenda: Send + Sync {
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
     /// Deletes a row that was carried out. That it is gone already is no error.
     fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// The rows of one shard that are due at `now`, the longest first, about `limit` of them; `from` is the [`DuePage::next`] of the page before.
+    /// The rows of one shard that are due at `now`, the longest first, about `limit` of them; `from` is the
+    /// [`DuePage::next`] of the page before.
     fn overdue(
         &self,
         shard: u8,
@@ -82,8 +84,8 @@ pub trait Agenda: Send + Sync {
         from: Option<String>,
         limit: usize,
     ) -> impl Future<Output = Result<DuePage<ConsentKey>, Unavailable>> + Send;
-    /// Puts off a reminder that cannot be given now; without a time it is not looked at any more. Nothing is done where the consent was changed
-    /// in between.
+    /// Puts off a reminder that cannot be given now; without a time it is not looked at any more. Nothing is done where
+    /// the consent was changed in between.
     fn put_off_reminder(
         &self,
         due: &Due<ConsentKey>,
@@ -128,7 +130,8 @@ pub trait SendQuota: Send + Sync {
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
     /// Gives back one that was taken on the day of `now`, because no mail was sent.
     fn give_back(&self, tenant: &TenantId, now: Timestamp) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// Takes one mail to this address out of the `most` that may ask it on the day of `now` (UTC); false where none is left.
+    /// Takes one mail to this address out of the `most` that may ask it on the day of `now` (UTC); false where none is
+    /// left.
     fn take_ask(
         &self,
         tenant: &TenantId,

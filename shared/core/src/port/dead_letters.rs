@@ -56,13 +56,15 @@ pub trait DeadLetters: Send + Sync {
 
 /// Where queues are, and how deep.
 pub trait Depths: Send + Sync {
-    /// The address of a queue and about how many messages it holds, hidden ones included; `None` where there is no such queue.
+    /// The address of a queue and about how many messages it holds, hidden ones included; `None` where there is no such
+    /// queue.
     fn measure(&self, name: &QueueName) -> impl Future<Output = Result<Option<(QueueArn, u64)>, Unavailable>> + Send;
 }
 
 /// The journal of redriving: one entry per dead letter that a run began with, for longer than a queue keeps messages.
 pub trait RedriveJournal: Send + Sync {
-    /// Begins with dead letters (by `MessageId`), each on condition that there is no entry of another run; one answer each.
+    /// Begins with dead letters (by `MessageId`), each on condition that there is no entry of another run; one answer
+    /// each.
     fn begin(
         &self,
         tenant: &TenantId,

@@ -17,8 +17,8 @@ pub trait EndpointStore: Send + Sync {
         tenant: &TenantId,
         sink: &SinkId,
     ) -> impl Future<Output = Result<Option<EndpointState>, Unavailable>> + Send;
-    /// Writes the state on condition that the one before it (by `revision`) is still there, or none where it is the first;
-    /// false where another change was first.
+    /// Writes the state on condition that the one before it (by `revision`) is still there, or none where it is the
+    /// first; false where another change was first.
     fn change(
         &self,
         tenant: &TenantId,
@@ -34,8 +34,8 @@ pub trait EndpointStore: Send + Sync {
 
 /// What is left of rates that several instances share ([`crate::delivery::rate`]).
 pub trait RateStore: Send + Sync {
-    /// Moves a rate's mark from `known` to `next` (both in microseconds since 1970; `None` for a rate that was never used) where it still stands
-    /// there; otherwise answers where it stands.
+    /// Moves a rate's mark from `known` to `next` (both in microseconds since 1970; `None` for a rate that was never
+    /// used) where it still stands there; otherwise answers where it stands.
     fn advance(
         &self,
         tenant: &TenantId,
@@ -43,7 +43,8 @@ pub trait RateStore: Send + Sync {
         known: Option<i64>,
         next: i64,
     ) -> impl Future<Output = Result<Advance, Unavailable>> + Send;
-    /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`, itself included.
+    /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`,
+    /// itself included.
     fn active_tenants(
         &self,
         shared: &str,

@@ -26,7 +26,8 @@ pub trait Ledger: Send + Sync {
         tenant: &TenantId,
         requests: &[ClaimRequest],
     ) -> impl Future<Output = Vec<Result<Verdict, Unavailable>>> + Send;
-    /// Reads records; one answer each, in the order of the keys, which must be distinct. A row that cannot be read fails alone.
+    /// Reads records; one answer each, in the order of the keys, which must be distinct. A row that cannot be read
+    /// fails alone.
     fn read(
         &self,
         tenant: &TenantId,

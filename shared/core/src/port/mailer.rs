@@ -42,7 +42,8 @@ pub struct Mail {
     pub headers: Vec<(&'static str, String)>,
     /// Whose consent it is about, and which action: SES gives them back with every notice about the mail.
     pub about: Option<(ConsentKey, ActionId)>,
-    /// The tenant of SES, and its configuration set of the same name, that the mail goes through; else the platform's set.
+    /// The tenant of SES, and its configuration set of the same name, that the mail goes through; else the platform's
+    /// set.
     pub ses_tenant: Option<String>,
 }
 
@@ -56,8 +57,8 @@ impl std::fmt::Debug for Mail {
 impl Mail {
     /// What SES gives back with every notice about the mail, by name: of which delivery it is, and of whose consent.
     ///
-    /// Where the ledger has the delivery is left out where it is too long for a tag: then it stays unknown whether a mail without an answer was
-    /// sent.
+    /// Where the ledger has the delivery is left out where it is too long for a tag: then it stays unknown whether a
+    /// mail without an answer was sent.
     pub fn tags(&self) -> Vec<(&'static str, String)> {
         let mut tags = vec![
             ("acequia-delivery-id", self.delivery.as_str().to_owned()),

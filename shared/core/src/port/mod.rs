@@ -1,5 +1,5 @@
-//! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same conformance
-//! suite (in `acequia-testkit`).
+//! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same
+//! conformance suite (in `acequia-testkit`).
 //!
 //! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`], [`Findings`], [`StageQueues`] and [`Platform`] takes a
 //! [`TenantId`], or what names its tenant, and answers for that tenant alone.
@@ -36,8 +36,8 @@ pub use watch::{Ages, Findings, Remembered, WatchedQueues};
 
 /// A service that did not do what it was asked to, and may do it later.
 ///
-/// Its `Debug` is the operation and what each cause in the chain says: what is logged. A source's own `Debug` may hold a whole
-/// answer, and with it a secret or an event.
+/// Its `Debug` is the operation and what each cause in the chain says: what is logged. A source's own `Debug` may hold
+/// a whole answer, and with it a secret or an event.
 #[derive(thiserror::Error)]
 #[error("cannot {operation}")]
 pub struct Unavailable {

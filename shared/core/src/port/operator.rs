@@ -1,4 +1,5 @@
-//! What an operator asks of a stage, and a function has no need of: its queues, whether its platform is there, the names of secrets.
+//! What an operator asks of a stage, and a function has no need of: its queues, whether its platform is there, the
+//! names of secrets.
 
 use std::future::Future;
 

@@ -36,15 +36,16 @@ pub trait Queues: Send + Sync {
         queue: &QueueArn,
         messages: &[(String, Duration)],
     ) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
-    /// Deletes messages that were received from a queue, each by its receipt handle; one answer each, in order. Lambda does that for what a
-    /// batch's answer does not name: this is for what must be gone even where no answer comes.
+    /// Deletes messages that were received from a queue, each by its receipt handle; one answer each, in order. Lambda
+    /// does that for what a batch's answer does not name: this is for what must be gone even where no answer comes.
     fn delete(&self, queue: &QueueArn, handles: &[String])
     -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// Where messages wait that leave their queue for a time ([`crate::delivery::delay`]).
 pub trait DelayStore: Send + Sync {
-    /// Delays messages of a tenant; one answer each, in order. A message that is delayed already is there once, as it was delayed last.
+    /// Delays messages of a tenant; one answer each, in order. A message that is delayed already is there once, as it
+    /// was delayed last.
     fn delay(&self, tenant: &TenantId, rows: &[Delayed]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
@@ -68,7 +69,8 @@ pub trait DelayedMessages: Send + Sync {
     ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
 }
 
-/// The delayed messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that is not a tenant's.
+/// The delayed messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that
+/// is not a tenant's.
 pub trait Sweeping: Send + Sync {
     /// Takes the right to sweep until a time; false where somebody else has it.
     fn lease(
@@ -77,16 +79,16 @@ pub trait Sweeping: Send + Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
-    /// Takes its turn at what is done now and then (`what`): true where the time of the last turn is over, and from then on not before
-    /// `until`. Where the answer is lost, the turn may be taken.
+    /// Takes its turn at what is done now and then (`what`): true where the time of the last turn is over, and from
+    /// then on not before `until`. Where the answer is lost, the turn may be taken.
     fn turn(
         &self,
         what: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
-    /// One page of what is due in one of the [`crate::delivery::delay::SHARDS`]. It may be a moment old: what it names may be gone or have
-    /// another due time, and what it leaves out is there the next time.
+    /// One page of what is due in one of the [`crate::delivery::delay::SHARDS`]. It may be a moment old: what it names
+    /// may be gone or have another due time, and what it leaves out is there the next time.
     fn due(
         &self,
         shard: u8,

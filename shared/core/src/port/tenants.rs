@@ -34,7 +34,8 @@ pub struct Change {
     pub summary: String,
 }
 
-/// One line of a tenant's audit log. Each carries the hash of the one before it, so that none can be changed or left out unseen.
+/// One line of a tenant's audit log. Each carries the hash of the one before it, so that none can be changed or left
+/// out unseen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// When.
@@ -103,8 +104,8 @@ struct MissingVersion(u64);
 
 /// Where tenants' configurations are kept: immutable versions, a pointer to the current one, and an audit log.
 pub trait TenantStore: Send + Sync {
-    /// Which version of the configuration is current; `None` for a tenant that has none. It costs the same however large the
-    /// configuration is.
+    /// Which version of the configuration is current; `None` for a tenant that has none. It costs the same however
+    /// large the configuration is.
     fn current_version(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// The current configuration; `None` for a tenant that has none.
     fn current(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send {
@@ -144,7 +145,8 @@ pub enum SecretError {
 
 /// Where tenants' secrets are kept.
 pub trait Secrets: Send + Sync {
-    /// The value of one of the tenant's secrets for one purpose. Under the same name there may be another for another purpose.
+    /// The value of one of the tenant's secrets for one purpose. Under the same name there may be another for another
+    /// purpose.
     fn secret(
         &self,
         tenant: &TenantId,
@@ -155,6 +157,7 @@ pub trait Secrets: Send + Sync {
 
 /// Where it is kept what each tenant's stack allows it.
 pub trait GrantStore: Send + Sync {
-    /// What the tenant's stack allows; nothing where there is no such stack. What it took back may still be allowed for a minute.
+    /// What the tenant's stack allows; nothing where there is no such stack. What it took back may still be allowed for
+    /// a minute.
     fn grants(&self, tenant: &TenantId) -> impl Future<Output = Result<Grants, Unavailable>> + Send;
 }

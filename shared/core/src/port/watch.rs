@@ -10,7 +10,8 @@ use crate::id::Stage;
 use crate::queue::QueueArn;
 use crate::watch::{Finding, Watched};
 
-/// The queues of all tenants, seen from outside: nothing is received. Like [`crate::port::Sweeping`] it is no one tenant's.
+/// The queues of all tenants, seen from outside: nothing is received. Like [`crate::port::Sweeping`] it is no one
+/// tenant's.
 pub trait WatchedQueues: Send + Sync {
     /// The queues of a stage, sorted by name.
     fn list(&self, stage: &Stage) -> impl Future<Output = Result<Vec<Watched>, Unavailable>> + Send;
@@ -22,8 +23,8 @@ pub trait WatchedQueues: Send + Sync {
 
 /// How old messages are.
 pub trait Ages: Send + Sync {
-    /// The age of each queue's oldest message as it was measured last within some minutes, in the order of the queues; `None` where nothing
-    /// was measured. Of a standard queue it leaves out what was received three times or more.
+    /// The age of each queue's oldest message as it was measured last within some minutes, in the order of the queues;
+    /// `None` where nothing was measured. Of a standard queue it leaves out what was received three times or more.
     fn ages(
         &self,
         queues: &[QueueArn],
@@ -44,7 +45,8 @@ pub struct Remembered {
 pub trait Findings: Send + Sync {
     /// All of it.
     fn remembered(&self) -> impl Future<Output = Result<Remembered, Unavailable>> + Send;
-    /// Remembers what was found, each in place of what was there; one answer each, in order. The queues must be distinct.
+    /// Remembers what was found, each in place of what was there; one answer each, in order. The queues must be
+    /// distinct.
     fn remember(
         &self,
         findings: &[(QueueArn, Finding)],

@@ -1,4 +1,5 @@
-//! Which of a tenant's sinks take an event: by its type, and by an event pattern over the whole event ([`crate::routing::pattern`]).
+//! Which of a tenant's sinks take an event: by its type, and by an event pattern over the whole event
+//! ([`crate::routing::pattern`]).
 
 pub mod pattern;
 

@@ -1,7 +1,9 @@
-//! minijinja's filters, tests and functions as templates have them: each pays for what it reads before it reads it, and for what it makes.
+//! minijinja's filters, tests and functions as templates have them: each pays for what it reads before it reads it, and
+//! for what it makes.
 //!
-//! A filter that can make much of little (`format`, `indent`, `replace`, `batch`) pays first for what it would make. Left out are `debug`, which prints
-//! all that there is, `namespace`, by which a loop could let a value grow without a name for it, and `chain`, which makes objects of objects without end.
+//! A filter that can make much of little (`format`, `indent`, `replace`, `batch`) pays first for what it would make.
+//! Left out are `debug`, which prints all that there is, `namespace`, by which a loop could let a value grow without a
+//! name for it, and `chain`, which makes objects of objects without end.
 
 use std::sync::LazyLock;
 
@@ -29,7 +31,8 @@ const FUEL: u64 = 100_000;
 /// How deep macros and blocks may stand in each other; minijinja counts a macro as four.
 const MAX_LEVELS: usize = 50;
 
-/// What all templates have, those of plain text and those of HTML. It is made once: a tenant may have thousands of templates.
+/// What all templates have, those of plain text and those of HTML. It is made once: a tenant may have thousands of
+/// templates.
 pub(super) fn environment(html: bool) -> Environment<'static> {
     static TEXT: LazyLock<Environment<'static>> = LazyLock::new(|| make(AutoEscape::None));
     static HTML: LazyLock<Environment<'static>> = LazyLock::new(|| make(AutoEscape::Html));
@@ -143,7 +146,8 @@ fn add_tests(environment: &mut Environment<'static>) {
     add(&["upper"], Value::from_function(tests::is_upper));
 }
 
-/// The filters that stand at operators and statements; their names are no words of the language, and a template that uses them harms nobody.
+/// The filters that stand at operators and statements; their names are no words of the language, and a template that
+/// uses them harms nobody.
 fn add_meters(environment: &mut Environment<'static>) {
     environment.add_filter(READ, |state: &mut State<'_, '_>, value: Value| -> Result<Value, Error> {
         read(state, &value)?;

@@ -13,11 +13,13 @@ use crate::event::proca::{self, Personal};
 use crate::event::reading::{self, Members, Part};
 use crate::id::TenantSummary;
 
-/// What the templates of one delivery see: `data` (the event's data), `event` (its other attributes) and `tenant` (`id`, `name`).
+/// What the templates of one delivery see: `data` (the event's data), `event` (its other attributes) and `tenant`
+/// (`id`, `name`).
 #[derive(Debug, Clone)]
 pub struct Context(Arc<Scope>);
 
-/// What the templates of a mail see besides: `mail` (`kind`, `number`, `locale`, `testing`), and `links` where the mail is about consent.
+/// What the templates of a mail see besides: `mail` (`kind`, `number`, `locale`, `testing`), and `links` where the mail
+/// is about consent.
 #[derive(Debug, Clone, Default)]
 pub struct MailContext {
     /// The kind of the mail, or the id of the sink.
@@ -56,7 +58,8 @@ impl Context {
     #[must_use]
     pub fn with_mail(self, mail: MailContext) -> Self {
         let links = mail.links.as_ref().map_or(Value::UNDEFINED, |links| {
-            // Links are made of characters that need no escaping, and every slash of one that is escaped looks like a trick to filters.
+            // Links are made of characters that need no escaping, and every slash of one that is escaped looks like a
+            // trick to filters.
             let safe = links.iter().map(|(name, link)| (*name, Value::from_safe_string(link.clone())));
             Value::from_object(safe.collect::<BTreeMap<_, _>>())
         });

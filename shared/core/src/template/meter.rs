@@ -1,7 +1,8 @@
 //! Counts the bytes that a rendering reads and makes, and ends it when they are too many.
 //!
-//! minijinja's fuel counts instructions, and one instruction can double a text of any size. So everything that reads a text or a list, or makes
-//! one, is paid for by its size: what templates print and every filter and test by [`super::builtin`], operators by [`super::rewrite`].
+//! minijinja's fuel counts instructions, and one instruction can double a text of any size. So everything that reads a
+//! text or a list, or makes one, is paid for by its size: what templates print and every filter and test by
+//! [`super::builtin`], operators by [`super::rewrite`].
 //!
 //! Invariants:
 //! - What is made was paid for before, or is no larger than a small multiple of what was, and is paid for at once.

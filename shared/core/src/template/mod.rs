@@ -1,10 +1,10 @@
 //! The texts of e-mails: minijinja templates with bounded work, and no silent holes.
 //!
-//! A variable that an event lacks, or holds as null, is an error at the place that prints it, never an empty text. A template
-//! that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
+//! A variable that an event lacks, or holds as null, is an error at the place that prints it, never an empty text. A
+//! template that can do without says so: `{{ data.first_name | default("friend") }}` or `{% if data.first_name %}`.
 //!
-//! A template cannot harm anybody but its own mails: steps are bounded by minijinja's fuel, and what they read and make by `meter`
-//! ([ADR 46](../../../docs/adr/0046-metered-templates.md)).
+//! A template cannot harm anybody but its own mails: steps are bounded by minijinja's fuel, and what they read and make
+//! by `meter` ([ADR 46](../../../docs/adr/0046-metered-templates.md)).
 
 #[cfg(test)]
 mod bound_cases;
@@ -189,8 +189,8 @@ impl Template {
     /// Renders the template for one event.
     ///
     /// # Errors
-    /// [`Cause::TemplateVariable`] when the event lacks a variable, [`Cause::TemplateFailed`] for anything else. Neither
-    /// repeats a value of the event.
+    /// [`Cause::TemplateVariable`] when the event lacks a variable, [`Cause::TemplateFailed`] for anything else.
+    /// Neither repeats a value of the event.
     pub fn render(&self, context: &Context) -> Result<String, Cause> {
         let failed =
             |problem: &str, line: usize| Cause::TemplateFailed { field: self.field, problem: problem.to_owned(), line };

@@ -1,8 +1,9 @@
 //! Numbers in templates: they count as numbers, and are printed as the event writes them.
 //!
-//! Whole numbers of up to 38 digits are exact. Any other is the nearest double-precision value, as for `EventBridge` and nearly every parser
-//! (`1e400` is larger than all of them), so that templates can compare it and calculate with it. Where a template prints such a value,
-//! it prints what the event says: `30.50`, not 30.5. An event that spells one value in two ways has it printed as minijinja does.
+//! Whole numbers of up to 38 digits are exact. Any other is the nearest double-precision value, as for `EventBridge`
+//! and nearly every parser (`1e400` is larger than all of them), so that templates can compare it and calculate with
+//! it. Where a template prints such a value, it prints what the event says: `30.50`, not 30.5. An event that spells one
+//! value in two ways has it printed as minijinja does.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,10 +1,12 @@
-//! Puts meters into a template's source, where an operator or a statement reads or makes something: minijinja has no other place for them.
+//! Puts meters into a template's source, where an operator or a statement reads or makes something: minijinja has no
+//! other place for them.
 //!
-//! `a ~ b` becomes `((a)|_read) ~ ((b)|_read)`, on the same line, so that errors name the lines of the tenant's file. Where an expression begins and ends
-//! is known without the parentheses around it; an opening one put anywhere among those that stand there is the same row of tokens, and a closing one right
-//! behind the expression belongs to it.
+//! `a ~ b` becomes `((a)|_read) ~ ((b)|_read)`, on the same line, so that errors name the lines of the tenant's file.
+//! Where an expression begins and ends is known without the parentheses around it; an opening one put anywhere among
+//! those that stand there is the same row of tokens, and a closing one right behind the expression belongs to it.
 //!
-//! Refused is what cannot be metered, and what no mail needs: statements with `do`, arguments that are unpacked, recursive loops, tags of hundreds of words.
+//! Refused is what cannot be metered, and what no mail needs: statements with `do`, arguments that are unpacked,
+//! recursive loops, tags of hundreds of words.
 
 use minijinja::Environment;
 use minijinja::machinery::ast::{BinOpKind, Call, CallArg, CallType, Expr, Stmt};

@@ -1,7 +1,7 @@
 //! What operators are told of queues in trouble: one alert for all that a look found.
 //!
-//! It names tenant, queue, count, reason and command. No word of it comes from an event: what stands on a dead letter as its reason is told
-//! only where it is one of ours.
+//! It names tenant, queue, count, reason and command. No word of it comes from an event: what stands on a dead letter
+//! as its reason is told only where it is one of ours.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

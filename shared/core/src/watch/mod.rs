@@ -1,14 +1,17 @@
-//! The watch over all queues of a stage: what is remembered of a queue, when it is in trouble, and when operators hear of it.
+//! The watch over all queues of a stage: what is remembered of a queue, when it is in trouble, and when operators hear
+//! of it.
 //!
-//! An alarm per queue costs money though nothing happens. The watch looks at each queue in turn instead, and remembers only those that
-//! are not empty ([`Finding`]). A dead-letter queue is in trouble by what it holds, any other by how long its oldest message waits.
+//! An alarm per queue costs money though nothing happens. The watch looks at each queue in turn instead, and remembers
+//! only those that are not empty ([`Finding`]). A dead-letter queue is in trouble by what it holds, any other by how
+//! long its oldest message waits.
 //!
 //! Invariants:
 //! - Trouble is told before it is remembered as told: an alert that nobody got is pending until a later look tells it.
 //! - What cannot be remembered is not told, so that a store that takes nothing makes no alert every five minutes.
 //! - Of one trouble operators hear once, again when it is ten times as large, and again after a day.
 //!
-//! Not guaranteed: that an alert is told once only. Who dies after telling, before it is remembered, leaves it to be told again.
+//! Not guaranteed: that an alert is told once only. Who dies after telling, before it is remembered, leaves it to be
+//! told again.
 
 mod alert;
 
@@ -101,8 +104,8 @@ impl Finding {
         (messages > 0).then(|| known.unwrap_or(Self { since: now, asked: None, told: None }))
     }
 
-    /// Whether the oldest message may be too old: only then is it worth asking. A message that is as old as the limit has been there at each look
-    /// since, the first of which was within a round.
+    /// Whether the oldest message may be too old: only then is it worth asking. A message that is as old as the limit
+    /// has been there at each look since, the first of which was within a round.
     pub fn may_be_too_old(&self, limits: Limits, now: Timestamp) -> bool {
         self.since < now && after(self.since, limits.age) <= after(now, ROUND)
     }
@@ -163,14 +166,15 @@ impl Watched {
         Some(Self { name: queue.name().parse().ok()?, queue })
     }
 
-    /// Whether its dead letters say why they are there. What a tenant's own reader leaves was moved by SQS, which gives no reason.
+    /// Whether its dead letters say why they are there. What a tenant's own reader leaves was moved by SQS, which gives
+    /// no reason.
     pub fn says_why(&self) -> bool {
         self.name.dlq && self.name.role != QueueRole::Out
     }
 }
 
-/// The queues that a look takes up beside those that are known to hold something: the next share of a round behind `cursor`, from the
-/// beginning again after the last. `all` are sorted by name.
+/// The queues that a look takes up beside those that are known to hold something: the next share of a round behind
+/// `cursor`, from the beginning again after the last. `all` are sorted by name.
 pub fn next_share(all: &[Watched], cursor: Option<&str>, looks: usize) -> Vec<Watched> {
     let behind = all.partition_point(|one| cursor.is_some_and(|cursor| one.queue.name() <= cursor));
     let (before, after) = all.split_at(behind);

@@ -1,4 +1,5 @@
-//! The time of a judgement is linear in the event, whatever the pattern: counted in steps, which are parts of the event looked at.
+//! The time of a judgement is linear in the event, whatever the pattern: counted in steps, which are parts of the event
+//! looked at.
 
 use acequia_core::routing::pattern::{MAX_FIELDS, Pattern, Reader, Steps};
 use serde_json::value::RawValue;
@@ -10,7 +11,8 @@ fn list(n: usize, element: &str) -> String {
     format!("[{}]", vec![element; n].join(","))
 }
 
-/// Lists of equal elements in place of texts, objects in lists in lists, names that come again: what a producer can send.
+/// Lists of equal elements in place of texts, objects in lists in lists, names that come again: what a producer can
+/// send.
 const CASES: [Case; 9] = [
     (r#"{"d":{"a":["x"],"b":["x"]}}"#, |n| format!(r#"{{"d":{{"a":{0},"b":{0}}}}}"#, list(n, "\"y\""))),
     (r#"{"d":{"a":["x"],"b":["x"],"c":["z"]}}"#, |n| {

@@ -1,5 +1,5 @@
-//! Event patterns against what `EventBridge`'s own matcher answered (<https://github.com/aws/event-ruler>): each line of `pattern/*.ndjson` is
-//! a pattern, an event, and `yes`, `no` or `refused`.
+//! Event patterns against what `EventBridge`'s own matcher answered (<https://github.com/aws/event-ruler>): each line
+//! of `pattern/*.ndjson` is a pattern, an event, and `yes`, `no` or `refused`.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
 mod bounds;

@@ -1,4 +1,5 @@
-//! A pattern of which a part could never hold, or would be ignored, is refused with the way to it; what `EventBridge` takes is taken.
+//! A pattern of which a part could never hold, or would be ignored, is refused with the way to it; what `EventBridge`
+//! takes is taken.
 
 use acequia_core::routing::pattern::{Pattern, Reader};
 

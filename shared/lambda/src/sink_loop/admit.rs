@@ -17,8 +17,8 @@ use super::{Item, SinkLoop};
 use crate::batch_loop::BatchItem as _;
 use crate::{CurrentTenant, Deadline, Sink};
 
-/// How long a delivery to a paused sink waits before it is looked at again. Resuming the sink brings back at once what is
-/// delayed; of a FIFO queue nothing is, and it comes back within this time.
+/// How long a delivery to a paused sink waits before it is looked at again. Resuming the sink brings back at once what
+/// is delayed; of a FIFO queue nothing is, and it comes back within this time.
 const PAUSED: Duration = Duration::from_hours(1);
 
 impl<P: Ports, S: Sink> SinkLoop<P, S> {
@@ -72,7 +72,8 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
         }
     }
 
-    /// Deliveries that need no claim are looked up only if they came before (or out of the dead-letter queue): the usual first attempt costs no call.
+    /// Deliveries that need no claim are looked up only if they came before (or out of the dead-letter queue): the
+    /// usual first attempt costs no call.
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
         let came_before = |item: &Item, request: &ClaimRequest| {
             item.message.receive_count > 1

@@ -13,7 +13,8 @@ use crate::batch_loop::BatchItem as _;
 use crate::breakers::Passes;
 use crate::{Batch, BatchMetrics, Endpoint, Sink, within};
 
-/// The least time for the breakers to write what they saw, also where the effects took all of theirs: the ledger needs the rest.
+/// The least time for the breakers to write what they saw, also where the effects took all of theirs: the ledger needs
+/// the rest.
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
 /// What a batch changed about circuits.
@@ -64,7 +65,8 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
             }
         }
         let clock = &*self.common.clock;
-        // On the heap, because the loop's future holds this one's whole size otherwise. If it is cut off, the next batch sees the same.
+        // On the heap, because the loop's future holds this one's whole size otherwise. If it is cut off, the next
+        // batch sees the same.
         let told = Box::pin(breakers.tell(&batch.queue.name.tenant, &seen, &passes));
         if within(clock, batch.deadline.for_effects(clock).max(LEAST_TIME), told).await.is_none() {
             passes.note_unwritten();

@@ -74,7 +74,8 @@ fn down<'i>(items: impl Iterator<Item = &'i mut Item>, error: &Unavailable) {
     }
 }
 
-/// Gives the reservations to the items, in their order; those of later times wait for theirs, and those without one ask again.
+/// Gives the reservations to the items, in their order; those of later times wait for theirs, and those without one ask
+/// again.
 fn grant(
     items: &mut [Item],
     indexes: &[usize],

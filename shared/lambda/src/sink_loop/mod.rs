@@ -1,8 +1,10 @@
-//! The loop of every sink function: what it does with a batch between SQS and the answer, in the frame of [`crate::batch_loop`].
+//! The loop of every sink function: what it does with a batch between SQS and the answer, in the frame of
+//! [`crate::batch_loop`].
 //!
 //! 1. *read*: each message becomes a delivery of the tenant whose queue it came from, or is quarantined.
-//! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate. Another content under the
-//!    same id is a rival: where deliveries are claimed it waits for the ledger's word on the first, else it is delivered too.
+//! 2. *fold*: the same delivery twice in a batch is performed once; the second shares the first one's fate. Another
+//!    content under the same id is a rival: where deliveries are claimed it waits for the ledger's word on the first,
+//!    else it is delivered too.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
 //! 4. *limit*: those wait for which their sink's rate grants no start now.
 //! 5. *circuit*: those wait whose endpoint's circuit is open.
@@ -270,7 +272,8 @@ fn fold(items: &mut [Item]) {
     }
 }
 
-/// Lets rivals come back where deliveries are claimed: which of the two the id belongs to is the ledger's to say, once it knows the first.
+/// Lets rivals come back where deliveries are claimed: which of the two the id belongs to is the ledger's to say, once
+/// it knows the first.
 fn hold_rivals(current: &CurrentTenant, items: &mut [Item]) {
     for item in items.iter_mut().filter(|item| item.rivals) {
         let sink = item.open().and_then(|delivery| current.tenant.sink(&delivery.sink));

@@ -12,8 +12,8 @@ use crate::batch::Decided;
 use crate::batch_loop::{Settled, Unrecorded};
 use crate::{CurrentTenant, Sink, Timing};
 
-/// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers what it does not
-/// know of now.
+/// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers what it
+/// does not know of now.
 pub(super) async fn write<S: Sink>(
     ledger: &impl Ledger,
     settled: &Settled<'_, Item>,
@@ -84,7 +84,8 @@ fn as_settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deli
     let spends = attempted.result.as_ref().err().is_none_or(Cause::spends_attempt);
     let quarantined = matches!(decided.disposition, Disposition::Quarantine(_));
     let expired = matches!(attempted.result, Err(Cause::Expired));
-    // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and attempts nothing.
+    // A failure for good stays one while the dead-letter queue does not take it: the next claimant quarantines, and
+    // attempts nothing.
     let is_final = attempted.result.as_ref().is_err_and(Cause::is_final);
     record.reason = decided.refused.filter(|_| is_final);
     let waits_for_its_reservation =

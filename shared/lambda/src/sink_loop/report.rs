@@ -1,6 +1,7 @@
 //! What is told of a batch: its metrics, and a wide record of each attempt that failed or is sampled.
 //!
-//! Nothing of an event's data gets in here: ids are ours or hashes, and a cause's text holds no address, secret or payload.
+//! Nothing of an event's data gets in here: ids are ours or hashes, and a cause's text holds no address, secret or
+//! payload.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -153,7 +154,8 @@ impl<'a> AttemptRecord<'a> {
     }
 }
 
-/// An event's type, if it is the name that it should be. It comes from a producer, and could be any text, even an address.
+/// An event's type, if it is the name that it should be. It comes from a producer, and could be any text, even an
+/// address.
 fn plain(event_type: &str) -> &str {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if event_type.len() <= MAX_TYPE_BYTES && event_type.bytes().all(is_name) { event_type } else { "(no name)" }

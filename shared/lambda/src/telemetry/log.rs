@@ -1,4 +1,5 @@
-//! Logs: one JSON object per line, flat, in the form and at the level that the function's logging configuration asks for.
+//! Logs: one JSON object per line, flat, in the form and at the level that the function's logging configuration asks
+//! for.
 
 use acequia_core::kind::functions;
 use tracing::Subscriber;
@@ -16,8 +17,8 @@ fn ours() -> impl Iterator<Item = &'static str> {
     LIBRARIES.into_iter().chain(functions())
 }
 
-/// Starts logging to standard output, and says which version starts. Lambda says the level and the format in `AWS_LAMBDA_LOG_LEVEL` and
-/// `AWS_LAMBDA_LOG_FORMAT`.
+/// Starts logging to standard output, and says which version starts. Lambda says the level and the format in
+/// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`.
 ///
 /// A second call in one process changes nothing: tests share their process.
 pub fn start_telemetry(environment: &Environment) {

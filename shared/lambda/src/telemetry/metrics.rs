@@ -1,8 +1,8 @@
 //! The metrics of one batch, as one line in `CloudWatch`'s embedded metric format.
 //!
-//! A metric costs money per name and set of dimensions, so the dimensions are the stage and the function, and nothing that grows with
-//! tenants; the tenant, the reasons of quarantine and what failed at endpoints are properties of the line, which cost nothing but its bytes. What is zero is
-//! left out. No value here comes from an event.
+//! A metric costs money per name and set of dimensions, so the dimensions are the stage and the function, and nothing
+//! that grows with tenants; the tenant, the reasons of quarantine and what failed at endpoints are properties of the
+//! line, which cost nothing but its bytes. What is zero is left out. No value here comes from an event.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -23,8 +23,8 @@ const MOST_VALUES: usize = 100;
 
 /// What one batch came to.
 ///
-/// At a sink, `received` is the sum of `delivered`, `duplicates`, `expired`, `retried` and `quarantined`; at the router, of `routed`,
-/// `unmatched`, `retried` and `quarantined`.
+/// At a sink, `received` is the sum of `delivered`, `duplicates`, `expired`, `retried` and `quarantined`; at the
+/// router, of `routed`, `unmatched`, `retried` and `quarantined`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchMetrics {
     /// Messages of the batch.
@@ -85,7 +85,8 @@ pub(super) struct Line<'b> {
 }
 
 impl<'b> Line<'b> {
-    /// `level` is the least level that the function logs: Lambda drops lines below it, and takes one without level or time for `INFO`.
+    /// `level` is the least level that the function logs: Lambda drops lines below it, and takes one without level or
+    /// time for `INFO`.
     pub(super) fn new(queue: &'b QueueName, at: Timestamp, level: &'b str, metrics: &'b BatchMetrics) -> Self {
         Self { queue, at, level, metrics }
     }
@@ -160,8 +161,8 @@ impl Value for Latencies<'_> {
 
 /// Milliseconds with how often each occurred, rising, at most [`MOST_VALUES`] of them.
 ///
-/// Equal values become one. Where that is not enough, neighbours do, and count as the largest of them: a percentile then is never
-/// shown better than it was.
+/// Equal values become one. Where that is not enough, neighbours do, and count as the largest of them: a percentile
+/// then is never shown better than it was.
 fn fold(latencies: &[Duration]) -> Vec<(u64, u64)> {
     let mut values: Vec<u64> =
         latencies.iter().map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)).collect();

@@ -1,4 +1,5 @@
-//! What a function tells of its work: logs, one line of metrics per batch, and a record of each failed or sampled attempt.
+//! What a function tells of its work: logs, one line of metrics per batch, and a record of each failed or sampled
+//! attempt.
 //!
 //! docs/LOGGING.md lists every field and metric.
 
@@ -43,8 +44,8 @@ impl Default for Reporting {
 }
 
 impl Reporting {
-    /// Reads `ACEQUIA_SAMPLE`, the share of attempts that are logged though they went well (none where it is left out), and
-    /// `AWS_LAMBDA_LOG_LEVEL`.
+    /// Reads `ACEQUIA_SAMPLE`, the share of attempts that are logged though they went well (none where it is left out),
+    /// and `AWS_LAMBDA_LOG_LEVEL`.
     pub fn read(environment: &mut Environment) -> Self {
         let sample = environment.parsed_or("ACEQUIA_SAMPLE", "a number from 0 to 1", Sample::NONE, Sample::parse);
         let level = environment.optional("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|| "INFO".to_owned());
@@ -82,7 +83,8 @@ impl Telemetry {
         Self { reporting: Reporting::default(), lines: None, format: Mutex::new(metrics::format()) }
     }
 
-    /// Whether what has this hash (hex digits, evenly spread) is logged though it went well. The same for all its attempts.
+    /// Whether what has this hash (hex digits, evenly spread) is logged though it went well. The same for all its
+    /// attempts.
     pub fn samples(&self, hash: &str) -> bool {
         self.reporting.sample.takes(hash)
     }
@@ -104,8 +106,8 @@ impl Telemetry {
         self.write_line(&sweep::SweepLine { stage, at, level: &self.reporting.level, metrics });
     }
 
-    /// Writes a line for each store of ours that held something up, where there is one. `function` is who waited, and `tenant` whose work,
-    /// where it was one tenant's.
+    /// Writes a line for each store of ours that held something up, where there is one. `function` is who waited, and
+    /// `tenant` whose work, where it was one tenant's.
     pub fn write_stalls(
         &self,
         stage: &Stage,

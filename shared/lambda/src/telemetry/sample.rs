@@ -1,6 +1,7 @@
 //! Which of the deliveries that went well are logged: a share of them, chosen by their hash.
 //!
-//! By the hash and not by chance: then all attempts of a delivery are logged or none, and a run can be repeated exactly.
+//! By the hash and not by chance: then all attempts of a delivery are logged or none, and a run can be repeated
+//! exactly.
 
 /// A share of hashes: those whose first 32 bits are below this. 2^32 is all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

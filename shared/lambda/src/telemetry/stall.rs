@@ -1,6 +1,7 @@
 //! What waits because something of ours is down, as one line per store in `CloudWatch`'s embedded metric format.
 //!
-//! The dimensions are the stage and the store, so that one alarm per store watches all functions. Who waited is a property.
+//! The dimensions are the stage and the store, so that one alarm per store watches all functions. Who waited is a
+//! property.
 
 use std::time::SystemTime;
 

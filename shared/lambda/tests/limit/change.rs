@@ -84,6 +84,7 @@ async fn who_shares_may_come_and_go_and_no_burst_is_given_for_that() {
         world.pass(&instances, 10).await;
     }
     let starts = world.times(|start| start.tenant == "acme").len();
-    // One burst at the beginning, and at each of 14 changes at most ten seconds in which one instance does not know yet.
+    // One burst at the beginning, and at each of 14 changes at most ten seconds in which one instance does not know
+    // yet.
     assert!(starts <= 600 + 60 + 14 * 10, "{starts} starts in ten minutes at one a second");
 }

@@ -138,8 +138,8 @@ impl World {
         assert!(self.queues.send(&queue, &messages).await.iter().all(Result::is_ok));
     }
 
-    /// Lets so many seconds pass. In each, what is delayed and due is sent back each minute, and what is visible is handled by the
-    /// instances in turn.
+    /// Lets so many seconds pass. In each, what is delayed and due is sent back each minute, and what is visible is
+    /// handled by the instances in turn.
     pub(crate) async fn pass(&self, instances: &[Instance], seconds: u64) {
         for _ in 0..seconds {
             if self.clock.now().as_second() % 60 == 0 {

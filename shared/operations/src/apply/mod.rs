@@ -1,7 +1,7 @@
 //! Applying a configuration: what it would change, and writing it as the next version.
 //!
-//! [`plan`] reads and checks, and writes nothing; [`publish`] writes what was planned, on condition that no other version came in
-//! between. Whoever must agree to a plan does so between the two.
+//! [`plan`] reads and checks, and writes nothing; [`publish`] writes what was planned, on condition that no other
+//! version came in between. Whoever must agree to a plan does so between the two.
 
 mod secret;
 
@@ -32,8 +32,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The sinks that an operator paused, and of which the new configuration says nothing: they stay paused.
     pub still_paused: Vec<String>,
-    /// The secrets that it names and that are not there, or why that could not be seen. They may come later: what needs one waits
-    /// in the dead-letter queue.
+    /// The secrets that it names and that are not there, or why that could not be seen. They may come later: what needs
+    /// one waits in the dead-letter queue.
     pub missing_secrets: Result<Vec<MissingSecret>, Unavailable>,
     /// What is published.
     document: RawTenant,
@@ -61,7 +61,8 @@ impl Plan {
 /// Looks what a configuration would change. `tenant` is `raw`, validated.
 ///
 /// # Errors
-/// [`OperationError::NotGranted`] where it asks for what the tenant's stack does not allow, or when a store does not answer.
+/// [`OperationError::NotGranted`] where it asks for what the tenant's stack does not allow, or when a store does not
+/// answer.
 pub async fn plan(ports: &impl Ports, tenant: &Tenant, raw: &RawTenant) -> Result<Plan, OperationError> {
     let id = tenant.summary.id.clone();
     let mut document = raw.clone();
@@ -114,7 +115,8 @@ pub fn keep_paused(old: &RawTenant, new: &mut RawTenant) {
     }
 }
 
-/// Refuses a sender or a queue outside that the tenant's stack does not allow. Its deliveries would be quarantined one by one.
+/// Refuses a sender or a queue outside that the tenant's stack does not allow. Its deliveries would be quarantined one
+/// by one.
 ///
 /// # Errors
 /// [`OperationError::NotGranted`], or when the store does not answer.
@@ -129,8 +131,8 @@ pub async fn require_grants(ports: &impl Ports, tenant: &TenantId, raw: &RawTena
     Err(OperationError::NotGranted { tenant: tenant.clone(), issues: Issues(refused) })
 }
 
-/// How many events came before the tenant had a configuration, and lie in the intake's dead-letter queue. Without permission to
-/// look, none is told.
+/// How many events came before the tenant had a configuration, and lie in the intake's dead-letter queue. Without
+/// permission to look, none is told.
 pub async fn events_before(ports: &impl Ports, tenant: &TenantId) -> u64 {
     let standard = QueueName::new(ports.stage(), tenant, QueueRole::Intake);
     let ordered = QueueName { fifo: true, ..standard.clone() };

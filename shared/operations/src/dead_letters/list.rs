@@ -50,7 +50,8 @@ pub struct DeadLetterRow {
     pub age_s: u64,
 }
 
-/// Lists at most `limit` messages that the filter takes. Where the observer ends it, it lists what was found until then.
+/// Lists at most `limit` messages that the filter takes. Where the observer ends it, it lists what was found until
+/// then.
 ///
 /// # Errors
 /// When messages cannot be received.

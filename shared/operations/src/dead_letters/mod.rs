@@ -1,10 +1,11 @@
 //! Dead letters: what is in the dead-letter queues, moving it back, and deleting it.
 //!
-//! A caller finds the [`places`] first, and says what it is about to do from how deep they are. Then it calls one of [`list`], [`show`],
-//! [`redrive`] and [`purge`] with them, and with an [`Observer`] that sees how far it is and can end it between two steps.
+//! A caller finds the [`places`] first, and says what it is about to do from how deep they are. Then it calls one of
+//! [`list`], [`show`], [`redrive`] and [`purge`] with them, and with an [`Observer`] that sees how far it is and can
+//! end it between two steps.
 //!
-//! Looking receives messages and shows them again. What could not be shown again, and comes back by itself in a while, a report
-//! names by its queue (`hidden_in`).
+//! Looking receives messages and shows them again. What could not be shown again, and comes back by itself in a while,
+//! a report names by its queue (`hidden_in`).
 
 mod count;
 pub mod list;
@@ -75,8 +76,8 @@ pub async fn places(
     Ok(queues.into_iter().zip(depths).map(place).collect())
 }
 
-/// The same places, with what lies in queues that look empty: SQS's depths are estimates, in which a letter of the last minute may be
-/// missing.
+/// The same places, with what lies in queues that look empty: SQS's depths are estimates, in which a letter of the last
+/// minute may be missing.
 ///
 /// # Errors
 /// When messages cannot be received.
@@ -103,8 +104,8 @@ struct Found<T> {
     hidden_in: Vec<QueueName>,
 }
 
-/// Looks into all of the queues at once, also into those that look empty. Of each queue at most so many letters are taken, and of each
-/// what `keep` makes of it.
+/// Looks into all of the queues at once, also into those that look empty. Of each queue at most so many letters are
+/// taken, and of each what `keep` makes of it.
 async fn look<'a, T>(
     ports: &impl Ports,
     places: &'a [Place],

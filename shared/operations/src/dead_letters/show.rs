@@ -125,8 +125,8 @@ impl From<Attribute> for ShownAttribute {
 /// Shows what is asked for.
 ///
 /// # Errors
-/// [`OperationError::NoDeadLetter`] where none can be seen, [`OperationError::Ended`] where the observer ended it, or when a service
-/// does not answer.
+/// [`OperationError::NoDeadLetter`] where none can be seen, [`OperationError::Ended`] where the observer ended it, or
+/// when a service does not answer.
 pub async fn run(
     ports: &impl Ports,
     tenant: &TenantId,

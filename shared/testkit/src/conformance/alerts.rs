@@ -21,7 +21,7 @@ impl Read {
     }
 }
 
-/// Alerts to operators of whom a test knows what they read.
+/// Alerts to operators, of which a test knows what the operators read.
 pub trait AlertsInTest: Alerts {
     /// All that they have read, once it is so much, in any order.
     fn read(&self, count: usize) -> impl Future<Output = Vec<Read>>;

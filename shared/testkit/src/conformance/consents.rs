@@ -101,7 +101,7 @@ pub async fn nothing_is_known_of_a_subject_that_never_came(consents: &impl Conse
     assert_eq!(consents.erase(&tenant, &key.subject).await.unwrap(), 0);
 }
 
-/// To the byte, and only those actions that were asked for.
+/// To the byte, and only the actions that were asked for.
 pub async fn a_change_is_read_back_with_its_actions(consents: &impl Consents) {
     let tenant = tenant_id("c-back");
     let first = change(&tenant, "ana", 1);

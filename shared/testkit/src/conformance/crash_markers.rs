@@ -19,7 +19,7 @@ async fn write(port: &impl CrashMarkers, tenant: &str, crash_markers: &[CrashMar
     }
 }
 
-/// More than one call writes, in the order of the ids, with those that have none between them.
+/// More than one call writes, in the order of the ids, with messages that have none between them.
 pub async fn a_crash_marker_is_read_back_by_its_message(port: &impl CrashMarkers) {
     let written = crash_markers(0);
     write(port, "st-read", &written[..29]).await;

@@ -116,7 +116,8 @@ pub async fn a_message_is_received_with_its_group_and_then_hidden(queues: &impl 
     assert!(receive(queues, &queue).await.is_empty());
 }
 
-/// Hidden for a second it is there again soon after, and received for the second time. In a standard queue it has no group.
+/// Hidden for a second it is there again soon after, and received for the second time. In a standard queue it has no
+/// group.
 pub async fn a_message_comes_back_when_its_time_is_over(queues: &impl DeadLettersInTest) {
     let queue = queues.make(&name(queues, "d-back")).await;
     sent(queues, &queue, &[outgoing("a")]).await;
@@ -235,7 +236,7 @@ pub async fn received_messages_are_hidden_and_shown_again(queues: &impl DeadLett
     }
 }
 
-/// Those that are named, and no others.
+/// The messages that are named, and no others.
 pub async fn received_messages_are_deleted(queues: &impl DeadLettersInTest) {
     let queue = queues.make(&name(queues, "d-delete")).await;
     sent(queues, &queue, &[outgoing("a"), outgoing("b"), outgoing("c")]).await;

@@ -58,7 +58,7 @@ async fn write(ledger: &impl Ledger, tenant: &TenantId, records: &[Record]) {
     }
 }
 
-/// A record is changed where it still stands as it was read, and left alone where somebody wrote it since.
+/// A record is changed where it still stands as it was read, and left alone where another writer wrote it since.
 pub async fn a_record_is_amended_unless_somebody_wrote_it_since(ledger: &(impl Ledger + Amend)) {
     let tenant = tenant_id("amend");
     let seen = record("e", "mail", Status::Claimed);

@@ -138,7 +138,7 @@ pub async fn more_than_ten_messages_are_hidden_and_shown_again(queues: &impl Que
     }
 }
 
-/// Those that are named, and no others.
+/// The messages that are named, and no others.
 pub async fn more_than_ten_messages_are_deleted(queues: &impl QueuesInTest) {
     let queue = queues.make(&name("q-delete")).await;
     let messages: Vec<Outgoing> = (0..14).map(|n| outgoing(n.to_string())).collect();

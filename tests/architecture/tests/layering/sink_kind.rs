@@ -1,4 +1,5 @@
-//! A kind of sink is complete: whoever adds one is told which place was forgotten. docs/specs/sink.md leads through all of them.
+//! A kind of sink is complete: a developer who adds one is told which place was forgotten. docs/specs/sink.md leads
+//! through all of them.
 
 use std::path::Path;
 
@@ -20,8 +21,8 @@ const FUNCTION: [&str; 10] = [
     "tests/memory.rs",
 ];
 
-/// Files outside of its own in which a kind is spoken of, each by a text in which `WORD` stands for its word and `NAME` for its name in
-/// stacks and in the enum. What the compiler asks for, or a table makes, is not among them.
+/// Files outside of its own in which a kind is spoken of, each by a text in which `WORD` stands for its word and `NAME`
+/// for its name in stacks and in the enum. What the compiler asks for, or a table makes, is not among them.
 const SPOKEN_OF: [(&str, &str); 8] = [
     ("template.yaml", "acequia-${Stage}-WORD\n"),
     ("template.yaml", "/acequia/${Stage}/function/WORD\n"),

@@ -1,5 +1,5 @@
-//! Every port has a conformance suite in `acequia-testkit`, each case of a suite is a test, and each suite runs on the in-memory
-//! implementation and on a real one.
+//! Every port has a conformance suite in `acequia-testkit`, each case of a suite is a test, and each suite runs on the
+//! in-memory implementation and on a real one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

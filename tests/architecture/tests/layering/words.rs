@@ -1,5 +1,4 @@
-//! Words that were given up for those of the field: none comes back, in code, documents, templates or the command's
-//! texts.
+//! Words that were given up for the field's own: none comes back, in code, documents, templates or the command's texts.
 
 use super::{assert_none, entries, root, sources};
 

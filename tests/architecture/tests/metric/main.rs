@@ -114,7 +114,7 @@ fn template(file: &str) -> Template {
     Template::parse(file, &std::fs::read_to_string(path).unwrap())
 }
 
-/// How many alarms of a template look at our namespace, and those that look at what no line has.
+/// Returns how many alarms of a template look at our namespace, and the alarms that look at a metric that no line has.
 fn unwritten(template: &Template, written: &BTreeSet<Metric>) -> (usize, Vec<String>) {
     let (mut watched, mut found) = (0, Vec::new());
     for resource in template.of_kind("AWS::CloudWatch::Alarm") {

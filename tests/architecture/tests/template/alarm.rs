@@ -11,8 +11,9 @@ struct Known {
     dimensions: &'static [&'static str],
 }
 
-/// From AWS's documentation: "Available `CloudWatch` metrics for Amazon SQS", "Types of metrics for Lambda functions", "`DynamoDB`
-/// Metrics and dimensions", "Monitoring your Amazon SES sending activity" (reputation), "Monitor HTTP APIs".
+/// From AWS's documentation: "Available `CloudWatch` metrics for Amazon SQS", "Types of metrics for Lambda functions",
+/// "`DynamoDB` Metrics and dimensions", "Monitoring your Amazon SES sending activity" (reputation), "Monitor HTTP
+/// APIs".
 const KNOWN: &[Known] = &[
     Known {
         namespace: "AWS/SQS",
@@ -54,7 +55,8 @@ const KNOWN: &[Known] = &[
         metrics: &["ConcurrentExecutions", "UnreservedConcurrentExecutions"],
         dimensions: &[],
     },
-    // Requests that were throttled or failed are counted by operation only; what was throttled in them by the table too.
+    // Requests that were throttled or failed are counted by operation only; what was throttled in them by the table
+    // too.
     Known {
         namespace: "AWS/DynamoDB",
         metrics: &[

@@ -1,4 +1,5 @@
-//! Shows that each rule can fail: a small template that keeps all of them, and what happens when one line of it changes.
+//! Shows that each rule can fail: a small template that keeps all of them, and what happens when one line of it
+//! changes.
 
 use crate::document::Template;
 use crate::{function, general, queue};

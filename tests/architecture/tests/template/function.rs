@@ -36,7 +36,7 @@ fn role<'a>(template: &'a Template, function: &Resource<'a>) -> Option<Resource<
     template.resource(name).filter(|resource| resource.kind == ROLE)
 }
 
-/// What says what somebody may do: roles, with their own policies, and managed policies.
+/// Returns the resources that say what a principal may do: roles, with their own policies, and managed policies.
 fn grants(template: &Template) -> Vec<Resource<'_>> {
     template.resources().into_iter().filter(|resource| [ROLE, MANAGED].contains(&resource.kind)).collect()
 }

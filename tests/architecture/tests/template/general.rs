@@ -32,7 +32,8 @@ pub(crate) fn parameter_is_bounded(template: &Template) -> Vec<String> {
 pub(crate) fn table_is_encrypted_recoverable_and_kept(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
     for table in template.of_kind("AWS::DynamoDB::Table") {
-        // Without a specification the key is DynamoDB's own; `SSEEnabled: false` would say the same, and read as the contrary.
+        // Without a specification the key is DynamoDB's own; `SSEEnabled: false` would say the same, and read as the
+        // contrary.
         if alternatives(table.property("SSESpecification")).iter().any(|key| key["SSEEnabled"] != Value::Bool(true)) {
             found.push(template.says(table.name, "SSESpecification is left out, or SSEEnabled is true"));
         }

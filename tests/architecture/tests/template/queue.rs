@@ -104,8 +104,9 @@ pub(crate) fn dead_letters_are_kept_longer_than_messages_or_for_as_long_as_sqs_c
     found
 }
 
-/// What waits for a function is safe for as long as SQS keeps anything, and its queue gives it up long after we would: a paused
-/// sink costs a receive an hour in a FIFO queue, and 20 attempts are the most that a configuration can ask for.
+/// What waits for a function is safe for as long as SQS keeps anything, and its queue gives it up long after we would:
+/// a paused sink costs a receive an hour in a FIFO queue, and 20 attempts are the most that a configuration can ask
+/// for.
 pub(crate) fn queue_of_a_function_keeps_messages_and_gives_them_up_last(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
     for mapping in template.of_kind(MAPPING) {

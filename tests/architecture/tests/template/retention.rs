@@ -6,8 +6,8 @@ use crate::function::FUNCTION;
 /// Kinds that hold what cannot be made anew: events, dead letters, configuration, and the logs that explain them.
 const HOLDS_DATA: [&str; 3] = ["AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"];
 
-/// To disable a kind, to change a name or to delete a stack deletes nothing. Only a first deployment that fails takes back what it made,
-/// so that it can be tried again: names are fixed.
+/// To disable a kind, to change a name or to delete a stack deletes nothing. Only a first deployment that fails takes
+/// back what it made, so that it can be tried again: names are fixed.
 pub(crate) fn what_holds_data_outlives_its_stack(template: &Template) -> Vec<String> {
     let mut found = Vec::new();
     for resource in HOLDS_DATA.iter().flat_map(|kind| template.of_kind(kind)) {
@@ -20,15 +20,16 @@ pub(crate) fn what_holds_data_outlives_its_stack(template: &Template) -> Vec<Str
     found
 }
 
-/// A new alarm goes from insufficient data to OK, so that each deployment would send a notice for every alarm that it makes.
+/// A new alarm goes from insufficient data to OK, so that each deployment would send a notice for every alarm that it
+/// makes.
 pub(crate) fn alarm_tells_of_trouble_alone(template: &Template) -> Vec<String> {
     let alarms = template.of_kind("AWS::CloudWatch::Alarm");
     let chatty = alarms.iter().filter(|alarm| !alarm.property("OKActions").is_null());
     chatty.map(|alarm| template.says(alarm.name, "has no OKActions")).collect()
 }
 
-/// Lambda tries a failed asynchronous call twice more, and keeps a throttled one for six hours, unless it is told otherwise. A schedule's
-/// own policy is for the way to Lambda alone.
+/// Lambda tries a failed asynchronous call twice more, and keeps a throttled one for six hours, unless it is told
+/// otherwise. A schedule's own policy is for the way to Lambda alone.
 pub(crate) fn scheduled_function_is_invoked_once(template: &Template) -> Vec<String> {
     let schedules = template.of_kind("AWS::Scheduler::Schedule");
     let mut found = Vec::new();

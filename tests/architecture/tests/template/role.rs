@@ -1,4 +1,4 @@
-//! Rules that hold the templates to core's own lists: what a queue is for, and who works it off.
+//! Rules that hold the templates to core's own lists: what a queue is for, and which function works it off.
 
 use std::collections::BTreeSet;
 

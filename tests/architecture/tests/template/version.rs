@@ -1,4 +1,5 @@
-//! The rule of versions: callers invoke an alias, an alias follows a version, and `CloudFormation` makes another one where its description changes.
+//! The rule of versions: callers invoke an alias, an alias follows a version, and `CloudFormation` makes another one
+//! where its description changes.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ fn names(value: &Value) -> BTreeSet<String> {
     }
 }
 
-/// The parameters in a value, those that decide its conditions among them.
+/// Returns the parameters in a value, including the parameters that decide its conditions.
 fn parameters(template: &Template, value: &Value) -> BTreeSet<String> {
     let known = template.parameters();
     let conditions = &template.body["Conditions"];

@@ -21,7 +21,7 @@ fn texts(list: &Json) -> Vec<String> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-/// Colours are read as the browser computed them; the numbers are those of the criteria named.
+/// Colours are read as the browser computed them; the numbers come from the criteria named.
 const MEASURES: &str = r"
 const flaws = [];
 const check = (holds, flaw) => { if (!holds) flaws.push(flaw); };

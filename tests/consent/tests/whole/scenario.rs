@@ -1,4 +1,4 @@
-//! A thousand people sign: the counts at the sinks are exactly those of what they did.
+//! A thousand people sign: the counts at the sinks match exactly what they did.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -63,7 +63,7 @@ async fn delivery(secrets: &[&str], minutes: i64) -> Case {
     Case { what: "a delivery", headers, body: delivery.envelope.body.clone(), status: 204 }
 }
 
-/// All cases: those to be accepted first.
+/// Returns all cases, the ones to be accepted first.
 pub(crate) async fn cases() -> Vec<Case> {
     let good = delivery(&[SECRET], 0).await;
     let set = |name: &'static str, value: String| {

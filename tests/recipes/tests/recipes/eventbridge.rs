@@ -1,8 +1,10 @@
-//! A webhook source of Amazon's `EventBridge`, by the settings of the page: a stand-in verifies as AWS describes that the source does.
+//! A webhook source of Amazon's `EventBridge`, by the settings of the page: a stand-in verifies as AWS describes that
+//! the source does.
 //!
-//! From the documentation of `WebhookHmacAuthConfiguration` in botocore 1.44.8: any signature of the header may match; with `BASE64` a
-//! leading `whsec_` is taken off the secret, and the decoded key has 16 to 512 bytes; a timestamp may be 300 s off; an id with a period in
-//! it is refused. The settings were validated by that model of the API, too; an AWS account has not seen them.
+//! From the documentation of `WebhookHmacAuthConfiguration` in botocore 1.44.8: any signature of the header may match;
+//! with `BASE64` a leading `whsec_` is taken off the secret, and the decoded key has 16 to 512 bytes; a timestamp may
+//! be 300 s off; an id with a period in it is refused. The settings were validated by that model of the API, too; an
+//! AWS account has not seen them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,8 +1,8 @@
 //! The recipes of docs/RECEIVERS.md, taken out of the page and run: each accepts what Acequia signs, and nothing else.
 //!
-//! Rust's is compiled into this program. Those of Python and Node run with the libraries that `cargo xtask test` installs into
-//! `.venv/recipes` (tools/recipes): where it says so by `ACEQUIA_TEST_RECIPES`, Python's must run, and Node's if there is a Node. Go's is
-//! compared by its names alone.
+//! Rust's recipe is compiled into this program. Python's and Node's run with the libraries that `cargo xtask test`
+//! installs into `.venv/recipes` (tools/recipes): where it says so by `ACEQUIA_TEST_RECIPES`, Python's must run, and
+//! Node's if there is a Node. Go's is compared by its names alone.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -42,9 +42,10 @@ const given = JSON.parse(require("fs").readFileSync(0));
 console.log(JSON.stringify(given.map((one) => receive(one.secret, one.headers, Buffer.from(one.body)))));
 "#;
 
-/// All that the Go recipe uses of the library, as exported by libraries/go/webhook.go of github.com/standard-webhooks/standard-webhooks
-/// at commit b2fa7b8, whose module is libraries/go.mod. There the headers have the names of the specification, `NewWebhook` takes off
-/// `whsec_` and decodes the rest from base64, and `Verify` refuses what is five minutes old.
+/// All that the Go recipe uses of the library, as exported by libraries/go/webhook.go of
+/// github.com/standard-webhooks/standard-webhooks at commit b2fa7b8, whose module is libraries/go.mod. There the
+/// headers have the names of the specification, `NewWebhook` takes off `whsec_` and decodes the rest from base64, and
+/// `Verify` refuses what is five minutes old.
 const GO_USES: [&str; 3] = [
     "standardwebhooks \"github.com/standard-webhooks/standard-webhooks/libraries/go\"",
     "webhook *standardwebhooks.Webhook, request *http.Request) int { // of standardwebhooks.NewWebhook(secret)",

@@ -1,5 +1,5 @@
-//! What must hold when all is over: every event that needs consent stands where the table allows, and all that follows from a change has
-//! reached the sinks.
+//! What must hold when all is over: every event that needs consent stands where the table allows, and all that follows
+//! from a change has reached the sinks.
 
 use acequia_core::consent::{ActionState, OutboxRow, OutboxTask, SubjectState};
 use acequia_core::id::TenantId;
@@ -72,7 +72,8 @@ fn carried_out(scene: &Scene, tenant: &TenantId, row: &OutboxRow, parcel: &Parce
     if arrived || void { Ok(()) } else { Err(format!("{row:?} asks for {parcel:?}, which never arrived")) }
 }
 
-/// Whether it reached its sink: the tenant's queue, or (a mail, which may be void by then) the queue of the e-mail sink.
+/// Whether it reached its sink: the tenant's queue, or (a mail, which may be void by then) the queue of the e-mail
+/// sink.
 fn has_come(scene: &Scene, parcel: &Parcel) -> bool {
     let seen = scene.seen();
     if parcel.is_mail() { seen.sent.contains_key(parcel) } else { seen.arrived.contains(parcel) }
@@ -113,7 +114,7 @@ fn stands(scene: &Scene, event: &EventPlan) -> Result<(), String> {
     {
         return Err(format!("SES told of {}, and it is asked or written to all the same", event.address));
     }
-    // Nobody who has an answer keeps the event's bytes.
+    // An action that has an answer does not keep the event's bytes.
     if action.body.is_some() != action.state.is_open() {
         return Err(format!("{} of {} is {:?}, and its bytes say otherwise", event.event, event.tenant, action.state));
     }

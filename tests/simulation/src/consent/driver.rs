@@ -1,4 +1,5 @@
-//! The part of SQS, Lambda, the stream, the schedules and the HTTP API: hands work to instances, and polls it in an order that chance decides.
+//! The part of SQS, Lambda, the stream, the schedules and the HTTP API: hands work to instances, and polls it in an
+//! order that chance decides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -220,7 +221,7 @@ impl Driver {
         }
     }
 
-    /// Somebody follows a link.
+    /// Has a person follow a link.
     pub fn visit(&mut self, visit: Visit) {
         self.begin(Kind::Confirm, Work::Visit(visit));
     }

@@ -1,8 +1,10 @@
-//! Consent in the simulator, a family of runs of its own: the real router, outbox, confirm and feedback functions and the real e-mail and
-//! forward sinks over the same perils, with people who answer mails, scanners that look at every link, and a stream that gives up.
+//! Consent in the simulator, a family of runs of its own: the real router, outbox, confirm and feedback functions and
+//! the real e-mail and forward sinks over the same perils, with people who answer mails, scanners that look at every
+//! link, and a stream that gives up.
 //!
 //! - [`scenario`] says what a run begins with, [`people`] what people do.
-//! - [`driver`] plays SQS, Lambda, the HTTP API and the schedules, [`stream`] the table's stream, [`work`] what comes in and out.
+//! - [`driver`] plays SQS, Lambda, the HTTP API and the schedules, [`stream`] the table's stream, [`work`] what comes
+//!   in and out.
 //! - [`scene`] holds the stores; [`port`] stands before them with perils and eyes.
 //! - [`seen`] and [`rows`] check what was seen as it comes, [`check`] what must hold in the end.
 //! - [`mutation`] breaks consent on purpose.

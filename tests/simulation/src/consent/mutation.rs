@@ -7,17 +7,18 @@ pub enum Mutation {
     SplitCommit,
     /// Outbox rows are deleted before what they ask for is in the queues.
     SettleFirst,
-    /// Nobody calls the sweep.
+    /// The sweep is never called.
     NeverSweep,
     /// Looking at a link does what its button does.
     ActOnLook,
-    /// A change is written whoever wrote in between.
+    /// A change is written whatever was written in between.
     IgnoreVersion,
     /// The e-mail sink takes every subject for one that has not answered.
     AskTheAnswered,
-    /// Nobody hears of suppressed addresses.
+    /// No function learns of suppressed addresses.
     IgnoreSuppression,
-    /// The stream is told of what failed, so that it hands out the neighbours too, and nobody looks whether a row is still there.
+    /// The stream is told of what failed, so that it hands out the neighbours too, and the outbox does not look whether
+    /// a row is still there.
     RepeatNeighbours,
 }
 

@@ -18,7 +18,7 @@ use super::scenario::{BASE, EventPlan, KEY, KEY_NAME, Temper};
 use super::scene::Scene;
 use crate::history::SKEW;
 
-/// What somebody does with a link.
+/// What a person does with a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// Looks, as scanners of mail do.
@@ -49,7 +49,7 @@ pub struct Visit {
 pub enum Happening {
     /// A producer sends an event.
     Send(usize),
-    /// Somebody follows a link.
+    /// A person follows a link.
     Visit(Visit),
     /// SES tells of a mail.
     Notice(ConsentKey, TenantId, String),
@@ -86,7 +86,7 @@ impl Visit {
             "headers": {}, "body": body })
     }
 
-    /// Notes that somebody does this now: from here on it may have its effect.
+    /// Notes that a person does this now: from here on it may have its effect.
     pub fn begin(&self, scene: &Scene, who: u64) {
         // An instance whose clock is slow takes it a moment longer.
         let slowest = scene.world.clock.now() - SKEW;
@@ -107,7 +107,7 @@ impl Visit {
         }
     }
 
-    /// Somebody reads the answer. What the page says must be so.
+    /// Has a person read the answer. What the page says must be so.
     ///
     /// # Errors
     /// Where it is not.
@@ -141,7 +141,7 @@ impl Visit {
         if holds { Ok(()) } else { Err(format!("the page says that {:?} is done, and it is {state:?}", link.purpose)) }
     }
 
-    /// Somebody who got no answer, or was asked to, tries again.
+    /// Has a person who got no answer, or was asked to, try again.
     pub fn again(&self, scene: &Scene) {
         if matches!(self.way, Way::Look | Way::Head) {
             return;

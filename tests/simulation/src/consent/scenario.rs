@@ -59,7 +59,7 @@ pub struct TenantPlan {
     pub sinks: Vec<SinkPlan>,
     /// Whether it has a template for thanks.
     pub thanks: bool,
-    /// Whether it has one for who signs again.
+    /// Whether it has a template for subjects who sign again.
     pub duplicate: bool,
     /// After how many minutes it reminds, and how often at most.
     pub reminders: Option<(u64, u32)>,
@@ -115,7 +115,7 @@ pub struct EventPlan {
     pub event: EventId,
     /// Its type.
     pub kind: &'static str,
-    /// Who signed: the address.
+    /// The address of the person who signed.
     pub address: String,
     /// How that person takes mails.
     pub temper: Temper,
@@ -217,7 +217,7 @@ impl Scenario {
         for tenant in &tenants {
             for person in 0..=dice.below(3) {
                 let temper = dice.pick(&TEMPERS).copied().unwrap_or(Temper::Accepts);
-                // The same names at every tenant, on purpose: nobody must take one for the other.
+                // The same names at every tenant, on purpose: no function may take one for the other.
                 let address = format!("p{person}@people.example");
                 for _ in 0..=dice.below(3) {
                     let number = events.len();

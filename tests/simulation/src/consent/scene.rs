@@ -1,4 +1,5 @@
-//! What everything in a run shares: the world of the simulator, with the stores of consent beside it and what was seen of them.
+//! What everything in a run shares: the world of the simulator, with the stores of consent beside it and what was seen
+//! of them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

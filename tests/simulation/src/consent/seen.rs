@@ -32,11 +32,11 @@ pub struct Seen {
     /// What is to happen when.
     pub agenda: BTreeMap<(Timestamp, u64), Happening>,
     noted: u64,
-    /// The invocations that answer somebody who only looks.
+    /// The invocations that answer a person who only looks.
     pub looks: BTreeSet<u64>,
-    /// Who agreed, so far as anybody pressed a button.
+    /// The people who agreed, so far as a button was pressed.
     pub agreed: BTreeSet<(TenantId, ConsentKey)>,
-    /// Who declined, or of whom a bounce or a complaint was told.
+    /// The people who declined, or of whom a bounce or a complaint was reported.
     pub declined: BTreeSet<(TenantId, ConsentKey)>,
     /// Which actions a moderator took.
     pub approved: BTreeSet<(TenantId, ActionId)>,
@@ -198,8 +198,8 @@ impl Seen {
         if routed { Ok(()) } else { self.publish(who, parcel) }
     }
 
-    /// The outbox may publish what a row asks for once for each time that it was handed the row, and nothing else; and nothing of a row that was
-    /// carried out before it began: whatever befell the others of a batch is no reason.
+    /// The outbox may publish what a row asks for once for each time that it was handed the row, and nothing else; and
+    /// nothing of a row that was carried out before it began: whatever happened to the others of a batch is no reason.
     fn publish(&mut self, who: u64, parcel: &Parcel) -> Result<(), String> {
         let rows = self.rows.iter().enumerate().filter(|(_, (.., parcels))| parcels.contains(parcel));
         let theirs: Vec<usize> =

@@ -1,5 +1,5 @@
-//! The stream of the table of consents, and Lambda's reading of it: each shard in order, a batch at a time, again from the first record
-//! that failed, so often and no more; what it gives up on is left to the sweep.
+//! The stream of the table of consents, and Lambda's reading of it: each shard in order, a batch at a time, again from
+//! the first record that failed, so often and no more; what it gives up on is left to the sweep.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Order in the simulator, a family of runs of its own: tenants whose stacks keep order, with FIFO queues from the intake to the target. The
-//! driver, the ports, the perils and all rules are those of the first family; [`order`] has the rules of order besides.
+//! Order in the simulator, a family of runs of its own: tenants whose stacks keep order, with FIFO queues from the
+//! intake to the target. The driver, the ports, the perils and all rules are those of the first family; [`order`] has
+//! the rules of order besides.
 
 pub mod order;
 

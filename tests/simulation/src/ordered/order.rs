@@ -1,4 +1,5 @@
-//! The rules of order: of each group and sink, what was accepted first is attempted first and arrives first, except what was quarantined.
+//! The rules of order: of each group and sink, what was accepted first is attempted first and arrives first, except
+//! what was quarantined.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,18 +35,19 @@ impl Order {
     }
 }
 
-/// Whether an event (for this sink) has been quarantined: then nothing waits for it, and it comes when somebody redrives it.
+/// Whether an event (for this sink) has been quarantined: then nothing waits for it, and it comes when an operator
+/// redrives it.
 fn was_quarantined(history: &History, event: usize, key: StoryKey) -> bool {
     history.dead.contains_key(&event) || history.stories.get(&key).is_some_and(|story| !story.dead.is_empty())
 }
 
 /// A delivery is attempted: one that has not arrived yet must not have been overtaken, by an arrival or a mere attempt.
 ///
-/// That it is asked of who comes too late and not of who comes too early has a reason: a message that is quarantined in a batch
-/// reaches the dead-letter queue after those behind it were attempted.
+/// The rule looks at the event that comes too late and not at the event that comes too early: a message that is
+/// quarantined in a batch reaches the dead-letter queue after the messages behind it were attempted.
 ///
 /// # Errors
-/// Who overtook it.
+/// Names the event that overtook it.
 pub fn attempt(history: &mut History, key: StoryKey) -> Result<(), String> {
     let is_ordered = |tenant: usize| history.scenario.tenants.get(tenant).is_some_and(|tenant| tenant.ordered);
     // The identity of an event is its place, in this family.

@@ -28,7 +28,8 @@ impl CrashMarkers for Perilous {
         let says_more = |(crash_marker, stands): (&CrashMarker, Option<CrashMarker>)| {
             stands.filter(|stands| stands.alone > crash_marker.alone).map(|stands| stands.message_id)
         };
-        // Where one that says more stays, it tells of a death: until the other is written, and whoever asks need not wait for that.
+        // Where a marker that says more stays, it tells of a death: until the other is written, and its reader need not
+        // wait for that.
         let counted: Vec<String> = crash_markers.iter().zip(stand).filter_map(says_more).collect();
         self.count(&counted);
         let down = || crash_markers.iter().map(|_| Err(unavailable(WRITE))).collect();
@@ -70,7 +71,7 @@ impl CrashMarkers for Perilous {
 }
 
 impl Perilous {
-    /// For who finds these crash markers, an invocation died with the message.
+    /// Counts a death: to an invocation that finds these crash markers, an invocation died with the message.
     fn count(&self, ids: &[String]) {
         let history = &mut self.0.world.lock().history;
         for id in ids {
@@ -78,7 +79,7 @@ impl Perilous {
         }
     }
 
-    /// Those that were counted and went well after all count no more.
+    /// Takes back the counts of messages that were counted and went well after all.
     fn forgive(&self, counted: &[String], ids: &[String], answers: &[Result<(), Unavailable>]) {
         let history = &mut self.0.world.lock().history;
         for (id, answer) in ids.iter().zip(answers) {

@@ -1,4 +1,4 @@
-//! What is known of endpoints, with perils, and operators who are told without any.
+//! What is known of endpoints, with perils, and operators that are told without any.
 
 use acequia_core::delivery::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
@@ -52,7 +52,7 @@ impl EndpointStore for Perilous {
     }
 }
 
-/// The same, as if nobody probed and the next probe were due.
+/// Returns the same state, as if no instance probed and the next probe were due.
 fn unprobed(state: EndpointState) -> EndpointState {
     let circuit = match state.circuit {
         Circuit::Probing { since, trips, .. } => Circuit::Open { until: since, since, trips },

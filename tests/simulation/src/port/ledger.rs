@@ -192,7 +192,7 @@ impl Ledger for Perilous {
     }
 
     async fn write(&self, tenant: &TenantId, records: &[Record]) -> Vec<Result<(), Unavailable>> {
-        // Whoever asks may not wait for the answer: until they are written, they are missed.
+        // The caller may not wait for the answer: until the records are written, they are missed.
         let missed: Vec<_> = records.iter().map(|record| self.miss(tenant, record)).collect();
         let Some(call) = self.0.call("ledger.write").await else { return missed };
         let mut answers = Vec::with_capacity(records.len());

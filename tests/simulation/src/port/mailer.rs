@@ -1,4 +1,5 @@
-//! SES, simulated, with perils. Like the real client it gives up after its time-out, and then nobody knows.
+//! SES, simulated, with perils. Like the real client it gives up after its time-out, and then it is unknown whether the
+//! mail was sent.
 
 use acequia_core::port::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 use acequia_lambda::within;

@@ -1,5 +1,5 @@
-//! The ports that the real code is given: the in-memory ones of the testkit, with perils before and after each call, and with
-//! eyes that see what really reached them.
+//! The ports that the real code is given: the in-memory ones of the testkit, with perils before and after each call,
+//! and with eyes that see what really reached them.
 
 mod buses;
 mod crash_markers;

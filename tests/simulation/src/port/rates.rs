@@ -22,7 +22,7 @@ impl RateStore for Perilous {
     ) -> Result<Advance, Unavailable> {
         let Some(call) = self.0.call("rates.advance").await else { return Err(unavailable(ADVANCE)) };
         if self.0.world.mutation == Some(Mutation::IgnoreRate) {
-            // As if nobody had ever used the rate.
+            // As if the rate had never been used.
             return Ok(known.map_or(Advance::Moved, |_| Advance::Stands(None)));
         }
         let mut answer = self.0.world.rates.advance(tenant, rate, known, next).await;

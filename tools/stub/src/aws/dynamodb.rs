@@ -1,7 +1,7 @@
 //! `DynamoDB`: the tenant's configuration is found, all else is new; every write succeeds.
 //!
-//! Units are those of on-demand tables: a write counts 1 per KB begun of the item, twice in a transaction; a read 1 per
-//! 4 KB begun and at least 1, as for consistent reads (others are billed half, and count 1 here).
+//! Units are counted as for on-demand tables: a write counts 1 per KB begun of the item, twice in a transaction; a read
+//! 1 per 4 KB begun and at least 1, as for consistent reads (others are billed half, and count 1 here).
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html>
 
 use serde_json::{Map, Value as Json, json};

@@ -223,7 +223,8 @@ fn shown(mail: Mail, links: &[(String, String)]) -> What {
     }
 }
 
-/// In place of each secret its name; of those that sign a key in their form, since the code that signs reads it.
+/// Answers the name of a secret in place of its value; for a secret that signs, a key in its form, since the code that
+/// signs reads it.
 struct Placeholders;
 
 impl Secrets for Placeholders {

@@ -1,4 +1,5 @@
-//! `acequia tenant try`: what a tenant's file would do with events, by the functions' own code and without a call to AWS.
+//! `acequia tenant try`: what a tenant's file would do with events, by the functions' own code and without a call to
+//! AWS.
 
 mod delivery;
 mod shown;

@@ -1,9 +1,11 @@
 //! What operators are told of an endpoint, and how an alert is pending until it is told.
 //!
-//! The change of the row that makes an alert due writes the alert into it too. Who made that change tells the operators, and takes the
-//! alert out again. Where that fails, the alert stays pending, and the next batch for the sink tries again.
+//! The change of the row that makes an alert due writes the alert into it too. Who made that change tells the
+//! operators, and takes the alert out again. Where that fails, the alert stays pending, and the next batch for the sink
+//! tries again.
 //!
-//! Not guaranteed: that an alert is told once only. Who dies after telling, before the row says so, leaves it to be told again.
+//! Not guaranteed: that an alert is told once only. Who dies after telling, before the row says so, leaves it to be
+//! told again.
 
 use std::time::Duration;
 
@@ -17,7 +19,8 @@ use crate::time::after;
 /// How much of the way to being disabled an operator is told of, in per cent, each once.
 pub const WARNINGS: [u8; 4] = [50, 70, 90, 100];
 
-/// What stands in place of one of [`WARNINGS`] where an operator is told that the circuit stays open: before all of them.
+/// What stands in place of one of [`WARNINGS`] where an operator is told that the circuit stays open: before all of
+/// them.
 pub const OPENED: u8 = 1;
 
 /// How long somebody has to tell an alert before another one may try.
@@ -97,7 +100,8 @@ impl PendingAlert {
     }
 }
 
-/// What is to be written to get the right to tell what is pending; `None` where nothing is, or where somebody else is at it.
+/// What is to be written to get the right to tell what is pending; `None` where nothing is, or where somebody else is
+/// at it.
 pub fn take_alert(known: &EndpointState, now: Timestamp) -> Option<EndpointState> {
     let pending_alert = known.pending_alert.filter(|pending_alert| pending_alert.until <= now)?;
     Some(EndpointState { pending_alert: Some(PendingAlert::now(pending_alert.alert, now)), ..known.next() })

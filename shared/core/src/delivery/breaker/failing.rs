@@ -26,8 +26,8 @@ pub(super) struct Trouble {
     pub(super) is_over_limit: bool,
 }
 
-/// What follows from another failure. `limit` is for how long it may fail without a success, and `stays_open` whether a probe has just
-/// left its circuit open for as long as operators should know.
+/// What follows from another failure. `limit` is for how long it may fail without a success, and `stays_open` whether a
+/// probe has just left its circuit open for as long as operators should know.
 pub(super) fn another(old: Option<&Failing>, limit: Duration, stays_open: bool, now: Timestamp) -> Trouble {
     let failing = fail(old, now);
     let way = way(&failing, limit, now);

@@ -1,14 +1,18 @@
-//! The circuit breaker of an endpoint: when nothing is sent to it, who tries whether it is well again, and when it is given up.
+//! The circuit breaker of an endpoint: when nothing is sent to it, who tries whether it is well again, and when it is
+//! given up.
 //!
-//! Each function instance counts what it sees of an endpoint by itself ([`Window`]). Where that says that the endpoint is broken, it
-//! *opens* the circuit for all, in one row of the store ([`EndpointState`]). While it is open nothing is sent and no attempt is spent. When
-//! it has been open for its time, the one instance that wins the change of the row sends one delivery as a *probe*; that decides.
+//! Each function instance counts what it sees of an endpoint by itself ([`Window`]). Where that says that the endpoint
+//! is broken, it *opens* the circuit for all, in one row of the store ([`EndpointState`]). While it is open nothing is
+//! sent and no attempt is spent. When it has been open for its time, the one instance that wins the change of the row
+//! sends one delivery as a *probe*; that decides.
 //!
 //! Beside that runs a clock over days: an endpoint that has failed for [`Breaker::disable_after`] without a success is *disabled*,
-//! and its operators are told on the way ([`PendingAlert`]), first when the circuit has been open for minutes and a probe failed again.
+//! and its operators are told on the way ([`PendingAlert`]), first when the circuit has been open for minutes and a
+//! probe failed again.
 //!
 //! Invariants:
-//! - The row is written only when something changes, each time on condition that nobody changed it meanwhile (`revision`).
+//! - The row is written only when something changes, each time on condition that nobody changed it meanwhile
+//!   (`revision`).
 //! - Another URL under the same sink is another endpoint: what is known of the old one does not count.
 //! - A success ends everything: the circuit, the clock, the warnings.
 //!

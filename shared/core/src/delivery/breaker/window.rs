@@ -14,7 +14,8 @@ use crate::time::after;
 pub struct Seen {
     /// Deliveries that it took.
     pub successes: u32,
-    /// Attempts that failed in a way that says that the endpoint is not well: no answer, or a status that is tried again.
+    /// Attempts that failed in a way that says that the endpoint is not well: no answer, or a status that is tried
+    /// again.
     pub failures: u32,
     /// Whether it said that it is gone for good (410).
     pub gone: bool,
@@ -23,8 +24,8 @@ pub struct Seen {
 impl Seen {
     /// Adds what one attempt says of its endpoint.
     ///
-    /// An answer that refuses this payload for good is an answer all the same: the endpoint lives. What was not attempted, or failed
-    /// before it reached the endpoint, says nothing.
+    /// An answer that refuses this payload for good is an answer all the same: the endpoint lives. What was not
+    /// attempted, or failed before it reached the endpoint, says nothing.
     pub fn add<T>(&mut self, result: &Result<T, Cause>) {
         match result {
             Err(Cause::Status { code: 410, .. }) => self.gone = true,

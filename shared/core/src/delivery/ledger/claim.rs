@@ -90,11 +90,12 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     Verdict::Claimed { record: Box::new(record), ambiguous }
 }
 
-/// Decides on a delivery that nobody claims: as [`judge`] does, but another content under the same id is a delivery of its own.
+/// Decides on a delivery that nobody claims: as [`judge`] does, but another content under the same id is a delivery of
+/// its own.
 ///
-/// The two have one record, that of the one written last, which tells the attempts of both. They share the count of them and the time of the
-/// next while it says that one is to be tried again: else each would make the other forget how often it was tried, and which place in a
-/// rate's line it has.
+/// The two have one record, that of the one written last, which tells the attempts of both. They share the count of
+/// them and the time of the next while it says that one is to be tried again: else each would make the other forget how
+/// often it was tried, and which place in a rate's line it has.
 pub fn judge_unclaimed(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdict {
     let Some(other) = existing.filter(|record| record.digest != request.digest && record.expires_at > request.now)
     else {

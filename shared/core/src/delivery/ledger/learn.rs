@@ -1,7 +1,7 @@
 //! What is learned of a delivery after its attempt: the sink's own word that it took it.
 //!
-//! A mail whose call broke off, or whose process died, may or may not have been sent. SES tells of each mail that it takes, and then
-//! it is known: [`learn`] says what the record becomes.
+//! A mail whose call broke off, or whose process died, may or may not have been sent. SES tells of each mail that it
+//! takes, and then it is known: [`learn`] says what the record becomes.
 
 use std::time::Duration;
 

@@ -1,15 +1,15 @@
 //! What is remembered of events and deliveries, and who may perform a delivery: the protocol of the ledger.
 //!
-//! A record is keyed by tenant, event and sink. A delivery that must not happen twice is *claimed* first: the claim is a
-//! conditional write that only one invocation wins, with a lease that outlives the invocation. It is *settled* by an
+//! A record is keyed by tenant, event and sink. A delivery that must not happen twice is *claimed* first: the claim is
+//! a conditional write that only one invocation wins, with a lease that outlives the invocation. It is *settled* by an
 //! unconditional write afterwards.
 //!
 //! Invariants:
 //! - While a lease runs, nobody else performs the delivery; who finds it claimed comes back after the lease.
 //! - A delivery recorded as delivered is not performed again while its record lives.
 //! - A lease that ran out means that an invocation died on the way: nobody knows whether the effect happened.
-//! - What is quarantined starts over only when its dead letter was moved back, which its message shows by a mark of its own
-//!   ([`crate::wire::redrive_of`]). Any other copy of the message is quarantined too, and attempts nothing.
+//! - What is quarantined starts over only when its dead letter was moved back, which its message shows by a mark of its
+//!   own ([`crate::wire::redrive_of`]). Any other copy of the message is quarantined too, and attempts nothing.
 //!
 //! Not guaranteed: exactly once. Between the effect and its record a crash leaves the claim to expire.
 //! Records also expire (`expires_at`); the store deletes late, so [`judge`] compares the time itself.
@@ -84,8 +84,8 @@ pub struct AttemptNote {
     /// What happened, in words without personal data.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// The digest of the content that was attempted, where that is another one than the record's: where nobody claims, two contents of
-    /// one id have one record.
+    /// The digest of the content that was attempted, where that is another one than the record's: where nobody claims,
+    /// two contents of one id have one record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
@@ -147,8 +147,8 @@ pub struct DeliveryRecord {
         with = "jiff::fmt::serde::timestamp::millisecond::optional"
     )]
     pub due_at: Option<Timestamp>,
-    /// Why it is quarantined, where it is. On a record that is not quarantined: why it is to be, as soon as the dead-letter queue
-    /// takes it, and is not attempted any more.
+    /// Why it is quarantined, where it is. On a record that is not quarantined: why it is to be, as soon as the
+    /// dead-letter queue takes it, and is not attempted any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// The sink's proof, where it is delivered.
@@ -171,8 +171,8 @@ impl DeliveryRecord {
         DeliveryKey { event: self.event.clone(), sink: self.sink.clone() }
     }
 
-    /// Adds an attempt to the history, which forgets the oldest. What happens to an attempt again before it is used up takes the place of
-    /// the first time.
+    /// Adds an attempt to the history, which forgets the oldest. What happens to an attempt again before it is used up
+    /// takes the place of the first time.
     pub fn note(&mut self, attempt: AttemptNote) {
         let repeats = |last: &mut AttemptNote| {
             (last.number, &last.detail, &last.content) == (attempt.number, &attempt.detail, &attempt.content)
@@ -182,8 +182,8 @@ impl DeliveryRecord {
         self.forget_surplus();
     }
 
-    /// Adds what became just now of another content of the same id, whose record gives way to this one. It stands before what this
-    /// content came to at that time, so that the last attempt is this one's.
+    /// Adds what became just now of another content of the same id, whose record gives way to this one. It stands
+    /// before what this content came to at that time, so that the last attempt is this one's.
     pub fn note_other(&mut self, other: &Self) {
         let Some(last) = other.attempts.last().filter(|last| last.at == other.updated_at && last.content.is_none())
         else {
@@ -256,10 +256,11 @@ impl DeliveryRecord {
         }
     }
 
-    /// Whether this message was moved out of the dead-letter queue by somebody who could know how the record stands now.
+    /// Whether this message was moved out of the dead-letter queue by somebody who could know how the record stands
+    /// now.
     ///
-    /// An older move is of another copy of the dead letter. Where a second effect is at stake, a move counts only if it came after
-    /// the record for sure, though clocks differ.
+    /// An older move is of another copy of the dead letter. Where a second effect is at stake, a move counts only if it
+    /// came after the record for sure, though clocks differ.
     fn is_redriven_by(&self, request: &ClaimRequest) -> bool {
         let since = match (self.status, self.reason) {
             (Status::Claimed, _) => after(self.lease_until.unwrap_or(self.updated_at), EARLY),

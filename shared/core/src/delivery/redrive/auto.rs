@@ -1,14 +1,15 @@
 //! Whether a dead letter goes back by itself now: the decision, without I/O.
 //!
-//! How often a delivery was redriven stands in its ledger record: the marks of the redrives that it has seen, of which a
-//! redrive by an operator is one too. So an operator's redrive counts towards the limit, and makes the next wait longer.
+//! How often a delivery was redriven stands in its ledger record: the marks of the redrives that it has seen, of which
+//! a redrive by an operator is one too. So an operator's redrive counts towards the limit, and makes the next wait
+//! longer.
 //!
 //! Invariants:
 //! - What was delivered, is being delivered, or may have been, never goes back by itself.
 //! - No delivery goes back by itself once it was redriven as often as the tenant says, nor before its wait is over.
 //!
-//! Not guaranteed: the count, where the ledger did not take the record of a redriven delivery. The wait holds all the same, because
-//! the dead letter says itself when it was quarantined.
+//! Not guaranteed: the count, where the ledger did not take the record of a redriven delivery. The wait holds all the
+//! same, because the dead letter says itself when it was quarantined.
 
 use std::time::Duration;
 
@@ -51,7 +52,8 @@ pub enum AutoVerdict {
     NotMeant,
 }
 
-/// The delivery of a dead letter that may be due, as far as the letter itself can tell: what is worth a look into the ledger.
+/// The delivery of a dead letter that may be due, as far as the letter itself can tell: what is worth a look into the
+/// ledger.
 pub fn may_be_due(settings: &AutoRedrive, received: &Received, letter: &Letter, now: Timestamp) -> Option<DeliveryKey> {
     let (event, sink) = letter.event.clone().zip(letter.sink.clone())?;
     let due = is_meant(settings, letter) && after(letter.at, settings.wait(redriven(letter, None))) <= now;
@@ -90,7 +92,8 @@ fn is_meant(settings: &AutoRedrive, letter: &Letter) -> bool {
 fn is_failed(record: &DeliveryRecord, letter: &Letter, content: &str) -> bool {
     let failed = match record.status {
         Status::Quarantined => true,
-        // What was quarantined when it came back from its delay has no newer record; another copy's next attempt lies ahead.
+        // What was quarantined when it came back from its delay has no newer record; another copy's next attempt lies
+        // ahead.
         Status::Retry => record.due_at.is_none_or(|due| due <= letter.at),
         // An invocation performs it, or died on the way: a person decides.
         Status::Claimed | Status::Delivered | Status::Expired => false,

@@ -31,8 +31,8 @@ pub enum Verdict {
 
 /// Decides by what the journal says.
 ///
-/// `delivered`: the ledger says that this very event reached its sink. `fifo`: the target drops duplicates. `resend`: the
-/// operator has decided that unsure ones are sent again.
+/// `delivered`: the ledger says that this very event reached its sink. `fifo`: the target drops duplicates. `resend`:
+/// the operator has decided that unsure ones are sent again.
 pub fn decide(standing: Standing, delivered: bool, fifo: bool, resend: bool, now: Timestamp) -> Verdict {
     match standing {
         Standing::Mine => Verdict::Send,

@@ -1,8 +1,10 @@
-//! Looking into dead-letter queues, moving messages back, and deleting them: what an operator does, killed at any moment.
+//! Looking into dead-letter queues, moving messages back, and deleting them: what an operator does, killed at any
+//! moment.
 //!
-//! SQS cannot move a message: it is sent to the queue it came from, and deleted here afterwards. So that a run that is killed
-//! in between does not double it, every dead letter gets an entry in a journal first ([`crate::port::RedriveJournal`]), under its
-//! `MessageId`, which it keeps for as long as it lies here. The way of one dead letter:
+//! SQS cannot move a message: it is sent to the queue it came from, and deleted here afterwards. So that a run that is
+//! killed in between does not double it, every dead letter gets an entry in a journal first
+//! ([`crate::port::RedriveJournal`]), under its `MessageId`, which it keeps for as long as it lies here. The way of one
+//! dead letter:
 //!
 //! 1. *begun*: the entry is written on condition that there is none. Only who wrote it sends the message.
 //! 2. sent to its queue, with the attribute [`crate::wire::REDRIVEN`] = the dead letter's id.
@@ -24,8 +26,8 @@
 //! - Nothing is doubled: without `resend_unsure` no dead letter is sent twice.
 //! - A message that comes back to the dead-letter queue while the run lasts is not moved again by this run.
 //!
-//! Not guaranteed: that an unsure one can be told apart. It was in the call (at most ten messages) that was under way when
-//! the run was killed or its answer was lost.
+//! Not guaranteed: that an unsure one can be told apart. It was in the call (at most ten messages) that was under way
+//! when the run was killed or its answer was lost.
 
 mod auto;
 mod decide;

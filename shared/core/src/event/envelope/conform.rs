@@ -2,7 +2,8 @@
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>,
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
 //!
-//! A receiver with an official SDK refuses an event that does not keep it, so the intake does, unless the tenant wants otherwise.
+//! A receiver with an official SDK refuses an event that does not keep it, so the intake does, unless the tenant wants
+//! otherwise.
 
 use super::members::{Members, text};
 use super::syntax::{is_base64, is_media_type, is_plain, is_time, is_uri, is_uri_reference};

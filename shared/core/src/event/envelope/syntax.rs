@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Whether a text has neither control characters nor code points that are no characters: what `CloudEvents` calls a String
-/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>).
+/// Whether a text has neither control characters nor code points that are no characters: what `CloudEvents` calls a
+/// String (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>).
 pub(super) fn is_plain(text: &str) -> bool {
     let is_no_character = |c: char| matches!(u32::from(c), 0xFDD0..=0xFDEF) || u32::from(c) & 0xFFFE == 0xFFFE;
     if text.is_ascii() {
@@ -15,7 +15,8 @@ pub(super) fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || is_no_character(c))
 }
 
-/// Whether a text is a time of RFC 3339, section 5.6: with seconds and an offset, and second 60 only at the end of a day of UTC.
+/// Whether a text is a time of RFC 3339, section 5.6: with seconds and an offset, and second 60 only at the end of a
+/// day of UTC.
 pub(super) fn is_time(text: &str) -> bool {
     time(text).is_some()
 }

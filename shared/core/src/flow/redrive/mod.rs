@@ -1,4 +1,5 @@
-//! The runs of [`crate::delivery::redrive`]: a walk through a dead-letter queue, moving its messages back, and deleting them.
+//! The runs of [`crate::delivery::redrive`]: a walk through a dead-letter queue, moving its messages back, and deleting
+//! them.
 
 mod purge;
 mod run;

@@ -1,4 +1,5 @@
-//! One run through one dead-letter queue that moves messages back: the protocol of [`crate::delivery::redrive`], step by step.
+//! One run through one dead-letter queue that moves messages back: the protocol of [`crate::delivery::redrive`], step
+//! by step.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -181,7 +182,8 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Observe
             }
         }
         self.redriven.finished += done.len() as u64;
-        // In a FIFO queue a call has at most one of a group: it may fail for some, and a second one could go in without the first.
+        // In a FIFO queue a call has at most one of a group: it may fail for some, and a second one could go in without
+        // the first.
         let calls = if fifo { waves(sending, |one| one.group.clone()) } else { vec![sending] };
         for wave in calls {
             if self.stuck {

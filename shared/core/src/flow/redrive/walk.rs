@@ -4,8 +4,8 @@
 //! longer than it lasts, knows them by their ids, and makes them visible at its end. Killed on the way, it leaves them
 //! hidden for that time and no longer.
 //!
-//! Not guaranteed: that a walk sees what others hide, more than the 120,000 messages that SQS lets be hidden at once, or
-//! what stands behind a hidden message of the same group in a FIFO queue.
+//! Not guaranteed: that a walk sees what others hide, more than the 120,000 messages that SQS lets be hidden at once,
+//! or what stands behind a hidden message of the same group in a FIFO queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::delivery::redrive::{Filter, Letter, Received};
 use crate::port::{DeadLetters, Search, Unavailable};
 use crate::queue::QueueArn;
 
-/// SQS now and then gives nothing although something is there: twice in a row is the end. Once as many were seen as the queue is said to
-/// hold, one quick look that gives nothing confirms it.
+/// SQS now and then gives nothing although something is there: twice in a row is the end. Once as many were seen as the
+/// queue is said to hold, one quick look that gives nothing confirms it.
 const EMPTY: u32 = 2;
 /// So many receives in a row that bring only known messages are the end: the walk is around.
 const KNOWN: u32 = 3;
@@ -45,7 +45,8 @@ pub(super) fn patience(depth: u64) -> Duration {
     BASE.saturating_add(EACH.saturating_mul(u32::try_from(depth).unwrap_or(u32::MAX))).min(LONGEST)
 }
 
-/// Walks through a queue of about `depth` messages and gives those that the filter takes to `take`, until that answers false.
+/// Walks through a queue of about `depth` messages and gives those that the filter takes to `take`, until that answers
+/// false.
 ///
 /// # Errors
 /// When messages cannot be received. Those that were are visible again.

@@ -1,7 +1,8 @@
 //! `exists: false` in arrays: which element is asked.
 //!
-//! `EventBridge`'s matcher goes through a pattern's fields in the order of their names. Objects in an array of which a field before has
-//! chosen an element are asked in that element alone; where none has, a field that any element has is not absent.
+//! `EventBridge`'s matcher goes through a pattern's fields in the order of their names. Objects in an array of which a
+//! field before has chosen an element are asked in that element alone; where none has, a field that any element has is
+//! not absent.
 
 use super::{Field, Node, Pattern, Seen, Steps};
 
@@ -61,8 +62,8 @@ pub(super) fn bind(node: &mut Node, fields: &[Field]) {
     }
 }
 
-/// The fields below a node, each with the branches of `$or` that lead to it: the list's place in its node, and the branch's in the list, by
-/// their addresses in the tree.
+/// The fields below a node, each with the branches of `$or` that lead to it: the list's place in its node, and the
+/// branch's in the list, by their addresses in the tree.
 fn leaves(node: &Node) -> Vec<(usize, Vec<*const Node>)> {
     let mut found: Vec<(usize, Vec<*const Node>)> = node.leaves.iter().map(|(_, index)| (*index, Vec::new())).collect();
     for deeper in node.objects.values() {

@@ -1,5 +1,5 @@
-//! Texts compared without regard to case, letter by letter: a letter of the pattern takes its lower and its upper form, however many
-//! letters those have (`ß` takes `SS`, and not the other way round).
+//! Texts compared without regard to case, letter by letter: a letter of the pattern takes its lower and its upper form,
+//! however many letters those have (`ß` takes `SS`, and not the other way round).
 //!
 //! An event's texts are bytes: JSON may hold half of a surrogate pair, which is no Unicode text.
 

@@ -1,18 +1,21 @@
 //! Event patterns in `EventBridge`'s syntax: whether one sink wants an event.
 //!
-//! A pattern is a tree of field names with lists of matchers at its leaves. All its fields must hold, of a list any matcher. Each pattern
-//! is judged by itself: what another sink asks for says nothing. What is documented of `EventBridge` is the authority
-//! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>), and the answers of its matcher
-//! (<https://github.com/aws/event-ruler>) to the cases of `shared/core/tests/pattern` are the tests.
+//! A pattern is a tree of field names with lists of matchers at its leaves. All its fields must hold, of a list any
+//! matcher. Each pattern is judged by itself: what another sink asks for says nothing. What is documented of
+//! `EventBridge` is the authority
+//! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>), and the answers of
+//! its matcher (<https://github.com/aws/event-ruler>) to the cases of `shared/core/tests/pattern` are the tests.
 //!
-//! - *Arrays.* A field may have several values; one that a matcher takes is enough. Objects in an array are looked at one by one: all
-//!   fields that a pattern asks of them must hold in the same element.
-//! - *Absence.* `exists: false` holds where the field has no value: where it is not there, an empty array or an object. In an array it is
-//!   asked of the element that the fields *before it in the alphabet* have chosen, and of all elements where none has chosen.
+//! - *Arrays.* A field may have several values; one that a matcher takes is enough. Objects in an array are looked at
+//!   one by one: all fields that a pattern asks of them must hold in the same element.
+//! - *Absence.* `exists: false` holds where the field has no value: where it is not there, an empty array or an object.
+//!   In an array it is asked of the element that the fields *before it in the alphabet* have chosen, and of all
+//!   elements where none has chosen.
 //! - *Names with dots.* `a.b` and `b` in `a` are the same field, in patterns and in events.
 //! - *Repeated names.* The last one counts.
-//! - *Time.* An event is read once for all sinks ([`Reader`]), and only what some pattern asks for. A pattern looks at each part of what was
-//!   read at most once for each of its fields: the time is linear in the event, whatever the pattern.
+//! - *Time.* An event is read once for all sinks ([`Reader`]), and only what some pattern asks for. A pattern looks at
+//!   each part of what was read at most once for each of its fields: the time is linear in the event, whatever the
+//!   pattern.
 
 mod absence;
 mod case;
@@ -108,8 +111,8 @@ impl Pattern {
             .map_err(|field| self.fields.get(field).map_or("", |field| &field.path))
     }
 
-    /// Judges one node of the pattern at one place of the event. `denied` has the fields that cannot count as absent, since another element
-    /// of an array has them. In `Err` the field that does not hold.
+    /// Judges one node of the pattern at one place of the event. `denied` has the fields that cannot count as absent,
+    /// since another element of an array has them. In `Err` the field that does not hold.
     fn node(&self, node: &Node, seen: Option<&Seen<'_>>, denied: u64, steps: &mut Steps) -> Result<(), usize> {
         steps.0 += 1;
         let arrays = seen.map(Seen::arrays).unwrap_or_default();

@@ -1,6 +1,8 @@
-//! Numbers as `EventBridge` compares them: as double-precision values, where the number as written is exactly what such a value prints.
+//! Numbers as `EventBridge` compares them: as double-precision values, where the number as written is exactly what such
+//! a value prints.
 //!
-//! A number with more digits than that (an account number of 20 digits, say) can be compared with nothing but its own letters.
+//! A number with more digits than that (an account number of 20 digits, say) can be compared with nothing but its own
+//! letters.
 
 use std::cmp::Ordering;
 

@@ -168,7 +168,8 @@ impl<'e> Seen<'e> {
         self.fields.get(place).map(|(_, seen)| seen)
     }
 
-    /// What is at a step below here, made where there is nothing yet: a name with dots may lead to what is there already.
+    /// What is at a step below here, made where there is nothing yet: a name with dots may lead to what is there
+    /// already.
     fn field_mut(&mut self, step: StepId) -> &mut Self {
         let place = self.fields.partition_point(|(other, _)| *other < step);
         if self.fields.get(place).is_none_or(|(other, _)| *other != step) {

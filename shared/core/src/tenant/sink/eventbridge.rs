@@ -15,8 +15,8 @@ use crate::queue::QueueArn;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RawEventbridge {
-    /// Which bus: its ARN, in this account or another one. The stack must allow it (`ForwardTargets`), and so must the bus's own policy
-    /// where it is another account's.
+    /// Which bus: its ARN, in this account or another one. The stack must allow it (`ForwardTargets`), and so must the
+    /// bus's own policy where it is another account's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",

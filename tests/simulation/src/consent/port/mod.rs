@@ -1,4 +1,4 @@
-//! The ports of consent with perils, and with eyes: those that tell nothing of consent are [`Perilous`] itself.
+//! The ports of consent with perils, and with eyes: the ports that tell nothing of consent are [`Perilous`] itself.
 
 mod agenda;
 mod mailer;
@@ -27,7 +27,7 @@ pub struct Port {
     pub kind: Kind,
 }
 
-/// Endpoints have no circuits here: of those the other family's tenants have enough.
+/// Endpoints have no circuits here: the other family's tenants have enough of them.
 impl Ports for Port {
     type Tenants = Perilous;
     type Ledger = Self;
