@@ -46,7 +46,7 @@ fn a_rule_of_the_bus_sees_the_event_as_it_was_sent_under_its_source_and_type() {
 #[test]
 fn the_eventbridge_function_may_put_events_on_the_buses_of_the_platforms_list_alone() {
     let world = world();
-    let role = world.aws.role_of("eventbridge");
+    let role = world.aws.role_of("acequia-local-eventbridge");
     let put = |bus: &str| {
         let entry = json!({"EventBusName": bus, "Source": "/permission", "DetailType": "permission", "Detail": "{}"});
         role.json("events", "AWSEvents.PutEvents", &json!({"Entries": [entry]}))
