@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use acequia_aws::refusal::unavailable;
 use acequia_core::address::Address;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::Stage;
@@ -155,7 +156,7 @@ async fn send(context: &Context, mail: &MailSettings, to: &str, composed: Compos
         .configuration_set_name(format!("acequia-{}", context.stage))
         .send()
         .await
-        .map_err(|error| Unavailable::new("send the mail through SES", error))?;
+        .map_err(|error| unavailable("send the mail through SES", error))?;
     Ok(sent.message_id.unwrap_or_default())
 }
 

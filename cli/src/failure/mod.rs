@@ -4,11 +4,10 @@ mod aws;
 mod operation;
 
 use acequia_core::id::Stage;
-use acequia_core::port::{PublishError, Unavailable};
+use acequia_core::port::{PublishError, Refusal, Unavailable};
 use acequia_operations::OperationError;
 
 pub(crate) use self::aws::describe;
-use self::aws::is_of_no_platform;
 use self::operation::{exit_of, told};
 use crate::exit::Exit;
 
@@ -48,7 +47,8 @@ impl Failure {
     pub(crate) fn in_stage(self, stage: &Stage, region: &str) -> Self {
         match self {
             Self::Operation(error) => told(error, region).in_stage(stage, region),
-            Self::Aws(error) if is_of_no_platform(&error) => Self::no_platform(stage, region),
+            // Every platform has the tables and the configuration set that the command asks for.
+            Self::Aws(error) if error.refusal == Some(Refusal::NotFound) => Self::no_platform(stage, region),
             other => other,
         }
     }
@@ -83,13 +83,10 @@ mod tests {
     #[test]
     fn what_every_platform_has_and_is_not_there_says_that_there_is_no_platform() {
         let stage: Stage = "nosuch".parse().unwrap();
-        for (said, code) in [
-            ("service error: ResourceNotFoundException: Requested resource not found", Exit::NotFound),
-            ("NotFoundException: Configuration set <acequia-nosuch> does not exist.", Exit::NotFound),
-            ("AccessDeniedException: no", Exit::Aws),
-        ] {
-            let failure = Failure::from(Unavailable::new("look", said)).in_stage(&stage, "eu-west-9");
-            assert_eq!(failure.exit(), code, "{said}");
+        for (refusal, code) in [(Refusal::NotFound, Exit::NotFound), (Refusal::Denied, Exit::Aws)] {
+            let error = Unavailable::new("look", "no").for_refusal(Some(refusal));
+            let failure = Failure::from(error).in_stage(&stage, "eu-west-9");
+            assert_eq!(failure.exit(), code, "{refusal:?}");
             let text = failure.to_string();
             assert_eq!(
                 text.contains("no platform of stage nosuch in region eu-west-9"),
@@ -103,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_failure_of_aws_names_the_operation_its_causes_and_what_to_do() {
-        let error = Unavailable::new("list tenants", "service error: AccessDeniedException: no");
+        let error = Unavailable::new("list tenants", "service error: AccessDeniedException: no")
+            .for_refusal(Some(Refusal::Denied));
         let text = Failure::from(error).to_string();
         assert!(text.starts_with("cannot list tenants: service error: AccessDenied"), "{text}");
         assert!(text.contains("operator"), "{text}");

@@ -75,7 +75,7 @@ pub(super) fn told(error: OperationError, region: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::port::Unavailable;
+    use acequia_core::port::{Refusal, Unavailable};
     use acequia_core::queue::{QueueName, QueueRole};
     use acequia_testkit::build;
 
@@ -85,7 +85,7 @@ mod tests {
     fn what_is_not_there_is_said_with_the_region_and_the_command_to_go_on_with() {
         let (tenant, stage) = (build::tenant_id("acme"), build::stage());
         let name = QueueName::new(&stage, &tenant, QueueRole::Intake);
-        let source = || Unavailable::new("look", "AccessDeniedException: not authorized");
+        let source = || Unavailable::new("look", "AccessDeniedException: no").for_refusal(Some(Refusal::Denied));
         for (error, exit, says) in [
             (
                 OperationError::NoPlatform { stage: stage.clone() },

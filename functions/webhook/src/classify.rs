@@ -37,10 +37,10 @@ pub fn answer(status: StatusCode, headers: &HeaderMap, permanent: &[u16], now: T
 /// may hold a token.
 pub fn no_answer(error: &reqwest::Error, connecting: bool, timeout: Duration) -> Cause {
     if let Some(refused) = egress::refusal_of(error) {
-        return Cause::EgressRefused(refused.to_string());
+        return Cause::EgressRefused(refused.refusal);
     }
     if error.is_builder() {
-        return Cause::EgressRefused("it is not https".to_owned());
+        return Cause::EgressRefused("it is not https");
     }
     match error.is_timeout() {
         true if connecting || error.is_connect() => Cause::Connection(ConnectionFailure::ConnectTimeout),

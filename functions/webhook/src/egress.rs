@@ -119,11 +119,11 @@ pub fn builder(egress: Egress, authorities: Authorities) -> Result<ClientBuilder
 /// [`Cause::EgressRefused`].
 pub fn check_literal(egress: Egress, url: &Url) -> Result<(), Cause> {
     if egress == Egress::Public && url.scheme() != "https" {
-        return Err(Cause::EgressRefused("it is not https".to_owned()));
+        return Err(Cause::EgressRefused("it is not https"));
     }
     let host = url.host_str().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>().ok().and_then(|address| egress.refusal(address)) {
-        Some(refusal) => Err(Cause::EgressRefused(refusal.to_owned())),
+        Some(refusal) => Err(Cause::EgressRefused(refusal)),
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use acequia_core::id::{SecretName, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
 use acequia_core::port::{SecretError, Secrets};
-use acequia_core::secret::{Secret, SecretPurpose, UnusableSecret};
+use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::tenant::{HeaderValue as Value, SinkFormat, WebhookSink};
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -50,20 +50,20 @@ impl Sender {
                 Value::Plain(value) => value.clone(),
                 Value::Secret(name) => {
                     let value = secret(secrets, tenant, SecretPurpose::Header, name).await?;
-                    value.header_value().map_err(|unusable| Cause::SecretMalformed(name.to_string(), unusable))?;
+                    value.header_value().map_err(|unusable| Cause::SecretMalformed(name.clone(), unusable))?;
                     value
                 }
             };
             let name = HeaderName::from_bytes(header.name.as_bytes())
                 .map_err(|_| Cause::Rejected("a header's name".to_owned()))?;
-            let mut value = HeaderValue::from_str(value.expose())
-                .map_err(|_| Cause::SecretMalformed(header.name.clone(), UnusableSecret::Header))?;
+            let mut value =
+                HeaderValue::from_str(value.expose()).map_err(|_| Cause::Rejected("a header's value".to_owned()))?;
             value.set_sensitive(true);
             fixed.push((name, value));
         }
         let mut keys = Vec::with_capacity(sink.secrets.len());
         for name in &sink.secrets {
-            keys.push(Key::read(name.as_str(), &secret(secrets, tenant, SecretPurpose::Webhook, name).await?)?);
+            keys.push(Key::read(name, &secret(secrets, tenant, SecretPurpose::Webhook, name).await?)?);
         }
         Ok(Self { fixed, keys })
     }

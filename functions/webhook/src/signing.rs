@@ -1,5 +1,6 @@
 //! The signature of Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.
 
+use acequia_core::id::SecretName;
 use acequia_core::outcome::Cause;
 use acequia_core::secret::{Secret, UnusableSecret};
 use base64::Engine as _;
@@ -18,8 +19,8 @@ impl Key {
     ///
     /// # Errors
     /// [`Cause::SecretMalformed`] with `name` where it is not a signing secret.
-    pub fn read(name: &str, secret: &Secret) -> Result<Self, Cause> {
-        let malformed = |unusable| Cause::SecretMalformed(name.to_owned(), unusable);
+    pub fn read(name: &SecretName, secret: &Secret) -> Result<Self, Cause> {
+        let malformed = |unusable| Cause::SecretMalformed(name.clone(), unusable);
         let key = secret.signing_key().map_err(malformed)?;
         Hmac::new_from_slice(&key).map(Self).map_err(|_| malformed(UnusableSecret::Signing))
     }
@@ -46,9 +47,13 @@ mod tests {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
+    fn name() -> SecretName {
+        "crm".parse().unwrap()
+    }
+
     fn sign(secrets: &[&str]) -> Result<String, Cause> {
         let keys =
-            secrets.iter().map(|secret| Key::read("crm", &Secret::new(*secret))).collect::<Result<Vec<_>, _>>()?;
+            secrets.iter().map(|secret| Key::read(&name(), &Secret::new(*secret))).collect::<Result<Vec<_>, _>>()?;
         Ok(signature(&keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#))
     }
 
@@ -71,7 +76,7 @@ mod tests {
     fn what_is_no_signing_secret_is_refused_by_its_name_and_not_shown() {
         for bad in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!!", "whsec_c2hvcnQ=", ""] {
             let error = sign(&[bad]).unwrap_err();
-            assert_eq!(error, Cause::SecretMalformed("crm".to_owned(), UnusableSecret::Signing));
+            assert_eq!(error, Cause::SecretMalformed(name(), UnusableSecret::Signing));
             assert!(bad.is_empty() || !error.to_string().contains(bad));
         }
     }

@@ -6,6 +6,7 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use crate::Lazy;
+use crate::refusal::unavailable;
 
 const TELL: &str = "tell the operators";
 
@@ -29,11 +30,11 @@ impl Alerts for SnsAlerts {
         let request = self.client.publish().topic_arn(&self.topic).subject(subject).message(text);
         let tenant = tenant.map_err(|error| Unavailable::new(TELL, error))?;
         let answer = request.message_attributes("tenant", tenant).send().await;
-        answer.map(|_| ()).map_err(|error| Unavailable::new(TELL, error))
+        answer.map(|_| ()).map_err(|error| unavailable(TELL, error))
     }
 
     async fn send_of_platform(&self, subject: &str, text: &str) -> Result<(), Unavailable> {
         let request = self.client.publish().topic_arn(&self.topic).subject(subject).message(text);
-        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(TELL, error))
+        request.send().await.map(|_| ()).map_err(|error| unavailable(TELL, error))
     }
 }

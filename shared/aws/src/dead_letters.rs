@@ -14,6 +14,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName as System;
 use crate::error::{EntryError, SharedError};
 use crate::operator::{OperatorQueues, incoming};
 use crate::queues::{self, SqsQueues};
+use crate::refusal::unavailable;
 
 const SEND: &str = "send messages back";
 /// Why a message of a FIFO queue was not sent, where nothing is wrong with it.
@@ -103,7 +104,7 @@ fn verdict(answer: &SendMessageBatchOutput, index: usize) -> Sending {
     }
     match answer.failed().iter().find(|entry| entry.id == id) {
         Some(failed) => Sending::NotSent(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or_default())),
-        None => Sending::Unknown(Unavailable::new(SEND, EntryError::new("Missing", "the answer does not name it"))),
+        None => Sending::Unknown(unavailable(SEND, EntryError::new("Missing", "the answer does not name it"))),
     }
 }
 

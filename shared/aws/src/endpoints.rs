@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, text, text_of};
+use crate::refusal::unavailable;
 
 const READ: &str = "read the state of an endpoint";
 const CHANGE: &str = "change the state of an endpoint";
@@ -35,7 +36,7 @@ impl EndpointStore for DynamoEndpoints {
     async fn state(&self, tenant: &TenantId, sink: &SinkId) -> Result<Option<EndpointState>, Unavailable> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let answer = request.set_key(Some(keys::key(keys::endpoints(tenant), sink.as_str()))).send().await;
-        answer.map_err(|error| Unavailable::new(READ, error))?.item.map(read).transpose()
+        answer.map_err(|error| unavailable(READ, error))?.item.map(read).transpose()
     }
 
     async fn change(&self, tenant: &TenantId, sink: &SinkId, state: &EndpointState) -> Result<bool, Unavailable> {
@@ -65,7 +66,7 @@ impl EndpointStore for DynamoEndpoints {
             .send();
         let mut states = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| Unavailable::new(READ, error))?;
+            let item = item.map_err(|error| unavailable(READ, error))?;
             let sink = text_of(&item, keys::SK).and_then(|text| text.parse().ok());
             states.push((sink.ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?, read(item)?));
         }

@@ -4,33 +4,38 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use acequia_core::port::Unavailable;
-use aws_sdk_dynamodb::error::SdkError;
+use acequia_core::port::{Refusal, Unavailable};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::refusal::{Refused, unavailable};
 
 /// One error of a call that failed for many entries.
 #[derive(Debug, Clone)]
-pub(crate) struct SharedError(Arc<dyn Error + Send + Sync>);
+pub(crate) struct SharedError {
+    refusal: Option<Refusal>,
+    error: Arc<dyn Error + Send + Sync>,
+}
 
 impl SharedError {
-    pub(crate) fn new(error: impl Error + Send + Sync + 'static) -> Self {
-        Self(Arc::new(error))
+    pub(crate) fn new(error: impl Refused + Error + Send + Sync + 'static) -> Self {
+        Self { refusal: error.refusal(), error: Arc::new(error) }
     }
 
     /// The same error for one more entry.
     pub(crate) fn unavailable(&self, operation: &'static str) -> Unavailable {
-        Unavailable::new(operation, self.clone())
+        Unavailable::new(operation, self.clone()).for_refusal(self.refusal)
     }
 }
 
 impl fmt::Display for SharedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.error.fmt(f)
     }
 }
 
 impl Error for SharedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+        self.error.source()
     }
 }
 
@@ -38,7 +43,7 @@ impl Error for SharedError {
 ///
 /// # Errors
 /// When it is unknown whether it was written.
-pub(crate) fn was_written<T, E: Error + Send + Sync + 'static>(
+pub(crate) fn was_written<T, E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
     answer: Result<T, SdkError<E>>,
     lost: impl FnOnce(&E) -> bool,
     operation: &'static str,
@@ -46,7 +51,7 @@ pub(crate) fn was_written<T, E: Error + Send + Sync + 'static>(
     match answer {
         Ok(_) => Ok(true),
         Err(error) if error.as_service_error().is_some_and(lost) => Ok(false),
-        Err(error) => Err(Unavailable::new(operation, error)),
+        Err(error) => Err(unavailable(operation, error)),
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::error::ItemError;
 use crate::keys::{self, Item, SK, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 /// The partition key of the watch's rows; no tenant's id begins with `@`.
@@ -79,7 +80,7 @@ impl Findings for DynamoFindings {
             .send();
         let mut remembered = Remembered::default();
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| Unavailable::new(READ, error))?;
+            let item = item.map_err(|error| unavailable(READ, error))?;
             if text_of(&item, SK) == Some(CURSOR) {
                 remembered.cursor = text_of(&item, QUEUE).map(str::to_owned);
             } else {
@@ -107,6 +108,6 @@ impl Findings for DynamoFindings {
         item.insert(QUEUE.to_owned(), text(cursor));
         item.insert(EXPIRES_AT.to_owned(), expires(now));
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        put.send().await.map(|_| ()).map_err(|error| Unavailable::new(STOP, error))
+        put.send().await.map(|_| ()).map_err(|error| unavailable(STOP, error))
     }
 }

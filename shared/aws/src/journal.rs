@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 /// A queue keeps messages for 14 days at most; no dead letter outlives its entry.
@@ -67,7 +68,7 @@ impl DynamoJournal {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     refused.item().map_or(Err(ItemError::Keyless), standing).map_err(|e| Unavailable::new(BEGIN, e))
                 }
-                _ => Err(Unavailable::new(BEGIN, error)),
+                _ => Err(unavailable(BEGIN, error)),
             },
         }
     }
@@ -106,7 +107,7 @@ impl RedriveJournal for DynamoJournal {
     async fn look(&self, tenant: &TenantId, queue: &QueueArn, id: &str) -> Result<Option<Standing>, Unavailable> {
         let request = self.table.client.get_item().table_name(&self.table.name).consistent_read(true);
         let answer = request.set_key(Some(key(tenant, queue, id))).send().await;
-        let item = answer.map_err(|error| Unavailable::new(LOOK, error))?.item;
+        let item = answer.map_err(|error| unavailable(LOOK, error))?.item;
         item.as_ref().map(standing).transpose().map_err(|error| Unavailable::new(LOOK, error))
     }
 }

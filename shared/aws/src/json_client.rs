@@ -34,6 +34,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::error::EntryError;
+use crate::refusal::unavailable;
 use crate::service::Service;
 
 /// Where an error is told, its answer is cut to so many characters.
@@ -140,7 +141,7 @@ impl CallError {
     /// The same as an error of a port.
     pub fn unavailable(self, operation: &'static str) -> Unavailable {
         match self {
-            Self::Failed(error) => Unavailable::new(operation, error),
+            Self::Failed(error) => unavailable(operation, *error),
             not_understood @ Self::NotUnderstood(_) => Unavailable::new(operation, not_understood),
         }
     }

@@ -30,6 +30,7 @@ mod parameter_store;
 mod ports;
 mod queues;
 mod rates;
+pub mod refusal;
 mod secrets;
 pub mod service;
 mod table;

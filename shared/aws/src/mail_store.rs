@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 const SUPPRESSED: &str = "suppressed";
@@ -87,7 +88,7 @@ impl DynamoMailStore {
             .update_expression("ADD #count :less")
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":less", AttributeValue::N("-1".to_owned()));
-        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(operation, error))
+        request.send().await.map(|_| ()).map_err(|error| unavailable(operation, error))
     }
 }
 
@@ -129,7 +130,7 @@ impl SuppressionList for DynamoMailStore {
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(())
             }
-            Err(error) => Err(Unavailable::new(SUPPRESS, error)),
+            Err(error) => Err(unavailable(SUPPRESS, error)),
         }
     }
 
@@ -138,7 +139,7 @@ impl SuppressionList for DynamoMailStore {
         for sk in [SUPPRESSED, FAILURES] {
             let key = keys::key(keys::address(tenant, address), sk);
             let request = self.client.delete_item().table_name(&self.table).return_values(ReturnValue::AllOld);
-            let answer = request.set_key(Some(key)).send().await.map_err(|error| Unavailable::new(FORGET, error))?;
+            let answer = request.set_key(Some(key)).send().await.map_err(|error| unavailable(FORGET, error))?;
             known |= answer.attributes.is_some();
         }
         Ok(known)
@@ -147,7 +148,7 @@ impl SuppressionList for DynamoMailStore {
     async fn count_failure(&self, tenant: &TenantId, address: &AddressId, now: Timestamp) -> Result<u32, Unavailable> {
         let key = keys::key(keys::address(tenant, address), FAILURES);
         let request = self.add(key, after(now, FAILURES_KEPT)).return_values(ReturnValue::UpdatedNew);
-        let answer = request.send().await.map_err(|error| Unavailable::new(COUNT, error))?;
+        let answer = request.send().await.map_err(|error| unavailable(COUNT, error))?;
         let attributes = answer.attributes.unwrap_or_default();
         let count = attributes.get("count").and_then(|count| count.as_n().ok()?.parse().ok());
         count.ok_or_else(|| Unavailable::new(COUNT, ItemError::Attribute("count")))

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::Lazy;
 use crate::error::EntryError;
 use crate::queues::from_sdk;
+use crate::refusal::unavailable;
 
 const FIND: &str = "find the queues";
 const MEASURE: &str = "measure a queue";
@@ -68,7 +69,7 @@ impl OperatorQueues {
             .message_system_attribute_names(System::SentTimestamp)
             .message_system_attribute_names(System::MessageGroupId)
             .message_system_attribute_names(System::MessageDeduplicationId);
-        let answer = request.send().await.map_err(|error| Unavailable::new(RECEIVE, error))?;
+        let answer = request.send().await.map_err(|error| unavailable(RECEIVE, error))?;
         Ok(answer.messages.unwrap_or_default())
     }
 }
@@ -80,7 +81,7 @@ impl StageQueues for OperatorQueues {
             self.client.list_queues().queue_name_prefix(prefix).max_results(1000).into_paginator().items().send();
         let mut names = Vec::new();
         while let Some(url) = urls.next().await {
-            let url = url.map_err(|error| Unavailable::new(FIND, error))?;
+            let url = url.map_err(|error| unavailable(FIND, error))?;
             let name = url.rsplit('/').next().and_then(|name| name.parse::<QueueName>().ok());
             names
                 .extend(name.filter(|name| name.stage == *stage && tenant.is_none_or(|tenant| name.tenant == *tenant)));
@@ -95,12 +96,12 @@ impl StageQueues for OperatorQueues {
             Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
                 return Ok(None);
             }
-            Err(error) => return Err(Unavailable::new(FIND, error)),
+            Err(error) => return Err(unavailable(FIND, error)),
         };
         let request = self.client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
-        let answer = request.send().await.map_err(|error| Unavailable::new(FIND, error))?;
+        let answer = request.send().await.map_err(|error| unavailable(FIND, error))?;
         let arn = answer.attributes.and_then(|mut attributes| attributes.remove(&Attribute::QueueArn));
-        let arn = arn.ok_or_else(|| Unavailable::new(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
+        let arn = arn.ok_or_else(|| unavailable(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
         arn.parse().map(Some).map_err(|error| Unavailable::new(FIND, error))
     }
 
@@ -112,7 +113,7 @@ impl StageQueues for OperatorQueues {
         ];
         let request = self.client.get_queue_attributes().queue_url(queue.url());
         let answer = request.set_attribute_names(Some(names.to_vec())).send().await;
-        let attributes = answer.map_err(|error| Unavailable::new(MEASURE, error))?.attributes.unwrap_or_default();
+        let attributes = answer.map_err(|error| unavailable(MEASURE, error))?.attributes.unwrap_or_default();
         let [visible, in_flight, not_yet_visible] =
             names.map(|name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default());
         Ok(Depth { visible, in_flight, not_yet_visible })

@@ -57,13 +57,7 @@ impl ParameterStore {
     ///
     /// # Errors
     /// When the parameter store does not take it.
-    pub async fn put(
-        &self,
-        name: &str,
-        value: &str,
-        kind: Kind,
-        overwrite: bool,
-    ) -> Result<bool, impl std::error::Error + Send + Sync + use<>> {
+    pub async fn put(&self, name: &str, value: &str, kind: Kind, overwrite: bool) -> Result<bool, CallError> {
         let kind = match kind {
             Kind::Plain => "String",
             Kind::Secure => "SecureString",

@@ -18,6 +18,7 @@ use futures::StreamExt as _;
 use crate::Lazy;
 use crate::elsewhere::Elsewhere;
 use crate::error::{EntryError, SharedError};
+use crate::refusal::{Refused, unavailable};
 
 /// SQS's bounds of one call: ten entries, and 1 MiB in one message or in all of a call together.
 const ENTRIES: usize = 10;
@@ -53,7 +54,7 @@ impl SqsQueues {
         for (index, outgoing) in chunk {
             match entry(*index, outgoing) {
                 Ok(entry) => request = request.entries(entry),
-                Err(error) => return all(chunk, &|| Unavailable::new(SEND, EntryError::new("Build", &error)).into()),
+                Err(error) => return all(chunk, &|| unavailable(SEND, EntryError::new("Build", &error)).into()),
             }
         }
         let answer = match request.send().await {
@@ -70,8 +71,8 @@ impl SqsQueues {
                 (None, Some(failed)) if failed.sender_fault => {
                     Err(SendError::Refused(described(&failed.code, failed.message.as_deref())))
                 }
-                (None, Some(failed)) => Err(unavailable(&failed.code, failed.message.as_deref())),
-                (None, None) => Err(unavailable("Missing", Some("the answer does not name the message"))),
+                (None, Some(failed)) => Err(unanswered(&failed.code, failed.message.as_deref())),
+                (None, None) => Err(unanswered("Missing", Some("the answer does not name the message"))),
             };
             results.push((*index, result));
         }
@@ -155,7 +156,7 @@ impl SqsQueues {
 fn none(
     operation: &'static str,
     count: usize,
-    error: impl std::error::Error + Send + Sync + 'static,
+    error: impl Refused + std::error::Error + Send + Sync + 'static,
 ) -> Vec<Result<(), Unavailable>> {
     let error = SharedError::new(error);
     (0..count).map(|_| Err(error.unavailable(operation))).collect()
@@ -176,7 +177,7 @@ fn verdicts(
         let failed = failed.iter().find(|entry| entry.id == id);
         let (code, message) =
             failed.map_or(("Missing", None), |failed| (failed.code.as_str(), failed.message.as_deref()));
-        Err(Unavailable::new(operation, EntryError::new(code, message.unwrap_or("no reason given"))))
+        Err(unavailable(operation, EntryError::new(code, message.unwrap_or("no reason given"))))
     };
     (0..count).map(verdict).collect()
 }
@@ -191,7 +192,7 @@ impl Queues for SqsQueues {
             let mut failed = false;
             for chunk in &chunks {
                 let answers = if failed {
-                    all(chunk, &|| unavailable("Earlier", Some("a message before this one was not sent")))
+                    all(chunk, &|| unanswered("Earlier", Some("a message before this one was not sent")))
                 } else {
                     self.send_chunk(queue, chunk).await
                 };
@@ -208,7 +209,7 @@ impl Queues for SqsQueues {
                 *place = Some(answer);
             }
         }
-        results.into_iter().map(|result| result.unwrap_or_else(|| Err(unavailable("Missing", None)))).collect()
+        results.into_iter().map(|result| result.unwrap_or_else(|| Err(unanswered("Missing", None)))).collect()
     }
 
     async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
@@ -254,8 +255,8 @@ fn all(chunk: &[(usize, &Outgoing)], error: &dyn Fn() -> SendError) -> Vec<(usiz
     chunk.iter().map(|(index, _)| (*index, Err(error()))).collect()
 }
 
-fn unavailable(code: &str, message: Option<&str>) -> SendError {
-    Unavailable::new(SEND, EntryError::new(code, message.unwrap_or("no reason given"))).into()
+fn unanswered(code: &str, message: Option<&str>) -> SendError {
+    unavailable(SEND, EntryError::new(code, message.unwrap_or("no reason given"))).into()
 }
 
 fn described(code: &str, message: Option<&str>) -> String {

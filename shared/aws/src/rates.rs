@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::error::ItemError;
 use crate::keys::{self, text};
+use crate::refusal::unavailable;
 
 const ADVANCE: &str = "take places of a rate";
 const SHARERS: &str = "count who shares a rate";
@@ -70,7 +71,7 @@ impl RateStore for DynamoRates {
                 let stands = stands.map(|text| text.parse()).transpose();
                 Ok(Advance::Stands(stands.map_err(|_| Unavailable::new(ADVANCE, ItemError::Attribute("mark")))?))
             }
-            _ => Err(Unavailable::new(ADVANCE, error)),
+            _ => Err(unavailable(ADVANCE, error)),
         }
     }
 
@@ -85,7 +86,7 @@ impl RateStore for DynamoRates {
         row.insert("seen_at".to_owned(), number(now.as_millisecond()));
         row.insert("expires_at".to_owned(), number(after(now, KEPT).as_second()));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(row));
-        put.send().await.map_err(|error| Unavailable::new(SHARERS, error))?;
+        put.send().await.map_err(|error| unavailable(SHARERS, error))?;
         let since = now.as_millisecond().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
         let mut pages = self
             .client
@@ -101,7 +102,7 @@ impl RateStore for DynamoRates {
             .send();
         let mut count = 0_i32;
         while let Some(page) = pages.next().await {
-            count = count.saturating_add(page.map_err(|error| Unavailable::new(SHARERS, error))?.count());
+            count = count.saturating_add(page.map_err(|error| unavailable(SHARERS, error))?.count());
         }
         Ok(u32::try_from(count).unwrap_or(0).max(1))
     }

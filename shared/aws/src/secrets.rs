@@ -66,7 +66,7 @@ impl<C: Clock> SsmSecrets<C> {
         overwrite: bool,
     ) -> Result<bool, Unavailable> {
         let written = self.client.put(&path, value.expose(), Kind::Secure, overwrite).await;
-        if !written.map_err(|error| Unavailable::new(WRITE, error))? {
+        if !written.map_err(|error| error.unavailable(WRITE))? {
             return Ok(false);
         }
         let tags = [("tenant", tenant.as_str()), ("stage", self.stage.as_str())];
@@ -93,7 +93,7 @@ impl<C: Clock> Secrets for SsmSecrets<C> {
         name: &SecretName,
     ) -> Result<Secret, SecretError> {
         let path = keys::secret(&self.stage, tenant, purpose, name);
-        let missing = || SecretError::Missing(name.to_string());
+        let missing = || SecretError::Missing(name.clone());
         match self.known.recall(&path, self.clock.now()) {
             Some(Known::Value(secret)) => return Ok(secret),
             Some(Known::Absent) => return Err(missing()),

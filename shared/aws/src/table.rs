@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, Writ
 
 use crate::error::{EntryError, SharedError};
 use crate::keys::{Item, PK, SK, text_of};
+use crate::refusal::unavailable;
 
 /// How many items a call writes, and how many it reads.
 const WRITES: usize = 25;
@@ -99,7 +100,7 @@ impl Table {
                 let asked = KeysAndAttributes::builder().set_keys(Some(open.clone())).consistent_read(true).build();
                 let asked = asked.map_err(|error| Unavailable::new(operation, error))?;
                 let answer = self.client.batch_get_item().request_items(&self.name, asked).send().await;
-                let answer = answer.map_err(|error| Unavailable::new(operation, error))?;
+                let answer = answer.map_err(|error| unavailable(operation, error))?;
                 let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
                 let rest = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
                 // An answer holds 16 MB: as long as there is progress, the rest is asked for at once.

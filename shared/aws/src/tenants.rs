@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use crate::error::{EntryError, ItemError};
 use crate::keys::{self, Item, text, text_of};
+use crate::refusal::unavailable;
 
 /// How often a transaction is tried that lost to another one without a change of the pointer.
 const TRIES: usize = 4;
@@ -50,7 +51,7 @@ impl DynamoTenants {
 
     async fn get(&self, tenant: &TenantId, sk: &str) -> Result<Option<Item>, Unavailable> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(keys::key(tenant.as_str(), sk)));
-        let answer = request.consistent_read(true).send().await.map_err(|error| Unavailable::new(READ, error))?;
+        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(READ, error))?;
         Ok(answer.item)
     }
 
@@ -114,9 +115,9 @@ impl Platform for DynamoTenants {
                 Ok(Presence::Missing)
             }
             Err(error) if error.code() == Some("AccessDeniedException") => {
-                Ok(Presence::Hidden(Unavailable::new(LOOK, error)))
+                Ok(Presence::Hidden(unavailable(LOOK, error)))
             }
-            Err(error) => Err(Unavailable::new(LOOK, error)),
+            Err(error) => Err(unavailable(LOOK, error)),
         }
     }
 }
@@ -145,12 +146,12 @@ impl TenantStore for DynamoTenants {
                 Ok(()) => return Ok(change.expected.saturating_add(1)),
                 // Another transaction was there first, or still is: the pointer says which.
                 Err(error) if error.as_service_error().is_some_and(was_contested) => {
-                    last = Some(Unavailable::new(PUBLISH, error));
+                    last = Some(unavailable(PUBLISH, error));
                 }
-                Err(error) => return Err(Unavailable::new(PUBLISH, error).into()),
+                Err(error) => return Err(unavailable(PUBLISH, error).into()),
             }
         }
-        let never = || Unavailable::new(PUBLISH, EntryError::new("TransactionConflict", "others write all the time"));
+        let never = || unavailable(PUBLISH, EntryError::new("TransactionConflict", "others write all the time"));
         Err(last.unwrap_or_else(never).into())
     }
 
@@ -168,7 +169,7 @@ impl TenantStore for DynamoTenants {
             .send();
         let mut rows: Vec<AuditRow> = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| Unavailable::new(AUDIT, error))?;
+            let item = item.map_err(|error| unavailable(AUDIT, error))?;
             rows.push(serde_dynamo::from_item(item).map_err(|e| Unavailable::new(AUDIT, ItemError::Unreadable(e)))?);
         }
         // A clock may go back between two changes; versions never do.
@@ -189,7 +190,7 @@ impl TenantStore for DynamoTenants {
             .send();
         let mut tenants = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| Unavailable::new(LIST, error))?;
+            let item = item.map_err(|error| unavailable(LIST, error))?;
             let version = number_of(&item, "version").map_err(|error| Unavailable::new(LIST, error))?;
             let tenant = text_of(&item, keys::SK).and_then(|text| text.parse::<TenantId>().ok());
             tenants.push((tenant.ok_or_else(|| Unavailable::new(LIST, ItemError::Keyless))?, version));

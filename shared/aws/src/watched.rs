@@ -8,6 +8,7 @@ use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 
 use crate::operator::OperatorQueues;
+use crate::refusal::unavailable;
 
 const LIST: &str = "list queues";
 const MEASURE: &str = "measure a queue";
@@ -28,7 +29,7 @@ impl WatchedQueues for OperatorQueues {
         let mut urls = request.into_paginator().items().send();
         let mut found = Vec::new();
         while let Some(url) = urls.next().await {
-            let url = url.map_err(|error| Unavailable::new(LIST, error))?;
+            let url = url.map_err(|error| unavailable(LIST, error))?;
             found.extend(QueueArn::of_url(&url, &region).and_then(Watched::of).filter(|one| one.name.stage == *stage));
         }
         found.sort_by(|one, other| one.queue.name().cmp(other.queue.name()));
@@ -42,7 +43,7 @@ impl WatchedQueues for OperatorQueues {
             Err(error) if error.as_service_error().is_some_and(GetQueueAttributesError::is_queue_does_not_exist) => {
                 return Ok(None);
             }
-            Err(error) => return Err(Unavailable::new(MEASURE, error)),
+            Err(error) => return Err(unavailable(MEASURE, error)),
         };
         let count = |name| attributes.get(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
         Ok(Some(HOLDS.iter().map(count).sum()))
@@ -50,7 +51,7 @@ impl WatchedQueues for OperatorQueues {
 
     async fn tag(&self, queue: &QueueArn, key: &str) -> Result<Option<String>, Unavailable> {
         let answer = self.client.list_queue_tags().queue_url(queue.url()).send().await;
-        let tags = answer.map_err(|error| Unavailable::new(TAG, error))?.tags;
+        let tags = answer.map_err(|error| unavailable(TAG, error))?.tags;
         Ok(tags.and_then(|mut tags| tags.remove(key)))
     }
 }

@@ -114,7 +114,7 @@ impl<E: EndpointStore, A: Alerts> Breakers<E, A> {
         let (known, breaker) = (pass.known.as_ref(), pass.breaker.as_ref());
         match breaker::gate(known, &pass.endpoint, breaker, &passes.by, self.clock.now()) {
             Gate::Go => {}
-            Gate::Disabled(why) => pass.bar = Some(Cause::SinkDisabled(why)),
+            Gate::Disabled(by) => pass.bar = Some(Cause::SinkDisabled(by)),
             Gate::Hold(wait) => pass.bar = Some(self.held(wait)),
             Gate::Probe(state) => {
                 pass.bar = Some(self.held(WHILE_PROBED));
@@ -203,7 +203,7 @@ impl<E: EndpointStore, A: Alerts> Breakers<E, A> {
             tracing::warn!(tenant.id = %tenant, sink.id = %sink, circuit.is_open = opens, "a circuit turned");
         }
         if let Some(disabled) = &observed.state.disabled {
-            tracing::warn!(tenant.id = %tenant, sink.id = %sink, why = disabled.why, "an endpoint is disabled");
+            tracing::warn!(tenant.id = %tenant, sink.id = %sink, why = %disabled.by, "an endpoint is disabled");
         }
         if let Some(pending) = observed.pending_alert {
             self.alerts.send(row, &observed.state, pending).await;

@@ -115,6 +115,7 @@ mod tests {
     use acequia_core::delivery::breaker::Disabled;
     use acequia_core::delivery::delay::Delayed;
     use acequia_core::kind::SinkKind;
+    use acequia_core::outcome::DisabledBy;
     use acequia_core::port::{Clock as _, DelayStore as _};
     use acequia_core::queue::QueueRole;
     use acequia_testkit::build;
@@ -126,7 +127,7 @@ mod tests {
     async fn a_disabled_endpoint_is_on_again_once() {
         let (world, tenant, sink) = (World::default(), build::tenant_id("acme"), build::sink_id("crm"));
         assert!(!heal(&world, &tenant, &sink).await.unwrap());
-        let disabled = Some(Disabled { why: "gone".to_owned(), since: build::start() });
+        let disabled = Some(Disabled { by: DisabledBy::Gone, since: build::start() });
         let state = EndpointState { disabled, ..EndpointState::healthy("digest", None) };
         assert!(world.endpoints.change(&tenant, &sink, &state).await.unwrap());
         assert!(heal(&world, &tenant, &sink).await.unwrap());

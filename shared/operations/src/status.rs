@@ -130,7 +130,7 @@ impl EndpointStatus {
             Circuit::Probing { .. } => (CircuitStatus::Probing, None),
         };
         let failing_since = state.failing.map(|failing| failing.first);
-        let disabled = state.disabled.map(|disabled| disabled.why);
+        let disabled = state.disabled.map(|disabled| disabled.by.to_string());
         let well = circuit == CircuitStatus::Closed && failing_since.is_none() && disabled.is_none();
         (!well).then_some(Self { sink, circuit, probe_at, failing_since, disabled })
     }

@@ -57,6 +57,6 @@ impl Secrets for InMemorySecrets {
         self.reads.call("read a secret")?;
         let rows = self.rows.lock();
         let key = (tenant.clone(), purpose, name.clone());
-        rows.get(&key).cloned().ok_or_else(|| SecretError::Missing(name.to_string()))
+        rows.get(&key).cloned().ok_or_else(|| SecretError::Missing(name.clone()))
     }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::ProvideErrorMetadata as _;
 
-use acequia_core::port::Unavailable;
+use acequia_aws::refusal::unavailable;
 
 use super::line::{Line, Seen, or_ok};
 use crate::output::count;
@@ -43,7 +43,7 @@ pub(super) struct Sender {
 
 /// Asks SES what the account may send.
 pub(super) async fn sending(ses: &Client) -> Seen<Sending> {
-    let answer = ses.get_account().send().await.map_err(|error| Unavailable::new("read SES's account", error))?;
+    let answer = ses.get_account().send().await.map_err(|error| unavailable("read SES's account", error))?;
     let quota = answer.send_quota();
     Ok(Sending {
         production: answer.production_access_enabled,
@@ -64,7 +64,7 @@ pub(super) async fn verified(ses: &Client, address: &str) -> Seen<Option<bool>> 
             Ok(answer) if answer.verified_for_sending_status => return Ok(Some(true)),
             Ok(_) => known = Some(false),
             Err(error) if error.code() == Some("NotFoundException") => {}
-            Err(error) => return Err(Unavailable::new("read a sender's identity", error).into()),
+            Err(error) => return Err(unavailable("read a sender's identity", error).into()),
         }
     }
     Ok(known)

@@ -5,6 +5,7 @@ use acequia_core::port::Unavailable;
 use serde_json::{Value as Json, json};
 
 use super::Account;
+use crate::refusal::unavailable;
 
 const LIST: &str = "list the alarms";
 const SUBSCRIBERS: &str = "list a topic's subscribers";
@@ -69,7 +70,7 @@ impl Account {
         let request = self.clients.sns.list_subscriptions_by_topic().topic_arn(arn);
         let mut found = request.into_paginator().items().send();
         while let Some(subscription) = found.next().await {
-            let subscription = subscription.map_err(|error| Unavailable::new(SUBSCRIBERS, error))?;
+            let subscription = subscription.map_err(|error| unavailable(SUBSCRIBERS, error))?;
             if subscription.subscription_arn() == Some(PENDING) {
                 topic.pending += 1;
             } else {

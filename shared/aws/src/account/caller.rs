@@ -8,6 +8,7 @@ use acequia_core::port::Unavailable;
 use super::Account;
 use super::wire::pair;
 use crate::error::EntryError;
+use crate::refusal::unavailable;
 use crate::service::Service;
 
 const STS: Service = Service::regional("sts", "sts");
@@ -50,7 +51,7 @@ impl Account {
         let answer = self.wire.query(WHO, STS, &parameters).await?;
         let result = answer.find("GetCallerIdentityResult");
         let caller = result.and_then(|result| caller(result.text("Arn"), result.text("Account")));
-        caller.ok_or_else(|| Unavailable::new(WHO, EntryError::new("Empty", "the answer names no principal")))
+        caller.ok_or_else(|| unavailable(WHO, EntryError::new("Empty", "the answer names no principal")))
     }
 
     /// Which of these actions the caller may not do to these resources.
@@ -64,7 +65,7 @@ impl Account {
             Principal::User(name) => format!("arn:{partition}:iam::{account}:user/{name}"),
             Principal::Role(name) => self.role(name).await?,
             Principal::Other => {
-                return Err(Unavailable::new(SIMULATE, EntryError::new("Unsupported", "it is neither user nor role")));
+                return Err(unavailable(SIMULATE, EntryError::new("Unsupported", "it is neither user nor role")));
             }
         };
         let mut parameters = vec![
@@ -89,7 +90,7 @@ impl Account {
         let parameters = [pair("Action", "GetRole"), pair("Version", "2010-05-08"), pair("RoleName", name)];
         let answer = self.wire.query(ROLE, IAM, &parameters).await?;
         let arn = answer.find("Role").map(|role| role.text("Arn").to_owned()).filter(|arn| !arn.is_empty());
-        arn.ok_or_else(|| Unavailable::new(ROLE, EntryError::new("Empty", "the answer has no ARN")))
+        arn.ok_or_else(|| unavailable(ROLE, EntryError::new("Empty", "the answer has no ARN")))
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::Account;
 use super::wire::encoded;
 use crate::error::EntryError;
+use crate::refusal::unavailable;
 use crate::service::Service;
 
 const LAMBDA: Service = Service::regional("lambda", "lambda");
@@ -58,7 +59,7 @@ impl Account {
         let limits = answer.get("AccountLimit");
         let number = |name: &str| limits.and_then(|limits| limits.get(name)).and_then(Json::as_u64);
         let limit = number("ConcurrentExecutions")
-            .ok_or_else(|| Unavailable::new(SETTINGS, EntryError::new("Empty", "the answer has no limit")))?;
+            .ok_or_else(|| unavailable(SETTINGS, EntryError::new("Empty", "the answer has no limit")))?;
         Ok(Concurrency { limit, unreserved: number("UnreservedConcurrentExecutions").unwrap_or(limit) })
     }
 

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::Account;
+use crate::refusal::unavailable;
 
 const DESCRIBE: &str = "read a table's settings";
 
@@ -48,7 +49,7 @@ impl Account {
             Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
                 None
             }
-            Err(error) => return Err(Unavailable::new(DESCRIBE, error)),
+            Err(error) => return Err(unavailable(DESCRIBE, error)),
         };
         let Some(description) = description else { return Ok(table) };
         table.status = description.table_status().map(|status| status.as_str().to_owned());
@@ -61,10 +62,10 @@ impl Account {
             client.describe_time_to_live().table_name(name).send(),
             client.describe_continuous_backups().table_name(name).send()
         );
-        let expiry = expiry.map_err(|error| Unavailable::new(DESCRIBE, error))?.time_to_live_description;
+        let expiry = expiry.map_err(|error| unavailable(DESCRIBE, error))?.time_to_live_description;
         let status = expiry.and_then(|expiry| expiry.time_to_live_status);
         table.expires = matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
-        let backups = backups.map_err(|error| Unavailable::new(DESCRIBE, error))?.continuous_backups_description;
+        let backups = backups.map_err(|error| unavailable(DESCRIBE, error))?.continuous_backups_description;
         table.recoverable = backups.as_ref().is_some_and(is_recoverable);
         Ok(table)
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Refusal, Unavailable};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
@@ -20,6 +20,7 @@ use serde_json::Value as Json;
 use super::xml::Xml;
 use crate::error::EntryError;
 use crate::json_client;
+use crate::refusal::{Refused as _, unavailable};
 use crate::service::Service;
 
 /// One try of a call, and how many there are: a service that throttles does so for a second or two.
@@ -37,19 +38,21 @@ pub(super) struct Wire {
 }
 
 /// What one try came to that brought no answer.
-struct Refusal {
+struct Failed {
     error: Box<dyn std::error::Error + Send + Sync>,
+    refusal: Option<Refusal>,
     /// Whether the next try may do better.
     passing: bool,
 }
 
-impl Refusal {
+impl Failed {
+    /// No answer came.
     fn passing(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { error: error.into(), passing: true }
+        Self { error: error.into(), refusal: Some(Refusal::NoAnswer), passing: true }
     }
 
-    fn lasting(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { error: error.into(), passing: false }
+    fn lasting(error: impl Into<Box<dyn std::error::Error + Send + Sync>>, refusal: Option<Refusal>) -> Self {
+        Self { error: error.into(), refusal, passing: false }
     }
 }
 
@@ -94,7 +97,7 @@ impl Wire {
         let content_type = "application/x-www-form-urlencoded";
         let call = Call { service, method: "POST", path: "/", body: pairs.join("&"), content_type };
         let answer = self.call(operation, &call).await?;
-        let unreadable = || Unavailable::new(operation, EntryError::new("Unreadable", "the answer is not XML"));
+        let unreadable = || unavailable(operation, EntryError::new("Unreadable", "the answer is not XML"));
         Xml::parse(&answer).ok_or_else(unreadable)
     }
 
@@ -102,38 +105,38 @@ impl Wire {
         let mut attempt = 0;
         loop {
             let answer = tokio::time::timeout(TRY, self.attempt(call)).await;
-            let refusal = match answer {
+            let failed = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(refusal)) => refusal,
-                Err(elapsed) => Refusal::passing(elapsed),
+                Ok(Err(failed)) => failed,
+                Err(elapsed) => Failed::passing(elapsed),
             };
             attempt += 1;
-            if attempt >= TRIES || !refusal.passing {
-                return Err(Unavailable::new(operation, refusal.error));
+            if attempt >= TRIES || !failed.passing {
+                return Err(Unavailable::new(operation, failed.error).for_refusal(failed.refusal));
             }
             tokio::time::sleep(FIRST_WAIT.saturating_mul(1 << attempt)).await;
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>) -> Result<String, Refusal> {
+    async fn attempt(&self, call: &Call<'_>) -> Result<String, Failed> {
         if self.region.is_empty() {
-            return Err(Refusal::lasting(EntryError::new("MissingRegion", "region must be set")));
+            return Err(Failed::lasting(EntryError::new("MissingRegion", "region must be set"), None));
         }
+        let none = Some(Refusal::NoCredentials);
         let provider = self.credentials.as_ref();
-        let provider =
-            provider.ok_or_else(|| Refusal::lasting(EntryError::new("CredentialsNotLoaded", "there are none")))?;
-        let credentials = provider.provide_credentials().await.map_err(Refusal::lasting)?;
-        let request = self.signed(call, &credentials).map_err(Refusal::lasting)?;
-        let response = self.connector.call(request).await.map_err(Refusal::passing)?;
+        let provider = provider.ok_or_else(|| Failed::lasting("there are no credentials", none))?;
+        let credentials = provider.provide_credentials().await.map_err(|error| Failed::lasting(error, none))?;
+        let request = self.signed(call, &credentials).map_err(|error| Failed::lasting(error, None))?;
+        let response = self.connector.call(request).await.map_err(Failed::passing)?;
         let status = response.status();
-        let body = ByteStream::new(response.into_body()).collect().await.map_err(Refusal::passing)?;
+        let body = ByteStream::new(response.into_body()).collect().await.map_err(Failed::passing)?;
         let body = String::from_utf8_lossy(&body.into_bytes()).into_owned();
         if status.is_success() {
             return Ok(body);
         }
         let error = refused(&body, status.as_u16());
         let passing = status.is_server_error() || status.as_u16() == 429 || error.code.contains("Throttl");
-        Err(Refusal { error: error.into(), passing })
+        Err(Failed { refusal: error.refusal(), error: error.into(), passing })
     }
 
     #[expect(clippy::disallowed_methods, reason = "a signature carries the real time")]

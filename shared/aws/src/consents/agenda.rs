@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{DUE, DUE_AT, DUE_KIND, DynamoConsents, SHARD_DIGITS, doc};
 use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, PK, SK, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 /// How often a sweep took the row, and whether one has it.
@@ -74,7 +75,7 @@ impl Agenda for DynamoConsents {
 
     async fn settle(&self, tenant: &TenantId, row: &OutboxRow) -> Result<(), Unavailable> {
         let request = self.client.delete_item().table_name(&self.table).set_key(Some(key_of(tenant, &row.name())));
-        request.send().await.map(|_| ()).map_err(|error| Unavailable::new(SETTLE, error))
+        request.send().await.map(|_| ()).map_err(|error| unavailable(SETTLE, error))
     }
 
     async fn overdue(
@@ -181,7 +182,7 @@ impl DynamoConsents {
             .expression_attribute_values(":now", time(now))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start.transpose()?);
-        let answer = query.send().await.map_err(|error| Unavailable::new(operation, error))?;
+        let answer = query.send().await.map_err(|error| unavailable(operation, error))?;
         let next = answer.last_evaluated_key.as_ref().and_then(mark_of);
         Ok(Found { items: answer.items.unwrap_or_default(), next })
     }

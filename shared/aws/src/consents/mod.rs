@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 pub use agenda::outbox_row;
@@ -107,7 +108,7 @@ impl DynamoConsents {
             .send();
         let mut rows = Vec::new();
         while let Some(item) = pages.next().await {
-            rows.push(item.map_err(|error| Unavailable::new(operation, error))?);
+            rows.push(item.map_err(|error| unavailable(operation, error))?);
         }
         Ok(rows)
     }
@@ -135,7 +136,7 @@ impl Consents for DynamoConsents {
                         && error
                             .as_service_error()
                             .is_some_and(TransactGetItemsError::is_transaction_canceled_exception) => {}
-                Err(error) => return Err(Unavailable::new(LOAD, error)),
+                Err(error) => return Err(unavailable(LOAD, error)),
             }
         };
         let mut snapshot = Snapshot::default();
@@ -155,7 +156,7 @@ impl Consents for DynamoConsents {
         match self.client.transact_write_items().set_transact_items(Some(puts)).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(was_contested) => Err(CommitError::Conflict),
-            Err(error) => Err(Unavailable::new(COMMIT, error).into()),
+            Err(error) => Err(unavailable(COMMIT, error).into()),
         }
     }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::rows::{DELAYED_AT, DUE_AT, EXPEDITED, SHARD, key_of, number};
 use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, PK, SK, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 /// The index by due time.
@@ -55,7 +56,7 @@ impl Table {
         let mut pages = query.into_paginator().items().send();
         let mut found = Vec::new();
         while let Some(item) = pages.next().await {
-            found.push(item.map_err(|error| Unavailable::new(operation, error))?);
+            found.push(item.map_err(|error| unavailable(operation, error))?);
         }
         Ok(found)
     }
@@ -129,7 +130,7 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(from.transpose()?);
-        let answer = query.send().await.map_err(|error| Unavailable::new(DUE, error))?;
+        let answer = query.send().await.map_err(|error| unavailable(DUE, error))?;
         let keys = answer.items.unwrap_or_default().iter().filter_map(key_of).collect();
         Ok(DuePage { keys, next: answer.last_evaluated_key.as_ref().and_then(mark_of) })
     }

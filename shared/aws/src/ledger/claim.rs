@@ -18,6 +18,7 @@ use futures::StreamExt as _;
 
 use super::rows::{BATCH, Rows};
 use crate::error::EntryError;
+use crate::refusal::unavailable;
 
 pub(super) const OPERATION: &str = "claim deliveries in the ledger";
 
@@ -123,7 +124,7 @@ async fn claim_batch<W: ClaimWriter>(
             break;
         }
     }
-    let undecided = || Unavailable::new(OPERATION, EntryError::new("Contested", "others keep changing the record"));
+    let undecided = || unavailable(OPERATION, EntryError::new("Contested", "others keep changing the record"));
     verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Err(undecided()))).collect()
 }
 

@@ -16,6 +16,7 @@ use super::rows::columns_of;
 use crate::columns::{Column, value_of};
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, PK, SK};
+use crate::refusal::unavailable;
 
 /// The default way to write claims.
 #[derive(Debug, Clone)]
@@ -66,7 +67,7 @@ fn every(writes: &[ClaimWrite], error: &SharedError) -> Vec<Result<bool, Unavail
 
 /// What the service says of one statement. The answers stand in the order of the statements.
 fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable> {
-    let missing = || Unavailable::new(OPERATION, EntryError::new("Missing", "the answer has no entry for it"));
+    let missing = || unavailable(OPERATION, EntryError::new("Missing", "the answer has no entry for it"));
     let Some(error) = response.ok_or_else(missing)?.error else { return Ok(true) };
     match error.code {
         Some(BatchStatementErrorCodeEnum::DuplicateItem | BatchStatementErrorCodeEnum::ConditionalCheckFailed) => {
@@ -74,7 +75,7 @@ fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable
         }
         code => {
             let code = code.map_or_else(|| "Unknown".to_owned(), |code| code.as_str().to_owned());
-            Err(Unavailable::new(OPERATION, EntryError::new(code, error.message.unwrap_or_default())))
+            Err(unavailable(OPERATION, EntryError::new(code, error.message.unwrap_or_default())))
         }
     }
 }

@@ -11,6 +11,7 @@ use super::claim::{ClaimWrite, ClaimWriter, OPERATION};
 use super::rows::{columns_of, item_of};
 use crate::columns::value_of;
 use crate::keys::{self, PK};
+use crate::refusal::unavailable;
 
 /// How many calls of one batch run at once.
 const CALLS: usize = 10;
@@ -57,7 +58,7 @@ impl PutClaims {
             Err(e) if e.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(false)
             }
-            Err(error) => Err(Unavailable::new(OPERATION, error)),
+            Err(error) => Err(unavailable(OPERATION, error)),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::put::PutClaims;
 use crate::columns::{Column, columns};
 use crate::error::{EntryError, ItemError, SharedError};
 use crate::keys::{self, Item, PK, ROUTE, SK, text, text_of};
+use crate::refusal::unavailable;
 use crate::table::Table;
 
 /// `BatchGetItem` takes a hundred keys.
@@ -110,7 +111,7 @@ impl Rows {
         let asked = KeysAndAttributes::builder().set_keys(Some(open)).consistent_read(true).build();
         let asked = asked.map_err(|error| Unavailable::new(READ, error))?;
         let answer = self.client.batch_get_item().request_items(&self.table, asked).send().await;
-        let answer = answer.map_err(|error| Unavailable::new(READ, error))?;
+        let answer = answer.map_err(|error| unavailable(READ, error))?;
         let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
         let rest = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
         Ok((items, rest.map(|rest| rest.keys).unwrap_or_default()))
@@ -170,7 +171,7 @@ impl Rows {
         let mut items = query.into_paginator().items().send();
         let mut records = Vec::new();
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| Unavailable::new(EXPLAIN, error))?;
+            let item = item.map_err(|error| unavailable(EXPLAIN, error))?;
             records.extend(record_of(item).map_err(|error| Unavailable::new(EXPLAIN, error))?);
         }
         Ok(records)
@@ -187,7 +188,7 @@ impl Rows {
         let scan = scan
             .filter_expression("begins_with(pk, :tenant)")
             .expression_attribute_values(":tenant", text(keys::ledger_prefix(tenant)));
-        let answer = scan.send().await.map_err(|error| Unavailable::new(PAGE, error))?;
+        let answer = scan.send().await.map_err(|error| unavailable(PAGE, error))?;
         let mut records = Vec::new();
         for item in answer.items.unwrap_or_default() {
             records.extend(record_of(item).map_err(|error| Unavailable::new(PAGE, error))?);

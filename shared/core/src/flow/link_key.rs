@@ -18,7 +18,7 @@ pub async fn signing_key(
     settings: &ConsentSettings,
 ) -> Result<LinkKey, Cause> {
     // There is one at least, or else the configuration is not valid.
-    let name = settings.keys.first().ok_or_else(|| Cause::SecretMissing("consent.keys".to_owned()))?;
+    let name = settings.keys.first().ok_or(Cause::Bug("the consent of a configuration has no key"))?;
     key(secrets, tenant, name).await
 }
 
@@ -43,5 +43,5 @@ async fn key(secrets: &impl Secrets, tenant: &TenantId, name: &SecretName) -> Re
         SecretError::Missing(name) => Cause::SecretMissing(name),
         SecretError::Unavailable(_) => Cause::StoreDown(Store::Secrets),
     })?;
-    LinkKey::new(name.clone(), &secret).map_err(|unusable| Cause::SecretMalformed(name.to_string(), unusable))
+    LinkKey::new(name.clone(), &secret).map_err(|unusable| Cause::SecretMalformed(name.clone(), unusable))
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::address::AddressProblem;
 use crate::event::EnvelopeError;
+use crate::id::SecretName;
 use crate::kind::SinkKind;
 use crate::outcome::connection::ConnectionFailure;
+use crate::outcome::disabled::DisabledBy;
 use crate::outcome::hold::Hold;
 use crate::outcome::reason::Reason;
 use crate::outcome::stall::{MailHold, Store};
@@ -40,10 +42,10 @@ pub enum Cause {
     SinkUnknown,
     /// Configuration: the sink or its endpoint is disabled.
     #[error("the sink is disabled: {0}")]
-    SinkDisabled(String),
+    SinkDisabled(DisabledBy),
     /// Routing: the match itself failed.
     #[error("matching failed: {0}")]
-    MatchFailed(String),
+    MatchFailed(&'static str),
     /// Routing: the tenant has no queue for this kind of sink, or the queue refuses the delivery for good.
     #[error("the queue of the tenant's {0} sinks does not exist or refuses deliveries")]
     QueueRefused(SinkKind),
@@ -120,7 +122,7 @@ pub enum Cause {
     Rejected(String),
     /// Sink: the endpoint's address is not one that may be called.
     #[error("the endpoint's address may not be called: {0}")]
-    EgressRefused(String),
+    EgressRefused(&'static str),
     /// Sink: the template needs a variable that the event lacks.
     #[error("the template of {field} needs a variable that the event does not have (line {line})")]
     TemplateVariable {
@@ -153,11 +155,11 @@ pub enum Cause {
     #[error("the event cannot wait for consent: {0}")]
     CannotWait(&'static str),
     /// Sink: a secret does not exist.
-    #[error("the secret {0:?} does not exist in the parameter store")]
-    SecretMissing(String),
+    #[error("the secret \"{0}\" does not exist in the parameter store")]
+    SecretMissing(SecretName),
     /// Sink: a secret is not of the form that it must have.
-    #[error("the secret {0:?} cannot be used: {1}")]
-    SecretMalformed(String, UnusableSecret),
+    #[error("the secret \"{0}\" cannot be used: {1}")]
+    SecretMalformed(SecretName, UnusableSecret),
     /// Sink: the tenant's stack does not allow it to send mail from this domain ([`crate::tenant::grant`]).
     #[error("the tenant's stack does not allow mail from {0} (its parameter SenderDomains)")]
     SenderNotGranted(String),
@@ -338,6 +340,7 @@ mod tests {
     pub(crate) fn table() -> Vec<(Cause, Outcome, bool)> {
         let second = Duration::from_secs(1);
         let quarantine = Outcome::Quarantine;
+        let name: SecretName = "crm".parse().unwrap();
         vec![
             (Cause::Envelope(EnvelopeError::TooDeep), quarantine(Reason::TooDeep), false),
             (Cause::Envelope(EnvelopeError::ForeignTenant), quarantine(Reason::ForeignTenant), false),
@@ -347,8 +350,8 @@ mod tests {
             (Cause::ConfigurationInvalid(String::new()), Outcome::Retry, false),
             (Cause::TenantUnknown, quarantine(Reason::UnknownTenant), false),
             (Cause::SinkUnknown, quarantine(Reason::UnknownSink), false),
-            (Cause::SinkDisabled(String::new()), Outcome::Disabled, false),
-            (Cause::MatchFailed(String::new()), quarantine(Reason::MatchFailed), false),
+            (Cause::SinkDisabled(DisabledBy::Configuration), Outcome::Disabled, false),
+            (Cause::MatchFailed("x"), quarantine(Reason::MatchFailed), false),
             (Cause::StoreDown(Store::Queues), Outcome::Retry, false),
             (Cause::QueueRefused(SinkKind::Email), quarantine(Reason::QueueMissing), false),
             (Cause::StoreDown(Store::Ledger), Outcome::Retry, false),
@@ -368,7 +371,7 @@ mod tests {
             (Cause::Throttled(String::new()), Outcome::Retry, false),
             (Cause::MailHeld(MailHold::Sandbox), Outcome::Retry, false),
             (Cause::Rejected(String::new()), quarantine(Reason::Rejected), false),
-            (Cause::EgressRefused(String::new()), quarantine(Reason::EgressRefused), false),
+            (Cause::EgressRefused("x"), quarantine(Reason::EgressRefused), false),
             (Cause::TemplateVariable { field: "text", line: 1 }, quarantine(Reason::TemplateVariable), false),
             (
                 Cause::TemplateFailed { field: "text", problem: String::new(), line: 1 },
@@ -380,8 +383,8 @@ mod tests {
             (Cause::NotWanted("x"), Outcome::Filtered, false),
             (Cause::StoreDown(Store::Consents), Outcome::Retry, false),
             (Cause::CannotWait("x"), quarantine(Reason::CannotWait), false),
-            (Cause::SecretMissing(String::new()), quarantine(Reason::SecretUnusable), false),
-            (Cause::SecretMalformed(String::new(), UnusableSecret::Signing), quarantine(Reason::SecretUnusable), false),
+            (Cause::SecretMissing(name.clone()), quarantine(Reason::SecretUnusable), false),
+            (Cause::SecretMalformed(name, UnusableSecret::Signing), quarantine(Reason::SecretUnusable), false),
             (Cause::SenderNotGranted(String::new()), quarantine(Reason::NotGranted), false),
             (Cause::TargetNotGranted(String::new()), quarantine(Reason::NotGranted), false),
             (Cause::StoreDown(Store::Secrets), Outcome::Retry, false),

@@ -108,6 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::outcome::DisabledBy;
     use crate::outcome::stall::Store;
 
     #[test]
@@ -122,11 +123,11 @@ mod tests {
         for (cause, word) in [
             (Cause::Connection(ConnectionFailure::CertificateName), Some("certificate-name")),
             (Cause::Timeout(Duration::ZERO), Some("answer-timeout")),
-            (Cause::EgressRefused("loopback".to_owned()), Some("egress-refused")),
+            (Cause::EgressRefused("loopback"), Some("egress-refused")),
             (Cause::Status { code: 404, retry_after: None }, Some("http-404")),
             (Cause::Permanent { code: 404 }, Some("http-404")),
             (Cause::StoreDown(Store::Ledger), None),
-            (Cause::SinkDisabled(String::new()), None),
+            (Cause::SinkDisabled(DisabledBy::Configuration), None),
         ] {
             assert_eq!(cause.failed_by().as_deref(), word, "{cause:?}");
         }

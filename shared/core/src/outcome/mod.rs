@@ -8,6 +8,7 @@
 mod cause;
 pub mod connection;
 mod decide;
+mod disabled;
 mod hold;
 mod reason;
 pub mod schedule;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use cause::{Cause, Outcome, PANICKED};
 pub use decide::{Disposition, Situation, Undone, decide, fallback, of_follower};
+pub use disabled::DisabledBy;
 pub use hold::Hold;
 pub use reason::{RECEIVED_TOO_OFTEN, Reason};
 pub use wait::{EXTRA_HIDDEN, LONGEST_HIDDEN, SPARE_RECEIVES, Stay};

@@ -43,6 +43,8 @@ pub use watch::{Ages, Findings, Remembered, WatchedQueues};
 pub struct Unavailable {
     /// What was being done, such as "claim deliveries in the ledger".
     pub operation: &'static str,
+    /// What is to be done about it, where that is known.
+    pub refusal: Option<Refusal>,
     /// What went wrong.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
@@ -51,8 +53,29 @@ pub struct Unavailable {
 impl Unavailable {
     /// Names the operation that failed.
     pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { operation, source: source.into() }
+        Self { operation, refusal: None, source: source.into() }
     }
+
+    /// The same, where it is known what the service refused for.
+    #[must_use]
+    pub fn for_refusal(self, refusal: Option<Refusal>) -> Self {
+        Self { refusal, ..self }
+    }
+}
+
+/// Why a service refused, where a person can do something about it that this alone tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Who asks may not.
+    Denied,
+    /// There are no credentials to ask with.
+    NoCredentials,
+    /// The credentials are none, or none any more.
+    InvalidCredentials,
+    /// What was asked for, such as a table, is not there.
+    NotFound,
+    /// No answer came.
+    NoAnswer,
 }
 
 impl fmt::Debug for Unavailable {

@@ -136,8 +136,8 @@ pub trait TenantStore: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// There is none of this name.
-    #[error("the tenant has no secret of the name {0:?}")]
-    Missing(String),
+    #[error("the tenant has no secret of the name \"{0}\"")]
+    Missing(SecretName),
     /// The store does not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -146,7 +146,7 @@ impl Routes {
     pub fn judge(&self, envelope: &Envelope) -> Result<Vec<Verdict<'_>>, Cause> {
         let asks = self.sinks.iter().any(|route| route.pattern.is_some() && route.takes_type(&envelope.event_type));
         // The reader's own text may quote the event, so it is not passed on.
-        let unreadable = |_| Cause::MatchFailed("the event matcher could not read the event".to_owned());
+        let unreadable = |_| Cause::MatchFailed("the event matcher could not read the event");
         let event = if asks {
             let raw: &RawValue = serde_json::from_str(&envelope.body).map_err(unreadable)?;
             Some(self.reader.read(raw).map_err(unreadable)?)

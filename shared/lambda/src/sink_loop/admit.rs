@@ -6,7 +6,7 @@ use std::time::Duration;
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, Verdict, judge, judge_unclaimed};
 use acequia_core::id;
 use acequia_core::outcome::stall::Store;
-use acequia_core::outcome::{Cause, Hold};
+use acequia_core::outcome::{Cause, DisabledBy, Hold};
 use acequia_core::port::{Ledger as _, Ports, Unavailable};
 use acequia_core::tenant::{Ambiguous, Sink as SinkConfig, Target};
 use acequia_core::wire::{RETURNED, is_expedited, redrive_of};
@@ -134,7 +134,7 @@ fn apply(item: &mut Item, verdict: Verdict) {
                 {
                     Some(Cause::Expired)
                 }
-                Some(sink) if !sink.enabled => Some(Cause::SinkDisabled("by the tenant's configuration".to_owned())),
+                Some(sink) if !sink.enabled => Some(Cause::SinkDisabled(DisabledBy::Configuration)),
                 Some(sink) if ambiguous && quarantines_ambiguous(&sink.target) => Some(Cause::Ambiguous),
                 Some(_) => None,
             };

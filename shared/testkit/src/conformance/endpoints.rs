@@ -1,6 +1,9 @@
 //! The suite of what is known of endpoints at run time.
 
+use std::time::Duration;
+
 use acequia_core::delivery::breaker::{Alert, Circuit, Disabled, EndpointState, Failing, PendingAlert};
+use acequia_core::outcome::DisabledBy;
 use acequia_core::port::EndpointStore;
 
 use crate::build::{at, sink_id, tenant_id};
@@ -23,7 +26,7 @@ pub async fn a_state_is_read_as_it_was_written(endpoints: &impl EndpointStore) {
         let full = EndpointState {
             circuit,
             failing: Some(Failing { first: at(1), last: at(7), warned: 50 }),
-            disabled: Some(Disabled { why: "the endpoint answered 410".to_owned(), since: at(5) }),
+            disabled: Some(Disabled { by: DisabledBy::Failing(Duration::from_secs(5)), since: at(5) }),
             pending_alert: Some(PendingAlert { alert, until: at(60) }),
             ..state(revision)
         };

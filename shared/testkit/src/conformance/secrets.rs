@@ -36,7 +36,7 @@ pub async fn a_secret_is_read_by_its_name(secrets: &impl SecretsInTest) {
 /// A permanent error that names it, and no failure of the store.
 pub async fn a_secret_that_does_not_exist_is_missing(secrets: &impl SecretsInTest) {
     let error = secrets.secret(&tenant_id("s-none"), Webhook, &secret_name("crm")).await.unwrap_err();
-    assert!(matches!(&error, SecretError::Missing(name) if name == "crm"), "{error:?}");
+    assert!(matches!(&error, SecretError::Missing(name) if name.as_str() == "crm"), "{error:?}");
 }
 
 /// Even under the same name, and where one tenant's name begins with the other's.

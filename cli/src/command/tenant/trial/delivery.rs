@@ -9,7 +9,7 @@ use acequia_core::delivery::Delivery;
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::mail::MailRef;
 use acequia_core::message::AttributeValue;
-use acequia_core::outcome::Cause;
+use acequia_core::outcome::{Cause, DisabledBy};
 use acequia_core::port::{Clock as _, Mail, SecretError, Secrets};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretPurpose};
@@ -107,7 +107,7 @@ impl<'t> Maker<'t> {
             return Tried { sink, kind: "", what: What::Failed { problem: Problem::of(&Cause::SinkUnknown) } };
         };
         let what = if !settings.enabled {
-            Err(Cause::SinkDisabled("by the tenant's configuration".to_owned()))
+            Err(Cause::SinkDisabled(DisabledBy::Configuration))
         } else if delivery.envelope.expires_at.is_some_and(|at| at <= SystemClock.now()) {
             Ok(What::Held { held: "its expirytime has passed" })
         } else if settings.paused {
@@ -176,7 +176,7 @@ impl<'t> Maker<'t> {
         };
         let id = &tenant.summary.id;
         let need = settings.need(&context)?;
-        let name = settings.keys.first().cloned().ok_or_else(|| Cause::SecretMissing("consent.keys".to_owned()))?;
+        let name = settings.keys.first().cloned().ok_or(Cause::Bug("the consent of a configuration has no key"))?;
         let key = LinkKey::new(name, &Secret::new(SIGNING))
             .map_err(|_| Cause::Bug("the key that stands for a tenant's is none"))?;
         let links = Links {

@@ -8,6 +8,7 @@ use super::alert::{Alert, PendingAlert};
 use super::failing;
 use super::window::{Seen, Window};
 use super::{Breaker, Circuit, Disabled, EndpointState};
+use crate::outcome::DisabledBy;
 use crate::time::after;
 
 /// The longest time for which a circuit stays open before the next probe.
@@ -37,7 +38,7 @@ pub enum Gate {
     /// Send one delivery, if this change can be made; hold the others for the probe's time.
     Probe(EndpointState),
     /// Send nothing any more, for this reason.
-    Disabled(String),
+    Disabled(DisabledBy),
 }
 
 /// Decides what a batch may do, given what is known. `by` names the invocation.
@@ -50,7 +51,7 @@ pub fn gate(
 ) -> Gate {
     let Some(known) = about(known, endpoint) else { return Gate::Go };
     if let Some(disabled) = &known.disabled {
-        return Gate::Disabled(disabled.why.clone());
+        return Gate::Disabled(disabled.by);
     }
     if breaker.is_none() {
         return Gate::Go;
@@ -103,7 +104,7 @@ pub fn observe(
     if seen.gone {
         if old.disabled.is_none() {
             alert = Some(Alert::Gone);
-            new.disabled = Some(Disabled { why: "the endpoint answered 410 Gone".to_owned(), since: now });
+            new.disabled = Some(Disabled { by: DisabledBy::Gone, since: now });
         }
     } else if seen.successes > 0 {
         let mixed = breaker.is_some_and(|breaker| seen.failures > 0 && window.is_bad(breaker));
@@ -122,8 +123,7 @@ pub fn observe(
         let trouble = failing::another(old.failing.as_ref(), breaker.disable_after, stays_open, now);
         alert = trouble.alert;
         if trouble.is_over_limit && old.disabled.is_none() {
-            let days = humantime::format_duration(breaker.disable_after);
-            new.disabled = Some(Disabled { why: format!("it has failed for {days} without a success"), since: now });
+            new.disabled = Some(Disabled { by: DisabledBy::Failing(breaker.disable_after), since: now });
         }
         new.failing = Some(trouble.failing);
     }

@@ -28,6 +28,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::DisabledBy;
+
 pub use alert::{Alert, OPENED, PendingAlert, WARNINGS, mark_sent, take_alert};
 pub use decide::{Gate, Observed, WHILE_PROBED, gate, observe};
 pub use window::{Seen, Window};
@@ -107,8 +109,8 @@ pub struct Failing {
 /// That an endpoint is switched off, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
-    /// Why, in words.
-    pub why: String,
+    /// What did it.
+    pub by: DisabledBy,
     /// Since when.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub since: Timestamp,

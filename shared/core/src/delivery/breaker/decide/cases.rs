@@ -3,6 +3,7 @@
 use super::super::alert::OPENED;
 use super::super::window::{Seen, Window};
 use super::*;
+use crate::outcome::DisabledBy;
 
 const URL: &str = "digest";
 
@@ -159,7 +160,7 @@ fn without_a_breaker_only_gone_disables() {
     assert_eq!(observe(None, URL, None, (bad(100), &window), "a", at(0)), None);
     let gone = Seen { gone: true, ..bad(0) };
     let state = observe(None, URL, None, (gone, &window), "a", at(0)).unwrap().state;
-    assert!(matches!(gate(Some(&state), URL, None, "a", at(1)), Gate::Disabled(why) if why.contains("410")));
+    assert!(matches!(gate(Some(&state), URL, None, "a", at(1)), Gate::Disabled(DisabledBy::Gone)));
 }
 
 #[test]
