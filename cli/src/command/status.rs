@@ -1,7 +1,9 @@
 //! `acequia status`: how deep every queue is, what waits delayed outside them, and which endpoints are not well.
 
 use acequia_core::id::{SinkId, Stage, TenantId};
-use acequia_operations::status::{self, DelayedStatus, EndpointStatus, QueueStatus, Status, TenantStatus};
+use acequia_operations::status::{
+    self, CircuitStatus, DelayedStatus, EndpointStatus, QueueStatus, Status, TenantStatus,
+};
 use acequia_operations::time;
 
 use crate::context::Context;
@@ -31,7 +33,7 @@ fn report(status: &Status, stage: &Stage, region: &str) -> Report {
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
     let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "NOT YET VISIBLE", "IN DLQ", "OLDEST (S)"];
-    let parts = [Some(table(header, rows)), delayed(status), endpoints(status), pauses(status)];
+    let parts = [Some(table(header, rows)), delayed(status), endpoints(status), pauses(status), crowds(status)];
     Report::new(status, parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
 }
 
@@ -66,8 +68,12 @@ fn endpoints(status: &Status) -> Option<String> {
             or_dash(endpoint.disabled.as_ref()),
         ]
     };
-    let rows: Vec<_> =
-        status.tenants.iter().flat_map(|tenant| tenant.endpoints.iter().map(move |one| row(tenant, one))).collect();
+    let is_ill = |one: &&EndpointStatus| {
+        one.circuit != CircuitStatus::Closed || one.failing_since.is_some() || one.disabled.is_some()
+    };
+    let ill =
+        |tenant: &TenantStatus| tenant.endpoints.iter().filter(is_ill).map(|one| row(tenant, one)).collect::<Vec<_>>();
+    let rows: Vec<_> = status.tenants.iter().flat_map(ill).collect();
     (!rows.is_empty())
         .then(|| table(["TENANT", "ENDPOINT", "CIRCUIT", "NEXT PROBE", "FAILING SINCE", "DISABLED"], rows))
 }
@@ -88,9 +94,23 @@ fn pauses(status: &Status) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
+/// The sinks that were given too much at once lately, a line each; `None` where none was.
+fn crowds(status: &Status) -> Option<String> {
+    let line = |tenant: &TenantStatus, one: &EndpointStatus| {
+        let (tenant, sink, why) = (&tenant.tenant, &one.sink, one.held_back.as_ref()?);
+        Some(format!("{tenant}: deliveries to {sink} were held back within the last five minutes: {why}."))
+    };
+    let lines: Vec<_> = status
+        .tenants
+        .iter()
+        .flat_map(|tenant| tenant.endpoints.iter().filter_map(move |one| line(tenant, one)))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 #[cfg(test)]
 mod tests {
-    use acequia_operations::status::CircuitStatus;
+    use acequia_core::outcome::Hold;
     use acequia_testkit::build;
 
     use super::*;
@@ -175,10 +195,30 @@ mod tests {
             probe_at: Some(build::at(60)),
             failing_since: None,
             disabled: None,
+            held_back: None,
         });
         let report = shown(&status);
         assert!(report.text().contains("open") && report.text().contains("00:01:00"), "{}", report.text());
         let json: serde_json::Value = serde_json::from_str(report.json()).unwrap();
         assert_eq!(json["tenants"][0]["endpoints"][0]["circuit"], "open");
+    }
+
+    #[test]
+    fn a_sink_that_was_given_too_much_at_once_is_named_and_is_not_ill() {
+        let mut status = status();
+        status.tenants[0].endpoints.push(EndpointStatus {
+            sink: build::sink_id("crm"),
+            circuit: CircuitStatus::Closed,
+            probe_at: None,
+            failing_since: None,
+            disabled: None,
+            held_back: Some(Hold::Concurrency.to_string()),
+        });
+        let text = shown(&status).text().to_owned();
+        assert!(
+            text.contains("acme: deliveries to crm were held back within the last five minutes: as many"),
+            "{text}"
+        );
+        assert!(!text.contains("CIRCUIT"), "{text}");
     }
 }

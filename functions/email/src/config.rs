@@ -1,6 +1,7 @@
 //! What the email function is told by its environment.
 
 use acequia_core::delivery::rate::Rate;
+use acequia_core::delivery::width::{START, of_rate};
 use acequia_lambda::SharedRate;
 use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment};
 
@@ -17,6 +18,8 @@ pub struct Config {
     pub link_base: String,
     /// The account's rate of sending, which its tenants share; `None` where SES alone limits it.
     pub rate: Option<SharedRate>,
+    /// How many mails are under way at once to begin with: those of a second.
+    pub width: usize,
 }
 
 impl Config {
@@ -34,12 +37,14 @@ impl Config {
             text.parse().ok().filter(|rate: &f64| rate.is_finite() && (0.0..=100_000.0).contains(rate))
         });
         let rate = (per_second > 0.0).then(|| SharedRate { name: "mail", rate: Rate::bursting_a_second(per_second) });
+        let width = if per_second > 0.0 { of_rate(per_second) } else { START };
         environment.conclude(installation.map(|installation| Self {
             installation,
             configuration_set,
             consents_table,
             link_base,
             rate,
+            width,
         }))
     }
 }

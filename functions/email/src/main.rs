@@ -5,14 +5,15 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoConsents, DynamoMailStore, Ports, SsmGrants, SsmSecrets, clients::function_config};
-use acequia_lambda::{BatchLoop, Environment, RateLimiter, SinkLoop, SystemClock, Telemetry};
+use acequia_lambda::{BatchLoop, Environment, RateLimiter, SinkLoop, SystemClock, Telemetry, Widths};
 use email::{EmailSink, config::Config, ses::SesMailer};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     acequia_lambda::start_telemetry(&environment);
-    let Config { installation, configuration_set, consents_table, link_base, rate } = Config::from_env(environment)?;
+    let Config { installation, configuration_set, consents_table, link_base, rate, width } =
+        Config::from_env(environment)?;
     let aws = function_config(&installation.reach);
     let (clients, clock) = (Clients::new(&aws), Arc::new(SystemClock));
     let ports = Ports::new(&clients, installation.tables());
@@ -30,6 +31,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         rate_limiter: RateLimiter::new(ports.rates, clock).sharing(rate),
         breakers: None,
+        widths: Widths::starting_at(width),
         sink,
     };
     acequia_lambda::serve(|event, deadline| sink_loop.handle(event, deadline)).await

@@ -31,15 +31,13 @@ use acequia_core::port::{
 use acequia_core::secret::SecretPurpose;
 use acequia_core::template::Context;
 use acequia_core::tenant::grant::Grants;
-use acequia_core::tenant::{EmailSink as Settings, Target, Tenant};
+use acequia_core::tenant::{self, EmailSink as Settings, Target, Tenant};
 use acequia_core::time::after;
-use acequia_lambda::{Attempted, Batch, Job, Sink, Work, each, within};
+use acequia_lambda::{Batch, Course, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 
 use crate::{classify, personal, request};
 
-/// How many calls to SES are under way at once.
-const CONCURRENCY: usize = 10;
 /// What the look-ups before a call may take, and the note after it, each. Nothing else may cut an attempt off: once the
 /// call has begun, it ends by its own time-out, so that what is known of it is known.
 const LOOK_UPS: Duration = Duration::from_secs(2);
@@ -87,14 +85,16 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
     for EmailSink<M, S, G, B, C>
 {
     const KIND: SinkKind = SinkKind::Email;
+    /// What the tenant's stack allows; nothing where it cannot be read.
+    type Ready = Option<Grants>;
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let grants = self.grants_of(&batch.current.tenant.summary.id).await;
-        let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            work.push((job.sink.id.as_str(), ATTEMPT, self.attempt(batch, job, grants.as_ref()).boxed()));
-        }
-        each(&*self.clock, batch.deadline, CONCURRENCY, work).await
+    async fn prepare(&self, batch: Batch<'_>, _: &[Arc<tenant::Sink>]) -> Option<Grants> {
+        self.grants_of(&batch.current.tenant.summary.id).await
+    }
+
+    async fn deliver(&self, batch: Batch<'_>, grants: &Option<Grants>, course: &Course<'_>) {
+        let attempt = |job| -> Work<'_> { (ATTEMPT, self.attempt(batch, job, grants.as_ref()).boxed()) };
+        each(course, course.jobs().iter().map(attempt).collect()).await;
     }
 }
 

@@ -24,7 +24,7 @@ use acequia_core::template::Context;
 use acequia_core::tenant::{RawTenant, Tenant};
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
@@ -85,6 +85,7 @@ fn world_of(document: &str) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink,

@@ -18,7 +18,7 @@ use acequia_core::port::{Clock as _, Mail, MailError};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON};
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines,
@@ -62,6 +62,7 @@ fn world(extra: &str) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink: EmailSink {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, Ports, SsmGrants, clients::function_config};
 use acequia_lambda::{
-    BatchLoop, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve,
+    BatchLoop, CachedTenants, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, Widths, serve,
     start_telemetry,
 };
 use eventbridge::{EventbridgeSink, config::Config, events::EventBridge};
@@ -33,6 +33,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         },
         rate_limiter: RateLimiter::new(ports.rates, clock.clone()),
         breakers: None,
+        widths: Widths::default(),
         sink: EventbridgeSink { buses: EventBridge::new(aws), grants, clock },
     };
     serve(|event, deadline| sink_loop.handle(event, deadline)).await

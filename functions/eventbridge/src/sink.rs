@@ -11,9 +11,9 @@ use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, GrantStore};
-use acequia_core::tenant::BusArn;
 use acequia_core::tenant::grant::Grants;
-use acequia_lambda::{Attempted, Batch, Job, Sink, within};
+use acequia_core::tenant::{self, BusArn};
+use acequia_lambda::{Attempted, Batch, Course, Job, Sink, within};
 use futures::StreamExt as _;
 
 use crate::bus::{Buses, Entry};
@@ -24,7 +24,7 @@ const BUDGET: Duration = Duration::from_secs(15);
 /// What the look-up of the grants may take.
 const LOOK_UP: Duration = Duration::from_secs(2);
 /// How many calls are under way at once.
-const CALLS: usize = 4;
+const CALLS: usize = 10;
 
 /// The sink, wired to its ports.
 pub struct EventbridgeSink<B, G> {
@@ -41,32 +41,27 @@ type Call<'a> = (&'a BusArn, Vec<(usize, Entry<'a>)>);
 
 impl<B: Buses, G: GrantStore> Sink for EventbridgeSink<B, G> {
     const KIND: SinkKind = SinkKind::Eventbridge;
+    /// What the tenant's stack allows; nothing where it cannot be read.
+    type Ready = Option<Grants>;
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let mut attempts: Vec<Attempted> = jobs.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
-        let mut note = |place: usize, attempted: Attempted| {
-            if let Some(attempt) = attempts.get_mut(place) {
-                *attempt = attempted;
-            }
-        };
-        let grants = self.grants_of(&batch.current.tenant.summary.id).await;
+    async fn prepare(&self, batch: Batch<'_>, _: &[Arc<tenant::Sink>]) -> Option<Grants> {
+        self.grants_of(&batch.current.tenant.summary.id).await
+    }
+
+    async fn deliver(&self, batch: Batch<'_>, grants: &Option<Grants>, course: &Course<'_>) {
         let mut by_bus: BTreeMap<&BusArn, Vec<(usize, Entry<'_>)>> = BTreeMap::new();
-        for (place, job) in jobs.iter().enumerate() {
+        for (place, job) in course.jobs().iter().enumerate() {
             match prepare(batch, job, grants.as_ref()) {
                 Ok((bus, entry)) => by_bus.entry(bus).or_default().push((place, entry)),
-                Err(cause) => note(place, Attempted::not_begun(cause)),
+                Err(cause) => course.tell(place, Attempted::not_begun(cause)),
             }
         }
         let calls: Vec<Call<'_>> = by_bus
             .into_iter()
             .flat_map(|(bus, entries)| request::calls(entries).into_iter().map(move |call| (bus, call)))
             .collect();
-        let made: Vec<_> = calls.into_iter().map(|call| self.call(batch, call)).collect();
-        let answers: Vec<_> = futures::stream::iter(made).buffer_unordered(CALLS).collect().await;
-        for (place, attempted) in answers.into_iter().flatten() {
-            note(place, attempted);
-        }
-        attempts
+        let made: Vec<_> = calls.into_iter().map(|call| self.call(batch, call, course)).collect();
+        futures::stream::iter(made).buffer_unordered(CALLS).collect::<()>().await;
     }
 }
 
@@ -82,22 +77,24 @@ fn prepare<'a>(batch: Batch<'_>, job: &'a Job, grants: Option<&Grants>) -> Resul
 }
 
 impl<B: Buses, G: GrantStore> EventbridgeSink<B, G> {
-    /// Makes a call, where there is time for it; answers what came of each entry.
-    async fn call(&self, batch: Batch<'_>, (bus, entries): Call<'_>) -> Vec<(usize, Attempted)> {
+    /// Makes a call, where there is time for it, and tells what came of each entry.
+    async fn call(&self, batch: Batch<'_>, (bus, entries): Call<'_>, course: &Course<'_>) {
         let (places, entries): (Vec<usize>, Vec<Entry<'_>>) = entries.into_iter().unzip();
         if batch.deadline.for_effects(&*self.clock) < BUDGET {
-            return Vec::new();
+            for place in places {
+                course.tell(place, Attempted::not_begun(Cause::NoTime));
+            }
+            return;
         }
         let begun = self.clock.now();
         let mut answers = self.buses.put(bus, &entries).await.into_iter();
         let ended = self.clock.now();
         let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
-        let attempted = |place| {
+        for place in places {
             let unanswered = || Err(Cause::Throttled("EventBridge said nothing of this entry".to_owned()));
             let result = answers.next().map_or_else(unanswered, classify::answer);
-            (place, Attempted { result, duration, ended_at: Some(ended) })
-        };
-        places.into_iter().map(attempted).collect()
+            course.tell(place, Attempted { result, duration, ended_at: Some(ended) });
+        }
     }
 
     /// What the tenant's stack allows; `None` where it cannot be read in time.

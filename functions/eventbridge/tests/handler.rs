@@ -11,7 +11,7 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::tenant::BusArn;
 use acequia_core::time::after;
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
@@ -81,6 +81,7 @@ fn world() -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), time()),
         breakers: None,
         sink: EventbridgeSink { buses: buses.clone(), grants: grants.clone(), clock: time() },

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, Ports, SsmGrants, clients::function_config};
-use acequia_lambda::{BatchLoop, Environment, RateLimiter, SinkLoop, SystemClock, Telemetry, serve, start_telemetry};
+use acequia_lambda::{
+    BatchLoop, Environment, RateLimiter, SinkLoop, SystemClock, Telemetry, Widths, serve, start_telemetry,
+};
 use forward::{ForwardSink, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,6 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         rate_limiter: RateLimiter::new(ports.rates, clock),
         breakers: None,
+        widths: Widths::default(),
         sink,
     };
     serve(|event, deadline| sink_loop.handle(event, deadline)).await

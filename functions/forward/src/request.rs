@@ -4,12 +4,12 @@ use acequia_core::delivery::{Delivery, order};
 use acequia_core::event::proca;
 use acequia_core::message::{Attribute, Attributes, Outgoing};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
-use acequia_core::tenant::{ForwardTarget, SinkFormat, Target};
+use acequia_core::tenant::{ForwardTarget, Sink, SinkFormat, Target};
 use acequia_lambda::{Batch, Job};
 
-/// The queue that a job goes to; `None` for a job of another kind.
-pub fn target(batch: &Batch<'_>, job: &Job) -> Option<QueueArn> {
-    match &job.sink.target {
+/// The queue that a sink fills; `None` for a sink of another kind.
+pub fn target(batch: &Batch<'_>, sink: &Sink) -> Option<QueueArn> {
+    match &sink.target {
         Target::Forward(forward) => Some(match &forward.target {
             ForwardTarget::Out { fifo } => own(batch, *fifo),
             ForwardTarget::Arn(arn) => arn.clone(),

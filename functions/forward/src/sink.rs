@@ -15,8 +15,9 @@ use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, GrantStore, Queues};
 use acequia_core::queue::QueueArn;
+use acequia_core::tenant;
 use acequia_core::tenant::grant::Grants;
-use acequia_lambda::{Attempted, Batch, Job, Sink, within};
+use acequia_lambda::{Attempted, Batch, Course, Job, Sink, within};
 
 use crate::{classify, request};
 
@@ -38,37 +39,35 @@ pub struct ForwardSink<Q, G> {
 
 impl<Q: Queues, G: GrantStore> Sink for ForwardSink<Q, G> {
     const KIND: SinkKind = SinkKind::Forward;
+    /// What the tenant's stack allows; nothing where it cannot be read, or nothing goes outside.
+    type Ready = Option<Grants>;
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let mut attempts: Vec<Attempted> = jobs.iter().map(|_| Attempted::not_begun(Cause::NoTime)).collect();
-        let by_queue = by_queue(&batch, jobs);
-        let goes_outside = by_queue.keys().any(|queue| !request::is_own(&batch, queue));
-        let grants = if goes_outside { self.grants_of(&batch.current.tenant.summary.id).await } else { None };
-        for (queue, (indexes, messages)) in by_queue {
-            if let Err(cause) = check(&batch, &queue, grants.as_ref()) {
-                for index in indexes {
-                    if let Some(attempt) = attempts.get_mut(index) {
-                        *attempt = Attempted::not_begun(cause.clone());
-                    }
-                }
-                continue;
-            }
+    async fn prepare(&self, batch: Batch<'_>, sinks: &[Arc<tenant::Sink>]) -> Option<Grants> {
+        let goes_outside = |sink: &Arc<tenant::Sink>| {
+            request::target(&batch, sink).is_some_and(|queue| !request::is_own(&batch, &queue))
+        };
+        if sinks.iter().any(goes_outside) { self.grants_of(&batch.current.tenant.summary.id).await } else { None }
+    }
+
+    async fn deliver(&self, batch: Batch<'_>, grants: &Option<Grants>, course: &Course<'_>) {
+        for (queue, (places, messages)) in by_queue(&batch, course.jobs()) {
             let may_begin = || batch.deadline.for_effects(&*self.clock) >= BUDGET;
-            if !may_begin() {
+            let checked = check(&batch, &queue, grants.as_ref());
+            if let Err(cause) = checked.and_then(|()| if may_begin() { Ok(()) } else { Err(Cause::NoTime) }) {
+                for place in places {
+                    course.tell(place, Attempted::not_begun(cause.clone()));
+                }
                 continue;
             }
             let begun = self.clock.now();
             let mut answers = send_in_order(&self.queues, &queue, &messages, may_begin).await.into_iter();
             let ended = self.clock.now();
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
-            for index in indexes {
+            for place in places {
                 let result = answers.next().map_or(Err(Cause::StoreDown(Store::Queues)), classify::answer);
-                if let Some(attempt) = attempts.get_mut(index) {
-                    *attempt = Attempted { result, duration, ended_at: Some(ended) };
-                }
+                course.tell(place, Attempted { result, duration, ended_at: Some(ended) });
             }
         }
-        attempts
     }
 }
 
@@ -105,7 +104,7 @@ fn by_queue(batch: &Batch<'_>, jobs: &[Job]) -> BTreeMap<QueueArn, (Vec<usize>, 
     for (index, job) in jobs.iter().enumerate() {
         // Most batches are one sink's, and each message of a sink goes to the same queue.
         if !last.as_ref().is_some_and(|(before, _)| Arc::ptr_eq(&before.sink, &job.sink)) {
-            last = request::target(batch, job).map(|queue| (job, queue));
+            last = request::target(batch, &job.sink).map(|queue| (job, queue));
         }
         let Some((_, queue)) = &last else { continue };
         let message = request::message(&job.delivery, queue.is_fifo(), request::format(job));

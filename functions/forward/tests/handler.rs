@@ -10,7 +10,7 @@ use acequia_core::message::Incoming;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates,
@@ -49,6 +49,7 @@ fn world(target: &str) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink: ForwardSink { queues: queues.clone(), grants: grants.clone(), clock: Arc::new(clock.clone()) },

@@ -12,7 +12,7 @@ use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryQueues, InMemoryRates,
@@ -50,6 +50,7 @@ async fn handle(queues: &InMemoryQueues, messages: &[Incoming]) -> Vec<String> {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), clock.clone()),
         breakers: None,
         sink: ForwardSink { queues: queues.clone(), grants: InMemoryGrants::new(), clock: clock.clone() },

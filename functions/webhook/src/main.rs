@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoEndpoints, Ports, SnsAlerts, SsmSecrets, clients::function_config};
 use acequia_lambda::{
-    BatchLoop, Breakers, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, serve,
+    BatchLoop, Breakers, Environment, RateLimiter, SinkLoop, SystemChance, SystemClock, Telemetry, Widths, serve,
     start_telemetry,
 };
 use webhook::{WebhookSink, config::Config};
@@ -30,6 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         common: BatchLoop::on(stores, Telemetry::to_stdout(installation.reporting)),
         rate_limiter: RateLimiter::new(ports.rates, clock),
         breakers: Some(breakers),
+        widths: Widths::default(),
         sink,
     };
     Box::pin(serve(|event, deadline| sink_loop.handle(event, deadline))).await

@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use acequia_core::delivery::ledger::Receipt;
 use acequia_core::egress::{Authorities, Egress};
-use acequia_core::id::TenantId;
+use acequia_core::id::SinkId;
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
+use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, Secrets};
 use acequia_core::tenant::{self, Target};
-use acequia_lambda::{Attempted, Batch, Endpoint, Job, Sink, Work, each, within};
+use acequia_lambda::{Batch, Course, Endpoint, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 use reqwest::{Client, Response};
-use tokio::sync::OnceCell;
 
 use crate::caller::{Caller, Failed};
 use crate::egress::ClientError;
 use crate::request::Sender;
 use crate::{classify, egress};
 
-/// How many requests are under way at once. They share one connection where the endpoint speaks HTTP/2.
-const CONCURRENCY: usize = 16;
 /// How much of an answer is read, so that the connection can be used again; what it says counts for nothing.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How long it is read: an endpoint that never ends its answers costs a slot no more than this.
 const DRAINING: Duration = Duration::from_millis(250);
-/// What an attempt takes beside the request itself: secrets, signing, and reading an answer to its bound.
+/// What an attempt takes beside the request itself: signing, and reading an answer to its bound.
 const OVERHEAD: Duration = Duration::from_secs(2);
+/// What reading the secrets of a batch may take.
+const LOOK_UP: Duration = Duration::from_secs(2);
 
-/// What signs for each sink of a batch, by the sink's id, from the time that its first request needs it.
+/// What signs for each sink of a batch, or why nothing does.
 ///
 /// A failure is all of the batch's too: were each request to ask a store that is down for itself, the last would wait
 /// for all before it, and fail for want of time, which spends an attempt.
-type Senders<'a> = BTreeMap<&'a str, OnceCell<Result<Sender, Cause>>>;
+type Senders = BTreeMap<SinkId, Result<Sender, Cause>>;
 
 /// The webhook sink, wired to its ports.
 pub struct WebhookSink<S> {
@@ -50,24 +50,26 @@ pub struct WebhookSink<S> {
 
 impl<S: Secrets> Sink for WebhookSink<S> {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = Senders;
 
     fn endpoint(sink: &tenant::Sink) -> Option<Endpoint<'_>> {
         let webhook = webhook(sink)?;
-        Some(Endpoint { address: webhook.url.as_str(), breaker: webhook.breaker.as_ref() })
+        let (address, breaker) = (webhook.url.as_str(), webhook.breaker.as_ref());
+        Some(Endpoint { address, breaker, concurrency: webhook.concurrency })
     }
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+    async fn prepare(&self, batch: Batch<'_>, sinks: &[Arc<tenant::Sink>]) -> Senders {
         let tenant = &batch.current.tenant.summary.id;
-        let mut senders = Senders::new();
-        for job in jobs {
-            senders.entry(job.sink.id.as_str()).or_default();
-        }
-        let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let attempt = self.attempt(tenant, job, &senders).boxed();
-            work.push((job.sink.id.as_str(), budget(job), attempt));
-        }
-        each(&*self.clock, batch.deadline, CONCURRENCY, work).await
+        let read = sinks.iter().filter_map(|sink| Some((sink, webhook(sink)?))).map(|(sink, endpoint)| async move {
+            let sender = within(&*self.clock, LOOK_UP, Box::pin(Sender::of(&self.secrets, tenant, endpoint))).await;
+            (sink.id.clone(), sender.unwrap_or(Err(Cause::StoreDown(Store::Secrets))))
+        });
+        futures::future::join_all(read).await.into_iter().collect()
+    }
+
+    async fn deliver(&self, _: Batch<'_>, senders: &Senders, course: &Course<'_>) {
+        let work = course.jobs().iter().map(|job| -> Work<'_> { (budget(job), self.attempt(job, senders).boxed()) });
+        each(course, work.collect()).await;
     }
 }
 
@@ -97,12 +99,10 @@ impl<S: Secrets> WebhookSink<S> {
         Ok(Self { secrets, caller: Caller::new(egress, authorities)?, egress, clock })
     }
 
-    async fn attempt(&self, tenant: &TenantId, job: &Job, senders: &Senders<'_>) -> Result<Receipt, Cause> {
+    async fn attempt(&self, job: &Job, senders: &Senders) -> Result<Receipt, Cause> {
         let endpoint = webhook(&job.sink).ok_or(Cause::SinkUnknown)?;
         egress::check_literal(self.egress, &endpoint.url)?;
-        let sender = senders.get(job.sink.id.as_str()).ok_or(Cause::SinkUnknown)?;
-        let sender = sender.get_or_init(|| Sender::of(&self.secrets, tenant, endpoint)).await;
-        let sender = sender.as_ref().map_err(Cause::clone)?;
+        let sender = senders.get(&job.sink.id).ok_or(Cause::SinkUnknown)?.as_ref().map_err(Cause::clone)?;
         let begun = self.clock.now();
         let request = |client: &Client| {
             let now = self.clock.now();

@@ -20,7 +20,9 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose::{Header, Webhook};
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{
+    BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry, Widths,
+};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines,
@@ -79,6 +81,7 @@ async fn world(egress: Egress, extra: &str) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: Some(breakers),
         sink,

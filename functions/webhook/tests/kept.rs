@@ -14,7 +14,7 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
-use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryQueues,
@@ -124,6 +124,7 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
             chance: chance(),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), time()),
         breakers: Some(breakers),
         sink,

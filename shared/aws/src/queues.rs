@@ -26,7 +26,7 @@ pub(crate) const BYTES: usize = 1024 * 1024;
 /// The longest that a message can be hidden: 12 hours.
 const LONGEST: u64 = 43_200;
 /// How many calls run at once.
-const CALLS: usize = 4;
+const CALLS: usize = 10;
 
 const SEND: &str = "send messages";
 const HIDE: &str = "hide messages";

@@ -13,6 +13,7 @@
 //! - The guard ends after everything is settled, and before SQS is answered.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use acequia_core::delivery::order::Stopped;
@@ -24,6 +25,7 @@ use acequia_core::outcome::{Cause, Disposition, Situation, decide};
 use acequia_core::port::{Chance, Clock, Ports};
 use acequia_core::queue::Queue;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures::future::{Either, select};
 
 use crate::batch::{Decided, Settling, delay, delete_settled, finish, quarantine, share_fate};
 use crate::{
@@ -185,7 +187,8 @@ async fn run<F: BatchFunction>(
     let notes = match &current {
         Ok(current) => {
             let batch = Batch { current, queue, deadline: timing.deadline };
-            function.process(batch, &mut items).await
+            let renewed = Box::pin(common.tenants.renew(tenant));
+            beside(function.process(batch, &mut items), renewed).await
         }
         Err(cause) => {
             for item in items.iter_mut().filter(|item| item.is_open()) {
@@ -197,6 +200,14 @@ async fn run<F: BatchFunction>(
     let settled = settle(function, settling, current.as_deref().ok(), guard, (&items, notes)).await;
     response.batch_item_failures.extend(settled.batch_item_failures);
     response
+}
+
+/// What `work` comes to; `other` is done meanwhile, as far as it comes.
+async fn beside<T>(work: impl Future<Output = T>, other: Pin<Box<impl Future<Output = ()>>>) -> T {
+    match select(pin!(work), other).await {
+        Either::Left((done, _)) => done,
+        Either::Right(((), work)) => work.await,
+    }
 }
 
 /// Decides about items of which is known what came of them, and settles them.

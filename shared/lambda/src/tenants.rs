@@ -14,6 +14,8 @@ use jiff::Timestamp;
 
 /// How old a configuration may be: a change takes effect within this time everywhere.
 const FRESH: Duration = Duration::from_secs(5);
+/// From which age on it is looked up again beside the work, so that the batches of a busy tenant wait for none.
+const AGING: Duration = Duration::from_secs(4);
 
 /// The most tenants that are kept in memory; one more and the cache starts over.
 const MOST: usize = 1000;
@@ -52,13 +54,23 @@ impl<S: TenantStore> CachedTenants<S> {
     /// # Errors
     /// [`Cause::StoreDown`], [`Cause::TenantUnknown`] or [`Cause::ConfigurationInvalid`].
     pub async fn current(&self, tenant: &TenantId) -> Result<Arc<CurrentTenant>, Cause> {
-        let now = self.clock.now();
-        let known = self.lookup(tenant);
-        if let Some((read_at, current)) = &known
-            && Duration::try_from(now.duration_since(*read_at)).is_ok_and(|age| age < FRESH)
-        {
-            return Ok(Arc::clone(current));
+        match self.lookup(tenant) {
+            Some((age, current)) if age < FRESH => Ok(current),
+            known => self.read(tenant, known.map(|(_, current)| current)).await,
         }
+    }
+
+    /// Looks up again what will soon be too old. What goes wrong here, the next batch meets.
+    pub async fn renew(&self, tenant: &TenantId) {
+        if let Some((age, current)) = self.lookup(tenant).filter(|(age, _)| *age >= AGING) {
+            tracing::debug!(tenant.id = %tenant, age = ?age, "the configuration is looked up again beside the work");
+            // The error is logged where it is made.
+            drop(self.read(tenant, Some(current)).await);
+        }
+    }
+
+    async fn read(&self, tenant: &TenantId, known: Option<Arc<CurrentTenant>>) -> Result<Arc<CurrentTenant>, Cause> {
+        let now = self.clock.now();
         let down = |error: Unavailable| {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the store of tenants does not answer");
             Cause::StoreDown(Store::Tenants)
@@ -67,7 +79,7 @@ impl<S: TenantStore> CachedTenants<S> {
         // which one is current.
         let version = self.store.current_version(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
         let current = match known {
-            Some((_, current)) if current.version == version => current,
+            Some(current) if current.version == version => current,
             _ => {
                 let stored = self.store.version(tenant, version).await.map_err(down)?;
                 let Some(stored) = stored else {
@@ -86,9 +98,14 @@ impl<S: TenantStore> CachedTenants<S> {
         Ok(current)
     }
 
-    fn lookup(&self, tenant: &TenantId) -> Option<(Timestamp, Arc<CurrentTenant>)> {
+    /// What is in memory, with its age.
+    fn lookup(&self, tenant: &TenantId) -> Option<(Duration, Arc<CurrentTenant>)> {
+        let now = self.clock.now();
         let entries = self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        entries.get(tenant).map(|entry| (entry.read_at, Arc::clone(&entry.current)))
+        let entry = entries.get(tenant)?;
+        // Where the clock was set back it counts as too old.
+        let age = Duration::try_from(now.duration_since(entry.read_at)).unwrap_or(FRESH);
+        Some((age, Arc::clone(&entry.current)))
     }
 
     fn remember(&self, tenant: &TenantId, entry: Entry) {

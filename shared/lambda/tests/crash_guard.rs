@@ -16,10 +16,11 @@ use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock as _, CrashMarkers as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry,
+    Attempted, Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry, Widths,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -54,8 +55,12 @@ struct MortalSink {
 
 impl Sink for MortalSink {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, _: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
+
+    async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
+        let jobs = course.jobs();
         let id = |job: &Job| job.delivery.envelope.event.id().to_owned();
         if jobs.iter().any(|job| self.kills.has(&id(job))) {
             // The process dies: whoever polls it drops it, and nothing more of it happens.
@@ -68,7 +73,9 @@ impl Sink for MortalSink {
             self.delivered.lock().unwrap().push(id(job));
             Attempted { result: Ok(Receipt { id: None, status: Some(200) }), ..Attempted::not_begun(Cause::NoTime) }
         };
-        jobs.iter().map(attempt).collect()
+        for (place, job) in jobs.iter().enumerate() {
+            course.tell(place, attempt(job));
+        }
     }
 }
 
@@ -99,6 +106,7 @@ fn world() -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink,

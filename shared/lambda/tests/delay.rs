@@ -11,10 +11,12 @@ use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
+use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
 use acequia_core::wire::RETURNED;
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry, each,
+    Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry, Widths,
+    Work, each,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -30,23 +32,25 @@ const HOUR: Duration = Duration::from_hours(1);
 struct Endpoint {
     status: Arc<Mutex<u16>>,
     attempts: Arc<Mutex<Vec<u32>>>,
-    clock: FixedClock,
 }
 
 impl Sink for Endpoint {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let attempt = |job: &Job| {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
+
+    async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
+        let attempt = |job: &Job| -> Work<'_> {
             self.attempts.lock().unwrap().push(job.attempt);
             let code = *self.status.lock().unwrap();
             let answer = match code {
                 204 => Ok(Receipt { id: None, status: Some(code) }),
                 _ => Err(Cause::Status { code, retry_after: None }),
             };
-            ("crm", Duration::from_secs(1), async move { answer }.boxed())
+            (Duration::from_secs(1), async move { answer }.boxed())
         };
-        each(&self.clock, batch.deadline, 1, jobs.iter().map(attempt).collect()).await
+        each(course, course.jobs().iter().map(attempt).collect()).await;
     }
 }
 
@@ -72,7 +76,7 @@ fn world(extra: &str) -> World {
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let (delays, lines) = (InMemoryDelays::new(), InMemoryLines::new());
     let (status, attempts) = (Arc::new(Mutex::new(503)), Arc::default());
-    let sink = Endpoint { status: Arc::clone(&status), attempts: Arc::clone(&attempts), clock: clock.clone() };
+    let sink = Endpoint { status: Arc::clone(&status), attempts: Arc::clone(&attempts) };
     let sink_loop = SinkLoop {
         common: BatchLoop {
             tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
@@ -83,6 +87,7 @@ fn world(extra: &str) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink,

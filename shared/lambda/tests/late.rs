@@ -12,9 +12,11 @@ use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock as _, Queues as _};
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
+    Attempted, Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop,
+    Telemetry, Widths,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -30,14 +32,19 @@ struct PlainSink;
 
 impl Sink for PlainSink {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, _: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
+
+    async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
         let result = |job: &Job| match job.delivery.envelope.event.id() {
             "bad" => Err(Cause::Rejected("no".to_owned())),
             "slow" => Err(Cause::Timeout(TIMEOUT)),
             _ => Ok(Receipt::default()),
         };
-        jobs.iter().map(|job| Attempted { result: result(job), ..Attempted::not_begun(Cause::NoTime) }).collect()
+        for (place, job) in course.jobs().iter().enumerate() {
+            course.tell(place, Attempted { result: result(job), ..Attempted::not_begun(Cause::NoTime) });
+        }
     }
 }
 
@@ -64,6 +71,7 @@ fn world() -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink: PlainSink,

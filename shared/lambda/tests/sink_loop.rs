@@ -11,10 +11,11 @@ use acequia_core::message::{Attribute, Incoming};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Ledger as _;
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON, REDRIVEN};
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry, Work, each,
+    Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, Sink, SinkLoop, Telemetry, Widths, Work, each,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -37,18 +38,17 @@ struct ObedientSink {
     orders: Orders,
     /// (event id, attempt number) of each effect or failure, in order.
     attempts: Arc<Mutex<Vec<(String, u32)>>>,
-    clock: FixedClock,
 }
 
 impl Sink for ObedientSink {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let mut work: Vec<Work<'_>> = Vec::new();
-        for job in jobs {
-            work.push((job.sink.id.as_str(), BUDGET, self.attempt(job).boxed()));
-        }
-        each(&self.clock, batch.deadline, 10, work).await
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
+
+    async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
+        let attempt = |job| -> Work<'_> { (BUDGET, self.attempt(job).boxed()) };
+        each(course, course.jobs().iter().map(attempt).collect()).await;
     }
 }
 
@@ -93,7 +93,7 @@ fn world(extra: &str) -> World {
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document(extra));
     let (ledger, queues) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()));
     let (orders, attempts) = (Orders::default(), Arc::default());
-    let sink = ObedientSink { orders: Arc::clone(&orders), attempts: Arc::clone(&attempts), clock: clock.clone() };
+    let sink = ObedientSink { orders: Arc::clone(&orders), attempts: Arc::clone(&attempts) };
     let sink_loop = SinkLoop {
         common: BatchLoop {
             tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
@@ -104,6 +104,7 @@ fn world(extra: &str) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink,

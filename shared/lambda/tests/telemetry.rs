@@ -11,10 +11,11 @@ use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
 use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
+use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Environment, Job, RateLimiter, Reporting, Sink, SinkLoop,
-    Telemetry, Work, each, subscriber,
+    Batch, BatchLoop, CachedTenants, Course, Deadline, Environment, RateLimiter, Reporting, Sink, SinkLoop, Telemetry,
+    Widths, Work, each, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -31,20 +32,23 @@ struct EchoSink(FixedClock);
 
 impl Sink for EchoSink {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
+
+    async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
         self.0.advance(Duration::from_millis(250));
         let mut work: Vec<Work<'_>> = Vec::new();
-        for job in jobs {
+        for job in course.jobs() {
             let answer = async {
                 match job.delivery.envelope.event.id().split('-').next().and_then(|code| code.parse().ok()) {
                     Some(code) if code != 200 => Err(Cause::Status { code, retry_after: None }),
                     _ => Ok(Receipt { id: None, status: Some(200) }),
                 }
             };
-            work.push((job.sink.id.as_str(), Duration::from_secs(10), answer.boxed()));
+            work.push((Duration::from_secs(10), answer.boxed()));
         }
-        each(&self.0, batch.deadline, 1, work).await
+        each(course, work).await;
     }
 }
 
@@ -86,6 +90,7 @@ fn world(sample: f64) -> World {
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default().sampling(sample), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink: EchoSink(clock.clone()),

@@ -38,6 +38,25 @@ async fn of_a_configuration_that_did_not_change_only_the_version_is_read_again()
 }
 
 #[tokio::test]
+async fn what_will_soon_be_too_old_is_looked_up_beside_the_work_and_nothing_else_is() {
+    let (clock, acme) = (FixedClock::default(), build::tenant_id("acme"));
+    let store = InMemoryTenants::new().with(&acme, document("Acme"));
+    let tenants = CachedTenants::new(store.clone(), Arc::new(clock.clone()));
+    tenants.renew(&acme).await;
+    assert_eq!(store.reads.calls(), 0, "what nothing asked for is not looked up");
+    tenants.current(&acme).await.unwrap();
+    clock.advance(Duration::from_secs(3));
+    tenants.renew(&acme).await;
+    assert_eq!(store.reads.calls(), 2, "three seconds are young");
+    clock.advance(Duration::from_secs(1));
+    store.put(&acme, document("Acme and Sons"));
+    tenants.renew(&acme).await;
+    clock.advance(Duration::from_secs(4));
+    assert_eq!(tenants.current(&acme).await.unwrap().version, 2, "and no batch waited for it");
+    assert_eq!(store.reads.calls(), 4);
+}
+
+#[tokio::test]
 async fn what_was_read_is_not_used_longer_because_the_store_is_down() {
     let (clock, acme) = (FixedClock::default(), build::tenant_id("acme"));
     let store = InMemoryTenants::new().with(&acme, document("Acme"));

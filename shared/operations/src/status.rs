@@ -1,18 +1,23 @@
 //! Status: how deep every queue is, what waits delayed outside them, and which endpoints are not well.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use acequia_core::delivery::breaker::{Circuit, EndpointState};
 use acequia_core::delivery::delay::Waiting;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{DelayedMessages as _, EndpointStore as _, StageQueues as _};
+use acequia_core::port::{Clock as _, DelayedMessages as _, EndpointStore as _, StageQueues as _};
 use acequia_core::queue::{Depth, QueueName};
+use acequia_core::time::after;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::stage::{find_queues, queues_of, require_platform_without_queues};
 use crate::{OperationError, Ports, configuration, paused, time};
+
+/// For how long it is told that deliveries were held back.
+const LATELY: Duration = Duration::from_mins(5);
 
 /// How many queues are asked at once.
 const CALLS: usize = 8;
@@ -96,6 +101,8 @@ pub struct EndpointStatus {
     pub failing_since: Option<Timestamp>,
     /// Why it is disabled, where it is.
     pub disabled: Option<String>,
+    /// What held deliveries back lately because there were too many at once, where something did.
+    pub held_back: Option<String>,
 }
 
 /// Whether an endpoint may be called.
@@ -123,7 +130,7 @@ impl CircuitStatus {
 
 impl EndpointStatus {
     /// `None` for one that is well.
-    fn of((sink, state): (SinkId, EndpointState)) -> Option<Self> {
+    fn of((sink, state): (SinkId, EndpointState), now: Timestamp) -> Option<Self> {
         let (circuit, probe_at) = match &state.circuit {
             Circuit::Closed => (CircuitStatus::Closed, None),
             Circuit::Open { until, .. } => (CircuitStatus::Open, Some(*until)),
@@ -131,8 +138,11 @@ impl EndpointStatus {
         };
         let failing_since = state.failing.map(|failing| failing.first);
         let disabled = state.disabled.map(|disabled| disabled.by.to_string());
-        let well = circuit == CircuitStatus::Closed && failing_since.is_none() && disabled.is_none();
-        (!well).then_some(Self { sink, circuit, probe_at, failing_since, disabled })
+        let lately = state.held_back.filter(|held| after(held.at, LATELY) > now);
+        let held_back = lately.map(|held| held.by.to_string());
+        let well =
+            circuit == CircuitStatus::Closed && failing_since.is_none() && disabled.is_none() && held_back.is_none();
+        (!well).then_some(Self { sink, circuit, probe_at, failing_since, disabled, held_back })
     }
 }
 
@@ -161,7 +171,8 @@ pub async fn run(ports: &impl Ports, tenant: Option<&TenantId>) -> Result<Status
     for tenant in &mut status.tenants {
         tenant.delayed = delayed.waiting(&tenant.tenant).await?.into_iter().map(DelayedStatus::from).collect();
         let known = endpoints.states(&tenant.tenant).await?;
-        tenant.endpoints = known.into_iter().filter_map(EndpointStatus::of).collect();
+        let now = ports.clock().now();
+        tenant.endpoints = known.into_iter().filter_map(|known| EndpointStatus::of(known, now)).collect();
         // A role that may not read configurations sees the rest.
         let configuration = configuration::current(ports, &tenant.tenant).await;
         tenant.paused = configuration.map(|current| paused::sinks(&current.raw)).unwrap_or_default();
@@ -197,7 +208,9 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::delivery::breaker::HeldBack;
     use acequia_core::message::Outgoing;
+    use acequia_core::outcome::Hold;
     use acequia_core::port::{DelayStore as _, Queues as _};
     use acequia_core::queue::QueueRole;
     use acequia_testkit::build;
@@ -224,13 +237,18 @@ mod tests {
     #[test]
     fn an_endpoint_is_told_while_something_is_wrong_with_it() {
         let healthy = EndpointState::healthy("digest", None);
-        assert!(EndpointStatus::of((build::sink_id("crm"), healthy.clone())).is_none());
+        let of = |state| EndpointStatus::of((build::sink_id("crm"), state), build::at(600));
+        assert!(of(healthy.clone()).is_none());
+        let held = |at| Some(HeldBack { by: Hold::Concurrency, at: build::at(at) });
+        assert!(of(EndpointState { held_back: held(300), ..healthy.clone() }).is_none(), "five minutes are over");
+        let crowded = of(EndpointState { held_back: held(301), ..healthy.clone() }).unwrap();
+        assert!(crowded.held_back.unwrap().contains("concurrency"));
         let circuit = Circuit::Open { until: build::at(60), since: build::start(), trips: 1 };
-        let open = EndpointStatus::of((build::sink_id("crm"), EndpointState { circuit, ..healthy }));
+        let open = of(EndpointState { circuit, ..healthy });
         assert_eq!(
             serde_json::to_value(open).unwrap(),
             serde_json::json!({"sink": "crm", "circuit": "open", "probe_at": "2026-01-01T00:01:00.000Z",
-            "failing_since": null, "disabled": null})
+            "failing_since": null, "disabled": null, "held_back": null})
         );
     }
 

@@ -14,7 +14,7 @@ use acequia_core::tenant::BusArn;
 use acequia_core::time::after;
 use acequia_lambda::{
     BatchLoop, Breakers, CachedTenants, Deadline, Environment, RateLimiter, Reporting, Sink, SinkLoop, SystemClock,
-    Telemetry, subscriber,
+    Telemetry, Widths, subscriber,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -138,6 +138,7 @@ impl World {
                 chance: Arc::new(SeededChance::new(1)),
                 telemetry: self.telemetry(),
             },
+            widths: Widths::default(),
             rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(self.clock.clone())),
             breakers: Some(Breakers::new(
                 InMemoryEndpoints::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
 use acequia_lambda::{
-    BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch,
+    BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch, Widths,
 };
 use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailStore, InMemorySecrets, SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -18,7 +18,7 @@ use sweeper::Sweeper;
 
 use crate::peril::Instance;
 use crate::port::Perilous;
-use crate::webhook::SimulatedWebhook;
+use crate::webhook::{SimulatedWebhook, UnderWay};
 use crate::world::World;
 
 /// The functions, by the queues that they read.
@@ -62,7 +62,11 @@ impl Function {
         let ports = || Perilous(instance.clone());
         let code = match role {
             QueueRole::Sink(SinkKind::Webhook) => {
-                let mut webhook = wire(&instance, SimulatedWebhook { instance: instance.clone() }, seed);
+                let mut webhook = wire(
+                    &instance,
+                    SimulatedWebhook { instance: instance.clone(), under_way: UnderWay::default() },
+                    seed,
+                );
                 let chance = Arc::new(SeededChance::new(seed));
                 webhook.breakers = Some(Breakers::new(ports(), ports(), instance.clock(), chance));
                 Code::Webhook(webhook)
@@ -148,6 +152,7 @@ fn wire<S: Sink>(instance: &Instance, sink: S, seed: u64) -> Box<Loop<S>> {
             chance: Arc::new(SeededChance::new(seed)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(ports(), instance.clock()),
         breakers: None,
         sink,

@@ -39,6 +39,12 @@ pub enum Mutation {
     ShareLedger,
     /// The sink loop lets messages go on that stand behind one of their group that is to come back.
     SkipStop,
+    /// A sink has more requests under way at once than its tenant allows.
+    SkipBound,
+    /// What is too late for its batch is taken as delivered.
+    ForgetRest,
+    /// With the first delivery of a batch that is recorded early, all are.
+    RecordAhead,
     /// The router gives each delivery a group of its own.
     ForgetGroup,
     /// The intake keeps no groups: each event is in one of its own.
@@ -50,7 +56,7 @@ impl Mutation {
     pub const OF_ORDER: [Self; 3] = [Self::SkipStop, Self::ForgetGroup, Self::ForgetGroupAtIntake];
 
     /// The other mutations, which break the protocol.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::AcknowledgeInProgress,
         Self::ShortLease,
         Self::CompleteFirst,
@@ -66,5 +72,8 @@ impl Mutation {
         Self::ForgetExpired,
         Self::IgnoreRate,
         Self::ShareLedger,
+        Self::SkipBound,
+        Self::ForgetRest,
+        Self::RecordAhead,
     ];
 }

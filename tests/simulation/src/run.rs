@@ -139,11 +139,9 @@ pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options
         let buses = format!("arn:aws:events:us-east-1:123456789012:event-bus/{}.*", tenant.id);
         world.grants.put(&tenant.id, &format!("{}.example", tenant.id), &buses);
     }
-    acequia_lambda::mutation::skip_fold(options.mutation == Some(Mutation::SkipFold));
-    acequia_lambda::mutation::skip_stop(options.mutation == Some(Mutation::SkipStop));
+    break_loops(options.mutation);
     guard(&world, || live(&world));
-    acequia_lambda::mutation::skip_fold(false);
-    acequia_lambda::mutation::skip_stop(false);
+    break_loops(None);
     let history = &mut world.lock().history;
     Report {
         seed,
@@ -231,4 +229,13 @@ fn settle(world: &World, driver: &mut Driver) -> bool {
 fn endless(world: &World) -> bool {
     world.lock().history.report(0, format_args!("it never comes to rest"));
     false
+}
+
+/// Breaks the loops of this thread so, and in no other way.
+fn break_loops(mutation: Option<Mutation>) {
+    acequia_lambda::mutation::skip_fold(mutation == Some(Mutation::SkipFold));
+    acequia_lambda::mutation::skip_stop(mutation == Some(Mutation::SkipStop));
+    acequia_lambda::mutation::skip_bound(mutation == Some(Mutation::SkipBound));
+    acequia_lambda::mutation::forget_rest(mutation == Some(Mutation::ForgetRest));
+    acequia_lambda::mutation::record_ahead(mutation == Some(Mutation::RecordAhead));
 }

@@ -1,14 +1,18 @@
 //! A webhook sink without HTTP: it serves what the real one serves, and its endpoints go well or not as the world
 //! wants.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use acequia_core::delivery::ledger::Receipt;
+use acequia_core::id::{SinkId, TenantId};
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::connection::ConnectionFailure;
+use acequia_core::port::Clock as _;
 use acequia_core::tenant::{self, Target};
-use acequia_lambda::{Attempted, Batch, Endpoint, Job, Sink, Work, each, within};
+use acequia_lambda::{Batch, Course, Endpoint, Job, Sink, Work, each, within};
 use acequia_testkit::InMemorySecrets;
 use futures::FutureExt as _;
 
@@ -23,24 +27,57 @@ const OVERHEAD: Duration = Duration::from_secs(2);
 pub struct SimulatedWebhook {
     /// Where its calls pass.
     pub instance: Instance,
+    /// How many requests are under way, by sink.
+    pub under_way: UnderWay,
+}
+
+/// How many requests of an instance are under way, by sink.
+#[derive(Debug, Clone, Default)]
+pub struct UnderWay(Arc<Mutex<BTreeMap<Whose, usize>>>);
+
+/// A sink of a tenant.
+type Whose = (TenantId, SinkId);
+
+impl UnderWay {
+    /// One more, until what is answered is dropped; and how many those are.
+    fn enter(&self, whose: Whose) -> (usize, Entered) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(whose.clone()).or_default();
+        *count += 1;
+        (*count, Entered(self.clone(), whose))
+    }
+}
+
+/// A request that is under way.
+struct Entered(UnderWay, Whose);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.1) {
+            *count -= 1;
+        }
+    }
 }
 
 impl Sink for SimulatedWebhook {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
     fn endpoint(sink: &tenant::Sink) -> Option<Endpoint<'_>> {
         <webhook::WebhookSink<InMemorySecrets> as Sink>::endpoint(sink)
     }
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
-        let clock = self.instance.clock();
-        let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
-        for job in jobs {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<tenant::Sink>]) {}
+
+    async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
+        let mut work: Vec<Work<'_>> = Vec::with_capacity(course.jobs().len());
+        for job in course.jobs() {
             let Target::Webhook(endpoint) = &job.sink.target else { continue };
             let attempt = self.attempt(job, endpoint.timeout).boxed();
-            work.push((job.sink.id.as_str(), endpoint.timeout.saturating_add(OVERHEAD), attempt));
+            work.push((endpoint.timeout.saturating_add(OVERHEAD), attempt));
         }
-        each(&*clock, batch.deadline, 16, work).await
+        each(course, work).await;
     }
 }
 
@@ -50,7 +87,21 @@ impl SimulatedWebhook {
         if self.instance.world.lock().history.kills(event, true) {
             self.instance.die(event).await;
         }
-        self.instance.world.lock().history.attempt(self.instance.invocation(), key, true);
+        let (count, _entered) = self.under_way.enter((job.delivery.envelope.tenant.clone(), job.sink.id.clone()));
+        let narrow = self.narrow(job);
+        {
+            let history = &mut self.instance.world.lock().history;
+            history.attempt(self.instance.invocation(), key, true);
+            if let Some((most, _)) = narrow.filter(|(most, _)| count > *most) {
+                history.report(
+                    self.instance.invocation(),
+                    format_args!("{} has {count} requests at once, and its concurrency is {most}", job.sink.id),
+                );
+            }
+        }
+        if let Some((_, takes)) = narrow {
+            self.instance.world.clock.sleep(takes).await;
+        }
         let answer = within(&self.instance.world.clock, timeout, self.request(event, key)).await;
         let answer = answer.unwrap_or(Err(Cause::Timeout(timeout)));
         let who = self.instance.invocation();
@@ -62,6 +113,12 @@ impl SimulatedWebhook {
         }
         history.note(who, format_args!("webhook {key:?}, attempt {}: {answer:?}", job.attempt));
         answer
+    }
+
+    fn narrow(&self, job: &Job) -> Option<(usize, Duration)> {
+        let tenant = &job.delivery.envelope.tenant;
+        let tenants = &self.instance.world.lock().history.scenario.tenants;
+        tenants.iter().find(|plan| plan.id == *tenant)?.narrow(&job.sink.id)
     }
 
     fn recognise(&self, job: &Job) -> Option<(usize, StoryKey)> {

@@ -89,3 +89,18 @@ fn dropping_what_expired_without_a_record_is_found() {
 fn taking_places_that_others_have_is_found() {
     assert_found(Mutation::IgnoreRate, &["and the rate is"]);
 }
+
+#[test]
+fn more_requests_at_once_than_the_tenant_allows_are_found() {
+    assert_found(Mutation::SkipBound, &["requests at once, and its concurrency is"]);
+}
+
+#[test]
+fn taking_what_was_too_late_for_a_batch_as_delivered_is_found() {
+    assert_found(Mutation::ForgetRest, &["without effect or dead letter", "the ledger says"]);
+}
+
+#[test]
+fn recording_what_is_still_under_way_as_delivered_is_found() {
+    assert_found(Mutation::RecordAhead, &["without effect or dead letter", "that is not what happened"]);
+}

@@ -14,7 +14,7 @@ pub(super) fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage, paused:
          (acequia status {tenant}), be quarantined before it could be read (acequia dlq list {tenant} --queue intake; acequia dlq show \
          {tenant} --message MESSAGE shows one that is no readable event), or be older than 30 days. Where the tenant has \
          trace = \"failures\", it may also have gone well, or merely wait: its sink is paused or has a rate (acequia tenant show \
-         {tenant}), or the circuit of its endpoint is open (acequia status {tenant} shows the circuits, and how much waits in the \
+         {tenant}), its endpoint is slow or has a concurrency, or the circuit of its endpoint is open (acequia status {tenant} shows the circuits, and how much waits in the \
          queues and delayed)"
     );
     for one in paused {
@@ -36,6 +36,7 @@ mod tests {
         for part in [
             "paused",
             "a rate",
+            "a concurrency",
             "circuit",
             "acequia status acme",
             "acequia tenant show acme",

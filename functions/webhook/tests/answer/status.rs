@@ -63,19 +63,20 @@ async fn a_sink_names_further_statuses_that_are_permanent_for_it() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_answers_404_to_thirty_deliveries_opens_its_circuit_and_the_operators_are_told() {
+async fn an_endpoint_that_answers_404_opens_its_circuit_and_the_operators_are_told() {
     let server = Server::start(Manners::answers(404, "")).await;
     let world = world(&server.url(), "");
     world.deliver(&events(0, 30), 1).await;
     world.deliver(&events(30, 5), 1).await;
-    assert_eq!(server.requests(), 30, "behind thirty failures nothing more is sent");
+    let spent = server.requests();
+    assert!((10..30).contains(&spent), "ten failures say enough, and the rest of the batch is held back: {spent}");
     let state = world.states.state(&build::tenant_id("acme"), &build::sink_id("crm")).await.unwrap().unwrap();
     assert!(matches!(state.circuit, Circuit::Open { .. }) && state.failing.is_some(), "status shows it");
     assert!(world.alerts.told().is_empty(), "a deployment takes as long");
     for (number, wait) in [30, 60, 120, 240].into_iter().enumerate() {
         world.clock.advance(Duration::from_secs(wait + 1));
         world.deliver(&events(100 + 10 * u32::try_from(number).unwrap(), 3), 1).await;
-        assert_eq!(server.requests(), 31 + number, "one probe at a time");
+        assert_eq!(server.requests(), spent + 1 + number, "one probe at a time");
     }
     let told = world.alerts.told();
     assert_eq!(told.len(), 1, "{told:?}");
@@ -85,6 +86,6 @@ async fn an_endpoint_that_answers_404_to_thirty_deliveries_opens_its_circuit_and
     world.clock.advance(Duration::from_mins(9));
     world.deliver(&events(200, 1), 1).await;
     world.deliver(&events(210, 5), 1).await;
-    assert_eq!(server.requests(), 40, "it is well again");
+    assert_eq!(server.requests(), spent + 10, "it is well again");
     assert!(world.dead_letters().is_empty(), "and nobody has to redrive anything");
 }

@@ -15,7 +15,9 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
 use acequia_core::wire::{DETAIL, REASON};
-use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry};
+use acequia_lambda::{
+    BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Reporting, SinkLoop, Telemetry, Widths,
+};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryLines,
@@ -155,6 +157,7 @@ pub(crate) fn world_at(url: &str, extra: &str, clock: FixedClock, time: Arc<dyn 
             chance: Arc::new(SeededChance::new(1)),
             telemetry: Telemetry::new(Reporting::default(), lines.clone()),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::clone(&time)),
         breakers: Some(breakers),
         sink,

@@ -6,10 +6,12 @@
 //!    content under the same id is a rival: where deliveries are claimed it waits for the ledger's word on the first,
 //!    else it is delivered too.
 //! 3. *admit*: deliveries are claimed in the ledger (where the sink wants that), or looked up if they came before.
+//!    Beside that the sink gets ready, and the circuits are looked at.
 //! 4. *limit*: those wait for which their sink's rate grants no start now.
 //! 5. *circuit*: those wait whose endpoint's circuit is open.
-//! 6. *deliver*: the sink attempts the others, and their circuits learn what came of it.
-//! 7. *record*: the ledger learns what was decided.
+//! 6. *deliver*: the sink attempts the others. Their circuits learn what came of it, and the ledger what was delivered,
+//!    while others are under way.
+//! 7. *record*: the ledger learns what was decided about the others.
 //!
 //! Invariants:
 //! - Nothing is attempted for a delivery that needs a claim and did not get it.
@@ -21,17 +23,18 @@
 
 mod admit;
 mod circuit;
+mod deliver;
 mod limit;
 mod record;
 mod report;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::delivery::Delivery;
 use acequia_core::delivery::ledger::{DeliveryRecord, EARLY};
-use acequia_core::id::TenantId;
+use acequia_core::id::{SinkId, TenantId};
 use acequia_core::message::Incoming;
 use acequia_core::outcome::schedule::RetryPolicy;
 use acequia_core::outcome::{Cause, PANICKED, Situation, Stay};
@@ -41,8 +44,8 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch_loop::{BatchFunction, BatchItem, BatchLoop, Settled, Unrecorded, handle, stop_groups};
 use crate::{
-    Attempted, Batch, BatchMetrics, Breakers, CurrentTenant, Deadline, Job, RateLimiter, Sink, Timing, UnusableBatch,
-    unwind,
+    Attempted, Batch, BatchMetrics, Breakers, CurrentTenant, Deadline, RateLimiter, Sink, Timing, UnusableBatch,
+    Widths, unwind,
 };
 use circuit::CircuitNotes;
 
@@ -54,6 +57,8 @@ pub struct SinkLoop<P: Ports, S> {
     pub rate_limiter: RateLimiter<P::Rates>,
     /// The circuits of the endpoints; `None` where the sinks have none.
     pub breakers: Option<Breakers<P::Endpoints, P::Alerts>>,
+    /// How many attempts are under way at once.
+    pub widths: Widths,
     /// What delivers.
     pub sink: S,
 }
@@ -71,6 +76,8 @@ pub struct Item {
     follows: Option<usize>,
     /// Whether an earlier item of the batch has the same id and another content.
     rivals: bool,
+    /// Whether the ledger knows already what came of it.
+    recorded: bool,
 }
 
 impl Item {
@@ -84,6 +91,10 @@ impl Item {
         Some((self.open()?, self.sink.as_ref()?, self.record.as_deref()?))
     }
 
+    fn delivery_id(&self) -> Option<&str> {
+        self.delivery.as_ref().map(|delivery| delivery.id.as_str())
+    }
+
     fn attempts_used(&self) -> u32 {
         self.record.as_ref().map_or(0, |record| record.attempts_used)
     }
@@ -91,7 +102,16 @@ impl Item {
 
 impl BatchItem for Item {
     fn of(message: Incoming) -> Self {
-        Self { message, delivery: None, sink: None, record: None, attempted: None, follows: None, rivals: false }
+        Self {
+            message,
+            delivery: None,
+            sink: None,
+            record: None,
+            attempted: None,
+            follows: None,
+            rivals: false,
+            recorded: false,
+        }
     }
 
     fn message(&self) -> &Incoming {
@@ -154,38 +174,6 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse, UnusableBatch> {
         handle(self, event, deadline).await
     }
-
-    async fn deliver(&self, batch: Batch<'_>, items: &mut [Item]) {
-        let mut indexes = Vec::with_capacity(items.len());
-        let mut jobs = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            if let Some((delivery, sink, record)) = item.admitted() {
-                indexes.push(index);
-                jobs.push(Job {
-                    delivery: Arc::clone(delivery),
-                    sink: Arc::clone(sink),
-                    attempt: record.attempts_used.saturating_add(1),
-                });
-            }
-        }
-        if jobs.is_empty() {
-            return;
-        }
-        let mut answers = match unwind(self.sink.deliver(batch, &jobs)).await {
-            Ok(answers) => answers.into_iter(),
-            Err(panic) => jobs.iter().map(|_| Attempted::not_begun(panic.clone())).collect::<Vec<_>>().into_iter(),
-        };
-        for index in indexes {
-            if let Some(item) = items.get_mut(index) {
-                // A sink that answers too little has a bug, and what it left out may or may not have happened.
-                item.attempted = Some(
-                    answers
-                        .next()
-                        .unwrap_or_else(|| Attempted::not_begun(Cause::Bug("the sink said nothing of this delivery"))),
-                );
-            }
-        }
-    }
 }
 
 impl<P: Ports, S: Sink> BatchFunction for SinkLoop<P, S> {
@@ -205,12 +193,17 @@ impl<P: Ports, S: Sink> BatchFunction for SinkLoop<P, S> {
 
     async fn process(&self, batch: Batch<'_>, items: &mut [Item]) -> CircuitNotes {
         hold_rivals(batch.current, items);
-        self.admit(batch.current, batch.deadline, items).await;
+        let sinks = sinks_of::<S>(batch.current, items);
+        // None of the three depends on the others.
+        let ready = unwind(self.sink.prepare(batch, &sinks));
+        let known = self.look_at_circuits(batch, &sinks);
+        let admitted = self.admit(batch.current, batch.deadline, items);
+        let (ready, known, ()) = futures::join!(ready, known, admitted);
         self.limit(&batch.queue.name.tenant, items).await;
-        let passes = self.ask_circuits(batch, items).await;
+        let passes = self.ask_circuits(batch, items, known).await;
         stop_groups(items);
-        self.deliver(batch, items).await;
-        self.tell_circuits(batch, items, passes).await
+        self.deliver(batch, items, ready, passes.as_ref()).await;
+        self.end_circuits(batch, passes).await
     }
 
     async fn record(&self, settled: &Settled<'_, Item>, timing: Timing<'_>, current: &CurrentTenant) -> Unrecorded {
@@ -222,6 +215,17 @@ impl<P: Ports, S: Sink> BatchFunction for SinkLoop<P, S> {
         notes.write(&mut metrics);
         metrics
     }
+}
+
+/// The sinks that something is to be delivered to, each once.
+fn sinks_of<S: Sink>(current: &CurrentTenant, items: &[Item]) -> Vec<Arc<SinkConfig>> {
+    let mut ids: BTreeSet<&SinkId> = items.iter().filter_map(Item::open).map(|delivery| &delivery.sink).collect();
+    let mut sinks = Vec::with_capacity(ids.len());
+    while let Some(id) = ids.pop_first() {
+        let sink = current.tenant.sink(id).filter(|sink| sink.kind() == S::KIND && sink.enabled && !sink.paused);
+        sinks.extend(sink.cloned());
+    }
+    sinks
 }
 
 /// Reads each message as a delivery of `tenant`.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Item;
 use crate::batch::Decided;
 use crate::batch_loop::{Settled, Unrecorded};
-use crate::{CurrentTenant, Sink, Timing};
+use crate::{Attempted, CurrentTenant, Sink, Timing};
 
 /// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers what it
 /// does not know of now.
@@ -23,11 +23,9 @@ pub(super) async fn write<S: Sink>(
     let Settled { queue, items, decided } = settled;
     let (now, tenant) = (timing.clock.now(), &queue.name.tenant);
     let (mut delivered, mut records) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
-    for (item, decided) in items.iter().zip(*decided) {
+    for (item, decided) in items.iter().zip(*decided).filter(|(item, _)| !item.recorded) {
         let Some(record) = as_settled(item, decided, now) else { continue };
-        let claimed = item.sink.as_ref().is_some_and(|sink| sink.claims);
-        let went_well = record.status == Status::Delivered && record.attempts_used == 1 && record.attempts.len() == 1;
-        if current.tenant.trace == Trace::Failures && went_well && !claimed {
+        if !is_traced(item, &record, current.tenant.trace) {
             continue;
         }
         let made = record.status == Status::Delivered;
@@ -71,6 +69,45 @@ pub(super) async fn write<S: Sink>(
     unrecorded
 }
 
+/// Whether a record is worth a row.
+fn is_traced(item: &Item, record: &DeliveryRecord, trace: Trace) -> bool {
+    let claimed = item.sink.as_ref().is_some_and(|sink| sink.claims);
+    let went_well = record.status == Status::Delivered && record.attempts_used == 1 && record.attempts.len() == 1;
+    trace == Trace::All || !went_well || claimed
+}
+
+/// The record of a delivery that was made, while others of its batch are still under way; `None` where it leaves no
+/// trace.
+pub(super) fn delivered_early(
+    item: &Item,
+    attempted: Option<Attempted>,
+    trace: Trace,
+    now: Timestamp,
+) -> Option<DeliveryRecord> {
+    let mut record = (**item.record.as_ref()?).clone();
+    let attempted = attempted?;
+    let attempts = record.attempts_used.saturating_add(1);
+    record.reason = None;
+    record.reservation = None;
+    record.note(note(&record, &attempted, "delivered", now));
+    (record.attempts_used, record.updated_at) = (attempts, now);
+    (record.claim, record.lease_until) = (None, None);
+    record.status = Status::Delivered;
+    record.receipt = attempted.result.ok();
+    is_traced(item, &record, trace).then_some(record)
+}
+
+fn note(record: &DeliveryRecord, attempted: &Attempted, outcome: &str, now: Timestamp) -> AttemptNote {
+    AttemptNote {
+        number: record.attempts_used.saturating_add(1),
+        at: now,
+        outcome: outcome.to_owned(),
+        duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
+        detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
+        content: None,
+    }
+}
+
 /// Where the record of the same id stands already.
 fn place_of(records: &[Record], record: &DeliveryRecord) -> Option<usize> {
     let key = record.key();
@@ -98,18 +135,12 @@ fn as_settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deli
     // Nothing was sent, and an operator has to do something about it: who asks for the event is to see what.
     let held = matches!(attempted.result, Err(Cause::MailHeld(_)));
     if spends || quarantined || expired || filtered || held {
-        record.note(AttemptNote {
-            number: record.attempts_used.saturating_add(1),
-            at: now,
-            outcome: match (&attempted.result, quarantined) {
-                (Ok(_), _) => "delivered".to_owned(),
-                (Err(_), true) => "quarantined".to_owned(),
-                (Err(cause), false) => cause.outcome().as_str().to_owned(),
-            },
-            duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
-            detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
-            content: None,
-        });
+        let outcome = match (&attempted.result, quarantined) {
+            (Ok(_), _) => "delivered",
+            (Err(_), true) => "quarantined",
+            (Err(cause), false) => cause.outcome().as_str(),
+        };
+        record.note(note(&record, attempted, outcome, now));
     } else if record.reason.is_none()
         && !waits_for_its_reservation
         && !item.sink.as_ref().is_some_and(|sink| sink.claims)

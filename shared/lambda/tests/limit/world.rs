@@ -8,9 +8,11 @@ use acequia_core::kind::SinkKind;
 use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{Clock as _, Queues as _, Sweeping as _};
 use acequia_core::queue::{QueueArn, QueueRole};
+use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, SharedRate, Sink, SinkLoop, Telemetry,
+    Attempted, Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, SharedRate, Sink, SinkLoop,
+    Telemetry, Widths,
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -38,14 +40,19 @@ pub(crate) struct Counter {
 
 impl Sink for Counter {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
+
+    async fn deliver(&self, batch: Batch<'_>, (): &(), course: &Course<'_>) {
         let answer = |job: &Job| {
             let (tenant, sink) = (batch.queue.name.tenant.to_string(), job.sink.id.to_string());
             self.starts.lock().unwrap().push(Start { tenant, sink, at: self.clock.now() });
             Attempted { result: Ok(Receipt::default()), duration: Duration::ZERO, ended_at: Some(self.clock.now()) }
         };
-        jobs.iter().map(answer).collect()
+        for (place, job) in course.jobs().iter().enumerate() {
+            course.tell(place, answer(job));
+        }
     }
 }
 
@@ -111,6 +118,7 @@ impl World {
                 chance: Arc::new(SeededChance::new(1)),
                 telemetry: Telemetry::silent(),
             },
+            widths: Widths::default(),
             rate_limiter: RateLimiter::new(self.rates.clone(), Arc::new(self.clock.clone())).sharing(shared),
             breakers: None,
             sink: Counter { clock: self.clock.clone(), starts: Arc::clone(&self.starts) },

@@ -11,7 +11,7 @@ use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry};
+use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, Widths};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
@@ -330,6 +330,7 @@ fn sink_loop<S: Sink>(
             chance: Arc::new(SeededChance::new(2)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
         sink,

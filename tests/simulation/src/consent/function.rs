@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::QueueRole;
-use acequia_lambda::{BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch};
+use acequia_lambda::{
+    BatchLoop, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch, Widths,
+};
 use acequia_testkit::{SeededChance, build};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use confirm::{Confirm, Request};
@@ -230,6 +232,7 @@ fn wire<S: Sink>(port: &Port, sink: S, seed: u64) -> Box<Loop<S>> {
             chance: Arc::new(SeededChance::new(seed)),
             telemetry: Telemetry::silent(),
         },
+        widths: Widths::default(),
         rate_limiter: RateLimiter::new(perilous(), Arc::clone(&clock)),
         breakers: None,
         sink,

@@ -36,7 +36,7 @@ pub enum Gate {
     /// Send nothing for this long.
     Hold(Duration),
     /// Send one delivery, if this change can be made; hold the others for the probe's time.
-    Probe(EndpointState),
+    Probe(Box<EndpointState>),
     /// Send nothing any more, for this reason.
     Disabled(DisabledBy),
 }
@@ -64,7 +64,7 @@ pub fn gate(
         return Gate::Hold(wait);
     }
     let circuit = Circuit::Probing { until: after(now, PROBE), since: *since, trips: *trips, by: by.to_owned() };
-    Gate::Probe(EndpointState { circuit, ..known.next() })
+    Gate::Probe(Box::new(EndpointState { circuit, ..known.next() }))
 }
 
 fn ahead(until: Timestamp, now: Timestamp) -> Option<Duration> {

@@ -28,7 +28,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::DisabledBy;
+use crate::outcome::{DisabledBy, Hold};
+use crate::time::after;
 
 pub use alert::{Alert, OPENED, PendingAlert, WARNINGS, mark_sent, take_alert};
 pub use decide::{Gate, Observed, WHILE_PROBED, gate, observe};
@@ -135,6 +136,39 @@ pub struct EndpointState {
     /// What its operators are still to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_alert: Option<PendingAlert>,
+    /// What held deliveries to it back last because there were too many for it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<HeldBack>,
+}
+
+/// That deliveries were held back because there were too many for their endpoint at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// By what: [`Hold::Concurrency`] or [`Hold::Slow`].
+    pub by: Hold,
+    /// When, to the minute.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+}
+
+/// How long it is known of an endpoint that deliveries were held back before that is written anew.
+const HELD_BACK_IS_FRESH: Duration = Duration::from_mins(1);
+
+/// What is written where a batch held deliveries back because there were too many at once; `None` where it is known
+/// already.
+pub fn note_held_back(
+    known: Option<&EndpointState>,
+    endpoint: &str,
+    by: Hold,
+    now: Timestamp,
+) -> Option<EndpointState> {
+    let about = known.filter(|known| known.endpoint == endpoint);
+    let is_known = |held: HeldBack| held.by == by && after(held.at, HELD_BACK_IS_FRESH) > now;
+    if about.and_then(|known| known.held_back).is_some_and(is_known) {
+        return None;
+    }
+    let next = about.map_or_else(|| EndpointState::healthy(endpoint, known), EndpointState::next);
+    Some(EndpointState { held_back: Some(HeldBack { by, at: now }), ..next })
 }
 
 impl EndpointState {
@@ -147,6 +181,7 @@ impl EndpointState {
             failing: None,
             disabled: None,
             pending_alert: None,
+            held_back: None,
         }
     }
 

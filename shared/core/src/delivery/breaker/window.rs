@@ -60,7 +60,7 @@ impl Window {
     }
 
     /// Whether what it holds opens the circuit.
-    pub(super) fn is_bad(&self, breaker: &Breaker) -> bool {
+    pub fn is_bad(&self, breaker: &Breaker) -> bool {
         let (good, bad) = self.seen.iter().fold((0_u64, 0_u64), |(good, bad), (_, successes, failures)| {
             (good + u64::from(*successes), bad + u64::from(*failures))
         });

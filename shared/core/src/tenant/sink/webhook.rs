@@ -16,6 +16,7 @@ use super::header::MAX_HEADERS;
 use super::header::{Header, RawHeader, validate_headers};
 use super::{Place, RawTarget};
 use crate::delivery::breaker::Breaker;
+use crate::delivery::width::MOST as MOST_AT_ONCE;
 use crate::egress::Egress;
 use crate::id::SecretName;
 use crate::kind::SinkKind;
@@ -102,6 +103,11 @@ pub struct RawWebhook {
         schemars(with = "RawBreaker", extend("default" = true, "examples" = [{ "failures": "50%", "of": 20 }]))
     )]
     pub breaker: Option<RawBreaker>,
+    /// The most requests that one instance of the function has under way to this endpoint at once; without it, as many
+    /// as the endpoint answers without becoming slower. A tenant has up to `MaxConcurrency` instances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "u32", range(min = 1, max = MOST_AT_ONCE), extend("examples" = [20])))]
+    pub concurrency: Option<i64>,
 }
 
 /// An HTTPS endpoint.
@@ -121,6 +127,8 @@ pub struct WebhookSink {
     pub format: SinkFormat,
     /// When the endpoint is given a rest; `None` for never.
     pub breaker: Option<Breaker>,
+    /// The most requests that one instance has under way at once; `None` where the endpoint itself is the bound.
+    pub concurrency: Option<usize>,
 }
 
 impl RawTarget {
@@ -153,7 +161,8 @@ impl RawWebhook {
         };
         let permanent = self.validate_permanent(path, findings);
         let breaker = validate_breaker(self.breaker.as_ref(), path, findings);
-        Some(WebhookSink { url: url?, secrets, headers, timeout, permanent, format, breaker })
+        let concurrency = self.validate_concurrency(place, findings);
+        Some(WebhookSink { url: url?, secrets, headers, timeout, permanent, format, breaker, concurrency })
     }
 
     fn validate_secrets(&self, format: SinkFormat, path: &str, findings: &mut Findings) -> Vec<SecretName> {
@@ -174,6 +183,15 @@ impl RawWebhook {
             }
         }
         secrets
+    }
+
+    fn validate_concurrency(&self, place: &Place<'_>, findings: &mut Findings) -> Option<usize> {
+        let wanted = self.concurrency?;
+        let valid = usize::try_from(wanted).ok().filter(|wanted| (1..=MOST_AT_ONCE).contains(wanted));
+        if valid.is_none() {
+            findings.report(place.field("concurrency"), format!("it must be a whole number of 1 to {MOST_AT_ONCE}"));
+        }
+        valid
     }
 
     /// Reads the statuses that the sink calls permanent.
@@ -251,6 +269,16 @@ mod tests {
     fn a_sink_names_the_statuses_after_which_it_wants_no_other_attempt() {
         assert_eq!(permanent(WEBHOOK, "[404, 301, 503]").unwrap(), [404, 301, 503]);
         assert!(permanent(WEBHOOK, "[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_sink_bounds_how_many_requests_are_under_way_at_once() {
+        let (bounded, problem) = (format!("{WEBHOOK}\nconcurrency = 20"), "it must be a whole number of 1 to 128");
+        assert!(permanent(&bounded, "[]").is_ok());
+        for wrong in [0, 129, -1] {
+            let wrong = permanent(&format!("{WEBHOOK}\nconcurrency = {wrong}"), "[]");
+            assert_eq!(wrong.unwrap_err(), ("sinks[0].concurrency".to_owned(), problem.to_owned()));
+        }
     }
 
     #[test]

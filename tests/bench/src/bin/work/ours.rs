@@ -11,11 +11,11 @@ use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::port::{Clock, Mail, MailError, Mailer};
 use acequia_core::secret::SecretPurpose;
-use acequia_core::tenant::Target;
+use acequia_core::tenant::{self, Target};
 use acequia_core::time::after;
 use acequia_lambda::{
-    Attempted, Batch, BatchLoop, CachedTenants, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, SystemChance,
-    SystemClock, Telemetry, Work, each,
+    Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, SystemChance,
+    SystemClock, Telemetry, Widths, Work, each,
 };
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryConsents, InMemoryDelays, InMemoryGrants, InMemoryLedger, InMemoryMailStore,
@@ -113,6 +113,7 @@ impl Parts {
                 chance: Arc::new(SystemChance),
                 telemetry: Telemetry::to_stdout(Reporting::default()),
             },
+            widths: Widths::default(),
             rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::clone(&self.clock)),
             breakers: None,
             sink,
@@ -143,15 +144,18 @@ struct NoHttp {
 
 impl Sink for NoHttp {
     const KIND: SinkKind = SinkKind::Webhook;
+    type Ready = ();
 
-    async fn deliver(&self, batch: Batch<'_>, jobs: &[Job]) -> Vec<Attempted> {
+    async fn prepare(&self, _: Batch<'_>, _: &[Arc<tenant::Sink>]) {}
+
+    async fn deliver(&self, batch: Batch<'_>, (): &(), course: &Course<'_>) {
         let tenant = &batch.current.tenant.summary.id;
         let sender = OnceCell::new();
-        let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            work.push((job.sink.id.as_str(), Duration::from_secs(10), self.sign(tenant, job, &sender).boxed()));
+        let mut work: Vec<Work<'_>> = Vec::with_capacity(course.jobs().len());
+        for job in course.jobs() {
+            work.push((Duration::from_secs(10), self.sign(tenant, job, &sender).boxed()));
         }
-        each(&*self.clock, batch.deadline, 16, work).await
+        each(course, work).await;
     }
 }
 

@@ -1,9 +1,10 @@
 //! An endpoint's days: when its circuit opens and closes, when operators are told, and when it is disabled.
 
 use super::super::alert::OPENED;
+use super::super::note_held_back;
 use super::super::window::{Seen, Window};
 use super::*;
-use crate::outcome::DisabledBy;
+use crate::outcome::{DisabledBy, Hold};
 
 const URL: &str = "digest";
 
@@ -55,7 +56,7 @@ impl Instance {
     /// Lets the probe that is due be sent, and fail or not.
     fn probe(&mut self, seen: Seen, by: &str, now: i64) {
         let Gate::Probe(state) = self.gate(by, now) else { panic!("no probe is due: {:?}", self.gate(by, now)) };
-        self.row = Some(state);
+        self.row = Some(*state);
         self.window.clear();
         self.see(seen, by, now);
     }
@@ -90,7 +91,7 @@ fn of_two_that_would_probe_one_does_and_its_success_closes_the_circuit() {
     let Gate::Probe(first) = instance.gate("b", 30) else { panic!("a probe is due") };
     let Gate::Probe(second) = instance.gate("c", 30) else { panic!("a probe is due") };
     assert_eq!(first.revision, second.revision, "only one of the two can be written");
-    instance.row = Some(first);
+    instance.row = Some(*first);
     assert!(matches!(instance.gate("c", 31), Gate::Hold(_)));
     instance.window.clear();
     assert!(instance.see(good(1), "b", 32), "closing is a turn");
@@ -103,7 +104,7 @@ fn a_probe_that_fails_is_no_turn() {
     let mut instance = Instance::default();
     assert!(instance.see(bad(10), "a", 0));
     let Gate::Probe(probing) = instance.gate("b", 30) else { panic!("a probe is due") };
-    instance.row = Some(probing);
+    instance.row = Some(*probing);
     assert!(!instance.see(bad(1), "b", 31), "it was open before, and is open now");
 }
 
@@ -128,7 +129,7 @@ fn a_probe_that_died_is_followed_by_another_one() {
     let mut instance = Instance::default();
     instance.see(bad(10), "a", 0);
     let Gate::Probe(state) = instance.gate("b", 30) else { panic!("a probe is due") };
-    instance.row = Some(state);
+    instance.row = Some(*state);
     assert_eq!(instance.gate("c", 149), Gate::Hold(Duration::from_secs(1)));
     assert!(matches!(instance.gate("c", 150), Gate::Probe(_)));
 }
@@ -240,4 +241,16 @@ fn a_healthy_endpoint_is_never_written_and_a_failing_one_at_most_once_an_hour() 
         instance.see(bad(1), "a", 2000 + minute * 60);
     }
     assert!(instance.writes <= 7, "{} writes in five hours", instance.writes);
+}
+
+#[test]
+fn what_holds_deliveries_back_is_written_once_a_minute() {
+    let held = |known: Option<&EndpointState>, by, second| note_held_back(known, URL, by, at(second));
+    let first = held(None, Hold::Concurrency, 1).unwrap();
+    assert_eq!((first.revision, &first.circuit), (1, &Circuit::Closed));
+    assert_eq!(held(Some(&first), Hold::Concurrency, 60), None);
+    assert_eq!(held(Some(&first), Hold::Concurrency, 61).map(|state| state.revision), Some(2));
+    assert!(held(Some(&first), Hold::Slow, 2).is_some(), "it is another");
+    let failing = EndpointState { disabled: Some(Disabled { by: DisabledBy::Gone, since: at(0) }), ..first };
+    assert_eq!(held(Some(&failing), Hold::Slow, 2).unwrap().disabled, failing.disabled, "the rest stays");
 }
