@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bench::goal::{self, Goal};
@@ -120,8 +121,12 @@ fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Measures and prints the throughput; the goals that are missed.
 fn measure_throughput(programs: &Programs, arguments: &Arguments) -> Result<Vec<String>> {
-    let options =
-        throughput::Options { rounds: arguments.rounds, only: arguments.only.clone(), quick: arguments.quick };
+    let options = throughput::Options {
+        rounds: arguments.rounds,
+        only: arguments.only.clone(),
+        lasting: Duration::from_secs(if arguments.quick { 1 } else { 5 }),
+        quick: arguments.quick,
+    };
     let report = throughput::measure(programs, &options, |next| eprintln!("{next}"))?;
     for (name, table) in &report.tables {
         println!("\n{name} (least / median / most of {} rounds)\n{table}", arguments.rounds);

@@ -106,7 +106,27 @@ pub(super) struct Running<'s> {
     serial: u64,
 }
 
-/// What became of a batch.
+/// What became of a batch's messages.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    delivered: usize,
+    sent: usize,
+    given_back: usize,
+}
+
+impl Fate {
+    /// An error where messages are lost, or come to more than they were.
+    fn accounts_for(self, count: usize) -> Result<()> {
+        let Self { delivered, sent, given_back } = self;
+        ensure!(
+            delivered + sent + given_back == count,
+            "of {count} messages {delivered} were delivered, {sent} sent on and {given_back} given back"
+        );
+        Ok(())
+    }
+}
+
+/// A batch that is answered.
 pub(super) struct Done {
     pub(super) begun: Instant,
     pub(super) took: Duration,
@@ -149,14 +169,8 @@ impl Running<'_> {
         let traffic = self.stub.take_traffic();
         let counts = self.stub.take_counts().with_context(|| self.name.clone())?;
         let sent = usize::try_from(counts.sum(|operation| operation.starts_with(SENT)).items)?;
-        let accounted = traffic.answered.len() + sent + answer.failures;
-        ensure!(
-            accounted == count,
-            "{}: of {count} messages {} were delivered, {sent} sent on and {} given back",
-            self.name,
-            traffic.answered.len(),
-            answer.failures
-        );
+        let fate = Fate { delivered: traffic.answered.len(), sent, given_back: answer.failures };
+        fate.accounts_for(count).with_context(|| self.name.clone())?;
         Ok(Done { begun: answer.begun, took: answer.took, traffic, failures: answer.failures })
     }
 
@@ -181,4 +195,15 @@ impl Running<'_> {
 
 pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_lost_or_sent_twice_is_found() {
+        let fate = |delivered| Fate { delivered, sent: 1, given_back: 1 }.accounts_for(10);
+        assert!(fate(8).is_ok() && fate(7).is_err() && fate(9).is_err());
+    }
 }

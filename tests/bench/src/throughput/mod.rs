@@ -12,6 +12,8 @@ mod figure;
 mod row;
 mod work;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 pub use aim::{Aim, table as aims};
@@ -27,8 +29,10 @@ use row::{Group, Row};
 pub struct Options {
     /// Rounds.
     pub rounds: usize,
-    /// Rows alone whose group and name have this in them.
+    /// Rows alone that have this in their group, name and program, as they are told before they are measured.
     pub only: Option<String>,
+    /// How long batches of one size are given one after another; four are given in any case.
+    pub lasting: Duration,
     /// Fewer and shorter batches, and no endpoint that takes longer than a second.
     pub quick: bool,
 }
@@ -53,35 +57,32 @@ pub fn measure(programs: &Programs, options: &Options, progress: impl FnMut(&str
 }
 
 fn figures(programs: &Programs, options: &Options, mut progress: impl FnMut(&str)) -> Result<Figures> {
-    let rows: Vec<Row> = row::all(options.quick).into_iter().filter(|row| chosen(row, options)).collect();
+    let rows: Vec<(Row, Subject)> = row::all(options.quick)
+        .into_iter()
+        .flat_map(|row| row.subjects.clone().into_iter().map(move |subject| (row.clone(), subject)))
+        .filter(|(row, subject)| options.only.as_ref().is_none_or(|only| told(row, *subject).contains(only.as_str())))
+        .collect();
     if rows.is_empty() {
-        bail!("--only {:?} chooses nothing of these: {}", options.only.as_deref().unwrap_or_default(), names());
+        let names: Vec<String> = row::all(options.quick).iter().map(Row::full_name).collect();
+        let only = options.only.as_deref().unwrap_or_default();
+        bail!("--only {only:?} chooses nothing of these: {}", names.join("; "));
     }
+    let rounds = options.rounds.max(1);
     let mut figures = Figures::default();
-    for round in 1..=options.rounds.max(1) {
-        for row in &rows {
-            for subject in row.subjects.iter().copied() {
-                progress(&format!(
-                    "round {round} of {}: {}, {}",
-                    options.rounds.max(1),
-                    row.full_name(),
-                    subject.name()
-                ));
-                for (metric, value) in work::measure(&Bed::new(programs, row, subject), row, options.quick)? {
-                    figures.note(row, subject, metric, value);
-                }
+    for round in 1..=rounds {
+        for (row, subject) in &rows {
+            progress(&format!("round {round} of {rounds}: {}", told(row, *subject)));
+            for (metric, value) in work::measure(&Bed::new(programs, row, *subject), row, options)? {
+                figures.note(row, *subject, metric, value);
             }
         }
     }
     Ok(figures)
 }
 
-fn chosen(row: &Row, options: &Options) -> bool {
-    options.only.as_ref().is_none_or(|only| row.full_name().contains(only.as_str()))
-}
-
-fn names() -> String {
-    row::all(false).iter().map(Row::full_name).collect::<Vec<_>>().join("; ")
+/// What is measured next, in words.
+fn told(row: &Row, subject: Subject) -> String {
+    format!("{}, {}", row.full_name(), subject.name())
 }
 
 #[cfg(test)]
@@ -89,11 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_chooses_the_rows_that_have_it_in_their_names() {
-        let options = |only: &str| Options { rounds: 1, only: Some(only.to_owned()), quick: true };
-        let found = |only: &str| row::all(true).iter().filter(|row| chosen(row, &options(only))).count();
-        assert!(found("500 ms") >= 3 && found("no such row") == 0);
-        assert!(found("") == row::all(true).len());
+    fn a_pattern_that_chooses_nothing_is_an_error_that_names_all_rows() {
+        let programs = Programs { folder: "/nowhere".into(), logs: "/nowhere".into() };
+        let only = Some("no such row".to_owned());
+        let options = Options { rounds: 1, only, lasting: Duration::ZERO, quick: true };
+        let told = measure(&programs, &options, |_| ()).unwrap_err().to_string();
+        assert!(told.contains("webhook, 500 ms, batch 25") && told.contains("50 sinks of 20 ms"), "{told}");
     }
 
     #[test]

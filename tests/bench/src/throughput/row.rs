@@ -90,10 +90,10 @@ pub(super) fn webhook(takes: u64, batch: usize) -> String {
 
 /// The name of a row of many endpoints.
 pub(super) fn of_sinks(sinks: usize) -> String {
-    format!("{sinks} sinks of 20 ms")
+    if sinks == 1 { "one sink of 20 ms".to_owned() } else { format!("{sinks} sinks of 20 ms") }
 }
 
-/// All rows; for a quick look, an endpoint that is slow takes a second less.
+/// All rows; for a quick look, slow endpoints are less slow.
 pub(super) fn all(quick: bool) -> Vec<Row> {
     let compared = [Subject::Default, Subject::Strict, Subject::Plain];
     let mut rows = Vec::new();

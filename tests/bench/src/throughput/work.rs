@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::Options;
 use super::bed::{Bed, Done, Running, milliseconds};
 use super::figure::{median, part};
 use super::row::{Kind, Row};
@@ -21,13 +22,11 @@ const SHARED: usize = 100;
 const ALL: usize = usize::MAX;
 
 /// Measures a row with a program.
-pub(super) fn measure(bed: &Bed<'_>, row: &Row, quick: bool) -> Result<Found> {
+pub(super) fn measure(bed: &Bed<'_>, row: &Row, options: &Options) -> Result<Found> {
+    let quick = options.quick;
     match row.kind {
         Kind::Cold => cold(bed, if quick { 2 } else { 5 }),
-        Kind::Rate { batch } => {
-            let limit = Duration::from_secs(if quick { 1 } else { 5 });
-            with(bed, |running| rate(running, batch, limit))
-        }
+        Kind::Rate { batch } => with(bed, |running| rate(running, batch, options.lasting)),
         Kind::Latency => with(bed, |running| latency(running, if quick { 20 } else { 150 })),
         Kind::Shared { batches } => with(bed, |running| shared(running, batches)),
     }
