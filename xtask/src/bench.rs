@@ -1,6 +1,6 @@
-//! `cargo xtask bench`: what a delivery costs in calls, money, instructions, start-up and memory.
+//! `cargo xtask bench`: what a delivery costs in calls, money, instructions, start-up, memory and throughput.
 //!
-//! The programs are the ones that are deployed: one cargo-lambda run builds the functions with the bench and its two
+//! The programs are the ones that are deployed: one cargo-lambda run builds the functions with the bench and its
 //! subjects, so that all have the same profile. `docs/PERFORMANCE.md` says what is measured and gets the tables.
 
 use std::process::Command;
@@ -17,16 +17,26 @@ pub(crate) struct Options {
     /// Small sizes and few rounds, for a look; the document is left as it is.
     #[arg(long)]
     quick: bool,
-    /// This part alone; repeatable.
+    /// This part alone; repeatable. Without it, all but throughput, which takes longer than the others and is not
+    /// written into the document.
     #[arg(long, value_parser = PARTS)]
     part: Vec<String>,
+    /// Rounds of the throughput.
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Rows of the throughput alone that have this in their names, such as "500 ms" or "shared batches".
+    #[arg(long, value_name = "PATTERN")]
+    only: Option<String>,
+    /// Fail where a goal of the throughput is missed.
+    #[arg(long)]
+    goals: bool,
     /// Programs of the dev profile: for work on the bench itself. Their figures are not Acequia's; the document is left
     /// as it is.
     #[arg(long)]
     debug: bool,
 }
 
-const PARTS: [&str; 3] = ["counts", "instructions", "processes"];
+const PARTS: [&str; 4] = ["counts", "instructions", "processes", "throughput"];
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.
@@ -56,6 +66,11 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     for part in &options.part {
         command.args(["--part", part]);
+    }
+    command.args(options.rounds.iter().flat_map(|rounds| ["--rounds".to_owned(), rounds.to_string()]));
+    command.args(options.only.iter().flat_map(|only| ["--only", only]));
+    if options.goals {
+        command.arg("--goals");
     }
     if !options.quick && !options.debug {
         command.arg("--write").arg(host::path(DOCUMENT));

@@ -1,8 +1,9 @@
 //! What `cargo xtask bench` measures, and how it writes that into docs/PERFORMANCE.md.
 //!
 //! Everything runs against `tools/stub` on loopback: exact counts of calls with their price, instructions under
-//! callgrind, and time to the first poll and memory of the functions' real programs. Only counts and instructions
-//! decide whether a run succeeds; seconds and memory depend on the machine and are told.
+//! callgrind, time to the first poll and memory of the functions' real programs, and the throughput of one instance beside
+//! a handler written by hand. Only counts and instructions decide whether a run succeeds; seconds and memory depend on the
+//! machine and are told.
 
 pub mod cost;
 pub mod document;
@@ -13,3 +14,4 @@ pub mod price;
 pub mod process;
 pub mod program;
 pub mod table;
+pub mod throughput;

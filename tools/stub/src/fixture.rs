@@ -21,6 +21,8 @@ pub(crate) const TENANTS_TABLE: &str = "bench-tenants";
 pub const LEDGER_TABLE: &str = "bench-ledger";
 /// The path at which the stub is the endpoint of webhooks.
 pub(crate) const ENDPOINT_PATH: &str = "/endpoint/";
+/// A signing secret of no worth, in the form of Standard Webhooks: what every webhook is signed with.
+pub const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The region.
 pub(crate) const REGION: &str = "us-east-1";
 
@@ -61,8 +63,9 @@ impl World {
     }
 }
 
-/// A sink that takes every event.
-pub(crate) fn sink(id: &str, kind: SinkKind, more: &Json) -> Json {
+/// A sink that takes every event, with these keys besides or in the place of the usual ones. Of an endpoint at
+/// `http://endpoint/500ms/crm` the stub makes one of its own that takes half a second.
+pub fn sink(id: &str, kind: SinkKind, more: &Json) -> Json {
     let mut sink = json!({"id": id, "kind": kind.to_string(), "types": ["*"]});
     let own = match kind {
         SinkKind::Webhook => json!({"url": "http://endpoint/crm", "secrets": ["crm"]}),
@@ -113,31 +116,51 @@ impl Messages {
         count: usize,
         body: impl Fn(&str) -> String,
     ) -> Result<String, StubError> {
-        let invalid = |error: &dyn std::fmt::Display| StubError::Fixture(error.to_string());
-        let stage: Stage = STAGE.parse().map_err(|error| invalid(&error))?;
-        let tenant: TenantId = TENANT.parse().map_err(|error| invalid(&error))?;
-        let role = match self {
-            Self::Events => QueueRole::Intake,
-            Self::Deliveries(kind, _) => QueueRole::Sink(kind),
+        let (role, sinks) = match self {
+            Self::Events => (QueueRole::Intake, Vec::new()),
+            Self::Deliveries(kind, sink) => (QueueRole::Sink(kind), vec![sink]),
         };
-        let queue = format!("arn:aws:sqs:{REGION}:000000000000:{}", QueueName::new(&stage, &tenant, role));
-        let now = i64::try_from(clock::since_epoch().as_millis()).unwrap_or(0);
-        let at = Timestamp::from_millisecond(now).map_err(|error| invalid(&error))?;
-        let mut records = Vec::with_capacity(count);
-        for number in 0..count {
-            let id = format!("{serial:08}-{number:08}");
-            let body = body(&id);
-            let message = match self {
-                Self::Events => Outgoing { body, ..Outgoing::default() },
-                Self::Deliveries(_, sink) => {
-                    let envelope = Envelope::parse(&tenant, at, body.as_bytes()).map_err(|error| invalid(&error))?;
-                    Delivery::new(sink.parse().map_err(|error| invalid(&error))?, envelope).to_message()
-                }
-            };
-            records.push(record(&id, &queue, now, &message));
-        }
-        Ok(json!({"Records": records}).to_string())
+        records(role, &sinks, serial, count, body)
     }
+}
+
+/// A batch as [`Messages::batch`] makes it, of deliveries to sinks of one kind that take turns.
+///
+/// # Errors
+/// As [`Messages::batch`].
+pub fn deliveries(kind: SinkKind, sinks: &[&str], serial: u64, count: usize) -> Result<String, StubError> {
+    records(QueueRole::Sink(kind), sinks, serial, count, |id| event(id, &"Water is a common good. ".repeat(20)))
+}
+
+/// Deliveries to the sinks in turn, or events where there is none.
+fn records(
+    role: QueueRole,
+    sinks: &[&str],
+    serial: u64,
+    count: usize,
+    body: impl Fn(&str) -> String,
+) -> Result<String, StubError> {
+    let invalid = |error: &dyn std::fmt::Display| StubError::Fixture(error.to_string());
+    let stage: Stage = STAGE.parse().map_err(|error| invalid(&error))?;
+    let tenant: TenantId = TENANT.parse().map_err(|error| invalid(&error))?;
+    let queue = format!("arn:aws:sqs:{REGION}:000000000000:{}", QueueName::new(&stage, &tenant, role));
+    let now = i64::try_from(clock::since_epoch().as_millis()).unwrap_or(0);
+    let at = Timestamp::from_millisecond(now).map_err(|error| invalid(&error))?;
+    let mut turns = sinks.iter().cycle();
+    let mut records = Vec::with_capacity(count);
+    for number in 0..count {
+        let id = format!("{serial:08}-{number:08}");
+        let body = body(&id);
+        let message = match turns.next() {
+            None => Outgoing { body, ..Outgoing::default() },
+            Some(sink) => {
+                let envelope = Envelope::parse(&tenant, at, body.as_bytes()).map_err(|error| invalid(&error))?;
+                Delivery::new(sink.parse().map_err(|error| invalid(&error))?, envelope).to_message()
+            }
+        };
+        records.push(record(&id, &queue, now, &message));
+    }
+    Ok(json!({"Records": records}).to_string())
 }
 
 /// An event of so many bytes, most of them its comment: this text, again and again. `filler` needs no escapes in JSON.
@@ -215,6 +238,17 @@ mod tests {
         assert_ne!(records[0]["messageId"], records[1]["messageId"]);
         assert_eq!(records[0]["messageAttributes"]["acequia-sink"]["stringValue"], "mail");
         assert!((900..1200).contains(&records[0]["body"].as_str().unwrap().len()), "an event has about a kilobyte");
+    }
+
+    #[test]
+    fn deliveries_take_turns_at_their_sinks() {
+        let event: Json = serde_json::from_str(&deliveries(SinkKind::Webhook, &["one", "two"], 1, 3).unwrap()).unwrap();
+        let sinks: Vec<_> = event["Records"].as_array().unwrap().iter().map(sink_of).collect();
+        assert_eq!(sinks, ["one", "two", "one"]);
+    }
+
+    fn sink_of(record: &Json) -> &str {
+        record["messageAttributes"]["acequia-sink"]["stringValue"].as_str().unwrap()
     }
 
     #[test]

@@ -25,6 +25,19 @@ pub struct Memory {
     pub peak: u64,
 }
 
+/// What a function made of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// When the batch was ready for it.
+    pub begun: Instant,
+    /// From then to its answer.
+    pub took: Duration,
+    /// The messages that it gave back.
+    pub failures: usize,
+    /// The answer itself.
+    response: String,
+}
+
 /// A running function. Where we are killed it ends too, because its runtime's interface is gone.
 pub struct Function<'s> {
     stub: &'s Stub,
@@ -44,11 +57,34 @@ impl<'s> Function<'s> {
         Self::start_command(stub, Command::new(program), program, log)
     }
 
+    /// The same with more variables in its environment.
+    ///
+    /// # Errors
+    /// When the program or the file cannot be used.
+    pub fn start_with(
+        stub: &'s Stub,
+        program: &Path,
+        variables: &[(&str, String)],
+        log: &Path,
+    ) -> Result<Self, StubError> {
+        Self::launch(stub, Command::new(program), variables, program, log)
+    }
+
     /// The same through a command that ends in running `program`, such as one that counts its instructions.
     ///
     /// # Errors
     /// When the program or the file cannot be used.
-    pub fn start_command(stub: &'s Stub, mut command: Command, program: &Path, log: &Path) -> Result<Self, StubError> {
+    pub fn start_command(stub: &'s Stub, command: Command, program: &Path, log: &Path) -> Result<Self, StubError> {
+        Self::launch(stub, command, &[], program, log)
+    }
+
+    fn launch(
+        stub: &'s Stub,
+        mut command: Command,
+        more: &[(&str, String)],
+        program: &Path,
+        log: &Path,
+    ) -> Result<Self, StubError> {
         let file_error = |source| StubError::File { file: log.display().to_string(), source };
         if let Some(folder) = log.parent() {
             fs::create_dir_all(folder).map_err(file_error)?;
@@ -82,7 +118,8 @@ impl<'s> Function<'s> {
             ("WEBHOOK_EGRESS", "local"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ];
-        command.env_clear().envs(variables).stdin(Stdio::null()).stdout(output).stderr(errors);
+        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
+        command.env_clear().envs(variables).envs(more).stdin(Stdio::null()).stdout(output).stderr(errors);
         let program = program.display().to_string();
         let started = clock::now();
         let child = command.spawn().map_err(|source| StubError::Start { what: program.clone(), source })?;
@@ -116,6 +153,19 @@ impl<'s> Function<'s> {
     /// # Errors
     /// As [`Function::invoke`].
     pub fn invoke_within(&mut self, event: String, time: Duration) -> Result<Duration, StubError> {
+        let answer = self.answer_within(event, time)?;
+        if answer.failures == 0 {
+            Ok(answer.took)
+        } else {
+            Err(StubError::Refused(self.with_problems(&answer.response)))
+        }
+    }
+
+    /// Gives it a batch, of which it may give messages back.
+    ///
+    /// # Errors
+    /// When it does not answer, or fails.
+    pub fn answer_within(&mut self, event: String, time: Duration) -> Result<Answer, StubError> {
         let begun = clock::now();
         let answer = self.stub.invoke(event);
         let answered = loop {
@@ -133,7 +183,7 @@ impl<'s> Function<'s> {
             Answered::Response(response) => {
                 let read: Json = serde_json::from_str(&response).unwrap_or_default();
                 let failures = read.get("batchItemFailures").and_then(Json::as_array).map_or(0, Vec::len);
-                if failures == 0 { Ok(took) } else { Err(StubError::Refused(self.with_problems(&response))) }
+                Ok(Answer { begun, took, failures, response })
             }
         }
     }
@@ -171,6 +221,21 @@ impl<'s> Function<'s> {
         };
         let missing = || StubError::Fixture(format!("{file} does not say how much memory is resident"));
         Ok(Memory { resident: bytes("VmRSS").ok_or_else(missing)?, peak: bytes("VmHWM").ok_or_else(missing)? })
+    }
+
+    /// How long its threads have been on a processor, from `/proc`.
+    ///
+    /// # Errors
+    /// When `/proc` does not say.
+    pub fn processor_time(&self) -> Result<Duration, StubError> {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let failed = |source| StubError::File { file: folder.clone(), source };
+        let mut sum = 0;
+        for thread in fs::read_dir(&folder).map_err(failed)? {
+            let text = fs::read_to_string(thread.map_err(failed)?.path().join("schedstat")).map_err(failed)?;
+            sum += text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(sum))
     }
 
     /// Asks it to end, and waits until it has: what counts its instructions then says how many there were.

@@ -7,25 +7,29 @@
 //!
 //! It answers as AWS does when all goes well: claims succeed, reads find nothing but the tenant's configuration, every
 //! message is taken. A call that AWS would refuse (too many entries, an unknown operation) is refused and remembered as
-//! a problem. Nothing is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
+//! a problem, and so is a webhook whose signature is bad. Nothing is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
 
 mod aws;
 mod clock;
 mod count;
+mod endpoint;
 mod fixture;
 mod function;
 pub mod gate;
 mod latency;
 pub mod peak;
+mod rows;
 mod runtime;
 pub mod scenario;
 mod server;
 
 pub use clock::now;
 pub use count::{Counts, Tally};
-pub use fixture::{LEDGER_TABLE, Messages, TENANT, World};
-pub use function::{Function, Memory};
+pub use endpoint::{Arrival, Traffic};
+pub use fixture::{LEDGER_TABLE, Messages, SECRET, TENANT, World, deliveries, sink};
+pub use function::{Answer, Function, Memory};
 pub use latency::Latencies;
+pub use rows::keep_rows;
 pub use runtime::Answered;
 pub use scenario::Scenario;
 pub use server::Stub;

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::StubError;
 use crate::aws::{self, Twist};
 use crate::count::Counts;
+use crate::endpoint::{Endpoints, Traffic};
 use crate::fixture::World;
 use crate::latency::Latencies;
 use crate::runtime::{Answered, PREFIX, Runtime, TIMEOUT};
@@ -36,6 +37,7 @@ struct Shared {
     world: World,
     latencies: Latencies,
     runtime: Runtime,
+    endpoints: Endpoints,
     counts: Mutex<Counts>,
     problems: Mutex<Vec<String>>,
     twist: Mutex<Option<Box<Twist>>>,
@@ -67,6 +69,7 @@ impl Stub {
             world: world(&format!("http://{address}")),
             latencies,
             runtime: Runtime::new(lasts),
+            endpoints: Endpoints::new()?,
             counts: Mutex::default(),
             problems: Mutex::default(),
             twist: Mutex::default(),
@@ -103,6 +106,11 @@ impl Stub {
         } else {
             Err(StubError::Problems(problems))
         }
+    }
+
+    /// What came to the endpoints of webhooks since this was last asked.
+    pub fn take_traffic(&self) -> Traffic {
+        self.shared.endpoints.take_traffic()
     }
 
     /// From now on AWS may answer otherwise than when all goes well: `twist` gets the operation as it is counted, the
@@ -166,13 +174,19 @@ async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
             }
         };
     }
+    let taken = shared.endpoints.take(&head, &body);
     let answer = aws::answer(&shared.world, &shared.latencies, lock(&shared.twist).as_deref_mut(), &head, &body);
     if let Some((operation, tally)) = answer.counted {
         lock(&shared.counts).add(&operation, tally);
     }
     lock(&shared.problems).extend(answer.problem);
-    if !answer.latency.is_zero() {
-        tokio::time::sleep(answer.latency).await;
+    let latency = taken.as_ref().and_then(|taken| taken.latency).unwrap_or(answer.latency);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    if let Some(taken) = taken {
+        lock(&shared.problems).extend(taken.problem);
+        shared.endpoints.answer(taken.id);
     }
     let response = Response::builder()
         .status(answer.status)

@@ -107,7 +107,10 @@ const LAYERS: &[Layer] = &[
             "forward",
             "email",
             "stub",
-            // What the SDK takes by itself is measured without our adapter around it.
+            // What the SDK takes by itself is measured without our adapter around it, and so is a handler of a team's
+            // own.
+            "aws-config",
+            "aws-sdk-dynamodb",
             "aws-sdk-sqs",
         ],
         may_test_with: &[],

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bench::goal::{self, Goal};
 use bench::instruction::{self, Sizes};
 use bench::process::{self, Rounds};
 use bench::program::{Programs, functions_of_queues};
-use bench::{cost, document};
+use bench::{cost, document, throughput};
 use clap::{Parser, ValueEnum};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,6 +18,7 @@ enum Part {
     Counts,
     Instructions,
     Processes,
+    Throughput,
 }
 
 /// Measures what a delivery costs.
@@ -37,9 +39,18 @@ struct Arguments {
     /// Small sizes and few rounds, for a look.
     #[arg(long)]
     quick: bool,
-    /// This part alone; repeatable.
+    /// This part alone; repeatable. Throughput is measured only where it is asked for.
     #[arg(long)]
     part: Vec<Part>,
+    /// Rounds of the throughput.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Rows of the throughput alone that have this in their names.
+    #[arg(long)]
+    only: Option<String>,
+    /// Fail where a goal of the throughput is missed.
+    #[arg(long)]
+    goals: bool,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +66,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<bool> {
     let programs = Programs { folder: arguments.programs.clone(), logs: arguments.logs.clone() };
-    let wanted = |part| arguments.part.is_empty() || arguments.part.contains(&part);
+    let asked = |part| arguments.part.contains(&part);
+    let wanted = |part| arguments.part.is_empty() || asked(part);
     let mut parts: Vec<(&str, String)> = Vec::new();
     let mut goals: Vec<Goal> = Vec::new();
     if wanted(Part::Counts) {
@@ -86,7 +98,14 @@ fn run(arguments: &Arguments) -> Result<bool> {
     for (name, table) in &parts {
         println!("\n{name}\n{table}");
     }
-    println!("\ngoals\n{}", goal::table(&goals));
+    let mut missed: Vec<String> = goals.iter().filter(|goal| goal.fails()).map(|goal| goal.what.clone()).collect();
+    if !goals.is_empty() {
+        println!("\ngoals\n{}", goal::table(&goals));
+    }
+    if asked(Part::Throughput) {
+        let missed_there = measure_throughput(&programs, arguments)?;
+        missed.extend(missed_there.into_iter().filter(|_| arguments.goals));
+    }
     if let Some(file) = &arguments.write {
         let mut text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         for (name, table) in &parts {
@@ -94,9 +113,24 @@ fn run(arguments: &Arguments) -> Result<bool> {
         }
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let missed: Vec<String> = goals.iter().filter(|goal| goal.fails()).map(|goal| goal.what.clone()).collect();
     if !missed.is_empty() {
         bail!("goals are missed: {}", missed.join("; "));
     }
     Ok(true)
+}
+
+/// Measures and prints the throughput; the goals that are missed.
+fn measure_throughput(programs: &Programs, arguments: &Arguments) -> Result<Vec<String>> {
+    let options = throughput::Options {
+        rounds: arguments.rounds,
+        only: arguments.only.clone(),
+        lasting: Duration::from_secs(if arguments.quick { 1 } else { 5 }),
+        quick: arguments.quick,
+    };
+    let report = throughput::measure(programs, &options, |next| eprintln!("{next}"))?;
+    for (name, table) in &report.tables {
+        println!("\n{name} (least / median / most of {} rounds)\n{table}", arguments.rounds);
+    }
+    println!("\ngoals of throughput (medians)\n{}", throughput::aims(&report.aims));
+    Ok(report.aims.iter().filter(|aim| !aim.is_met()).map(|aim| aim.what.clone()).collect())
 }

@@ -4,10 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::{Refusal, Taken, entries, text};
 use crate::count::{Tally, count};
+use crate::fixture::SECRET;
 use crate::latency::Latencies;
-
-/// A signing secret of no worth, in the form of Standard Webhooks.
-const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Allows what the fixture's tenant asks for.
 const GRANTS: &str = r#"{"senders":"acme.example","targets":"arn:aws:events:*:event-bus/partners"}"#;
