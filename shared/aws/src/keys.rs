@@ -22,6 +22,8 @@ pub(crate) const ROUTE: &str = "@route";
 pub(crate) const CURRENT: &str = "current";
 /// The partition key of the rows that list the tenants; no tenant's id begins with `@`.
 pub(crate) const TENANTS: &str = "@tenants";
+/// The partition key of the rows that list the tenants whose dead letters go back by themselves.
+pub(crate) const AUTO_REDRIVEN: &str = "@auto-redriven";
 /// What the sort keys of audit rows begin with.
 pub(crate) const AUDIT: &str = "audit#";
 

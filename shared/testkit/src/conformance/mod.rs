@@ -79,6 +79,7 @@ macro_rules! suite {
                 the_audit_log_is_linked_from_the_first_row_to_the_last,
                 no_tenant_sees_the_configuration_of_another,
                 the_list_has_every_tenant_with_its_version,
+                the_list_of_automatic_redrive_has_who_wants_it_now_in_pages,
             ]
         );
     };
