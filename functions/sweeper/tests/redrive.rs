@@ -68,7 +68,7 @@ impl World {
     ) -> AutoRedriver<InMemoryDelays, InMemoryTenants, D, J, InMemoryLedger> {
         AutoRedriver {
             stage: build::stage(),
-            turns: self.turns.clone(),
+            leases: self.turns.clone(),
             tenants: self.tenants.clone(),
             dead_letters,
             journal,

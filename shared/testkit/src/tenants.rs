@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use acequia_core::id::TenantId;
-use acequia_core::port::{AuditRow, AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable, auto_redrive_of};
+use acequia_core::port::{
+    AuditRow, AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable, auto_redrive_of,
+};
 
 use crate::fault::Faults;
 use crate::shared::Shared;

@@ -30,7 +30,7 @@ pub use endpoints::{Advance, EndpointStore, RateStore};
 pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, SecretCatalog, StageQueues};
-pub use queues::{DelayStore, DelayedMessages, Queues, SendError, Sweeping};
+pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
 pub use tenants::{
     AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,
     auto_redrive_of,

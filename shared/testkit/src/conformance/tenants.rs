@@ -131,7 +131,6 @@ pub async fn the_list_of_automatic_redrive_has_who_wants_it_now_in_pages(tenants
         }
     }
     let found: Vec<_> = found.iter().map(|row| (row.tenant.as_str(), row.settings.as_str())).collect();
-    let expected =
-        [("t-again-a", "{\"times\":2}"), ("t-again-c", "{\"times\":3}"), ("t-again-d", "{\"times\":4}")];
+    let expected = [("t-again-a", "{\"times\":2}"), ("t-again-c", "{\"times\":3}"), ("t-again-d", "{\"times\":4}")];
     assert_eq!(found, expected);
 }
