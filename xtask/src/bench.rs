@@ -26,7 +26,7 @@ pub(crate) struct Options {
     debug: bool,
 }
 
-const PARTS: [&str; 3] = ["counts", "instructions", "processes"];
+const PARTS: [&str; 4] = ["counts", "scale", "instructions", "processes"];
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.

@@ -12,4 +12,5 @@ pub mod instruction;
 pub mod price;
 pub mod process;
 pub mod program;
+pub mod scale;
 pub mod table;

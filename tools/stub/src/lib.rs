@@ -7,7 +7,7 @@
 //!
 //! It answers as AWS does when all goes well: claims succeed, reads find nothing but the tenant's configuration, every
 //! message is taken. A call that AWS would refuse (too many entries, an unknown operation) is refused and remembered as
-//! a problem. Nothing is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
+//! a problem. Nothing is stored, but in a world with a [`Store`]: what periodic work reads follows from what is there. A test that asks what comes of other answers changes them ([`Stub::twist`]).
 
 mod aws;
 mod clock;
@@ -20,15 +20,17 @@ pub mod peak;
 mod runtime;
 pub mod scenario;
 mod server;
+mod store;
 
 pub use clock::now;
 pub use count::{Counts, Tally};
-pub use fixture::{LEDGER_TABLE, Messages, TENANT, World};
+pub use fixture::{LEDGER_TABLE, Messages, TENANT, TENANTS_TABLE, World};
 pub use function::{Function, Memory};
 pub use latency::Latencies;
 pub use runtime::Answered;
 pub use scenario::Scenario;
 pub use server::Stub;
+pub use store::Store;
 
 /// Why a measurement could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -107,6 +107,7 @@ const LAYERS: &[Layer] = &[
             "forward",
             "email",
             "stub",
+            "sweeper",
             // What the SDK takes by itself is measured without our adapter around it.
             "aws-sdk-sqs",
         ],
