@@ -36,7 +36,7 @@ pub(crate) struct Options {
     debug: bool,
 }
 
-const PARTS: [&str; 4] = ["counts", "instructions", "processes", "throughput"];
+const PARTS: [&str; 5] = ["counts", "scale", "instructions", "processes", "throughput"];
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.

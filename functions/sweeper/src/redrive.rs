@@ -3,6 +3,11 @@
 //! It looks only into the dead-letter queues of tenants that ask for it, decides by
 //! [`acequia_core::delivery::redrive::decide_auto`], and moves what is due by [`acequia_core::flow::redrive::redrive`],
 //! which may be killed at any moment.
+//!
+//! A round goes through the list of those tenants page by page, several side by side. Its lease remembers where it is, so
+//! that a round which does not end in one invocation goes on in the next, a minute later. Where an invocation dies, the
+//! tenants of its page wait for the next round: what killed it is not tried again at once, and keeps no other tenant
+//! from its turn.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,18 +20,23 @@ use acequia_core::id::{Stage, TenantId, digest};
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::port::{
-    Chance, Clock, DeadLetters, Depths, Ledger, RedriveJournal, Sweeping, TenantStore, Unavailable,
+    AutoRedriven, Chance, Clock, DeadLetters, Depths, Ledger, RedriveJournal, Sweeping, TenantStore, Unavailable,
 };
-use acequia_core::queue::{QueueName, QueueRole};
-use acequia_core::tenant::RawTenant;
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
 use acequia_lambda::Deadline;
+use futures::StreamExt as _;
+use jiff::Timestamp;
 
 use crate::until::Until;
 
-/// How often it looks.
+/// How often a round begins.
 const EVERY: Duration = Duration::from_mins(15);
-const TURN: &str = "auto-redrive";
+const ROUND: &str = "auto-redrive";
+/// How many tenants of the list are read at once.
+const PAGE: usize = 100;
+/// How many tenants are looked after side by side.
+const LANES: usize = 4;
 /// With less time left it does not begin, or does not begin with another tenant.
 const TO_BEGIN: Duration = Duration::from_secs(25);
 /// With less time left it stops looking for more.
@@ -57,8 +67,8 @@ impl Afterwards for () {
 pub struct AutoRedriver<S, T, D, J, L> {
     /// The stage whose queues it looks into.
     pub stage: Stage,
-    /// Decides whose turn it is.
-    pub turns: S,
+    /// Says whose round it is, and where it is.
+    pub leases: S,
     /// The tenants' configurations.
     pub tenants: T,
     /// The dead-letter queues.
@@ -90,43 +100,80 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
 
 impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L: Ledger> AutoRedriver<S, T, D, J, L> {
     async fn all(&self, deadline: Deadline, stalls: &mut Stalls) -> Result<u64, Down> {
-        let now = self.clock.now();
-        if deadline.for_effects(&*self.clock) < TO_BEGIN
-            || !self.turns.turn(TURN, now, after(now, EVERY)).await.map_err(Down::of(Store::Delays))?
-        {
+        if deadline.for_effects(&*self.clock) < TO_BEGIN {
             return Ok(0);
         }
-        let mut tenants = self.tenants.list().await.map_err(Down::of(Store::Tenants))?;
-        // Where the time is too short for all, it is not always too short for the same ones.
-        let first =
-            tenants.iter().map(|_| self.chance.unit()).enumerate().max_by(|one, other| one.1.total_cmp(&other.1));
-        tenants.rotate_left(first.map_or(0, |(index, _)| index));
+        let (now, holder) = (self.clock.now(), self.chance.token());
+        let lease = self.leases.lease(ROUND, &holder, now, deadline.lease()).await.map_err(Down::of(Store::Delays))?;
+        let Some(lease) = lease else { return Ok(0) };
+        let mut reached: Option<TenantId> = lease.mark.and_then(|mark| mark.parse().ok());
         let mut moved = 0;
-        for (tenant, _) in tenants {
-            if deadline.for_effects(&*self.clock) < TO_BEGIN {
-                tracing::warn!("the time is up: the other tenants' dead letters wait for the next turn");
-                break;
+        loop {
+            let page = self.tenants.auto_redriven(reached.as_ref(), PAGE).await.map_err(Down::of(Store::Tenants))?;
+            let is_last = page.len() < PAGE;
+            let end = page.last().map(|row| row.tenant.clone()).filter(|_| !is_last);
+            // Before the work: see the head of this file.
+            let until = if is_last { after(now, EVERY) } else { deadline.lease() };
+            self.stop_at(&holder, until, end.as_ref()).await?;
+            let begun = page.len();
+            let work: Vec<_> = page.iter().map(|row| self.in_time(row, deadline)).collect();
+            let done: Vec<(u64, Stalls)> =
+                futures::stream::iter(work).buffered(LANES).filter_map(std::future::ready).collect().await;
+            for (of_tenant, held_up) in &done {
+                moved += of_tenant;
+                stalls.add_all(held_up);
             }
-            moved += self.tenant(&tenant, deadline, stalls).await;
+            if done.len() < begun {
+                tracing::warn!("the time is up: the round goes on in the next invocation");
+                let last = done.len().checked_sub(1).and_then(|index| page.get(index)).map(|row| row.tenant.clone());
+                self.stop_at(&holder, self.clock.now(), last.or(reached).as_ref()).await?;
+                return Ok(moved);
+            }
+            if is_last {
+                return Ok(moved);
+            }
+            reached = end;
         }
-        Ok(moved)
+    }
+
+    async fn stop_at(&self, holder: &str, until: Timestamp, reached: Option<&TenantId>) -> Result<(), Down> {
+        let stopped = self.leases.stop_at(ROUND, holder, until, reached.map(TenantId::as_str)).await;
+        stopped.map_err(Down::of(Store::Delays))
+    }
+
+    /// Redrives what is due of one tenant; `None` where there is no time to begin. Time only grows less, so that of a
+    /// list no tenant is left out before one that is not.
+    async fn in_time(&self, row: &AutoRedriven, deadline: Deadline) -> Option<(u64, Stalls)> {
+        if deadline.for_effects(&*self.clock) < TO_BEGIN {
+            return None;
+        }
+        let mut stalls = Stalls::default();
+        let moved = self.tenant(row, deadline, &mut stalls).await;
+        Some((moved, stalls))
     }
 
     /// Redrives what is due of one tenant; a failure is reported, and affects no other tenant.
-    async fn tenant(&self, tenant: &TenantId, deadline: Deadline, stalls: &mut Stalls) -> u64 {
-        let settings = match self.settings(tenant).await {
+    async fn tenant(&self, row: &AutoRedriven, deadline: Deadline, stalls: &mut Stalls) -> u64 {
+        let tenant = &row.tenant;
+        let settings = match AutoRedrive::from_json(&row.settings) {
             Ok(Some(settings)) => settings,
             Ok(None) => return 0,
-            Err(error) => {
-                tracing::error!(tenant.id = %tenant, error = ?error, "a tenant's dead letters are not redriven");
+            Err(issues) => {
+                tracing::error!(tenant.id = %tenant, error = %issues, "a tenant's dead letters are not redriven");
                 stalls.add(Store::Tenants, 1);
                 return 0;
             }
         };
+        let names = SinkKind::ALL.map(|kind| QueueName::new(&self.stage, tenant, QueueRole::Sink(kind)));
+        let depths = futures::future::join_all(names.iter().map(|name| self.dead_letters_of(name))).await;
         let mut sum = Redriven::default();
-        for kind in SinkKind::ALL {
-            let name = QueueName::new(&self.stage, tenant, QueueRole::Sink(kind));
-            match self.queue(&settings, tenant, &name, deadline).await {
+        for (name, depth) in names.iter().zip(depths) {
+            let redriven = match depth {
+                Ok(None) => continue,
+                Ok(Some(found)) => self.queue(&settings, tenant, (name, found), deadline).await,
+                Err(down) => Err(down),
+            };
+            match redriven {
                 Ok(redriven) => {
                     // What breaks a run off is that the dead letters cannot be received.
                     stalls.add(Store::Queues, u64::from(redriven.broken.is_some()));
@@ -147,11 +194,10 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         moved
     }
 
-    async fn settings(&self, tenant: &TenantId) -> Result<Option<AutoRedrive>, Unavailable> {
-        const READ: &str = "read how a tenant's dead letters are redriven";
-        let Some(stored) = self.tenants.current(tenant).await? else { return Ok(None) };
-        let raw = RawTenant::from_json(&stored.document).map_err(|issues| Unavailable::new(READ, issues))?;
-        AutoRedrive::of(raw.auto_redrive.as_ref()).map_err(|issues| Unavailable::new(READ, issues))
+    /// The dead-letter queue of a sink queue with how many it holds; `None` where there is none, or nothing in it.
+    async fn dead_letters_of(&self, name: &QueueName) -> Result<Option<(QueueArn, u64)>, Down> {
+        let measured = self.dead_letters.measure(&name.dead_letter()).await.map_err(Down::of(Store::Queues))?;
+        Ok(measured.filter(|(_, depth)| *depth > 0))
     }
 
     /// Redrives what is due of one sink queue.
@@ -159,16 +205,9 @@ impl<S: Sweeping, T: TenantStore, D: DeadLetters + Depths, J: RedriveJournal, L:
         &self,
         settings: &AutoRedrive,
         tenant: &TenantId,
-        name: &QueueName,
+        (name, (dead_letters, depth)): (&QueueName, (QueueArn, u64)),
         deadline: Deadline,
     ) -> Result<Redriven, Down> {
-        let measured = self.dead_letters.measure(&name.dead_letter()).await.map_err(Down::of(Store::Queues))?;
-        let Some((dead_letters, depth)) = measured else {
-            return Ok(Redriven::default());
-        };
-        if depth == 0 {
-            return Ok(Redriven::default());
-        }
         let depth = depth.min(SEEN);
         let way = Way { tenant: tenant.clone(), source: dead_letters.beside(name), dead_letters, depth };
         let due = self.due(settings, &way, deadline).await?;

@@ -1,7 +1,11 @@
-//! One sweep, from the lease to the metrics.
+//! One sweep, from the leases to the metrics.
+//!
+//! The shards of the table are swept side by side, each by the invocation that has its lease. Who finds nothing due in a
+//! shard takes no lease. Where the time is up before a shard is done, its lease remembers where, and the next sweep goes
+//! on there: what stays at the beginning, because it cannot be sent, does not keep the rest from its turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use acequia_core::delivery::delay::{Delayed, DuePage, SHARDS};
@@ -18,8 +22,9 @@ use jiff::Timestamp;
 
 use crate::redrive::Afterwards;
 
-/// How many rows are read, sent and deleted together.
-const PAGE: usize = 100;
+/// How many rows of a shard are read, sent and deleted together. A message has up to a mebibyte, and all shards have a
+/// page in memory at once.
+const PAGE: usize = 25;
 
 /// What a page may take; with less time left, the rest waits for the next sweep.
 const FOR_A_PAGE: Duration = Duration::from_secs(10);
@@ -51,13 +56,31 @@ pub struct Sweeper<S, Q, A> {
     pub telemetry: Telemetry,
 }
 
+/// What all shards of one sweep go by.
+struct Sweep {
+    holder: String,
+    now: Timestamp,
+    deadline: Deadline,
+    /// Queues that did not answer: they are left alone until the next sweep.
+    silent: Mutex<BTreeSet<QueueArn>>,
+}
+
+impl Sweep {
+    fn is_silent(&self, queue: &QueueArn) -> bool {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).contains(queue)
+    }
+
+    /// Leaves a queue alone from now on; false where it is already.
+    fn silence(&self, queue: &QueueArn) -> bool {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.clone())
+    }
+}
+
 /// What is known in the middle of a sweep.
 #[derive(Default)]
 struct Progress {
     metrics: SweepMetrics,
     stalls: Stalls,
-    /// Queues that did not answer: they are left alone until the next sweep.
-    silent: BTreeSet<QueueArn>,
 }
 
 impl Progress {
@@ -66,72 +89,113 @@ impl Progress {
         self.metrics.sweep_failed += count(messages);
         self.stalls.add(store, count(messages));
     }
+
+    fn add(&mut self, other: &Self) {
+        self.metrics.add(&other.metrics);
+        self.stalls.add_all(&other.stalls);
+    }
 }
 
 impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
-    /// Sweeps once. Where another invocation does, this one has nothing to do.
+    /// Sweeps once. The shards that another invocation sweeps are left to it.
     ///
     /// # Errors
     /// [`SweepFailed`] where the table does not answer; what was swept until then stays swept.
     pub async fn handle(&self, deadline: Deadline) -> Result<(), SweepFailed> {
-        let mut progress = Progress::default();
-        let end = self.run(deadline, &mut progress).await.inspect_err(told);
+        let sweep = Sweep { holder: self.chance.token(), now: self.clock.now(), deadline, silent: Mutex::default() };
+        let shards = futures::future::join_all((0..SHARDS).map(|shard| self.shard(shard, &sweep))).await;
+        let (mut progress, mut end) = (Progress::default(), Ok(()));
+        for (of_shard, answer) in shards {
+            progress.add(&of_shard);
+            end = end.and(answer.inspect_err(told));
+        }
+        if end.is_ok() {
+            progress.metrics.redriven = self.afterwards.run(deadline, &mut progress.stalls).await;
+        }
         progress.stalls.add(Store::Delays, u64::from(end.is_err()));
+        self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
         self.telemetry.write_stalls(&self.stage, ("sweeper", None), self.clock.now(), &progress.stalls);
         end?;
         Ok(())
     }
 
-    async fn run(&self, deadline: Deadline, progress: &mut Progress) -> Result<(), Unavailable> {
-        let holder = self.chance.token();
-        if !self.delayed.lease(&holder, self.clock.now(), deadline.lease()).await? {
-            tracing::info!("another invocation sweeps");
+    /// Sweeps one shard, if something is due in it and no other invocation does.
+    async fn shard(&self, shard: u8, sweep: &Sweep) -> (Progress, Result<(), Unavailable>) {
+        let mut progress = Progress::default();
+        let end = self.sweep_shard(shard, sweep, &mut progress).await;
+        (progress, end)
+    }
+
+    async fn sweep_shard(&self, shard: u8, sweep: &Sweep, progress: &mut Progress) -> Result<(), Unavailable> {
+        if !self.has_time(sweep) {
             return Ok(());
         }
-        let end = self.sweep(deadline, progress).await;
-        if end.is_ok() {
-            progress.metrics.redriven = self.afterwards.run(deadline, &mut progress.stalls).await;
+        let first = self.delayed.due(shard, sweep.now, None, PAGE).await?;
+        progress.metrics.overdue = first.first_due_at.map(|due_at| overdue(due_at, sweep.now)).unwrap_or_default();
+        if first.keys.is_empty() && first.next.is_none() {
+            return Ok(());
         }
+        let what = format!("sweep-{shard}");
+        let until = sweep.deadline.lease();
+        let Some(lease) = self.delayed.lease(&what, &sweep.holder, self.clock.now(), until).await? else {
+            tracing::info!(shard, "another invocation sweeps this shard");
+            return Ok(());
+        };
+        let end = self.pages(shard, sweep, (first, lease.mark.clone()), progress).await;
+        let stop = end.as_ref().ok().and_then(Option::as_ref);
+        if stop.is_some() {
+            progress.metrics.shards_behind += 1;
+            tracing::warn!(
+                shard,
+                overdue_s = progress.metrics.overdue.as_secs(),
+                "the time is up: what else is due in this shard waits for the next sweep"
+            );
+        }
+        // Who began at a mark and did not come to the end leaves none: what lies before it has its turn, too.
+        let mark = stop.filter(|_| lease.mark.is_none()).map(String::as_str);
         // The next minute's sweep need not wait for the end of a lease that no invocation uses. If this fails, it has
         // to wait.
-        let now = self.clock.now();
-        if let Err(error) = self.delayed.lease(&holder, now, now).await {
+        if let Err(error) = self.delayed.stop_at(&what, &sweep.holder, self.clock.now(), mark).await {
             told(&error);
             progress.stalls.add(Store::Delays, 1);
         }
-        self.telemetry.write_sweep(&self.stage, self.clock.now(), &progress.metrics);
-        end
+        end.map(|_| ())
     }
 
-    /// Goes through all shards page by page, one page of each in turn, so that no shard waits for the others' end.
-    async fn sweep(&self, deadline: Deadline, progress: &mut Progress) -> Result<(), Unavailable> {
-        let now = self.clock.now();
-        let mut open: Vec<(u8, Option<String>)> = (0..SHARDS).map(|shard| (shard, None)).collect();
-        while !open.is_empty() {
-            for (shard, from) in std::mem::take(&mut open) {
-                if deadline.for_effects(&*self.clock) < FOR_A_PAGE {
-                    tracing::warn!("the time is up: what else is due waits for the next sweep");
-                    return Ok(());
-                }
-                let page = self.delayed.due(shard, now, from, PAGE).await?;
-                let next = page.next.clone();
-                self.sweep_page(now, page, progress).await;
-                if next.is_some() {
-                    open.push((shard, next));
-                }
+    /// Goes through a shard page by page, from where the last sweep stopped; answers where the time was up.
+    async fn pages(
+        &self,
+        shard: u8,
+        sweep: &Sweep,
+        (first, mark): (DuePage, Option<String>),
+        progress: &mut Progress,
+    ) -> Result<Option<String>, Unavailable> {
+        let mut page = match mark {
+            Some(mark) => self.delayed.due(shard, sweep.now, Some(mark), PAGE).await?,
+            None => first,
+        };
+        loop {
+            let next = page.next.take();
+            self.sweep_page(sweep, page, progress).await;
+            let Some(from) = next else { return Ok(None) };
+            if !self.has_time(sweep) {
+                return Ok(Some(from));
             }
+            page = self.delayed.due(shard, sweep.now, Some(from), PAGE).await?;
         }
-        Ok(())
     }
 
-    async fn sweep_page(&self, now: Timestamp, page: DuePage, progress: &mut Progress) {
+    fn has_time(&self, sweep: &Sweep) -> bool {
+        sweep.deadline.for_effects(&*self.clock) >= FOR_A_PAGE
+    }
+
+    async fn sweep_page(&self, sweep: &Sweep, page: DuePage, progress: &mut Progress) {
         let mut by_queue: BTreeMap<QueueArn, Vec<Delayed>> = BTreeMap::new();
         for (key, loaded) in page.keys.iter().zip(self.delayed.load(&page.keys).await) {
             match loaded {
                 // The index may be a moment old: a row that is gone was swept, and one that is due later was delayed
                 // again.
-                Ok(Some(row)) if row.due_at <= now => {
-                    progress.metrics.overdue = progress.metrics.overdue.max(overdue(&row, now));
+                Ok(Some(row)) if row.due_at <= sweep.now => {
                     by_queue.entry(row.queue.clone()).or_default().push(row);
                 }
                 Ok(_) => {}
@@ -144,11 +208,11 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
         }
         let mut done = Vec::new();
         for (queue, rows) in by_queue {
-            if progress.silent.contains(&queue) {
+            if sweep.is_silent(&queue) {
                 progress.fail(Store::Queues, rows.len());
                 continue;
             }
-            done.extend(self.send(now, &queue, rows, progress).await);
+            done.extend(self.send(sweep, &queue, rows, progress).await);
         }
         if done.is_empty() {
             return;
@@ -162,13 +226,7 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
     }
 
     /// Sends messages of one queue back to it; answers the rows that are done with.
-    async fn send(
-        &self,
-        now: Timestamp,
-        queue: &QueueArn,
-        rows: Vec<Delayed>,
-        progress: &mut Progress,
-    ) -> Vec<Delayed> {
+    async fn send(&self, sweep: &Sweep, queue: &QueueArn, rows: Vec<Delayed>, progress: &mut Progress) -> Vec<Delayed> {
         let outgoing: Vec<Outgoing> = rows.iter().map(Delayed::to_send).collect();
         let mut answers = self.queues.send(queue, &outgoing).await.into_iter();
         let (mut done, mut refused) = (Vec::new(), Vec::new());
@@ -181,7 +239,7 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                 Some(Err(SendError::Refused(why))) => refused.push((row, why)),
                 Some(Err(SendError::Unavailable(error))) => {
                     progress.fail(Store::Queues, 1);
-                    if progress.silent.insert(queue.clone()) {
+                    if sweep.silence(queue) {
                         tracing::warn!(queue = queue.name(), error = ?error,
                             "a queue does not take its delayed messages back: they stay delayed");
                     }
@@ -189,7 +247,7 @@ impl<S: Sweeping + DelayStore, Q: Queues, A: Afterwards> Sweeper<S, Q, A> {
                 None => progress.fail(Store::Queues, 1),
             }
         }
-        done.extend(self.quarantine(now, queue, refused, progress).await);
+        done.extend(self.quarantine(sweep.now, queue, refused, progress).await);
         done
     }
 
@@ -260,8 +318,8 @@ fn told(error: &Unavailable) {
     tracing::error!(error = ?error, "the table of delayed messages does not answer");
 }
 
-fn overdue(row: &Delayed, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(row.due_at)).unwrap_or_default()
+fn overdue(due_at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(due_at)).unwrap_or_default()
 }
 
 fn count(length: usize) -> u64 {

@@ -39,7 +39,7 @@ pub(crate) fn wire(Config { installation, limits, topic }: Config) -> Tasks {
     };
     let afterwards = AutoRedriver {
         stage: installation.stage.clone(),
-        turns: ports.delays.clone(),
+        leases: ports.delays.clone(),
         tenants: ports.tenants,
         dead_letters: queues,
         journal: DynamoJournal::new(clients.dynamodb, &installation.ledger_table),

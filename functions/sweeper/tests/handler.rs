@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use acequia_core::delivery::delay::Delayed;
 use acequia_core::kind::SinkKind;
-use acequia_core::port::{Clock as _, DelayStore as _, DelayedMessages as _, Sweeping as _};
-use acequia_core::queue::QueueRole;
+use acequia_core::message::Outgoing;
+use acequia_core::port::{
+    Clock as _, DelayStore as _, DelayedMessages as _, Queues, SendError, Sweeping as _, Unavailable,
+};
+use acequia_core::queue::{QueueArn, QueueRole};
 use acequia_core::time::after;
 use acequia_core::wire::REASON;
 use acequia_lambda::{Deadline, Reporting, Telemetry};
@@ -158,7 +161,8 @@ async fn without_a_queue_and_without_its_dead_letter_queue_a_message_stays_and_i
 async fn while_one_sweeps_another_does_nothing_and_after_its_lease_it_does() {
     let world = world();
     world.delay(&[build::delayed("acme", Some("crm"), "m", 10)]).await;
-    assert!(world.delays.lease("another", world.clock.now(), build::at(1_060)).await.unwrap());
+    let lease = format!("sweep-{}", world.delays.rows()[0].key.shard());
+    assert!(world.delays.lease(&lease, "another", world.clock.now(), build::at(1_060)).await.unwrap().is_some());
     world.sweep().await.unwrap();
     assert_eq!(world.left(), ["m"]);
     world.sweep().await.unwrap();
@@ -193,4 +197,72 @@ async fn what_an_operator_expedites_is_sent_at_the_next_sweep_and_says_so() {
     world.sweep().await.unwrap();
     let sent = world.queues.messages(&build::queue("acme", WEBHOOK)).remove(0);
     assert!(sent.attributes[acequia_core::wire::RETURNED].as_text().unwrap().ends_with("/expedited"));
+}
+
+/// Queues that take their time.
+#[derive(Clone)]
+struct Slow(InMemoryQueues, FixedClock);
+
+impl Queues for Slow {
+    async fn send(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Result<String, SendError>> {
+        self.1.advance(Duration::from_secs(25));
+        self.0.send(queue, messages).await
+    }
+
+    async fn hide(&self, queue: &QueueArn, messages: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
+        self.0.hide(queue, messages).await
+    }
+
+    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
+        Queues::delete(&self.0, queue, handles).await
+    }
+}
+
+/// So many rows of one shard.
+fn of_shard_0(count: usize) -> Vec<Delayed> {
+    let rows = (0..).map(|number| build::delayed("acme", Some("crm"), &format!("m-{number}"), 10 + number));
+    rows.filter(|row| row.key.shard() == 0).take(count).collect()
+}
+
+#[tokio::test]
+async fn a_sweep_that_runs_out_of_time_says_so_and_the_next_one_goes_on_where_it_stopped() {
+    let World { clock, delays, queues, lines, .. } = world();
+    let sweeper = Sweeper {
+        stage: build::stage(),
+        delayed: delays.clone(),
+        queues: Slow(queues.clone(), clock.clone()),
+        afterwards: (),
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+    };
+    let sweep = async || {
+        sweeper.handle(Deadline::at(after(clock.now(), Duration::from_mins(1)))).await.unwrap();
+        clock.advance(Duration::from_mins(1));
+        (delays.rows().len(), lines.written().last().unwrap().contains("\"shards_behind\":1"))
+    };
+    let rows = of_shard_0(61);
+    let (first, rest) = rows.split_first().unwrap();
+    for row in rest {
+        assert!(delays.delay(&row.key.tenant, std::slice::from_ref(row)).await[0].is_ok());
+    }
+    assert_eq!(sweep().await, (10, true), "there was time for two pages of 25");
+    // It is due before all others, and behind the place where the sweep goes on.
+    assert!(delays.delay(&first.key.tenant, std::slice::from_ref(first)).await[0].is_ok());
+    assert_eq!(sweep().await, (1, false));
+    assert_eq!(delays.rows().remove(0).key, first.key);
+    assert_eq!(sweep().await, (0, false));
+}
+
+#[tokio::test]
+async fn while_one_shard_is_swept_by_another_the_others_are_swept() {
+    let world = world();
+    let rows: Vec<_> = (0..40).map(|n| build::delayed("acme", Some("crm"), &format!("m{n}"), 10)).collect();
+    world.delay(&rows).await;
+    assert!(world.delays.lease("sweep-3", "another", world.clock.now(), build::at(1_060)).await.unwrap().is_some());
+    world.sweep().await.unwrap();
+    let left = world.delays.rows();
+    assert!(!left.is_empty() && left.iter().all(|row| row.key.shard() == 3), "{left:?}");
+    let line = world.lines.written().remove(0);
+    assert!(line.contains("\"overdue_s\":990"), "it sees how late the other shard is: {line}");
 }

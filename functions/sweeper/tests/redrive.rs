@@ -1,6 +1,7 @@
 //! The automatic redrive over the in-memory ports: what goes back, when, how often, and what never does.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail by panicking")]
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use acequia_core::kind::SinkKind;
 use acequia_core::message::Outgoing;
 use acequia_core::outcome::Reason;
 use acequia_core::outcome::stall::{Stalls, Store};
-use acequia_core::port::{Clock as _, DeadLetters, Depths, Ledger as _, Queues as _, RedriveJournal};
+use acequia_core::port::{Clock, DeadLetters, Depths, Ledger as _, Queues as _, RedriveJournal};
 use acequia_core::queue::QueueRole;
 use acequia_core::time::after;
 use acequia_core::wire::{quarantined, redrive_of};
@@ -21,6 +22,7 @@ use acequia_testkit::{
     InMemoryTenants, Mortal, SeededChance, build,
 };
 use futures::FutureExt as _;
+use jiff::Timestamp;
 use sweeper::{Afterwards as _, AutoRedriver, Sweeper};
 
 const WEBHOOK: QueueRole = QueueRole::Sink(SinkKind::Webhook);
@@ -68,7 +70,7 @@ impl World {
     ) -> AutoRedriver<InMemoryDelays, InMemoryTenants, D, J, InMemoryLedger> {
         AutoRedriver {
             stage: build::stage(),
-            turns: self.turns.clone(),
+            leases: self.turns.clone(),
             tenants: self.tenants.clone(),
             dead_letters,
             journal,
@@ -279,4 +281,51 @@ async fn what_held_the_automatic_redrive_up_is_named() {
     let redriver = world.redriver(world.queues.clone(), world.journal.clone());
     assert_eq!(redriver.run(world.deadline(), &mut stalls).await, 0);
     assert_eq!(stalls.iter().collect::<Vec<_>>(), [(Store::Ledger, 1)]);
+}
+
+/// A clock by which each look takes three seconds.
+struct Hasty(FixedClock);
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        self.0.advance(Duration::from_secs(3));
+        self.0.now()
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.0.sleep(time)
+    }
+}
+
+#[tokio::test]
+async fn a_round_that_does_not_end_in_one_invocation_goes_on_in_the_next_and_leaves_nobody_out() {
+    let world = world();
+    let tenants: Vec<String> = (0..30).map(|number| format!("many-{number:02}")).collect();
+    for tenant in &tenants {
+        world.configure(tenant, WANTED);
+        world.fail_new(tenant, "1", Reason::AttemptsExhausted).await;
+    }
+    world.clock.advance(HOUR);
+    let mut redriver = world.redriver(world.queues.clone(), world.journal.clone());
+    redriver.clock = Arc::new(Hasty(world.clock.clone()));
+    let mut moved = Vec::new();
+    for _ in 0..30 {
+        moved.push(redriver.run(world.deadline(), &mut Stalls::default()).await);
+    }
+    assert!(moved[0] > 0 && moved[0] < 30, "{moved:?}");
+    assert!(moved[1] > 0, "the next invocation goes on, and waits for no new round: {moved:?}");
+    assert_eq!(moved.iter().sum::<u64>(), 30, "{moved:?}");
+    assert!(tenants.iter().all(|tenant| world.sent(tenant).len() == 1));
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_round_the_tenants_behind_it_have_their_turn_in_the_next_one() {
+    let world = world();
+    world.fail_new("acme", "1", Reason::AttemptsExhausted).await;
+    world.clock.advance(HOUR);
+    assert!(!killed(&world, 1, false), "it dies at its second step");
+    world.clock.advance(Duration::from_mins(2));
+    assert_eq!(world.run().await, 0, "what may have killed it is not tried again at once");
+    world.clock.advance(Duration::from_mins(14));
+    assert_eq!(world.run().await, 1);
 }

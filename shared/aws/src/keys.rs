@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
 use acequia_core::delivery::ledger::Record;
+use acequia_core::delivery::share::Bucket;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
 use acequia_core::secret::SecretPurpose;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -22,6 +23,8 @@ pub(crate) const ROUTE: &str = "@route";
 pub(crate) const CURRENT: &str = "current";
 /// The partition key of the rows that list the tenants; no tenant's id begins with `@`.
 pub(crate) const TENANTS: &str = "@tenants";
+/// The partition key of the rows that list the tenants whose dead letters go back by themselves.
+pub(crate) const AUTO_REDRIVEN: &str = "@auto-redriven";
 /// What the sort keys of audit rows begin with.
 pub(crate) const AUDIT: &str = "audit#";
 
@@ -74,9 +77,21 @@ pub(crate) fn rates(tenant: &TenantId) -> String {
     format!("{}@rate", ledger_prefix(tenant))
 }
 
-/// The partition key of the rows of tenants that share something. No tenant's id begins with `@`.
-pub(crate) fn shared(what: &str) -> String {
-    format!("@shared#{what}")
+/// The sort key of the row that says when a tenant used something shared, beside the rates of its sinks. No sink's id
+/// begins with `@`, and no name of a limiter with `@share#`.
+pub(crate) fn share(what: &str) -> String {
+    format!("@share#{what}")
+}
+
+/// The key of a row that counts the tenants which joined a bucket of something shared. Each row has a partition of its
+/// own, so that many may join at once. No tenant's id begins with `@`.
+pub(crate) fn members(what: &str, row: u8, of: Bucket) -> Item {
+    key(format!("@shared#{what}#{row}"), bucket(of))
+}
+
+/// The sort key of what is counted in a bucket.
+pub(crate) fn bucket(of: Bucket) -> String {
+    format!("{:012}", of.0)
 }
 
 /// The sort key of a row of the ledger.

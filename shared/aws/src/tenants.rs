@@ -1,19 +1,23 @@
 //! Tenants' configurations in `DynamoDB`: immutable versions, a pointer to the current one, and the audit log.
 //!
 //! All rows of a tenant share the partition key (its id). A change is one transaction: the version is new, the pointer
-//! still stands where the author saw it, the audit row is new, and the list of tenants names the version. So of two
-//! authors one wins, and none of these rows is ever there without the others.
+//! still stands where the author saw it, the audit row is new, and the lists name the version. So of two authors one
+//! wins, and none of these rows is ever there without the others.
 //!
-//! The list is a partition of its own with one small row for each tenant: to list the tenants costs the same however
-//! many versions there are.
+//! A list is a partition of its own with one small row for each tenant that stands in it: to read it costs the same
+//! however many versions there are. There are two, of all tenants and of those that want automatic redrive (ADR 57).
 
 use acequia_core::id::TenantId;
-use acequia_core::port::{AuditRow, Change, Platform, Presence, PublishError, StoredTenant, TenantStore, Unavailable};
+use acequia_core::port::{
+    AuditRow, AutoRedriven, Change, Platform, Presence, PublishError, StoredTenant, TenantStore, Unavailable,
+    auto_redrive_of,
+};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
 use crate::error::{EntryError, ItemError};
 use crate::keys::{self, Item, text, text_of};
@@ -22,10 +26,14 @@ use crate::refusal::unavailable;
 /// How often a transaction is tried that lost to another one without a change of the pointer.
 const TRIES: usize = 4;
 
+/// What a tenant's current configuration says of the automatic redrive, as JSON.
+const SETTINGS: &str = "settings";
+
 const READ: &str = "read the tenant's configuration";
 const PUBLISH: &str = "publish the tenant's configuration";
 const AUDIT: &str = "read the tenant's audit log";
 const LIST: &str = "list tenants";
+const REDRIVEN: &str = "list the tenants that want automatic redrive";
 const LOOK: &str = "look for the platform's tables";
 
 /// The tenants table.
@@ -101,7 +109,20 @@ impl DynamoTenants {
             let put = put.build().map_err(SdkError::construction_failure)?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
-        request.send().await.map(|_| ())
+        let redriven = self.auto_redriven_row(tenant, change).map_err(SdkError::construction_failure)?;
+        request.transact_items(redriven).send().await.map(|_| ())
+    }
+
+    /// What the change makes of the tenant's row among those that want automatic redrive.
+    fn auto_redriven_row(&self, tenant: &TenantId, change: &Change) -> Result<TransactWriteItem, BuildError> {
+        let mut row = keys::key(keys::AUTO_REDRIVEN, tenant.as_str());
+        let write = TransactWriteItem::builder();
+        let Some(settings) = auto_redrive_of(&change.document) else {
+            let delete = Delete::builder().table_name(&self.table).set_key(Some(row)).build()?;
+            return Ok(write.delete(delete).build());
+        };
+        row.insert(SETTINGS.to_owned(), text(settings));
+        Ok(write.put(Put::builder().table_name(&self.table).set_item(Some(row)).build()?).build())
     }
 }
 
@@ -197,6 +218,26 @@ impl TenantStore for DynamoTenants {
         }
         tenants.sort();
         Ok(tenants)
+    }
+
+    async fn auto_redriven(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<AutoRedriven>, Unavailable> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :list")
+            .expression_attribute_values(":list", text(keys::AUTO_REDRIVEN))
+            .set_exclusive_start_key(after.map(|tenant| keys::key(keys::AUTO_REDRIVEN, tenant.as_str())))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let answer = query.send().await.map_err(|error| unavailable(REDRIVEN, error))?;
+        let row = |item: &Item| {
+            let tenant = text_of(item, keys::SK).and_then(|text| text.parse().ok()).ok_or(ItemError::Keyless)?;
+            let settings = text_of(item, SETTINGS).ok_or(ItemError::Attribute(SETTINGS))?.to_owned();
+            Ok(AutoRedriven { tenant, settings })
+        };
+        let rows: Result<Vec<_>, ItemError> = answer.items().iter().map(row).collect();
+        rows.map_err(|error| Unavailable::new(REDRIVEN, error))
     }
 }
 

@@ -4,10 +4,11 @@
 //! arrival time that this instance saw last makes that one call.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use acequia_core::delivery::rate::{Granted, Limiter, Rate, assign};
+use acequia_core::delivery::share::Bucket;
 use acequia_core::id::TenantId;
 use acequia_core::port::{Advance, Clock, RateStore, Unavailable};
 use jiff::Timestamp;
@@ -18,9 +19,7 @@ const TRIES: usize = 12;
 /// The most theoretical arrival times that are remembered; one more and all are forgotten.
 const MOST: usize = 1000;
 
-/// Who used a shared rate within this time shares it.
-const SHARING: Duration = Duration::from_mins(1);
-/// How long the number of those is believed. A part saves up for a second at most, so that after this time it has saved
+/// How long the number of those who share a rate is believed. A part saves up for a second at most, so that after this time it has saved
 /// up by itself.
 const FRESH: Duration = Duration::from_secs(10);
 
@@ -39,10 +38,21 @@ pub struct RateLimiter<R> {
     clock: Arc<dyn Clock>,
     shared: Option<SharedRate>,
     tats: Mutex<HashMap<(TenantId, String), i64>>,
-    active_tenants: Mutex<HashMap<TenantId, ActiveTenants>>,
+    sharing: Mutex<Sharing>,
 }
 
-/// Who shares, as it was counted last.
+/// What this instance knows of those who share the shared rate.
+#[derive(Default)]
+struct Sharing {
+    /// How many share it, and when that was counted: one number for all tenants.
+    counted: Option<(Timestamp, u32)>,
+    /// The bucket that each tenant joined last.
+    joined: HashMap<TenantId, Bucket>,
+    /// What each tenant goes by.
+    seen: HashMap<TenantId, ActiveTenants>,
+}
+
+/// How many share, as one tenant knows it.
 #[derive(Debug, Clone, Copy)]
 struct ActiveTenants {
     at: Timestamp,
@@ -51,10 +61,22 @@ struct ActiveTenants {
     changed: bool,
 }
 
+impl Sharing {
+    fn remember(&mut self, tenant: &TenantId, bucket: Bucket, active_tenants: ActiveTenants) {
+        if self.seen.len() >= MOST {
+            self.seen.clear();
+            self.joined.clear();
+        }
+        self.counted = Some((active_tenants.at, active_tenants.count));
+        self.joined.insert(tenant.clone(), bucket);
+        self.seen.insert(tenant.clone(), active_tenants);
+    }
+}
+
 impl<R: RateStore> RateLimiter<R> {
     /// Rates of sinks alone.
     pub fn new(store: R, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, shared: None, tats: Mutex::default(), active_tenants: Mutex::default() }
+        Self { store, clock, shared: None, tats: Mutex::default(), sharing: Mutex::default() }
     }
 
     /// The same, with a rate that all tenants share.
@@ -70,20 +92,21 @@ impl<R: RateStore> RateLimiter<R> {
     pub(crate) async fn share(&self, tenant: &TenantId) -> Result<Option<Limiter>, Unavailable> {
         let Some(SharedRate { name, rate }) = &self.shared else { return Ok(None) };
         let now = self.clock.now();
-        let known = self.active_tenants.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
-        let is_fresh =
-            |known: &ActiveTenants| Duration::try_from(now.duration_since(known.at)).is_ok_and(|age| age < FRESH);
-        let active_tenants = if let Some(fresh) = known.filter(is_fresh) {
+        let is_fresh = |at: Timestamp| Duration::try_from(now.duration_since(at)).is_ok_and(|age| age < FRESH);
+        let known = self.known().seen.get(tenant).copied();
+        let active_tenants = if let Some(fresh) = known.filter(|known| is_fresh(known.at)) {
             fresh
         } else {
-            let count = self.store.active_tenants(name, tenant, SHARING, now).await?;
-            let active_tenants =
-                ActiveTenants { at: now, count, changed: known.is_some_and(|known| known.count != count) };
-            let mut all = self.active_tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            if all.len() >= MOST {
-                all.clear();
-            }
-            all.insert(tenant.clone(), active_tenants);
+            let bucket = Bucket::at(now);
+            let is_in = self.known().joined.get(tenant) == Some(&bucket);
+            let is_new = !is_in && self.store.join(name, tenant, bucket).await?;
+            let counted = self.known().counted.filter(|(at, _)| !is_new && is_fresh(*at));
+            let (at, count) = match counted {
+                Some(counted) => counted,
+                None => (now, self.store.sharers(name, bucket).await?.max(1)),
+            };
+            let active_tenants = ActiveTenants { at, count, changed: known.is_some_and(|known| known.count != count) };
+            self.known().remember(tenant, bucket, active_tenants);
             active_tenants
         };
         let limiter = Limiter::shared(name, rate.shared_by(active_tenants.count));
@@ -119,6 +142,10 @@ impl<R: RateStore> RateLimiter<R> {
             }
         }
         Err(Unavailable::new("take reservations of a rate", "others take theirs all the time"))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Sharing> {
+        self.sharing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, key: (TenantId, String), tat: Option<i64>) {

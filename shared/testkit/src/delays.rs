@@ -4,17 +4,25 @@ use std::collections::BTreeMap;
 
 use acequia_core::delivery::delay::{Delayed, DelayedKey, DuePage, Look, Waiting, waiting};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{DelayStore, DelayedMessages, Sweeping, Unavailable};
+use acequia_core::port::{DelayStore, DelayedMessages, Lease, Sweeping, Unavailable};
 use jiff::Timestamp;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
 
+/// Who has a lease, until when, and where the last one stopped.
+#[derive(Debug, Clone, Default)]
+struct HeldLease {
+    holder: String,
+    until: Option<Timestamp>,
+    mark: Option<String>,
+}
+
 /// Delayed messages in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryDelays {
     rows: Shared<BTreeMap<DelayedKey, Delayed>>,
-    lease: Shared<Option<(String, Timestamp)>>,
+    leases: Shared<BTreeMap<String, HeldLease>>,
     turns: Shared<BTreeMap<String, Timestamp>>,
     /// Makes delays fail; an entry is one message.
     pub delays: Faults,
@@ -84,14 +92,30 @@ impl DelayedMessages for InMemoryDelays {
 }
 
 impl Sweeping for InMemoryDelays {
-    async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
-        self.reads.call("take the lease of the sweeper")?;
-        let mut lease = self.lease.lock();
-        let free = lease.as_ref().is_none_or(|(owner, until)| owner == holder || *until <= now);
-        if free {
-            *lease = Some((holder.to_owned(), until));
+    async fn lease(
+        &self,
+        what: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, Unavailable> {
+        self.reads.call("take a lease of the sweeper")?;
+        let mut leases = self.leases.lock();
+        let lease = leases.entry(what.to_owned()).or_default();
+        let is_free = lease.until.is_none_or(|until| until <= now) || lease.holder == holder;
+        if !is_free {
+            return Ok(None);
         }
-        Ok(free)
+        (lease.holder, lease.until) = (holder.to_owned(), Some(until));
+        Ok(Some(Lease { mark: lease.mark.clone() }))
+    }
+
+    async fn stop_at(&self, what: &str, holder: &str, until: Timestamp, mark: Option<&str>) -> Result<(), Unavailable> {
+        self.reads.call("say where a lease of the sweeper stops")?;
+        if let Some(lease) = self.leases.lock().get_mut(what).filter(|lease| lease.holder == holder) {
+            (lease.until, lease.mark) = (Some(until), mark.map(str::to_owned));
+        }
+        Ok(())
     }
 
     async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
@@ -118,7 +142,8 @@ impl Sweeping for InMemoryDelays {
         let more = due.len() > limit;
         due.truncate(limit);
         let next = due.last().map(|(mark, _)| mark.clone()).filter(|_| more);
-        Ok(DuePage { keys: due.into_iter().map(|(_, key)| key).collect(), next })
+        let first_due_at = due.first().and_then(|(_, key)| Some(self.rows.lock().get(key)?.due_at));
+        Ok(DuePage { keys: due.into_iter().map(|(_, key)| key).collect(), first_due_at, next })
     }
 
     async fn load(&self, keys: &[DelayedKey]) -> Vec<Result<Option<Delayed>, Unavailable>> {

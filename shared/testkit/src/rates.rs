@@ -1,12 +1,10 @@
 //! What is left of shared rates, in memory.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
+use acequia_core::delivery::share::Bucket;
 use acequia_core::id::TenantId;
 use acequia_core::port::{Advance, RateStore, Unavailable};
-use acequia_core::time::after;
-use jiff::Timestamp;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -15,7 +13,8 @@ use crate::shared::Shared;
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryRates {
     marks: Shared<BTreeMap<(TenantId, String), i64>>,
-    active_tenants: Shared<BTreeMap<(String, TenantId), Timestamp>>,
+    /// Who joined which bucket of what.
+    members: Shared<BTreeSet<(String, Bucket, TenantId)>>,
     /// Makes every operation fail.
     pub faults: Faults,
 }
@@ -46,17 +45,20 @@ impl RateStore for InMemoryRates {
         Ok(Advance::Moved)
     }
 
-    async fn active_tenants(
-        &self,
-        shared: &str,
-        tenant: &TenantId,
-        window: Duration,
-        now: Timestamp,
-    ) -> Result<u32, Unavailable> {
+    async fn join(&self, shared: &str, tenant: &TenantId, bucket: Bucket) -> Result<bool, Unavailable> {
         self.faults.call("count who shares a rate")?;
-        let mut active_tenants = self.active_tenants.lock();
-        active_tenants.insert((shared.to_owned(), tenant.clone()), now);
-        let lately = active_tenants.iter().filter(|((what, _), at)| what == shared && after(**at, window) >= now);
-        Ok(u32::try_from(lately.count()).unwrap_or(u32::MAX))
+        let mut members = self.members.lock();
+        let is_there = |bucket: Bucket| (shared.to_owned(), bucket, tenant.clone());
+        let was_there = members.contains(&is_there(bucket.before()));
+        Ok(members.insert(is_there(bucket)) && !was_there)
+    }
+
+    async fn sharers(&self, shared: &str, bucket: Bucket) -> Result<u32, Unavailable> {
+        self.faults.call("count who shares a rate")?;
+        let members = self.members.lock();
+        let lately =
+            |(what, of, _): &&(String, Bucket, TenantId)| what == shared && (bucket.before()..=bucket).contains(of);
+        let tenants: BTreeSet<&TenantId> = members.iter().filter(lately).map(|(_, _, tenant)| tenant).collect();
+        Ok(u32::try_from(tenants.len()).unwrap_or(u32::MAX))
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use acequia_core::id::TenantId;
-use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+use acequia_core::port::{
+    AuditRow, AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable, auto_redrive_of,
+};
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -91,5 +93,16 @@ impl TenantStore for InMemoryTenants {
         self.reads.call("list tenants")?;
         let rows = self.rows.lock();
         Ok(rows.iter().filter(|(_, h)| h.current() > 0).map(|(tenant, h)| (tenant.clone(), h.current())).collect())
+    }
+
+    async fn auto_redriven(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<AutoRedriven>, Unavailable> {
+        self.reads.call("list the tenants that want automatic redrive")?;
+        let rows = self.rows.lock();
+        let wanted = |(tenant, history): (&TenantId, &History)| {
+            let settings = auto_redrive_of(history.documents.last()?)?;
+            Some(AutoRedriven { tenant: tenant.clone(), settings })
+        };
+        let behind = |row: &AutoRedriven| after.is_none_or(|after| row.tenant > *after);
+        Ok(rows.iter().filter_map(wanted).filter(behind).take(limit).collect())
     }
 }

@@ -13,5 +13,6 @@ pub mod instruction;
 pub mod price;
 pub mod process;
 pub mod program;
+pub mod scale;
 pub mod table;
 pub mod throughput;

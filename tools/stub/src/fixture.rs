@@ -1,5 +1,7 @@
 //! The tenant, the events and the messages that everything is measured with.
 
+use std::sync::{Arc, Mutex};
+
 use acequia_core::delivery::Delivery;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::{Stage, TenantId};
@@ -9,6 +11,7 @@ use acequia_core::queue::{QueueName, QueueRole};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
+use crate::store::Store;
 use crate::{StubError, clock};
 
 /// The one tenant.
@@ -16,7 +19,7 @@ pub const TENANT: &str = "acme";
 /// The stage: `local` is the one in which endpoints on loopback may be called.
 pub(crate) const STAGE: &str = "local";
 /// The tenants' table.
-pub(crate) const TENANTS_TABLE: &str = "bench-tenants";
+pub const TENANTS_TABLE: &str = "bench-tenants";
 /// The ledger's table.
 pub const LEDGER_TABLE: &str = "bench-ledger";
 /// The path at which the stub is the endpoint of webhooks.
@@ -26,17 +29,24 @@ pub const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The region.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// What the stub knows: the tenant's configuration.
+/// What the stub knows: the tenant's configuration, or tables that keep what is written.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     document: String,
+    pub(crate) store: Option<Arc<Mutex<Store>>>,
 }
 
 impl World {
     /// One in which the tenant has these sinks and keeps this trace; webhooks go to the stub at `address`.
     pub fn new(trace: &str, sinks: &[Json], address: &str) -> Self {
         let document = json!({"tenant": TENANT, "name": "Acme Foundation", "trace": trace, "sinks": sinks});
-        Self { document: document.to_string().replace("http://endpoint/", &format!("{address}{ENDPOINT_PATH}")) }
+        let document = document.to_string().replace("http://endpoint/", &format!("{address}{ENDPOINT_PATH}"));
+        Self { document, store: None }
+    }
+
+    /// One whose tables are these.
+    pub fn keeping(store: Arc<Mutex<Store>>) -> Self {
+        Self { store: Some(store), ..Self::default() }
     }
 
     /// A row of the tenants table, as `shared/aws` stores it.

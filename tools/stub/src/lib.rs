@@ -7,7 +7,9 @@
 //!
 //! It answers as AWS does when all goes well: claims succeed, reads find nothing but the tenant's configuration, every
 //! message is taken. A call that AWS would refuse (too many entries, an unknown operation) is refused and remembered as
-//! a problem, and so is a webhook whose signature is bad. Nothing is stored. A test that asks what comes of other answers changes them ([`Stub::twist`]).
+//! a problem, and so is a webhook whose signature is bad. Nothing is stored, but where rows are kept ([`keep_rows`]) or
+//! in a world with a [`Store`]: what periodic work reads follows from what is there. A test that asks what comes of
+//! other answers changes them ([`Stub::twist`]).
 
 mod aws;
 mod clock;
@@ -22,17 +24,19 @@ mod rows;
 mod runtime;
 pub mod scenario;
 mod server;
+mod store;
 
 pub use clock::now;
 pub use count::{Counts, Tally};
 pub use endpoint::{Arrival, Traffic};
-pub use fixture::{LEDGER_TABLE, Messages, SECRET, TENANT, World, deliveries, sink};
+pub use fixture::{LEDGER_TABLE, Messages, SECRET, TENANT, TENANTS_TABLE, World, deliveries, sink};
 pub use function::{Answer, Function, Memory};
 pub use latency::Latencies;
 pub use rows::keep_rows;
 pub use runtime::Answered;
 pub use scenario::Scenario;
 pub use server::Stub;
+pub use store::Store;
 
 /// Why a measurement could not be made.
 #[derive(Debug, thiserror::Error)]

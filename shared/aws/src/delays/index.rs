@@ -1,15 +1,15 @@
-//! Looking for delayed messages: a tenant's, and by the time at which they are due; and the lease of the invocation
-//! that sweeps.
+//! Looking for delayed messages: a tenant's, and by the time at which they are due; and the leases of the
+//! invocations that sweep.
 
 use acequia_core::delivery::delay::{DelayedKey, DuePage};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Lease, Unavailable};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
-use super::rows::{DELAYED_AT, DUE_AT, EXPEDITED, SHARD, key_of, number};
+use super::rows::{DELAYED_AT, DUE_AT, EXPEDITED, SHARD, key_of, number, time_of};
 use crate::error::{ItemError, was_written};
 use crate::keys::{self, Item, PK, SK, text, text_of};
 use crate::refusal::unavailable;
@@ -19,10 +19,13 @@ use crate::table::Table;
 const INDEX: &str = "due";
 const LEASE_UNTIL: &str = "lease_until";
 const HOLDER: &str = "holder";
-/// The partition key of the lease; no tenant's id begins with `@`.
+/// Where the last holder of a lease stopped.
+const MARK: &str = "mark";
+/// The partition key of leases; no tenant's id begins with `@`.
 const SWEEPER: &str = "@sweeper";
 
-const LEASE: &str = "take the lease of the sweeper";
+const LEASE: &str = "take a lease of the sweeper";
+const STOP: &str = "say where a lease of the sweeper stops";
 const TURN: &str = "take a turn of the sweeper";
 const DUE: &str = "look for delayed messages that are due";
 const EXPEDITE: &str = "bring delayed messages forward";
@@ -77,22 +80,66 @@ impl Table {
         was_written(update.send().await, UpdateItemError::is_conditional_check_failed_exception, EXPEDITE)
     }
 
-    pub(super) async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
-        let mut item = keys::key(SWEEPER, "lease");
-        item.insert(HOLDER.to_owned(), text(holder));
-        item.insert(LEASE_UNTIL.to_owned(), number(until.as_millisecond()));
-        let put = self
+    pub(super) async fn lease(
+        &self,
+        what: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, Unavailable> {
+        let update = self
             .client
-            .put_item()
+            .update_item()
             .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#pk) OR #until <= :now OR #holder = :holder")
-            .expression_attribute_names("#pk", PK)
+            .set_key(Some(lease_of(what)))
+            .update_expression("SET #holder = :holder, #until = :until")
+            .condition_expression("attribute_not_exists(#until) OR #until <= :now OR #holder = :holder")
             .expression_attribute_names("#until", LEASE_UNTIL)
             .expression_attribute_names("#holder", HOLDER)
             .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":until", number(until.as_millisecond()))
+            .expression_attribute_values(":holder", text(holder))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(answer) => {
+                let mark = answer.attributes().and_then(|row| text_of(row, MARK)).map(str::to_owned);
+                Ok(Some(Lease { mark }))
+            }
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(unavailable(LEASE, error)),
+        }
+    }
+
+    pub(super) async fn stop_at(
+        &self,
+        what: &str,
+        holder: &str,
+        until: Timestamp,
+        mark: Option<&str>,
+    ) -> Result<(), Unavailable> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(lease_of(what)))
+            .condition_expression("#holder = :holder")
+            .expression_attribute_names("#until", LEASE_UNTIL)
+            .expression_attribute_names("#holder", HOLDER)
+            .expression_attribute_names("#mark", MARK)
+            .expression_attribute_values(":until", number(until.as_millisecond()))
             .expression_attribute_values(":holder", text(holder));
-        was_written(put.send().await, PutItemError::is_conditional_check_failed_exception, LEASE)
+        let update = match mark {
+            None => update.update_expression("SET #until = :until REMOVE #mark"),
+            Some(mark) => update
+                .update_expression("SET #until = :until, #mark = :mark")
+                .expression_attribute_values(":mark", text(mark)),
+        };
+        let failed = UpdateItemError::is_conditional_check_failed_exception;
+        was_written(update.send().await, failed, STOP).map(|_| ())
     }
 
     pub(super) async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
@@ -131,9 +178,15 @@ impl Table {
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(from.transpose()?);
         let answer = query.send().await.map_err(|error| unavailable(DUE, error))?;
-        let keys = answer.items.unwrap_or_default().iter().filter_map(key_of).collect();
-        Ok(DuePage { keys, next: answer.last_evaluated_key.as_ref().and_then(mark_of) })
+        let items = answer.items();
+        let first_due_at = items.first().and_then(|item| time_of(item, DUE_AT).ok());
+        let keys = items.iter().filter_map(key_of).collect();
+        Ok(DuePage { keys, first_due_at, next: answer.last_evaluated_key.as_ref().and_then(mark_of) })
     }
+}
+
+fn lease_of(what: &str) -> Item {
+    keys::key(SWEEPER, format!("lease#{what}"))
 }
 
 /// The mark of a page: `<due time>/<tenant>/<below the tenant>`.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use acequia_core::delivery::delay::{Delayed, DelayedKey, DuePage, Look, Waiting, waiting};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{DelayStore, DelayedMessages, Sweeping, Unavailable};
+use acequia_core::port::{DelayStore, DelayedMessages, Lease, Sweeping, Unavailable};
 use aws_sdk_dynamodb::Client;
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -99,8 +99,18 @@ impl DelayedMessages for DynamoDelays {
 }
 
 impl Sweeping for DynamoDelays {
-    async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
-        self.table.lease(holder, now, until).await
+    async fn lease(
+        &self,
+        what: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, Unavailable> {
+        self.table.lease(what, holder, now, until).await
+    }
+
+    async fn stop_at(&self, what: &str, holder: &str, until: Timestamp, mark: Option<&str>) -> Result<(), Unavailable> {
+        self.table.stop_at(what, holder, until, mark).await
     }
 
     async fn turn(&self, what: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {

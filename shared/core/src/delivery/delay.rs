@@ -191,6 +191,8 @@ pub struct Look {
 pub struct DuePage {
     /// What is due, or was a moment ago.
     pub keys: Vec<DelayedKey>,
+    /// When the first of them was due; `None` where there is none.
+    pub first_due_at: Option<Timestamp>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<String>,
 }

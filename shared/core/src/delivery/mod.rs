@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod order;
 pub mod rate;
 pub mod redrive;
+pub mod share;
 pub mod width;
 
 use std::sync::Arc;

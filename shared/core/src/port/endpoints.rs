@@ -1,13 +1,10 @@
 //! What instances share about the places that they deliver to: the state of endpoints, and what is left of rates.
 
-use std::future::Future;
-use std::time::Duration;
-
-use jiff::Timestamp;
-
 use super::Unavailable;
 use crate::delivery::breaker::EndpointState;
+use crate::delivery::share::Bucket;
 use crate::id::{SinkId, TenantId};
+use std::future::Future;
 
 /// What is known of endpoints at run time, apart from their configuration ([`crate::delivery::breaker`]).
 pub trait EndpointStore: Send + Sync {
@@ -43,15 +40,17 @@ pub trait RateStore: Send + Sync {
         known: Option<i64>,
         next: i64,
     ) -> impl Future<Output = Result<Advance, Unavailable>> + Send;
-    /// Notes that a tenant uses something that tenants share, and answers how many used it within the last `window`,
-    /// itself included.
-    fn active_tenants(
+    /// Notes that a tenant uses something that tenants share in a bucket of time ([`crate::delivery::share`]); true
+    /// where it is new: neither in this bucket nor in the one before did it use it.
+    fn join(
         &self,
         shared: &str,
         tenant: &TenantId,
-        window: Duration,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<u32, Unavailable>> + Send;
+        bucket: Bucket,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// How many tenants use something shared: those that joined this bucket or the one before. It costs the same
+    /// however many they are.
+    fn sharers(&self, shared: &str, bucket: Bucket) -> impl Future<Output = Result<u32, Unavailable>> + Send;
 }
 
 /// What moving a rate's mark came to.

@@ -30,8 +30,11 @@ pub use endpoints::{Advance, EndpointStore, RateStore};
 pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, SecretCatalog, StageQueues};
-pub use queues::{DelayStore, DelayedMessages, Queues, SendError, Sweeping};
-pub use tenants::{AuditRow, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore};
+pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
+pub use tenants::{
+    AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,
+    auto_redrive_of,
+};
 pub use watch::{Ages, Findings, Remembered, WatchedQueues};
 
 /// A service that did not do what it was asked to, and may do it later.

@@ -69,16 +69,33 @@ pub trait DelayedMessages: Send + Sync {
     ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
 }
 
+/// The right to do a piece of periodic work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Where the last one stopped; `None` where it came to the end.
+    pub mark: Option<String>,
+}
+
 /// The delayed messages of all tenants, by the time at which they are due: for the sweeper alone, and the one port that
 /// is not a tenant's.
 pub trait Sweeping: Send + Sync {
-    /// Takes the right to sweep until a time; false where somebody else has it.
+    /// Takes the right to do a piece of periodic work (`what`) until a time; `None` where another has it.
     fn lease(
         &self,
+        what: &str,
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Option<Lease>, Unavailable>> + Send;
+    /// Says until when the holder of a lease keeps it, and where the next one goes on: at `mark`, or at the beginning.
+    /// It does nothing where another has the lease by now.
+    fn stop_at(
+        &self,
+        what: &str,
+        holder: &str,
+        until: Timestamp,
+        mark: Option<&str>,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
     /// Takes its turn at what is done now and then (`what`): true where the time of the last turn is over, and from
     /// then on not before `until`. Where the answer is lost, the turn may be taken.
     fn turn(

@@ -34,6 +34,23 @@ pub struct Change {
     pub summary: String,
 }
 
+/// What a document says of the automatic redrive, as JSON; `None` where it says nothing. The rest of the document is
+/// not looked at.
+pub fn auto_redrive_of(document: &str) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_str(document).ok()?;
+    document.get("auto_redrive").filter(|section| !section.is_null()).map(ToString::to_string)
+}
+
+/// A tenant whose dead letters go back by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoRedriven {
+    /// Which one it is.
+    pub tenant: TenantId,
+    /// How it wants it, as JSON: what its current configuration says
+    /// ([`crate::delivery::redrive::AutoRedrive::from_json`]).
+    pub settings: String,
+}
+
 /// One line of a tenant's audit log. Each carries the hash of the one before it, so that none can be changed or left
 /// out unseen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,12 +141,20 @@ pub trait TenantStore: Send + Sync {
         tenant: &TenantId,
         version: u64,
     ) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send;
-    /// Writes the next version, moves the pointer and adds the audit row, all or nothing; answers the new version.
+    /// Writes the next version, moves the pointer, adds the audit row and keeps both lists ([`TenantStore::list`],
+    /// [`TenantStore::auto_redriven`]), all or nothing; answers the new version.
     fn publish(&self, tenant: &TenantId, change: Change) -> impl Future<Output = Result<u64, PublishError>> + Send;
     /// The audit log, oldest first.
     fn audit(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<AuditRow>, Unavailable>> + Send;
-    /// All tenants with the version that is current, by id.
+    /// All tenants with the version that is current, by id. It costs the same however many versions there are.
     fn list(&self) -> impl Future<Output = Result<Vec<(TenantId, u64)>, Unavailable>> + Send;
+    /// The first `limit` tenants whose current configuration asks for automatic redrive, by id, of those behind
+    /// `after`: fewer than `limit` are the last. It reads no other tenant, and no configuration.
+    fn auto_redriven(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<AutoRedriven>, Unavailable>> + Send;
 }
 
 /// Why there is no secret.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::issue::{Findings, Issues};
+use super::issue::{Findings, Issue, Issues};
 #[cfg(feature = "schema")]
 use super::text::{DurationText, between, span};
 use crate::delivery::redrive::AutoRedrive;
@@ -96,6 +96,18 @@ impl AutoRedrive {
         let mut findings = Findings::default();
         let settings = validate_auto_redrive(raw, &mut findings);
         findings.conclude(Some(settings))
+    }
+
+    /// The settings as the list of tenants that want them has them: the section as JSON.
+    ///
+    /// # Errors
+    /// All problems of the settings together.
+    pub fn from_json(section: &str) -> Result<Option<Self>, Issues> {
+        let raw: RawAutoRedrive = serde_json::from_str(section).map_err(|error| {
+            let path = "auto_redrive".to_owned();
+            Issues(vec![Issue { path, problem: format!("not the section: {error}"), line_in_value: None }])
+        })?;
+        Self::of(Some(&raw))
     }
 }
 

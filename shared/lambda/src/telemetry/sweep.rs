@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use acequia_core::id::Stage;
 use jiff::Timestamp;
+use metrique::emf::NoMetric;
 use metrique::writer::unit::NegativeScale;
 use metrique::writer::{Entry, EntryWriter, MetricFlags, Observation, Unit, Value, ValueWriter};
 
@@ -22,6 +23,20 @@ pub struct SweepMetrics {
     pub sweep_failed: u64,
     /// By how much the most overdue of the messages that were found is late.
     pub overdue: Duration,
+    /// Shards that this sweep did not come to the end of: the next one goes on there.
+    pub shards_behind: u64,
+}
+
+impl SweepMetrics {
+    /// Adds what was done in another part of the same sweep.
+    pub fn add(&mut self, other: &Self) {
+        self.swept += other.swept;
+        self.quarantined += other.quarantined;
+        self.redriven += other.redriven;
+        self.sweep_failed += other.sweep_failed;
+        self.overdue = self.overdue.max(other.overdue);
+        self.shards_behind += other.shards_behind;
+    }
 }
 
 /// One sweep's metrics with what they are of.
@@ -50,6 +65,7 @@ impl Entry for SweepLine<'_> {
             }
         }
         writer.value("overdue_s", &Seconds(self.metrics.overdue));
+        writer.value("shards_behind", &NoMetric::from(self.metrics.shards_behind));
     }
 }
 

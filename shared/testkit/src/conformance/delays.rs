@@ -1,11 +1,8 @@
 //! The suite of delayed messages: delays, the operator's view of it, and sweeping.
 
-use std::time::Duration;
-
 use acequia_core::delivery::delay::{Delayed, DelayedKey, Look, SHARDS};
 use acequia_core::message::Attribute;
 use acequia_core::port::{DelayStore, DelayedMessages, Sweeping};
-use acequia_core::time::after;
 use jiff::Timestamp;
 
 use crate::build::{at, delayed, sink_id, tenant_id};
@@ -154,14 +151,33 @@ pub async fn a_sinks_messages_are_expedited_and_no_others(store: &impl Store) {
     assert_eq!(due(store, "p-haste-b", at(60), 0).await, []);
 }
 
-/// Until it ends, or its holder takes it again.
-pub async fn one_holder_at_a_time_has_the_lease(store: &impl Store) {
-    let until = after(at(0), Duration::from_mins(1));
-    assert!(store.lease("one", at(0), until).await.unwrap());
-    assert!(store.lease("one", at(1), until).await.unwrap());
-    assert!(!store.lease("two", at(59), at(200)).await.unwrap());
-    assert!(store.lease("two", at(60), at(200)).await.unwrap());
-    assert!(!store.lease("one", at(61), at(300)).await.unwrap());
+/// Until it ends, or its holder takes it again; each by its name.
+pub async fn one_holder_at_a_time_has_a_lease(store: &impl Store) {
+    let take = async |what: &str, holder: &str, now: u64, until: u64| {
+        store.lease(what, holder, at(now), at(until)).await.unwrap().is_some()
+    };
+    assert!(take("p-sweep", "one", 0, 60).await);
+    assert!(take("p-sweep", "one", 1, 60).await);
+    assert!(!take("p-sweep", "two", 59, 200).await);
+    assert!(take("p-another", "two", 59, 200).await);
+    assert!(take("p-sweep", "two", 60, 200).await);
+    assert!(!take("p-sweep", "one", 61, 300).await);
+}
+
+/// Where it stopped, and from when on; who lost the lease says nothing of it any more.
+pub async fn who_has_a_lease_next_goes_on_where_the_last_one_stopped(store: &impl Store) {
+    let mark = async |holder: &str, now: u64, until: u64| {
+        store.lease("p-mark", holder, at(now), at(until)).await.unwrap().map(|lease| lease.mark)
+    };
+    assert_eq!(mark("one", 0, 60).await, Some(None));
+    store.stop_at("p-mark", "one", at(60), Some("here")).await.unwrap();
+    assert_eq!(mark("two", 59, 120).await, None);
+    store.stop_at("p-mark", "one", at(10), Some("there")).await.unwrap();
+    assert_eq!(mark("two", 10, 120).await, Some(Some("there".to_owned())));
+    store.stop_at("p-mark", "one", at(11), None).await.unwrap();
+    assert_eq!(mark("three", 11, 120).await, None);
+    store.stop_at("p-mark", "two", at(12), None).await.unwrap();
+    assert_eq!(mark("three", 12, 120).await, Some(None));
 }
 
 /// Each by its name; no sweep holds it.

@@ -79,6 +79,7 @@ macro_rules! suite {
                 the_audit_log_is_linked_from_the_first_row_to_the_last,
                 no_tenant_sees_the_configuration_of_another,
                 the_list_has_every_tenant_with_its_version,
+                the_list_of_automatic_redrive_has_who_wants_it_now_in_pages,
             ]
         );
     };
@@ -111,7 +112,8 @@ macro_rules! suite {
                 an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
                 an_operator_looks_at_those_that_are_due_first_of_his_tenant_and_sink,
                 a_sinks_messages_are_expedited_and_no_others,
-                one_holder_at_a_time_has_the_lease,
+                one_holder_at_a_time_has_a_lease,
+                who_has_a_lease_next_goes_on_where_the_last_one_stopped,
                 a_turn_is_taken_once_until_its_time_is_over,
             ]
         );
@@ -262,6 +264,7 @@ macro_rules! suite {
                 of_many_who_move_a_mark_at_once_one_does,
                 a_rate_is_of_one_sink_of_one_tenant,
                 those_who_share_count_for_a_while,
+                of_many_who_join_at_once_each_counts_once,
             ]
         );
     };

@@ -105,3 +105,32 @@ pub async fn the_list_has_every_tenant_with_its_version(tenants: &impl TenantSto
     assert_eq!(ours, [&(tenant_id("t-list-a"), 2), &(tenant_id("t-list-b"), 1)]);
     assert!(list.is_sorted());
 }
+
+/// Each with what its last version says, page by page; who does not want it any more is gone.
+pub async fn the_list_of_automatic_redrive_has_who_wants_it_now_in_pages(tenants: &impl TenantStore) {
+    let wants = |times: u32| format!("{{\"auto_redrive\":{{\"times\":{times}}}}}");
+    for (tenant, documents) in [
+        ("t-again-a", vec![wants(1), wants(2)]),
+        ("t-again-b", vec![wants(1), "{}".to_owned()]),
+        ("t-again-c", vec!["{}".to_owned(), wants(3)]),
+        ("t-again-d", vec![wants(4)]),
+        ("t-again-e", vec!["{\"auto_redrive\":null}".to_owned()]),
+    ] {
+        for (n, document) in (0..).zip(documents) {
+            tenants.publish(&tenant_id(tenant), change(n, &document)).await.unwrap();
+        }
+    }
+    let (mut found, mut after) = (Vec::new(), Some(tenant_id("t-again")));
+    loop {
+        let page = tenants.auto_redriven(after.as_ref(), 2).await.unwrap();
+        after = page.last().map(|row| row.tenant.clone());
+        let is_last = page.len() < 2;
+        found.extend(page.into_iter().filter(|row| row.tenant.as_str().starts_with("t-again")));
+        if is_last {
+            break;
+        }
+    }
+    let found: Vec<_> = found.iter().map(|row| (row.tenant.as_str(), row.settings.as_str())).collect();
+    let expected = [("t-again-a", "{\"times\":2}"), ("t-again-c", "{\"times\":3}"), ("t-again-d", "{\"times\":4}")];
+    assert_eq!(found, expected);
+}

@@ -107,6 +107,7 @@ const LAYERS: &[Layer] = &[
             "forward",
             "email",
             "stub",
+            "sweeper",
             // What the SDK takes by itself is measured without our adapter around it, and so is a handler of a team's
             // own.
             "aws-config",

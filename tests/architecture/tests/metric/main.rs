@@ -75,7 +75,14 @@ fn eventful_look() -> WatchMetrics {
 }
 
 fn eventful_sweep() -> SweepMetrics {
-    SweepMetrics { swept: 1, quarantined: 1, redriven: 1, sweep_failed: 1, overdue: Duration::from_secs(1) }
+    SweepMetrics {
+        swept: 1,
+        quarantined: 1,
+        redriven: 1,
+        sweep_failed: 1,
+        overdue: Duration::from_secs(1),
+        shards_behind: 1,
+    }
 }
 
 /// The lines of every function, each with everything in it that it can have.

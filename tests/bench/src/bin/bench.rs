@@ -16,6 +16,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Counts,
+    Scale,
     Instructions,
     Processes,
     Throughput,
@@ -82,6 +83,13 @@ fn run(arguments: &Arguments) -> Result<bool> {
             ("idle", bench::idle::per_tenant()),
         ]);
         goals.extend(goal::of_calls()?);
+    }
+    if wanted(Part::Scale) {
+        let rows = bench::scale::measure()?;
+        let grows = u64::try_from(bench::scale::growing(&rows).len())?;
+        println!("\nscale\n{}", bench::scale::table(&rows));
+        let what = "scale: counts that grow with the number of tenants".to_owned();
+        goals.push(Goal { what, most: 0, found: grows, gates: true });
     }
     if wanted(Part::Instructions) {
         let symbols = arguments.symbols.clone().unwrap_or_else(|| arguments.programs.clone());

@@ -172,7 +172,7 @@ fn the_sweeper_may_fill_the_queues_of_functions_and_read_dead_letters_of_sinks_a
     let key = json!({"pk": {"S": "alder"}, "sk": {"S": "none"}});
     let keys = json!({"RequestItems": {"acequia-local-delayed": {"Keys": [key]}}});
     role.json("dynamodb", "DynamoDB_20120810.BatchGetItem", &keys).unwrap();
-    read_tenants(&role).unwrap();
+    assert_denied("reading a tenant's configuration", read_tenants(&role));
     let list = json!({"TableName": "acequia-local-tenants", "KeyConditionExpression": "pk = :tenants",
         "ExpressionAttributeValues": {":tenants": {"S": "@tenants"}}});
     role.json("dynamodb", "DynamoDB_20120810.Query", &list).unwrap();

@@ -3,7 +3,7 @@
 use acequia_core::delivery::delay::{Delayed, DelayedKey, DuePage};
 use acequia_core::id::TenantId;
 use acequia_core::message::Attribute;
-use acequia_core::port::{DelayStore, Sweeping, Unavailable};
+use acequia_core::port::{DelayStore, Lease, Sweeping, Unavailable};
 use acequia_core::wire::SINK;
 use jiff::Timestamp;
 
@@ -45,9 +45,21 @@ impl DelayStore for Perilous {
 }
 
 impl Sweeping for Perilous {
-    async fn lease(&self, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, Unavailable> {
+    async fn lease(
+        &self,
+        what: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Lease>, Unavailable> {
         let call = self.0.call("delays.lease").await.ok_or_else(|| unavailable(SWEEP))?;
-        let answer = self.0.world.delays.lease(holder, now, until).await;
+        let answer = self.0.world.delays.lease(what, holder, now, until).await;
+        if self.0.end(&call).await { answer } else { Err(unavailable(SWEEP)) }
+    }
+
+    async fn stop_at(&self, what: &str, holder: &str, until: Timestamp, mark: Option<&str>) -> Result<(), Unavailable> {
+        let call = self.0.call("delays.stop_at").await.ok_or_else(|| unavailable(SWEEP))?;
+        let answer = self.0.world.delays.stop_at(what, holder, until, mark).await;
         if self.0.end(&call).await { answer } else { Err(unavailable(SWEEP)) }
     }
 

@@ -1,10 +1,8 @@
 //! The store of rates, with perils.
 
-use std::time::Duration;
-
+use acequia_core::delivery::share::Bucket;
 use acequia_core::id::TenantId;
 use acequia_core::port::{Advance, RateStore, Unavailable};
-use jiff::Timestamp;
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -32,13 +30,11 @@ impl RateStore for Perilous {
         if self.0.end(&call).await { answer } else { Err(unavailable(ADVANCE)) }
     }
 
-    async fn active_tenants(
-        &self,
-        shared: &str,
-        tenant: &TenantId,
-        window: Duration,
-        now: Timestamp,
-    ) -> Result<u32, Unavailable> {
-        self.0.world.rates.active_tenants(shared, tenant, window, now).await
+    async fn join(&self, shared: &str, tenant: &TenantId, bucket: Bucket) -> Result<bool, Unavailable> {
+        self.0.world.rates.join(shared, tenant, bucket).await
+    }
+
+    async fn sharers(&self, shared: &str, bucket: Bucket) -> Result<u32, Unavailable> {
+        self.0.world.rates.sharers(shared, bucket).await
     }
 }

@@ -1,7 +1,7 @@
 //! The store of configurations, with perils.
 
 use acequia_core::id::TenantId;
-use acequia_core::port::{AuditRow, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+use acequia_core::port::{AuditRow, AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable};
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -38,5 +38,9 @@ impl TenantStore for Perilous {
 
     async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
         self.0.world.tenants.list().await
+    }
+
+    async fn auto_redriven(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<AutoRedriven>, Unavailable> {
+        self.0.world.tenants.auto_redriven(after, limit).await
     }
 }

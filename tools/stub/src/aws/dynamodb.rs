@@ -135,7 +135,7 @@ fn size_of(item: Option<&Json>) -> usize {
 }
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
-fn value_size(value: &Json) -> usize {
+pub(crate) fn value_size(value: &Json) -> usize {
     let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return 0 };
     match (kind.as_str(), value) {
         ("S", Json::String(text)) => text.len(),

@@ -6,6 +6,7 @@ mod ses;
 mod sqs;
 mod ssm;
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use hyper::http::request::Parts;
@@ -14,6 +15,8 @@ use serde_json::{Value as Json, json};
 use crate::count::Tally;
 use crate::fixture::World;
 use crate::latency::Latencies;
+
+pub(crate) use dynamodb::value_size;
 
 /// An answer, and what the request counts for.
 pub(crate) struct Answer {
@@ -70,6 +73,9 @@ pub(crate) fn answer(
         return refuse(JSON, &format!("{} {path}: the body is not JSON", head.method));
     };
     let (content_type, taken) = match target.map(|target| target.split_once('.').unwrap_or((target, ""))) {
+        Some(("DynamoDB_20120810", operation)) if world.store.is_some() => {
+            return kept(world, latencies, operation, &request, body.len());
+        }
         Some(("DynamoDB_20120810", operation)) => {
             ("application/x-amz-json-1.0", dynamodb::take(world, latencies, operation, &request))
         }
@@ -88,6 +94,22 @@ pub(crate) fn answer(
             Answer { status, content_type, body: answer.to_string(), counted, latency, problem: None }
         }
         Err(refusal) => refuse(content_type, &refusal),
+    }
+}
+
+/// The answer of a table that keeps what is written.
+fn kept(world: &World, latencies: &Latencies, operation: &str, request: &Json, bytes: usize) -> Answer {
+    const CONTENT: &str = "application/x-amz-json-1.0";
+    let Some(store) = &world.store else { return refuse(CONTENT, "nothing is kept") };
+    match store.lock().unwrap_or_else(PoisonError::into_inner).take(operation, request) {
+        Ok(done) => {
+            let table = done.table.trim_start_matches("bench-");
+            let tally = Tally { calls: 1, bytes: crate::count::count(bytes), ..done.tally };
+            let counted = Some((format!("dynamodb:{operation}({table})"), tally));
+            let (status, body, latency) = (done.status, done.answer.to_string(), latencies.dynamodb_batch);
+            Answer { status, content_type: CONTENT, body, counted, latency, problem: None }
+        }
+        Err(refusal) => refuse(CONTENT, &refusal),
     }
 }
 

@@ -16,8 +16,21 @@ const BYTES: usize = 1024 * 1024;
 const BILLED: usize = 64 * 1024;
 
 pub(super) fn take(latencies: &Latencies, operation: &str, request: &Json) -> Result<Taken, Refusal> {
-    let fifo = text(request, "QueueUrl")?.rsplit('.').next() == Some("fifo");
+    let queue = request.get("QueueName").or(request.get("QueueUrl")).and_then(Json::as_str);
+    let queue = queue.ok_or("QueueUrl is missing")?;
+    let fifo = queue.rsplit('.').next() == Some("fifo");
     let (items, bytes, answer) = match operation {
+        "GetQueueUrl" => {
+            (1, 0, json!({"QueueUrl": format!("https://sqs.us-east-1.amazonaws.com/123456789012/{queue}")}))
+        }
+        // Every queue is there, and empty.
+        "GetQueueAttributes" => {
+            let names = ["", "NotVisible", "Delayed"].map(|kind| format!("ApproximateNumberOfMessages{kind}"));
+            let mut found: serde_json::Map<String, Json> = names.into_iter().map(|name| (name, "0".into())).collect();
+            let name = queue.rsplit('/').next().unwrap_or_default();
+            found.insert("QueueArn".to_owned(), format!("arn:aws:sqs:us-east-1:123456789012:{name}").into());
+            (1, 0, json!({"Attributes": found}))
+        }
         "SendMessageBatch" => send(request, fifo)?,
         "SendMessage" => {
             let answer = json!({"MessageId": message_id(0), "MD5OfMessageBody": hex(text(request, "MessageBody")?)});
