@@ -21,6 +21,8 @@ CHOICES = [
         "LinkLog": "addresses",
         "ForwardTargetArns": "arn:aws:sqs:us-east-1:123456789012:crm",
         "EventBusArns": "arn:aws:events:us-east-1:123456789012:event-bus/crm",
+        "WarmReads": "40000",
+        "WarmWrites": "20000",
         "ReservedForConfirm": "5",
         "ReservedForOutbox": "5",
         "ReservedForFeedback": "5",
