@@ -21,6 +21,8 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const ROUTE: &str = "@route";
 /// The sort key of the row that points at a tenant's current version.
 pub(crate) const CURRENT: &str = "current";
+/// The row that holds the current version whole.
+pub(crate) const LATEST: &str = "latest";
 /// The partition key of the rows that list the tenants; no tenant's id begins with `@`.
 pub(crate) const TENANTS: &str = "@tenants";
 /// The partition key of the rows that list the tenants whose dead letters go back by themselves.

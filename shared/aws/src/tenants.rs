@@ -1,8 +1,8 @@
 //! Tenants' configurations in `DynamoDB`: immutable versions, a pointer to the current one, and the audit log.
 //!
 //! All rows of a tenant share the partition key (its id). A change is one transaction: the version is new, the pointer
-//! still stands where the author saw it, the audit row is new, and the lists name the version. So of two authors one
-//! wins, and none of these rows is ever there without the others.
+//! still stands where the author saw it, a copy of the version stands beside it, the audit row is new, and the lists
+//! name the version. So of two authors one wins, and none of these rows is ever there without the others.
 //!
 //! A list is a partition of its own with one small row for each tenant that stands in it: to read it costs the same
 //! however many versions there are. There are two, of all tenants and of those that want automatic redrive (ADR 57).
@@ -95,13 +95,19 @@ impl DynamoTenants {
                 .expression_attribute_values(":expected", number(change.expected))
                 .expression_attribute_values(":hash", text(&pointer.audit))
         };
+        // The document beside the pointer is read by functions that know no version yet. The pointer itself stays
+        // small, because it is looked at every few seconds.
+        let mut latest = keys::key(tenant.as_str(), keys::LATEST);
+        latest.insert("document".to_owned(), text(&change.document));
+        latest.insert("version".to_owned(), number(row.to));
         let mut listed = keys::key(keys::TENANTS, tenant.as_str());
         listed.insert("version".to_owned(), number(row.to));
         let puts = [
             new().set_item(Some(version)),
             unmoved.set_item(Some(current)),
             new().set_item(Some(audit)),
-            // Only the writer that moves the pointer writes it.
+            // Only the writer that moves the pointer writes these.
+            Put::builder().table_name(&self.table).set_item(Some(latest)),
             Put::builder().table_name(&self.table).set_item(Some(listed)),
         ];
         let mut request = self.client.transact_write_items();
@@ -126,6 +132,11 @@ impl DynamoTenants {
     }
 }
 
+fn document_of(item: &Item) -> Result<String, Unavailable> {
+    let document = text_of(item, "document");
+    document.map(str::to_owned).ok_or_else(|| Unavailable::new(READ, ItemError::Attribute("document")))
+}
+
 impl Platform for DynamoTenants {
     /// Every platform has this table. Any row will do, and none need be there: it is the table that is asked for.
     async fn presence(&self) -> Result<Presence, Unavailable> {
@@ -148,12 +159,15 @@ impl TenantStore for DynamoTenants {
         Ok(self.pointer(tenant).await?.map(|pointer| pointer.version))
     }
 
+    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
+        let Some(item) = self.get(tenant, keys::LATEST).await? else { return Ok(None) };
+        let version = number_of(&item, "version").map_err(|error| Unavailable::new(READ, error))?;
+        Ok(Some(StoredTenant { version, document: document_of(&item)? }))
+    }
+
     async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {
         let Some(item) = self.get(tenant, &keys::version(version)).await? else { return Ok(None) };
-        let document = text_of(&item, "document")
-            .ok_or_else(|| Unavailable::new(READ, ItemError::Attribute("document")))?
-            .to_owned();
-        Ok(Some(StoredTenant { version, document }))
+        Ok(Some(StoredTenant { version, document: document_of(&item)? }))
     }
 
     async fn publish(&self, tenant: &TenantId, change: Change) -> Result<u64, PublishError> {

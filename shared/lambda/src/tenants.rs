@@ -77,22 +77,23 @@ impl<S: TenantStore> CachedTenants<S> {
         };
         // A document may have a hundred kilobytes, and hardly ever changes: what is looked at every few seconds is
         // which one is current.
-        let version = self.store.current_version(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
-        let current = match known {
-            Some(current) if current.version == version => current,
-            _ => {
-                let stored = self.store.version(tenant, version).await.map_err(down)?;
-                let Some(stored) = stored else {
-                    tracing::error!(tenant.id = %tenant, version, "the version that is current is not in the store of tenants");
-                    return Err(Cause::StoreDown(Store::Tenants));
-                };
-                // Whether an endpoint may be called is decided where it is called; here the document only has to be
-                // readable.
-                let tenant = RawTenant::from_json(&stored.document)
-                    .and_then(|raw| Tenant::validate(&raw, Egress::Local))
-                    .map_err(|issues| Cause::ConfigurationInvalid(issues.to_string()))?;
-                Arc::new(CurrentTenant { version: stored.version, tenant })
+        let known = match known {
+            Some(known) => {
+                let version = self.store.current_version(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
+                Some(known).filter(|known| known.version == version)
             }
+            None => None,
+        };
+        let current = if let Some(known) = known {
+            known
+        } else {
+            let stored = self.store.current(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
+            // Whether an endpoint may be called is decided where it is called; here the document only has to be
+            // readable.
+            let tenant = RawTenant::from_json(&stored.document)
+                .and_then(|raw| Tenant::validate(&raw, Egress::Local))
+                .map_err(|issues| Cause::ConfigurationInvalid(issues.to_string()))?;
+            Arc::new(CurrentTenant { version: stored.version, tenant })
         };
         self.remember(tenant, Entry { read_at: now, current: Arc::clone(&current) });
         Ok(current)

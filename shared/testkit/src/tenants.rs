@@ -65,6 +65,13 @@ impl TenantStore for InMemoryTenants {
         Ok(self.rows.lock().get(tenant).map(History::current).filter(|version| *version > 0))
     }
 
+    async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
+        self.reads.call("read the tenant's configuration")?;
+        let rows = self.rows.lock();
+        let Some(history) = rows.get(tenant) else { return Ok(None) };
+        Ok(history.version(history.current()))
+    }
+
     async fn version(&self, tenant: &TenantId, version: u64) -> Result<Option<StoredTenant>, Unavailable> {
         self.reads.call("read a version of the tenant's configuration")?;
         Ok(self.rows.lock().get(tenant).and_then(|history| history.version(version)))

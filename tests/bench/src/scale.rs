@@ -66,6 +66,8 @@ fn store(tenants: u64, now: Bucket) -> Result<Store> {
     for number in 0..tenants {
         let id = tenant(number)?;
         let document = build::webhook_document(id.as_str(), "https://crm.example/");
+        store
+            .put(TENANTS_TABLE, &json!({"pk": id.as_str(), "sk": "latest", "version": VERSIONS, "document": document}));
         store.put(TENANTS_TABLE, &json!({"pk": id.as_str(), "sk": "current", "version": VERSIONS, "audit_hash": "0"}));
         store.put(
             TENANTS_TABLE,

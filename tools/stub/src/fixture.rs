@@ -62,6 +62,7 @@ impl World {
         match sk {
             _ if pk != TENANT => None,
             "current" => Some(key(json!({"audit_hash": {"S": "0".repeat(64)}}))),
+            "latest" => Some(key(json!({"document": {"S": self.document}}))),
             _ if sk.starts_with("config#") => Some(key(json!({"document": {"S": self.document}}))),
             _ => None,
         }

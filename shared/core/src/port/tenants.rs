@@ -124,7 +124,7 @@ pub trait TenantStore: Send + Sync {
     /// Which version of the configuration is current; `None` for a tenant that has none. It costs the same however
     /// large the configuration is.
     fn current_version(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
-    /// The current configuration; `None` for a tenant that has none.
+    /// The current configuration; `None` for a tenant that has none. A store that can answers in one read.
     fn current(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<StoredTenant>, Unavailable>> + Send {
         async move {
             let Some(version) = self.current_version(tenant).await? else { return Ok(None) };
