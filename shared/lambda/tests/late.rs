@@ -1,12 +1,13 @@
-//! Stores and queues that do not answer at the end of an invocation: the batch is answered all the same, and nothing is
-//! lost.
+//! The end of an invocation and before it: stores and queues that do not answer at the end cost nothing but what they
+//! were asked for, and what was delivered is recorded while others are still under way.
 #![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use acequia_core::delivery::Delivery;
-use acequia_core::delivery::ledger::Receipt;
+use acequia_core::delivery::ledger::{Receipt, Status};
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
 use acequia_core::outcome::Cause;
@@ -27,8 +28,15 @@ use acequia_testkit::{
 const QUEUE: QueueRole = QueueRole::Sink(SinkKind::Webhook);
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Delivers what is good, is refused what is bad, and fails at what is slow.
-struct PlainSink;
+/// How long it takes to give up what hangs.
+const HANGS: Duration = Duration::from_secs(30);
+
+/// Delivers what is good, is refused what is bad, fails at what is slow, and waits for what hangs.
+struct PlainSink {
+    clock: FixedClock,
+    /// The events that it was given, in order.
+    given: Arc<Mutex<Vec<String>>>,
+}
 
 impl Sink for PlainSink {
     const KIND: SinkKind = SinkKind::Webhook;
@@ -37,12 +45,20 @@ impl Sink for PlainSink {
     async fn prepare(&self, _: Batch<'_>, _: &[Arc<SinkConfig>]) {}
 
     async fn deliver(&self, _: Batch<'_>, (): &(), course: &Course<'_>) {
+        let id = |job: &Job| job.delivery.envelope.event.id().to_owned();
         let result = |job: &Job| match job.delivery.envelope.event.id() {
             "bad" => Err(Cause::Rejected("no".to_owned())),
-            "slow" => Err(Cause::Timeout(TIMEOUT)),
+            "slow" | "hangs" => Err(Cause::Timeout(TIMEOUT)),
             _ => Ok(Receipt::default()),
         };
-        for (place, job) in course.jobs().iter().enumerate() {
+        self.given.lock().unwrap().extend(course.jobs().iter().map(id));
+        let (hang, quick): (Vec<_>, Vec<_>) =
+            course.jobs().iter().enumerate().partition(|(_, job)| id(job).starts_with("hangs"));
+        for (place, job) in quick {
+            course.tell(place, Attempted { result: result(job), ..Attempted::not_begun(Cause::NoTime) });
+        }
+        for (place, job) in hang {
+            self.clock.sleep(HANGS).await;
             course.tell(place, Attempted { result: result(job), ..Attempted::not_begun(Cause::NoTime) });
         }
     }
@@ -53,6 +69,7 @@ struct World {
     ledger: InMemoryLedger,
     queues: InMemoryQueues,
     lines: InMemoryLines,
+    given: Arc<Mutex<Vec<String>>>,
     sink_loop: SinkLoop<InMemory, PlainSink>,
 }
 
@@ -61,6 +78,7 @@ fn world() -> World {
     let document = build::webhook_document("acme", "https://crm.example.org/");
     let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document);
     let (ledger, queues, lines) = (InMemoryLedger::new(), InMemoryQueues::new(clock.clone()), InMemoryLines::new());
+    let given = Arc::default();
     let sink_loop = SinkLoop {
         common: BatchLoop {
             tenants: CachedTenants::new(tenants, Arc::new(clock.clone())),
@@ -74,9 +92,9 @@ fn world() -> World {
         widths: Widths::default(),
         rate_limiter: RateLimiter::new(InMemoryRates::new(), Arc::new(clock.clone())),
         breakers: None,
-        sink: PlainSink,
+        sink: PlainSink { clock: clock.clone(), given: Arc::clone(&given) },
     };
-    World { clock, ledger, queues, lines, sink_loop }
+    World { clock, ledger, queues, lines, given, sink_loop }
 }
 
 fn queue() -> QueueArn {
@@ -93,14 +111,62 @@ impl World {
         self.queues.receive(&queue(), 10, Duration::from_mins(6))
     }
 
-    /// One invocation, whose time passes as soon as it waits for something; answers which messages come back.
-    async fn invoke(&self, messages: &[Incoming]) -> Vec<String> {
+    /// One invocation; answers which messages come back.
+    async fn begin(&self, messages: &[Incoming]) -> Vec<String> {
         let deadline = Deadline::at(after(self.clock.now(), TIMEOUT));
         let event = serde_json::from_value(lambda_event(messages)).unwrap();
-        let passes = async { self.clock.advance(TIMEOUT) };
-        let (response, ()) = futures::join!(self.sink_loop.handle(event, deadline), passes);
-        response.unwrap().batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+        let response = self.sink_loop.handle(event, deadline).await.unwrap();
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
+
+    fn status(&self, event: &str) -> Option<Status> {
+        self.ledger.record(&build::tenant_id("acme"), &build::delivery_key(event, "crm")).map(|record| record.status)
+    }
+
+    /// One invocation, whose time passes as soon as it waits for something; answers which messages come back.
+    async fn invoke(&self, messages: &[Incoming]) -> Vec<String> {
+        let passes = async { self.clock.advance(TIMEOUT) };
+        futures::join!(self.begin(messages), passes).0
+    }
+}
+
+#[tokio::test]
+async fn what_was_delivered_is_recorded_while_another_is_under_way_so_that_a_death_repeats_nothing_of_it() {
+    let world = world();
+    let messages = world.receive(&["1", "2", "hangs"]).await;
+    {
+        let mut batch = pin!(world.begin(&messages));
+        assert!(futures::poll!(batch.as_mut()).is_pending());
+        assert_eq!(world.status("1"), None, "most batches are over by then");
+        world.clock.advance(Duration::from_secs(1));
+        assert!(futures::poll!(batch.as_mut()).is_pending());
+        assert_eq!((world.status("1"), world.status("2")), (Some(Status::Delivered), Some(Status::Delivered)));
+        assert_eq!(world.status("hangs"), None);
+        // The process dies here.
+    }
+    world.given.lock().unwrap().clear();
+    world.clock.advance(Duration::from_mins(6));
+    let again = world.queues.receive(&queue(), 10, Duration::from_mins(6));
+    assert_eq!(again.len(), 3);
+    let mut batch = pin!(world.begin(&again));
+    assert!(futures::poll!(batch.as_mut()).is_pending());
+    assert_eq!(*world.given.lock().unwrap(), ["hangs"], "the others are known to be done");
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_written_early_is_written_at_the_end() {
+    let world = world();
+    let messages = world.receive(&["1", "hangs"]).await;
+    let mut batch = pin!(world.begin(&messages));
+    assert!(futures::poll!(batch.as_mut()).is_pending());
+    world.ledger.writes.go_down();
+    world.clock.advance(Duration::from_secs(1));
+    assert!(futures::poll!(batch.as_mut()).is_pending());
+    assert_eq!(world.status("1"), None);
+    world.ledger.writes.mend();
+    world.clock.advance(HANGS);
+    assert_eq!(batch.await.len(), 1);
+    assert_eq!(world.status("1"), Some(Status::Delivered));
 }
 
 #[tokio::test]

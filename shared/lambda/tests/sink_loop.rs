@@ -192,48 +192,6 @@ async fn a_slow_delivery_is_cut_off_and_its_neighbours_are_acknowledged() {
 }
 
 #[tokio::test]
-async fn what_was_delivered_is_recorded_while_another_is_under_way_so_that_a_death_repeats_nothing_of_it() {
-    let world = world("");
-    world.order("slow", Order::Hang);
-    let messages: Vec<Incoming> = (0..5)
-        .map(|number| message(&format!("m{number}"), &number.to_string()))
-        .chain([message("m9", "slow")])
-        .collect();
-    {
-        let mut batch = std::pin::pin!(world.handle(&messages));
-        assert!(futures::poll!(batch.as_mut()).is_pending());
-        assert_eq!(world.status("1"), None, "most batches are over by then");
-        world.clock.advance(Duration::from_secs(1));
-        assert!(futures::poll!(batch.as_mut()).is_pending());
-        assert_eq!((world.status("1"), world.status("4")), (Some(Status::Delivered), Some(Status::Delivered)));
-        assert_eq!(world.status("slow"), None);
-        // The process dies here.
-    }
-    world.obey_no_more();
-    let spent = world.attempts().len();
-    let returned: Vec<Incoming> = messages.into_iter().map(|message| again(message, 2)).collect();
-    assert!(world.handle(&returned).await.is_empty());
-    assert_eq!(world.attempts().split_off(spent), [("slow".to_owned(), 1)], "the others are known to be done");
-}
-
-#[tokio::test]
-async fn an_outcome_that_could_not_be_written_early_is_written_at_the_end_and_none_twice() {
-    let world = world("");
-    world.order("slow", Order::Hang);
-    let messages = [message("m1", "1"), message("m2", "slow")];
-    let mut batch = std::pin::pin!(world.handle(&messages));
-    assert!(futures::poll!(batch.as_mut()).is_pending());
-    world.ledger.writes.go_down();
-    world.clock.advance(Duration::from_secs(1));
-    assert!(futures::poll!(batch.as_mut()).is_pending());
-    assert_eq!(world.status("1"), None);
-    world.ledger.writes.mend();
-    world.clock.advance(BUDGET);
-    assert_eq!(batch.await, ["m2"]);
-    assert_eq!(world.status("1"), Some(Status::Delivered));
-}
-
-#[tokio::test]
 async fn attempts_are_counted_by_us_until_the_schedule_is_used_up() {
     let world = world("");
     world.order("1", fail_with(500));

@@ -23,6 +23,7 @@ fn the_plain_handler_loses_nothing() {
     for only in ["webhook, 20 ms, batch 25, plain", "forward, batch 10, plain", "first message: webhook, 20 ms, plain"]
     {
         let report = measure(only).unwrap();
+        assert_eq!(report.problems, Vec::<String>::new());
         assert!(report.tables.iter().any(|(_, table)| table.contains("plain")), "{only}: {report:?}");
     }
 }
@@ -38,6 +39,7 @@ fn the_functions_lose_nothing_where_they_are_measured() {
     ];
     for (program, only) in rows.into_iter().filter(|(program, _)| programs().find(program).is_ok()) {
         let report = measure(only).unwrap();
+        assert_eq!(report.problems, Vec::<String>::new());
         assert!(report.tables.iter().any(|(_, table)| table.contains("ours")), "{program}, {only}: {report:?}");
     }
 }

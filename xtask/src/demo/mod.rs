@@ -2,9 +2,10 @@
 //!
 //! 1. *Warm-up*: a few events, until the functions' instances have started.
 //! 2. *Healthy*: all endpoints answer; a third of the events, to compare.
-//! 3. *Broken*: the endpoint of `cedar` answers 503; all events, at the same pace. The others' overtake what waits of
-//!    cedar's ([`order`]).
-//! 4. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
+//! 3. *Slow*: the endpoint of `cedar` answers after three seconds; a third of the events.
+//! 4. *Broken*: it answers 503; all events, at the same pace. In both the others' overtake what waits of cedar's
+//!    ([`order`]).
+//! 5. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
 //!
 //! `cargo xtask demo --consent` shows another thing: [`crate::consent`].
 
@@ -77,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     println!(
         "This takes up to 11 minutes the first time and 2 after that, on two cores. It installs tools into .venv and builds the functions (4 to 8 min, \
-         once), deploys\nthem on a local AWS (20 s), sends events to three tenants while one of their endpoints is broken (70 s), and proves \
+         once), deploys\nthem on a local AWS (20 s), sends events to three tenants while one of their endpoints is slow, then broken (100 s), and proves \
          what became of each.\n"
     );
     let whole = Step::begin("demo");
@@ -91,6 +92,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let phases = Phases {
         warm_up: Phase::run(&local, &mut view, "warm-up", usize::try_from(WARM_UP)?, rate)?,
         healthy: Phase::run(&local, &mut view, "healthy", healthy_count, rate)?,
+        slow: {
+            local.receiver.switch(&broken_endpoint()?, "slow 3000")?;
+            Phase::run(&local, &mut view, "slow", healthy_count, rate)?
+        },
         broken: {
             local.receiver.switch(&broken_endpoint()?, "503")?;
             Phase::run(&local, &mut view, "broken", usize::try_from(options.events)?, rate)?
@@ -149,12 +154,13 @@ fn broken_endpoint() -> Result<String> {
 struct Phases {
     warm_up: Phase,
     healthy: Phase,
+    slow: Phase,
     broken: Phase,
 }
 
 impl Phases {
-    fn all(&self) -> [&Phase; 3] {
-        [&self.warm_up, &self.healthy, &self.broken]
+    fn all(&self) -> [&Phase; 4] {
+        [&self.warm_up, &self.healthy, &self.slow, &self.broken]
     }
 }
 

@@ -5,6 +5,8 @@
 //! another, its events would be delivered behind what was accepted before them. A slow machine makes both slower, and
 //! changes nothing about their order.
 
+use std::ops::Range;
+
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
@@ -44,13 +46,13 @@ pub(super) struct Order {
     pub(super) repeated: u64,
 }
 
-/// Reads a tenant's deliveries of events that were accepted from `since` on (milliseconds since 1970).
-pub(super) fn read(local: &Local, tenant: &str, since: u64) -> Result<Vec<Delivery>> {
+/// Reads a tenant's deliveries of events that were accepted within `time` (milliseconds since 1970).
+pub(super) fn read(local: &Local, tenant: &str, time: Range<u64>) -> Result<Vec<Delivery>> {
     let mut python = process::command(Tools::Local.program("python"));
     python.args(["-c", READ, tenant]).env_clear().envs(emulator::variables(&local.aws.address));
     let said = process::output(&mut python, "reading the ledger", "")?;
     let all: Vec<Delivery> = serde_json::from_str(&said).context("reading the ledger answered another form")?;
-    Ok(all.into_iter().filter(|ended| ended.accepted_ms >= since).collect())
+    Ok(all.into_iter().filter(|ended| time.contains(&ended.accepted_ms)).collect())
 }
 
 /// Compares one sink's deliveries with the broken tenant's.

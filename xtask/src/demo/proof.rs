@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -43,8 +44,10 @@ pub(super) struct Line {
     /// Whether the sink promises not to deliver twice what was sent twice.
     may_repeat: bool,
     p95_healthy_ms: Option<u64>,
+    p95_slow_ms: Option<u64>,
     p95_broken_ms: Option<u64>,
-    /// How many of its deliveries overtook the broken tenant's.
+    /// How many of its deliveries overtook the broken tenant's while that one's endpoint was slow, and while it failed.
+    order_slow: Order,
     order: Order,
 }
 
@@ -66,15 +69,8 @@ impl Account {
     pub(super) fn take(local: &Local, phases: &Phases) -> Result<Self> {
         let arrived = figures::arrived(local, &SINKS)?;
         let queues = queue::all(local)?;
-        let mut orders = BTreeMap::new();
-        let since = phases.broken.since;
-        let broken = order::read(local, BROKEN, since)?;
-        for stack in STACKS {
-            let healthy = order::read(local, stack.tenant, since)?;
-            for sink in SINKS.iter().filter(|sink| sink.tenant == stack.tenant) {
-                orders.insert(sink.endpoint(), order::compare(&healthy, sink.id, &broken));
-            }
-        }
+        let slow = orders(local, phases.slow.since..phases.broken.since)?;
+        let broken = orders(local, phases.broken.since..u64::MAX)?;
         let mut unmatched = BTreeMap::new();
         let mut tallies = BTreeMap::new();
         for stack in STACKS {
@@ -103,8 +99,10 @@ impl Account {
                 bad_signatures: arrived.bad_signatures,
                 may_repeat: sink.may_repeat,
                 p95_healthy_ms: phases.healthy.p95_ms(sink.tenant, sink.id),
+                p95_slow_ms: phases.slow.p95_ms(sink.tenant, sink.id),
                 p95_broken_ms: phases.broken.p95_ms(sink.tenant, sink.id),
-                order: orders.get(&sink.endpoint()).copied().unwrap_or_default(),
+                order_slow: slow.get(&sink.endpoint()).copied().unwrap_or_default(),
+                order: broken.get(&sink.endpoint()).copied().unwrap_or_default(),
             }
         };
         Ok(Self { lines: SINKS.iter().map(line).collect(), unmatched })
@@ -148,6 +146,19 @@ impl Account {
     }
 }
 
+/// How each sink's deliveries of events that were accepted within `time` stand to the broken tenant's.
+fn orders(local: &Local, time: Range<u64>) -> Result<BTreeMap<String, Order>> {
+    let mut orders = BTreeMap::new();
+    let broken = order::read(local, BROKEN, time.clone())?;
+    for stack in STACKS {
+        let healthy = order::read(local, stack.tenant, time.clone())?;
+        for sink in SINKS.iter().filter(|sink| sink.tenant == stack.tenant) {
+            orders.insert(sink.endpoint(), order::compare(&healthy, sink.id, &broken));
+        }
+    }
+    Ok(orders)
+}
+
 /// The whole proof.
 #[derive(Debug)]
 pub(super) struct Verdict(Vec<Check>);
@@ -157,7 +168,10 @@ pub(super) fn judge(local: &Local, account: &Account, phases: &Phases, redrive: 
     let mut checks: Vec<Check> = account.lines.iter().map(sum_check).collect();
     checks.push(duplicate_check(&account.lines));
     checks.push(signature_check(&account.lines));
-    checks.extend(account.lines.iter().filter(|line| line.tenant != BROKEN).map(isolation_check));
+    let others = || account.lines.iter().filter(|line| line.tenant != BROKEN);
+    checks
+        .extend(others().map(|line| isolation_check(line, "answered after 3 s", (line.order_slow, line.p95_slow_ms))));
+    checks.extend(others().map(|line| isolation_check(line, "failed", (line.order, line.p95_broken_ms))));
     let expected: u64 = account.lines.iter().filter(|line| line.tenant == BROKEN).map(|line| line.expected).sum();
     let arrived = wait_for_mended(local, expected)?;
     checks.push(Check {
@@ -229,16 +243,16 @@ fn signature_check(lines: &[Line]) -> Check {
     Check { holds: bad == 0, says: format!("signatures: {bad} bad ones, by the standardwebhooks crate") }
 }
 
-fn isolation_check(line: &Line) -> Check {
-    let Order { of, overtook, deliveries, repeated } = line.order;
+fn isolation_check(line: &Line, meanwhile: &str, (order, p95_ms): (Order, Option<u64>)) -> Check {
+    let Order { of, overtook, deliveries, repeated } = order;
     Check {
         holds: of > 0 && overtook * 100 >= of * OVERTAKE_PERCENT && repeated == 0,
         says: format!(
             "isolation: {}/{} overtook {BROKEN}'s waiting events with {overtook} of {of} deliveries (bound: {OVERTAKE_PERCENT} %), and \
-             {repeated} of {deliveries} took a second attempt; p95 {} ms, {} ms without",
+             {repeated} of {deliveries} took a second attempt, while its endpoint {meanwhile}; p95 {} ms, {} ms without",
             line.tenant,
             line.sink,
-            report::or_dash(line.p95_broken_ms),
+            report::or_dash(p95_ms),
             report::or_dash(line.p95_healthy_ms),
         ),
     }
@@ -287,6 +301,8 @@ mod tests {
             bad_signatures: 0,
             may_repeat: true,
             p95_healthy_ms: Some(400),
+            p95_slow_ms: Some(500),
+            order_slow: Order::default(),
             p95_broken_ms: Some(800),
             order: Order { of: 90, overtook: 81, deliveries: 90, repeated: 0 },
         }
@@ -311,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_tenant_that_waits_for_the_broken_one_does_not_hold_and_neither_does_one_without_deliveries() {
-        let with = |order| isolation_check(&Line { order, ..line() }).holds;
+        let with = |order| isolation_check(&line(), "failed", (order, None)).holds;
         let order = line().order;
         assert!(with(order));
         assert!(!with(Order { overtook: 80, ..order }));

@@ -139,6 +139,11 @@ fn measure_throughput(programs: &Programs, arguments: &Arguments) -> Result<Vec<
     for (name, table) in &report.tables {
         println!("\n{name} (least / median / most of {} rounds)\n{table}", arguments.rounds);
     }
-    println!("\ngoals of throughput (medians)\n{}", throughput::aims(&report.aims));
+    if !report.aims.is_empty() {
+        println!("\ngoals of throughput (medians)\n{}", throughput::aims(&report.aims));
+    }
+    if !report.problems.is_empty() {
+        bail!("{} rows failed:\n{}", report.problems.len(), report.problems.join("\n"));
+    }
     Ok(report.aims.iter().filter(|aim| !aim.is_met()).map(|aim| aim.what.clone()).collect())
 }

@@ -44,19 +44,21 @@ pub struct Report {
     pub tables: Vec<(&'static str, String)>,
     /// The goals whose rows were measured.
     pub aims: Vec<Aim>,
+    /// Rows that failed, each with why: a program failed, or a message was lost.
+    pub problems: Vec<String>,
 }
 
 /// Measures in rounds; tells `progress` what is measured next.
 ///
 /// # Errors
-/// When a program fails, a message is lost, or no row is chosen.
+/// When no row is chosen. What goes wrong in a row is told in the report, beside what was found in the others.
 pub fn measure(programs: &Programs, options: &Options, progress: impl FnMut(&str)) -> Result<Report> {
-    let figures = figures(programs, options, progress)?;
+    let (figures, problems) = figures(programs, options, progress)?;
     let tables = Group::ALL.into_iter().filter_map(|group| Some((group.title(), figures.table(group)?))).collect();
-    Ok(Report { tables, aims: aim::of(&figures) })
+    Ok(Report { tables, aims: aim::of(&figures), problems })
 }
 
-fn figures(programs: &Programs, options: &Options, mut progress: impl FnMut(&str)) -> Result<Figures> {
+fn figures(programs: &Programs, options: &Options, mut progress: impl FnMut(&str)) -> Result<(Figures, Vec<String>)> {
     let rows: Vec<(Row, Subject)> = row::all(options.quick)
         .into_iter()
         .flat_map(|row| row.subjects.clone().into_iter().map(move |subject| (row.clone(), subject)))
@@ -68,16 +70,17 @@ fn figures(programs: &Programs, options: &Options, mut progress: impl FnMut(&str
         bail!("--only {only:?} chooses nothing of these: {}", names.join("; "));
     }
     let rounds = options.rounds.max(1);
-    let mut figures = Figures::default();
+    let (mut figures, mut problems) = (Figures::default(), Vec::new());
     for round in 1..=rounds {
         for (row, subject) in &rows {
             progress(&format!("round {round} of {rounds}: {}", told(row, *subject)));
-            for (metric, value) in work::measure(&Bed::new(programs, row, *subject), row, options)? {
-                figures.note(row, *subject, metric, value);
+            match work::measure(&Bed::new(programs, row, *subject), row, options) {
+                Ok(found) => found.into_iter().for_each(|(metric, value)| figures.note(row, *subject, metric, value)),
+                Err(error) => problems.push(format!("{}: {error:#}", told(row, *subject))),
             }
         }
     }
-    Ok(figures)
+    Ok((figures, problems))
 }
 
 /// What is measured next, in words.

@@ -109,6 +109,16 @@ pub(super) fn all(quick: bool) -> Vec<Row> {
             });
         }
     }
+    if !quick {
+        rows.push(Row {
+            group: Group::Rate,
+            name: webhook(3_000, 100),
+            function: "webhook",
+            endpoints: vec![Endpoint::new("one", 3_000)],
+            subjects: vec![Subject::Default],
+            kind: Kind::Rate { batch: 100 },
+        });
+    }
     let more = [("forward", 10, &compared[..]), ("forward", 100, &compared), ("router", 100, &[Subject::Default])];
     for (function, batch, subjects) in more {
         rows.push(Row {

@@ -150,7 +150,7 @@ fn break_endpoint(turn: usize) {
     }
     let item = json!({
         "pk": {"S": "birch#@endpoint"}, "sk": {"S": "away"}, "endpoint": {"S": "of-a-test"}, "revision": {"N": "1"},
-        "circuit": {"S": "closed"}, "disabled": {"M": {"why": {"S": "a test"}, "since": {"N": "1767225600000"}}},
+        "circuit": {"S": "closed"}, "disabled": {"M": {"by": {"S": "gone"}, "since": {"N": "1767225600000"}}},
     });
     let put = json!({"TableName": format!("acequia-{}-ledger", world.environment.stage), "Item": item});
     world.aws.json("dynamodb", "DynamoDB_20120810.PutItem", &put).unwrap();
