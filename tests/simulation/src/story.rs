@@ -167,9 +167,10 @@ impl Story {
             self.not_before = Some(after(at, schedules.least_wait(record.attempts_used)));
         }
         self.recorded += u32::from(failed_at.is_some());
-        // Another content under the same id goes on with the count of the first one where that one's end was not
-        // recorded, and is attempted once all the same.
-        let most = schedules.most_attempts() + u32::from(self.sent.len() > 1);
+        // Another content under the same id goes on with the count of the first one where that one's quarantine was not
+        // recorded, is attempted once all the same, and ends then: so both lie dead. Nothing else goes beyond.
+        let ends = record.status == Status::Quarantined && self.dead.len() > 1;
+        let most = schedules.most_attempts() + u32::from(ends && !plan.claims);
         // Copies that are attempted at the same time each spend an attempt, and write over each other.
         let attempts_used = record.attempts_used.max(if self.is_serial(plan) { self.recorded } else { 0 });
         if attempts_used > most {
