@@ -17,9 +17,12 @@ impl History {
         let Some(key) = self.story_of(event, sink) else { return };
         let plan = self.plan(key);
         let story = plan.as_ref().zip(self.stories.get(&key));
-        // What expired is recorded as such, unless that could not be written.
+        // What expired is recorded as such, unless that could not be written. Another content of the same id may have
+        // settled the delivery since.
         let digest = self.event(event).map(|event| digest(event.body.as_bytes())).unwrap_or_default();
-        let noted = self.unsettled.contains(&key) || story.is_some_and(|(_, story)| story.expired.contains(&digest));
+        let noted = self.unsettled.contains(&key)
+            || self.expired_unwritten.contains(&(key, digest.clone()))
+            || story.is_some_and(|(_, story)| story.expired.contains(&digest));
         if noted && self.is_over(event, Duration::ZERO) {
             return;
         }
