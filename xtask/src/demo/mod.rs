@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         return consent(options);
     }
     println!(
-        "This takes up to 11 minutes the first time and 2 after that, on two cores. It installs tools into .venv and builds the functions (4 to 8 min, \
+        "This takes up to 12 minutes the first time and 4 after that, on two cores. It installs tools into .venv and builds the functions (4 to 8 min, \
          once), deploys\nthem on a local AWS (20 s), sends events to three tenants while one of their endpoints is slow, then broken (100 s), and proves \
          what became of each.\n"
     );
