@@ -270,6 +270,12 @@ pub(crate) struct SendArgs {
     /// At most so many events a second, such as 100/s
     #[arg(long, value_name = "N/s", value_parser = parse_rate)]
     pub(crate) rate: Option<u32>,
+    /// Send over the HTTP API at this address, by the key or token in `ACEQUIA_KEY`; no AWS credentials are asked for
+    #[arg(long, value_name = "URL")]
+    pub(crate) http: Option<String>,
+    /// The key, which stands in the environment and not on a command line
+    #[arg(long, env = "ACEQUIA_KEY", hide = true, hide_env_values = true, value_name = "KEY")]
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Debug, Args)]

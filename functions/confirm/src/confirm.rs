@@ -15,10 +15,11 @@ use acequia_core::tenant::{ConsentSettings, Tenant};
 use acequia_lambda::{CachedTenants, CurrentTenant, Telemetry};
 use url::Url;
 
-use crate::http::{Method, Request, Response};
+use crate::http::{Method, Request};
 use crate::page::{Action, Page};
 use crate::path;
 use crate::words::{Say, language};
+use acequia_lambda::http::HttpResponse as Response;
 
 /// The confirm function, wired to its ports.
 pub struct Confirm<T, C, B, S> {

@@ -1,11 +1,8 @@
-//! Requests and answers as an HTTP API hands them over (payload format 2.0,
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
+//! What a request for one of the pages wants, and the form that comes with it.
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use acequia_lambda::http::HttpRequest;
 
 /// The largest body that is read: a form of ours has two short fields.
 const MAX_BODY_BYTES: usize = 4096;
@@ -36,72 +33,36 @@ pub struct Request {
     pub languages: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    #[serde(default)]
-    raw_path: String,
-    request_context: Context,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Context {
-    http: Http,
-    #[serde(default)]
-    stage: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Http {
-    method: String,
-}
-
 impl Request {
     /// Reads a request.
     ///
     /// # Errors
     /// When it is none of an HTTP API's.
     pub fn read(event: serde_json::Value) -> Result<Self, serde_json::Error> {
-        let payload: Payload = serde_json::from_value(event)?;
-        let header = |name: &str| {
-            payload.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-        };
-        let method = match payload.request_context.http.method.as_str() {
+        let request = HttpRequest::read(event)?;
+        let method = match request.method.as_str() {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
             "POST" => Method::Post,
             _ => Method::Other,
         };
-        // A named stage stands before the path; the default one does not.
-        let stage = format!("/{}/", payload.request_context.stage);
-        let path = payload.raw_path.strip_prefix(stage.as_str()).unwrap_or(&payload.raw_path);
+        let header = |name| request.header(name).unwrap_or_default();
         Ok(Self {
             method,
-            path: path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
-            form: form(
-                payload.body.as_deref().unwrap_or_default(),
-                payload.is_base64_encoded,
-                &header("content-type").unwrap_or_default(),
-            ),
-            languages: header("accept-language").unwrap_or_default(),
+            path: request.path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+            form: form(request.body.as_bytes().unwrap_or_default(), header("content-type")),
+            languages: header("accept-language").to_owned(),
         })
     }
 }
 
-fn form(body: &str, encoded: bool, kind: &str) -> BTreeMap<String, String> {
+fn form(body: &[u8], kind: &str) -> BTreeMap<String, String> {
     if body.len() > MAX_BODY_BYTES {
         return BTreeMap::new();
     }
-    let bytes = if encoded { STANDARD.decode(body).unwrap_or_default() } else { body.as_bytes().to_vec() };
     match boundary(kind) {
-        Some(boundary) => parts(&String::from_utf8_lossy(&bytes), boundary),
-        None => url::form_urlencoded::parse(&bytes).into_owned().collect(),
+        Some(boundary) => parts(&String::from_utf8_lossy(body), boundary),
+        None => url::form_urlencoded::parse(body).into_owned().collect(),
     }
 }
 
@@ -132,18 +93,6 @@ fn parts(body: &str, boundary: &str) -> BTreeMap<String, String> {
     body.split(&format!("--{boundary}")).skip(1).filter_map(field).collect()
 }
 
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Response {
-    /// The status.
-    pub status_code: u16,
-    /// The headers.
-    pub headers: BTreeMap<&'static str, String>,
-    /// The page.
-    pub body: String,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +108,7 @@ mod tests {
             assert_eq!(request.languages, "fr-CA,fr;q=0.9");
         }
         assert!(Request::read(serde_json::json!({"Records": []})).is_err());
-        assert!(form(&"x".repeat(5000), false, "").is_empty());
+        assert!(form(&[b'x'; 5000], "").is_empty());
     }
 
     #[test]
@@ -167,11 +116,10 @@ mod tests {
         let body = "--xyz\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--xyz--\r\n";
         for kind in ["multipart/form-data; boundary=xyz", "Multipart/Form-Data; charset=utf-8; Boundary=\"xyz\""] {
             assert_eq!(
-                form(body, false, kind).get("List-Unsubscribe").map(String::as_str),
+                form(body.as_bytes(), kind).get("List-Unsubscribe").map(String::as_str),
                 Some("One-Click"),
                 "{kind}"
             );
-            assert_eq!(form(&STANDARD.encode(body), true, kind).len(), 1, "{kind}");
         }
         for kind in [
             "multipart/form-data",
@@ -179,7 +127,7 @@ mod tests {
             "multipart/form-data; boundary=abc",
             "text/plain; boundary=xyz",
         ] {
-            assert_eq!(form(body, false, kind).get("List-Unsubscribe"), None, "{kind}");
+            assert_eq!(form(body.as_bytes(), kind).get("List-Unsubscribe"), None, "{kind}");
         }
     }
 
@@ -195,11 +143,11 @@ mod tests {
         ] {
             let body = format!("--x\r\n{head}\r\n\r\nOne-Click\r\n--x--\r\n");
             for body in [body.replace("\r\n", "\n"), body] {
-                let read = form(&body, false, "multipart/form-data; boundary=x");
+                let read = form(body.as_bytes(), "multipart/form-data; boundary=x");
                 assert_eq!(read.get("List-Unsubscribe").map(String::as_str), Some("One-Click"), "{body:?}");
             }
         }
         let file = "--x\r\nContent-Disposition: form-data; filename=a\r\n\r\nOne-Click\r\n--x--";
-        assert!(form(file, false, "multipart/form-data; boundary=x").is_empty());
+        assert!(form(file.as_bytes(), "multipart/form-data; boundary=x").is_empty());
     }
 }

@@ -12,5 +12,6 @@ mod page;
 mod path;
 mod words;
 
+pub use acequia_lambda::http::HttpResponse as Response;
 pub use confirm::Confirm;
-pub use http::{Method, Request, Response};
+pub use http::{Method, Request};

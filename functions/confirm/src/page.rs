@@ -13,8 +13,8 @@ use minijinja::{AutoEscape, Environment, context};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::http::Response;
 use crate::words::{Say, Words, words};
+use acequia_lambda::http::HttpResponse as Response;
 
 /// The colour of pages that belong to no tenant.
 const COLOUR: &str = "#1f4e8c";

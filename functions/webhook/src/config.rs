@@ -1,7 +1,7 @@
 //! What the webhook function is told by its environment.
 
 use acequia_core::egress::Egress;
-use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment};
+use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment, egress};
 
 /// The webhook function's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +21,7 @@ impl Config {
     /// All bad variables together.
     pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
         let installation = Installation::read(&mut environment);
-        let is_local = installation.as_ref().is_some_and(|installation| installation.stage.as_str() == "local");
-        let egress = environment.parsed("WEBHOOK_EGRESS", "public, or local in the stage local", |text| match text {
-            "public" => Some(Egress::Public),
-            "local" if is_local => Some(Egress::Local),
-            _ => None,
-        });
+        let egress = egress(&mut environment, "WEBHOOK_EGRESS", installation.as_ref());
         let topic = environment.text("NOTIFICATION_TOPIC_ARN");
         let config = installation.zip(egress).map(|(installation, egress)| Self { installation, egress, topic });
         environment.conclude(config)

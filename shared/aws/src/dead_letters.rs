@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use acequia_core::delivery::redrive::Received;
 use acequia_core::message::Outgoing;
-use acequia_core::port::{DeadLetters, Depths, Queues as _, Search, Sending, StageQueues as _, Unavailable};
+use acequia_core::port::{
+    DeadLetters, Depths, QueueAddresses as _, Queues as _, Search, Sending, StageQueues as _, Unavailable,
+};
 use acequia_core::queue::{QueueArn, QueueName};
 use aws_sdk_sqs::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};

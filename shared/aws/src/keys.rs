@@ -9,6 +9,7 @@ use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
 use acequia_core::delivery::ledger::Record;
 use acequia_core::delivery::share::Bucket;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
+use acequia_core::intake::EntryKey;
 use acequia_core::secret::SecretPurpose;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -67,6 +68,11 @@ pub(crate) fn endpoints(tenant: &TenantId) -> String {
 /// partition of its own, because in a bad hour there are many.
 pub(crate) fn crash_marker(tenant: &TenantId, message_id: &str) -> Item {
     key(format!("{}@crash#{message_id}", ledger_prefix(tenant)), "@crash")
+}
+
+/// The key of what the door took before; each has a partition of its own, and no `|`, so it is none of an event.
+pub(crate) fn intake(tenant: &TenantId, entry: &EntryKey) -> Item {
+    key(format!("{}@{entry}", ledger_prefix(tenant)), "@intake")
 }
 
 /// The partition key of a tenant's journal of redriving; it is none of an event either.

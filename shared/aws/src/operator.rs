@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::message::Incoming;
-use acequia_core::port::{Search, StageQueues, Unavailable};
+use acequia_core::port::{QueueAddresses, Search, StageQueues, Unavailable};
 use acequia_core::queue::{Depth, QueueArn, QueueName};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
@@ -74,6 +74,23 @@ impl OperatorQueues {
     }
 }
 
+impl QueueAddresses for OperatorQueues {
+    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        let url = match self.client.get_queue_url().queue_name(name.to_string()).send().await {
+            Ok(answer) => answer.queue_url.unwrap_or_default(),
+            Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(unavailable(FIND, error)),
+        };
+        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
+        let answer = request.send().await.map_err(|error| unavailable(FIND, error))?;
+        let arn = answer.attributes.and_then(|mut attributes| attributes.remove(&Attribute::QueueArn));
+        let arn = arn.ok_or_else(|| unavailable(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
+        arn.parse().map(Some).map_err(|error| Unavailable::new(FIND, error))
+    }
+}
+
 impl StageQueues for OperatorQueues {
     async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
         let prefix = tenant.map_or_else(|| format!("acequia_{stage}_"), |tenant| format!("acequia_{stage}_{tenant}_"));
@@ -88,21 +105,6 @@ impl StageQueues for OperatorQueues {
         }
         names.sort();
         Ok(names)
-    }
-
-    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
-        let url = match self.client.get_queue_url().queue_name(name.to_string()).send().await {
-            Ok(answer) => answer.queue_url.unwrap_or_default(),
-            Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(unavailable(FIND, error)),
-        };
-        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
-        let answer = request.send().await.map_err(|error| unavailable(FIND, error))?;
-        let arn = answer.attributes.and_then(|mut attributes| attributes.remove(&Attribute::QueueArn));
-        let arn = arn.ok_or_else(|| unavailable(FIND, EntryError::new("Missing", "the queue has no ARN")))?;
-        arn.parse().map(Some).map_err(|error| Unavailable::new(FIND, error))
     }
 
     async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use acequia_core::message::{Attribute, AttributeValue, Attributes, Outgoing};
-use acequia_core::port::{Queues, SendError, Unavailable};
-use acequia_core::queue::QueueArn;
+use acequia_core::port::{QueueAddresses, Queues, SendError, Unavailable};
+use acequia_core::queue::{QueueArn, QueueName};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
@@ -30,6 +31,7 @@ const CALLS: usize = 10;
 
 const SEND: &str = "send messages";
 const HIDE: &str = "hide messages";
+const LOCATE: &str = "find a queue";
 const DELETE: &str = "delete messages";
 
 /// SQS.
@@ -180,6 +182,22 @@ fn verdicts(
         Err(unavailable(operation, EntryError::new(code, message.unwrap_or("no reason given"))))
     };
     (0..count).map(verdict).collect()
+}
+
+impl QueueAddresses for SqsQueues {
+    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        let url = match self.client.get_queue_url().queue_name(name.to_string()).send().await {
+            Ok(answer) => answer.queue_url.unwrap_or_default(),
+            Err(error) if error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(unavailable(LOCATE, error)),
+        };
+        let region = self.client.config().region().map(ToString::to_string).unwrap_or_default();
+        let arn = QueueArn::of_url(&url, &region);
+        arn.map(Some)
+            .ok_or_else(|| unavailable(LOCATE, EntryError::new("Url", "the queue's URL has no account and name")))
+    }
 }
 
 impl Queues for SqsQueues {

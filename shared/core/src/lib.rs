@@ -16,8 +16,9 @@
 //! 8. [`tenant`]: what a tenant asks for.
 //! 9. [`consent`]: whose agreement an event needs.
 //! 10. [`watch`]: which queues are in trouble.
-//! 11. [`port`]: the outside world, as traits.
-//! 12. [`flow`]: what takes several calls of ports.
+//! 11. [`intake`]: what producers hand in at the front door.
+//! 12. [`port`]: the outside world, as traits.
+//! 13. [`flow`]: what takes several calls of ports.
 
 pub mod address;
 pub mod consent;
@@ -26,6 +27,7 @@ pub mod egress;
 pub mod event;
 pub mod flow;
 pub mod id;
+pub mod intake;
 pub mod kind;
 pub mod mail;
 pub mod message;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use acequia_core::egress::{Authorities, Reach};
+use acequia_core::egress::{Authorities, Egress, Reach};
 use acequia_core::id::Stage;
 
 use crate::Reporting;
@@ -65,6 +65,11 @@ impl Environment {
         })
     }
 
+    /// Notes what is wrong with variables that were read.
+    pub fn report(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
     /// Ends the reading: the value, where nothing was wrong.
     ///
     /// # Errors
@@ -92,6 +97,16 @@ pub struct Installation {
     pub delayed_table: String,
     /// What it tells of its work.
     pub reporting: Reporting,
+}
+
+/// Reads where a function may call out to: `public`, or `local` in the stage of that name.
+pub fn egress(environment: &mut Environment, name: &str, installation: Option<&Installation>) -> Option<Egress> {
+    let is_local = installation.is_some_and(|installation| installation.stage.as_str() == "local");
+    environment.parsed(name, "public, or local in the stage local", |text| match text {
+        "public" => Some(Egress::Public),
+        "local" if is_local => Some(Egress::Local),
+        _ => None,
+    })
 }
 
 impl Installation {

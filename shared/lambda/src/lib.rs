@@ -17,6 +17,7 @@ mod deadline;
 mod dispatch;
 pub mod environment;
 mod guard;
+pub mod http;
 mod lanes;
 mod message;
 #[cfg(feature = "mutation")]
@@ -45,6 +46,8 @@ pub use serve::{serve, serve_json, serve_schedule};
 pub use sink::{Attempted, Batch, Endpoint, Job, Sink};
 pub use sink_loop::SinkLoop;
 pub use system::{StandardOutput, SystemChance, SystemClock};
-pub use telemetry::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber};
+pub use telemetry::{
+    BatchMetrics, IntakeMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber,
+};
 pub use tenants::{CachedTenants, CurrentTenant};
 pub use widths::Widths;

@@ -1,7 +1,7 @@
 //! What use cases need to be there first: the stage's platform, and a tenant's queues.
 
 use acequia_core::id::TenantId;
-use acequia_core::port::{Platform as _, Presence, StageQueues};
+use acequia_core::port::{Platform as _, Presence, QueueAddresses as _, StageQueues};
 use acequia_core::queue::{QueueArn, QueueName};
 
 use crate::{OperationError, Ports};

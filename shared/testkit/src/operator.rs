@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{Platform, Presence, StageQueues, Unavailable};
+use acequia_core::port::{Platform, Presence, QueueAddresses, StageQueues, Unavailable};
 use acequia_core::queue::{Depth, QueueArn, QueueName};
 
 use crate::build::named_queue;
@@ -40,17 +40,19 @@ impl InMemoryStageQueues {
     }
 }
 
+impl QueueAddresses for InMemoryStageQueues {
+    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        self.finds.call("find the queues")?;
+        Ok(self.made.lock().contains(name).then(|| named_queue(name)))
+    }
+}
+
 impl StageQueues for InMemoryStageQueues {
     async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
         self.finds.call("find the queues")?;
         let made = self.made.lock();
         let asked = |name: &&QueueName| name.stage == *stage && tenant.is_none_or(|tenant| name.tenant == *tenant);
         Ok(made.iter().filter(asked).cloned().collect())
-    }
-
-    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
-        self.finds.call("find the queues")?;
-        Ok(self.made.lock().contains(name).then(|| named_queue(name)))
     }
 
     async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {

@@ -83,3 +83,7 @@ mod stage_queues {
 mod platform {
     acequia_testkit::suite!(platform, acequia_testkit::InMemoryPlatform::default());
 }
+
+mod intake {
+    acequia_testkit::suite!(intake, acequia_testkit::InMemoryIntake::new());
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use acequia_aws::account::{Account, Alarm, Caller, Concurrency, Deployed, Mapping, Stack, Table, Topic};
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::kind::functions_of_queues;
-use acequia_core::port::{GrantStore as _, StageQueues as _, TenantStore as _, Unavailable};
+use acequia_core::port::{GrantStore as _, QueueAddresses as _, StageQueues as _, TenantStore as _, Unavailable};
 use acequia_core::queue::{Depth, QueueName};
 use acequia_core::tenant::grant::{self, Grants};
 use acequia_core::tenant::{RawTarget, RawTenant, Tenant};

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::Client;
 
 pub use claim::{ClaimWrite, ClaimWriter};
 pub use partiql::PartiqlClaims;
+pub(crate) use partiql::insert_new;
 pub use put::PutClaims;
 
 /// The ledger's table. `W` is how claims are written: in batches unless something else is asked for.

@@ -55,7 +55,7 @@ impl ClaimWriter for PartiqlClaims {
             Err(error) => every(writes, &SharedError::new(error)),
             Ok(answer) => {
                 let mut responses = answer.responses.unwrap_or_default().into_iter();
-                writes.iter().map(|_| verdict(responses.next())).collect()
+                writes.iter().map(|_| verdict(responses.next(), OPERATION)).collect()
             }
         }
     }
@@ -66,8 +66,8 @@ fn every(writes: &[ClaimWrite], error: &SharedError) -> Vec<Result<bool, Unavail
 }
 
 /// What the service says of one statement. The answers stand in the order of the statements.
-fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable> {
-    let missing = || unavailable(OPERATION, EntryError::new("Missing", "the answer has no entry for it"));
+fn verdict(response: Option<BatchStatementResponse>, operation: &'static str) -> Result<bool, Unavailable> {
+    let missing = || unavailable(operation, EntryError::new("Missing", "the answer has no entry for it"));
     let Some(error) = response.ok_or_else(missing)?.error else { return Ok(true) };
     match error.code {
         Some(BatchStatementErrorCodeEnum::DuplicateItem | BatchStatementErrorCodeEnum::ConditionalCheckFailed) => {
@@ -75,7 +75,34 @@ fn verdict(response: Option<BatchStatementResponse>) -> Result<bool, Unavailable
         }
         code => {
             let code = code.map_or_else(|| "Unknown".to_owned(), |code| code.as_str().to_owned());
-            Err(unavailable(OPERATION, EntryError::new(code, error.message.unwrap_or_default())))
+            Err(unavailable(operation, EntryError::new(code, error.message.unwrap_or_default())))
+        }
+    }
+}
+
+/// Writes rows, each on the condition that there is none of its key; whether it was written. At most 25, whose keys are
+/// distinct.
+pub(crate) async fn insert_new(
+    client: &Client,
+    table: &str,
+    rows: Vec<Vec<Column>>,
+    operation: &'static str,
+) -> Vec<Result<bool, Unavailable>> {
+    let count = rows.len();
+    let none = |error: SharedError| (0..count).map(|_| Err(error.unavailable(operation))).collect();
+    let mut request = client.batch_execute_statement();
+    for row in rows {
+        let (statement, parameters) = insert(table, row);
+        match BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters)).build() {
+            Ok(statement) => request = request.statements(statement),
+            Err(_) => return none(SharedError::new(ItemError::Attribute("statement"))),
+        }
+    }
+    match request.send().await {
+        Err(error) => none(SharedError::new(error)),
+        Ok(answer) => {
+            let mut responses = answer.responses.unwrap_or_default().into_iter();
+            (0..count).map(|_| verdict(responses.next(), operation)).collect()
         }
     }
 }

@@ -4,7 +4,9 @@ use acequia_aws::{DynamoLedger, PartiqlClaims};
 use acequia_core::delivery::ledger::{Record, Status};
 use acequia_core::id::SecretName;
 use acequia_core::message::Outgoing;
-use acequia_core::port::{DeadLetters as _, Ledger as _, Queues as _, Secrets as _, StageQueues as _};
+use acequia_core::port::{
+    DeadLetters as _, Ledger as _, QueueAddresses as _, Queues as _, Secrets as _, StageQueues as _,
+};
 use acequia_core::queue::{Depth, QueueName, QueueRole};
 use acequia_core::secret::SecretPurpose::Webhook;
 use acequia_testkit::build;

@@ -7,7 +7,7 @@ use acequia_aws::operator::OperatorQueues;
 use acequia_core::delivery::redrive::Received;
 use acequia_core::id::Stage;
 use acequia_core::message::Outgoing;
-use acequia_core::port::{DeadLetters, Depths, Search, Sending, StageQueues as _, Unavailable};
+use acequia_core::port::{DeadLetters, Depths, QueueAddresses as _, Search, Sending, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
 use acequia_testkit::build;
 use acequia_testkit::conformance::dead_letters::DeadLettersInTest;

@@ -43,6 +43,10 @@ mod endpoints {
     acequia_testkit::suite!(endpoints, crate::World::load().await.endpoints().await);
 }
 
+mod intake {
+    acequia_testkit::suite!(intake, crate::World::load().await.intake().await);
+}
+
 mod journal {
     acequia_testkit::suite!(journal, crate::World::load().await.journal().await);
 }

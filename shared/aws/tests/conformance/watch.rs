@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use acequia_aws::CloudWatchAges;
 use acequia_aws::operator::OperatorQueues;
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{Ages, StageQueues, Unavailable, WatchedQueues};
+use acequia_core::port::{Ages, QueueAddresses, StageQueues, Unavailable, WatchedQueues};
 use acequia_core::queue::{Depth, QueueArn, QueueName};
 use acequia_core::watch::{ALARMS_TAG, Watched};
 use acequia_testkit::build;
@@ -47,13 +47,15 @@ impl WatchedQueues for RealWatched {
     }
 }
 
+impl QueueAddresses for RealWatched {
+    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
+        self.operator.locate(name).await
+    }
+}
+
 impl StageQueues for RealWatched {
     async fn find(&self, stage: &Stage, tenant: Option<&TenantId>) -> Result<Vec<QueueName>, Unavailable> {
         self.operator.find(stage, tenant).await
-    }
-
-    async fn locate(&self, name: &QueueName) -> Result<Option<QueueArn>, Unavailable> {
-        self.operator.locate(name).await
     }
 
     async fn depth(&self, queue: &QueueArn) -> Result<Depth, Unavailable> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger,
+    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoIntake, DynamoJournal, DynamoLedger,
     DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
 };
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{
-    GrantStore, Platform, Presence, Queues, SecretCatalog, SecretError, Secrets, SendError, StageQueues as _,
+    GrantStore, Platform, Presence, QueueAddresses as _, Queues, SecretCatalog, SecretError, Secrets, SendError,
     Unavailable,
 };
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
@@ -95,6 +95,10 @@ impl World {
 
     pub(crate) async fn rates(&self) -> DynamoRates {
         DynamoRates::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+    }
+
+    pub(crate) async fn intake(&self) -> DynamoIntake {
+        DynamoIntake::new(self.clients.dynamodb.clone(), self.table("ledger").await)
     }
 
     pub(crate) async fn journal(&self) -> DynamoJournal {

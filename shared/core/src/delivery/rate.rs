@@ -86,7 +86,8 @@ impl Rate {
         self.ahead().mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0))
     }
 
-    fn interval_us(self) -> i64 {
+    /// The time from one start to the next, in microseconds; at least 1.
+    pub(crate) fn interval_us(self) -> i64 {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a rate is validated to lie between one in an hour and 100,000 a second"

@@ -1,5 +1,6 @@
 //! What an event is: its envelope, the forms in which it comes, and how its data are read.
 
+pub mod binary;
 pub mod envelope;
 mod error;
 pub(crate) mod nesting;

@@ -7,6 +7,7 @@
 mod consents;
 mod dead_letters;
 mod endpoints;
+mod intake;
 mod ledger;
 mod mailer;
 mod operator;
@@ -27,9 +28,10 @@ use crate::id::TenantId;
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, RateStore};
+pub use intake::IntakeStore;
 pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
-pub use operator::{Platform, Presence, SecretCatalog, StageQueues};
+pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
 pub use tenants::{
     AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,

@@ -8,16 +8,20 @@ use crate::id::{Stage, TenantId};
 use crate::queue::{Depth, QueueArn, QueueName};
 use crate::secret::SecretNames;
 
+/// Where queues are, by their names.
+pub trait QueueAddresses: Send + Sync {
+    /// The address of a queue; `None` where there is no such queue.
+    fn locate(&self, name: &QueueName) -> impl Future<Output = Result<Option<QueueArn>, Unavailable>> + Send;
+}
+
 /// The queues of a stage, found by their names and measured. Nothing is received.
-pub trait StageQueues: Send + Sync {
+pub trait StageQueues: QueueAddresses {
     /// The queues of one tenant, or of all, dead-letter queues included, sorted by name.
     fn find(
         &self,
         stage: &Stage,
         tenant: Option<&TenantId>,
     ) -> impl Future<Output = Result<Vec<QueueName>, Unavailable>> + Send;
-    /// The address of a queue; `None` where there is no such queue.
-    fn locate(&self, name: &QueueName) -> impl Future<Output = Result<Option<QueueArn>, Unavailable>> + Send;
     /// How many messages a queue holds.
     fn depth(&self, queue: &QueueArn) -> impl Future<Output = Result<Depth, Unavailable>> + Send;
 }

@@ -27,7 +27,7 @@ mod text;
 
 pub use consent::{Confirmations, ConsentSettings, RawConsent, RawList, RawReminders, Reminders, Requirement};
 pub use consent_note::consent_notes;
-pub use intake::RawIntake;
+pub use intake::{Intake, RawIntake};
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};

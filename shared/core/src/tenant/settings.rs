@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::consent::{ConsentSettings, validate_consent};
+use super::intake::{Intake, validate_intake};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
 use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
@@ -28,6 +29,8 @@ pub struct Tenant {
     pub trace: Trace,
     /// Whether its intake takes only events that keep all rules of `CloudEvents`.
     pub strict_intake: bool,
+    /// What the HTTP API goes by.
+    pub intake: Intake,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -68,6 +71,7 @@ impl Tenant {
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
+        let intake = validate_intake(raw.intake.as_ref(), &mut findings);
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::default();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
@@ -102,7 +106,8 @@ impl Tenant {
         let tenant = id.map(|id| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
-            strict_intake: raw.intake.unwrap_or_default().strict,
+            strict_intake: raw.intake.as_ref().is_none_or(|intake| intake.strict),
+            intake,
             auto_redrive,
             sinks,
             routes,
@@ -269,6 +274,11 @@ mod tests {
         assert!(!strict("[intake]\nstrict = false").unwrap());
         let issues = strict("[intake]\nstrickt = false").unwrap_err();
         assert_eq!(issues.0[0].path, "intake.strickt");
+        for (field, path) in
+            [("rate = \"many\"", "intake.rate"), ("burst = 5", "intake.burst"), ("dedupe = \"8days\"", "intake.dedupe")]
+        {
+            assert_eq!(strict(&format!("[intake]\n{field}")).unwrap_err().0[0].path, path);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! docs/LOGGING.md lists every field and metric.
 
+mod intake;
 mod log;
 mod metrics;
 mod sample;
@@ -21,6 +22,7 @@ use metrique::emf::Emf;
 use metrique::writer::Entry;
 use metrique::writer::format::Format as _;
 
+pub use intake::IntakeMetrics;
 pub use log::{start_telemetry, subscriber};
 pub use metrics::BatchMetrics;
 use sample::Sample;
@@ -104,6 +106,11 @@ impl Telemetry {
     /// Writes the line of one sweep.
     pub fn write_sweep(&self, stage: &Stage, at: Timestamp, metrics: &SweepMetrics) {
         self.write_line(&sweep::SweepLine { stage, at, level: &self.reporting.level, metrics });
+    }
+
+    /// Writes the line of one request at the front door.
+    pub fn write_intake(&self, stage: &Stage, tenant: &TenantId, at: Timestamp, metrics: &IntakeMetrics) {
+        self.write_line(&intake::IntakeLine { stage, tenant, at, level: &self.reporting.level, metrics });
     }
 
     /// Writes a line for each store of ours that held something up, where there is one. `function` is who waited, and

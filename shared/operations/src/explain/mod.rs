@@ -140,6 +140,19 @@ pub async fn run(ports: &impl Ports, tenant: &TenantId, event: &EventId) -> Resu
     Ok(explanation)
 }
 
+/// What rows that were read already say of an event, and which of the sinks that are to get it still are among the
+/// paused ones; `None` where nothing is recorded. It asks nobody, so how many messages wait is not told.
+pub fn recorded(tenant: &TenantId, event: &EventId, rows: Vec<Record>, paused: &[SinkId]) -> Option<Explanation> {
+    if rows.is_empty() {
+        return None;
+    }
+    let mut explanation = Explanation::of(tenant, event, rows);
+    let open = explanation.open();
+    let holding = paused.iter().filter(|sink| open.contains(sink));
+    explanation.paused = holding.map(|sink| Paused { sink: sink.clone(), delayed: None }).collect();
+    Some(explanation)
+}
+
 impl Explanation {
     fn of(tenant: &TenantId, event: &EventId, rows: Vec<Record>) -> Self {
         let (tenant, event) = (tenant.clone(), event.clone());

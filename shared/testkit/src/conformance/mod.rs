@@ -18,6 +18,7 @@ pub mod dead_letters;
 pub mod delays;
 pub mod endpoints;
 pub mod grants;
+pub mod intake;
 pub mod journal;
 pub mod ledger;
 pub mod mail_store;
@@ -64,6 +65,21 @@ macro_rules! suite {
                 of_two_claimants_of_a_settled_record_exactly_one_wins,
                 an_expired_record_counts_for_nothing,
                 a_claim_is_the_tenants_own,
+            ]
+        );
+    };
+    (intake, $port:expr) => {
+        $crate::cases!(
+            intake,
+            $port,
+            [
+                an_entry_begins_once_and_is_taken_over_after_its_lease,
+                what_is_done_is_told_again_until_it_expires,
+                what_was_done_in_part_goes_on_with_its_answer,
+                what_is_forgotten_begins_anew,
+                many_entries_at_once_get_an_answer_each_in_their_order,
+                of_two_at_once_exactly_one_begins,
+                the_entries_of_another_tenant_are_others,
             ]
         );
     };

@@ -41,7 +41,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "functions/*",
-        may_use: &["acequia-core", "acequia-aws", "acequia-lambda"],
+        // The front door answers what the command does.
+        may_use: &["acequia-core", "acequia-aws", "acequia-lambda", "acequia-operations"],
         may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },

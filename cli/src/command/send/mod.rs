@@ -1,5 +1,7 @@
 //! `acequia send`: events from a file or stdin to a tenant's intake queue, each checked first.
 
+mod http;
+
 use std::io::IsTerminal as _;
 
 use acequia_core::delivery::order;
@@ -8,12 +10,13 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::order::send_in_order;
 use acequia_core::id::{self, TenantId};
 use acequia_core::message::Outgoing;
-use acequia_core::port::{Clock as _, Queues, SendError, StageQueues as _};
+use acequia_core::port::{Clock as _, QueueAddresses as _, Queues, SendError};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_operations::{Ports as _, locate};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use self::http::Api;
 use super::pace::Pace;
 use crate::args::SendArgs;
 use crate::context::{Context, SystemClock};
@@ -54,11 +57,17 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
     if !arguments.no_validate {
         validate(&arguments.tenant, &lines)?;
     }
-    let (name, queue) = intake(context, &arguments.tenant).await?;
     let (bar, orderly) = (progress(lines.len()), InGoodOrder::begin());
     let pace = Pace::new(arguments.rate, STEP);
     let goes_on = || orderly.stopped().is_none();
-    let (sent, problems) = send_all(&context.queues(), &queue, &arguments.tenant, &lines, pace, &bar, goes_on).await;
+    let (name, (sent, problems)) = if let Some(base) = &arguments.http {
+        let api = Api::new(base, &arguments.tenant, arguments.key.as_deref())?;
+        (base.clone(), api.send_all(&lines, pace, &bar, goes_on).await?)
+    } else {
+        let (name, queue) = intake(context, &arguments.tenant).await?;
+        let sent = send_all(&context.queues(), &queue, &arguments.tenant, &lines, pace, &bar, goes_on).await;
+        (name.to_string(), sent)
+    };
     bar.finish_and_clear();
     for problem in problems.iter().take(LISTED) {
         note(problem);
@@ -73,7 +82,7 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
 }
 
 /// How far it came. `rest` is the line of the first event that a signal left unsent.
-fn describe_sent(sent: &Sums, name: &QueueName, rest: Option<usize>, stopped: Option<Exit>) -> String {
+fn describe_sent(sent: &Sums, name: &str, rest: Option<usize>, stopped: Option<Exit>) -> String {
     let Sums { sent, failed, unsent } = sent;
     let all = sent + failed + unsent;
     let mut text = match (stopped, failed) {
@@ -299,7 +308,7 @@ mod tests {
         assert_eq!((&sent, problems.len()), (&Sums { sent: 2, failed: 0, unsent: 1 }, 0));
         assert_eq!(queues.depth(&queue).visible, 2);
         let name = QueueName::new(&build::stage(), &tenant, QueueRole::Intake);
-        let said = describe_sent(&sent, &name, Some(4), Some(Exit::Interrupted));
+        let said = describe_sent(&sent, &name.to_string(), Some(4), Some(Exit::Interrupted));
         let wanted = format!("stopped by Ctrl-C: 2 of 3 events sent to {name}. From line 4 on nothing was sent");
         assert!(said.starts_with(&wanted), "{said}");
     }

@@ -1,0 +1,357 @@
+//! The door over the in-memory ports: requests as an HTTP API hands them over, answers as a client gets them.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own mistake should stop it where it was made")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acequia_core::access::{Credential, Limits, Principal, Refused, Scope};
+use acequia_core::id::TenantId;
+use acequia_core::port::Clock as _;
+use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::time::after;
+use acequia_lambda::http::{HttpRequest, HttpResponse};
+use acequia_lambda::{CachedTenants, CurrentTenant, Deadline, Reporting, Telemetry};
+use acequia_testkit::{
+    FixedClock, InMemoryIntake, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryStageQueues,
+    InMemoryTenants, SeededChance, build,
+};
+use ingest::{Door, DoorPorts, Guard, Parts};
+use serde_json::{Value as Json, json};
+
+struct InMemory;
+
+impl DoorPorts for InMemory {
+    type Tenants = InMemoryTenants;
+    type Guard = Tokens;
+    type Queues = InMemoryQueues;
+    type QueueAddresses = InMemoryStageQueues;
+    type Intake = InMemoryIntake;
+    type Rates = InMemoryRates;
+    type Ledger = InMemoryLedger;
+}
+
+/// Tokens that say in plain words who asks: `TENANT SCOPE TYPE`.
+struct Tokens;
+
+impl Guard for Tokens {
+    async fn admit(
+        &self,
+        request: &HttpRequest,
+        tenant: &TenantId,
+        _: Option<&CurrentTenant>,
+    ) -> Result<Arc<Principal>, Refused> {
+        let token = request.header("authorization").ok_or(Refused::NoCredential)?;
+        let [of, scope, types] = token.split(' ').collect::<Vec<_>>()[..] else { return Err(Refused::MalformedHeader) };
+        if of != tenant.as_str() {
+            return Err(Refused::OtherTenant);
+        }
+        Ok(Arc::new(Principal {
+            tenant: tenant.clone(),
+            scopes: scope.split(',').map(|scope| scope.parse::<Scope>().unwrap()).collect(),
+            limits: Limits::read([types], None).unwrap(),
+            credential: Credential::Token { issuer: "https://id.example".to_owned(), subject: None },
+        }))
+    }
+
+    fn shown(&self, _: &HttpRequest) -> Option<String> {
+        None
+    }
+}
+
+struct World {
+    clock: FixedClock,
+    tenants: InMemoryTenants,
+    queues: InMemoryQueues,
+    stage_queues: InMemoryStageQueues,
+    intake: InMemoryIntake,
+    rates: InMemoryRates,
+    lines: InMemoryLines,
+    door: Door<InMemory>,
+    token: &'static str,
+}
+
+fn document(intake: &str) -> String {
+    format!(
+        r#"{{"tenant":"acme","name":"Acme","intake":{{{intake}}},"sinks":[{{"id":"out","kind":"forward","types":["*"],"queue":"out"}}]}}"#
+    )
+}
+
+fn world(intake: &str) -> World {
+    let clock = FixedClock::default();
+    let tenants = InMemoryTenants::new().with(&build::tenant_id("acme"), document(intake));
+    let queues = InMemoryQueues::new(clock.clone());
+    let stage_queues = InMemoryStageQueues::new(queues.clone());
+    stage_queues.make(&QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Intake));
+    let (store, rates, lines) = (InMemoryIntake::new(), InMemoryRates::new(), InMemoryLines::new());
+    let door = Door::new(Parts {
+        tenants: CachedTenants::new(tenants.clone(), Arc::new(clock.clone())),
+        guard: Tokens,
+        queues: queues.clone(),
+        addresses: stage_queues.clone(),
+        intake: store.clone(),
+        rates: rates.clone(),
+        ledger: InMemoryLedger::new(),
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SeededChance::new(1)),
+        stage: build::stage(),
+        telemetry: Telemetry::new(Reporting::default(), lines.clone()),
+    });
+    World { clock, tenants, queues, stage_queues, intake: store, rates, lines, door, token: "acme events:write *" }
+}
+
+fn event(id: &str) -> String {
+    format!(r#"{{"specversion":"1.0", "id":"{id}","source":"/forms","type":"action.signed","data":{{"n":1.10}}}}"#)
+}
+
+fn lines(texts: &[&str]) -> String {
+    texts.join("\n")
+}
+
+impl World {
+    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (HttpResponse, Json) {
+        let mut headers: serde_json::Map<String, Json> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        headers.entry("Authorization").or_insert_with(|| json!(self.token));
+        let event = json!({"rawPath": path, "headers": headers, "body": body, "isBase64Encoded": false,
+            "requestContext": {"stage": "$default", "requestId": "r-1", "http": {"method": method}}});
+        let deadline = Deadline::at(after(self.clock.now(), Duration::from_secs(29)));
+        let response = self.door.answer(&HttpRequest::read(event).unwrap(), deadline).await;
+        let body = serde_json::from_str(&response.body).unwrap_or(Json::Null);
+        (response, body)
+    }
+
+    /// Sends lines, under a key if there is one.
+    async fn send(&self, key: Option<&str>, body: &str) -> (HttpResponse, Json) {
+        let mut headers = vec![("content-type", "application/x-ndjson")];
+        headers.extend(key.map(|key| ("Idempotency-Key", key)));
+        self.request("POST", "/v1/tenants/acme/events", &headers, body).await
+    }
+
+    fn intake_queue() -> QueueArn {
+        build::queue("acme", QueueRole::Intake)
+    }
+
+    /// The bodies that are in the intake, in order.
+    fn taken(&self) -> Vec<String> {
+        self.queues.messages(&Self::intake_queue()).into_iter().map(|message| message.body).collect()
+    }
+
+    /// The sum of a metric over all requests.
+    fn counted(&self, metric: &str) -> u64 {
+        let lines = self.lines.written();
+        let numbers = lines.iter().filter_map(|line| serde_json::from_str::<Json>(line).unwrap()[metric].as_u64());
+        numbers.sum()
+    }
+}
+
+fn statuses(body: &Json) -> Vec<String> {
+    body["results"].as_array().unwrap().iter().map(|result| result["status"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_event_is_in_the_queue_to_the_byte_before_the_answer() {
+    let world = world("");
+    for (kind, body) in [
+        ("application/cloudevents+json", event("1")),
+        ("application/json", event("2")),
+        ("application/cloudevents-batch+json", format!("[{} ,\n {}]", event("3"), event("4"))),
+    ] {
+        let (response, body) =
+            world.request("POST", "/v1/tenants/acme/events", &[("Content-Type", kind)], &body).await;
+        assert_eq!((response.status_code, &body["refused"]), (202, &json!(0)), "{body}");
+    }
+    assert_eq!(world.taken(), ["1", "2", "3", "4"].map(event));
+    assert_eq!((world.counted("requests"), world.counted("accepted")), (3, 4));
+    assert!(world.intake.is_empty() && world.rates.faults.calls() == 0, "nothing is written that nobody asked for");
+}
+
+#[tokio::test]
+async fn a_bad_event_costs_its_neighbours_nothing() {
+    let world = world("");
+    let foreign = event("5").replace("\"id\"", "\"acequiatenant\":\"bona\",\"id\"");
+    let (response, body) = world
+        .send(None, &lines(&[&event("1"), "{\"specversion\":\"1.0\"}", "nonsense", &foreign, &event("2").replace('n', "\u{ffff}"), &event("3")]))
+        .await;
+    assert_eq!(response.status_code, 207, "{body}");
+    assert_eq!(statuses(&body), ["accepted", "refused", "refused", "refused", "refused", "accepted"]);
+    let reasons: Vec<&Json> = body["results"].as_array().unwrap().iter().map(|result| &result["reason"]).collect();
+    assert_eq!(json!(reasons), json!([null, "missing-attribute", "not-json", "foreign-tenant", "not-json", null]));
+    assert_eq!(body["results"][1]["pointer"], "/id");
+    assert_eq!(world.taken(), [event("1"), event("3")]);
+    let (response, body) = world.send(None, "nonsense").await;
+    assert_eq!((response.status_code, response.headers["content-type"].as_str()), (422, "application/problem+json"));
+    assert_eq!(body["status"], 422);
+    let noncharacter = event("1").replace("1.10", "\"\u{ffff}\"");
+    assert_eq!(world.send(None, &noncharacter).await.1["results"][0]["reason"], "bad-character");
+}
+
+#[tokio::test]
+async fn what_sqs_does_not_take_is_told_and_comes_once_when_it_is_sent_again_with_its_key() {
+    let world = world("");
+    world.queues.sends.fail_entry(1);
+    let body = lines(&[&event("1"), &event("2"), "nonsense", &event("3")]);
+    let (response, first) = world.send(Some("k-1"), &body).await;
+    assert_eq!((response.status_code, response.headers["retry-after"].as_str()), (503, "2"));
+    assert_eq!(statuses(&first), ["accepted", "not-taken", "refused", "accepted"]);
+    world.queues.sends.mend();
+    let (response, second) = world.send(Some("k-1"), &body).await;
+    assert_eq!((response.status_code, statuses(&second)), (207, ["accepted", "accepted", "refused", "accepted"].map(str::to_owned).to_vec()));
+    assert!(!response.headers.contains_key("idempotency-replayed"));
+    assert_eq!(world.taken(), [event("1"), event("3"), event("2")]);
+    let (response, third) = world.send(Some("k-1"), &body).await;
+    assert_eq!((response.headers["idempotency-replayed"].as_str(), third), ("true", second));
+    assert_eq!(world.taken().len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_body_and_for_one_who_asks() {
+    let mut world = world("");
+    assert_eq!(world.send(Some("k"), &event("1")).await.0.status_code, 202);
+    let (response, body) = world.send(Some("k"), &event("2")).await;
+    assert_eq!(response.status_code, 422);
+    assert!(body["type"].as_str().unwrap().ends_with("#idempotency-key-reused"), "{body}");
+    assert_eq!(world.send(Some("a b"), &event("2")).await.0.status_code, 400);
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(world.send(Some("k"), &event("2")).await.0.status_code, 202);
+    world.intake.begins.go_down();
+    assert_eq!(world.send(Some("other"), &event("3")).await.0.status_code, 503, "without a memory nothing is promised");
+    world.token = "acme events:write action.*";
+    assert_eq!(world.send(None, &event("3")).await.0.status_code, 202);
+}
+
+#[tokio::test]
+async fn an_event_that_a_tenant_takes_once_is_a_duplicate_the_second_time_and_a_conflict_with_another_content() {
+    let world = world(r#""dedupe":"1h""#);
+    let other = event("1").replace("1.10", "2");
+    let (_, body) = world.send(None, &lines(&[&event("1"), &event("1"), &other, &event("2")])).await;
+    assert_eq!(statuses(&body), ["accepted", "duplicate", "refused", "accepted"]);
+    assert_eq!(body["results"][2]["reason"], "payload-conflict");
+    let (response, body) = world.send(None, &lines(&[&event("2"), &other, &event("3")])).await;
+    assert_eq!((response.status_code, statuses(&body)), (207, ["duplicate", "refused", "accepted"].map(str::to_owned).to_vec()));
+    assert_eq!(world.taken(), ["1", "2", "3"].map(event));
+    world.clock.advance(Duration::from_secs(3600));
+    assert_eq!(statuses(&world.send(None, &event("1")).await.1), ["accepted"], "an hour is over");
+}
+
+#[tokio::test]
+async fn an_event_that_sqs_did_not_take_may_come_again_though_it_is_taken_once() {
+    let world = world(r#""dedupe":"1h""#);
+    world.queues.sends.fail_entry(0);
+    assert_eq!(statuses(&world.send(None, &lines(&[&event("1"), &event("2")])).await.1), ["not-taken", "accepted"]);
+    world.queues.sends.mend();
+    assert_eq!(statuses(&world.send(None, &lines(&[&event("1"), &event("2")])).await.1), ["accepted", "duplicate"]);
+    world.intake.begins.go_down();
+    assert_eq!(statuses(&world.send(None, &event("3")).await.1), ["not-taken"]);
+    world.intake.begins.mend();
+    // Where the end could not be written, the lease has to end first.
+    world.intake.ends.go_down();
+    assert_eq!(statuses(&world.send(None, &event("3")).await.1), ["accepted"]);
+    world.intake.ends.mend();
+    assert_eq!(statuses(&world.send(None, &event("3")).await.1), ["not-taken"]);
+    assert_eq!(world.taken().len(), 3);
+}
+
+#[tokio::test]
+async fn beyond_its_rate_a_tenant_is_told_when_to_come_again_and_nothing_is_taken() {
+    let world = world(r#""rate":"10/s","burst":20"#);
+    let many = |from: usize, count: usize| {
+        let texts: Vec<String> = (from..from + count).map(|number| event(&number.to_string())).collect();
+        texts.join("\n")
+    };
+    let (response, _) = world.send(None, &many(0, 20)).await;
+    assert_eq!(response.status_code, 202);
+    assert_eq!(response.headers["ratelimit-policy"], "\"events\";q=20;w=2");
+    assert_eq!(response.headers["ratelimit"], "\"events\";r=0;t=2");
+    let (response, body) = world.send(None, &many(20, 5)).await;
+    assert_eq!((response.status_code, response.headers["retry-after"].as_str()), (429, "1"));
+    assert!(body["detail"].as_str().unwrap().contains("nothing of this request was taken"));
+    assert_eq!((world.taken().len(), world.counted("rate_limited")), (20, 1));
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.send(None, &many(20, 5)).await.0.status_code, 202);
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_nothing_of_the_cause() {
+    let mut world = world("");
+    for (token, status, kind) in [
+        ("acme events:read *", 403, "#forbidden"),
+        ("bona events:write *", 403, "#forbidden"),
+        ("garbage", 401, "#unauthorized"),
+    ] {
+        world.token = token;
+        let (response, body) = world.send(None, &event("1")).await;
+        assert_eq!(response.status_code, status, "{token}");
+        assert!(body["type"].as_str().unwrap().ends_with(kind), "{body}");
+        assert!(!response.body.contains("scope-missing") && !response.body.contains("other-tenant"), "{body}");
+        assert_eq!(response.headers.contains_key("www-authenticate"), status == 401);
+    }
+    world.token = "zeta events:write *";
+    let (response, body) = world.request("POST", "/v1/tenants/zeta/events", &[], &event("1")).await;
+    assert_eq!((response.status_code, &body["title"]), (404, &json!("There is no such tenant")));
+    assert_eq!((world.taken().len(), world.counted("denied")), (0, 3));
+}
+
+#[tokio::test]
+async fn a_credential_that_is_bound_to_types_sends_these_alone() {
+    let mut world = world("");
+    world.token = "acme events:write action.*";
+    let other = event("2").replace("action.signed", "donation.made");
+    let (_, body) = world.send(None, &lines(&[&event("1"), &other])).await;
+    assert_eq!((statuses(&body), &body["results"][1]["reason"]), (["accepted", "refused"].map(str::to_owned).to_vec(), &json!("not-allowed")));
+}
+
+#[tokio::test]
+async fn a_tenant_that_keeps_order_gets_groups_and_nothing_overtakes_what_was_not_taken() {
+    let world = world("");
+    let ordered = QueueName { fifo: true, ..QueueName::new(&build::stage(), &build::tenant_id("zeta"), QueueRole::Intake) };
+    let queue = world.stage_queues.make(&ordered);
+    world.tenants.put(&build::tenant_id("zeta"), document("").replace("acme", "zeta"));
+    world.queues.sends.fail_entry(0);
+    let of = |id: &str, key: &str| event(id).replace("\"data\"", &format!("\"partitionkey\":\"{key}\",\"data\""));
+    let headers = [("content-type", "application/x-ndjson"), ("Authorization", "zeta events:write *")];
+    let body = lines(&[&of("1", "a"), &of("2", "b"), &of("3", "a")]);
+    let (_, told) = world.request("POST", "/v1/tenants/zeta/events", &headers, &body).await;
+    assert_eq!(statuses(&told), ["not-taken", "accepted", "not-taken"]);
+    let messages = world.queues.messages(&queue);
+    assert_eq!(messages.iter().map(|message| message.group.as_deref()).collect::<Vec<_>>(), [Some("b")]);
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_and_the_open_paths_need_no_credential() {
+    let world = world("");
+    for (method, path, kind, status) in [
+        ("POST", "/v1/tenants/acme/event", "", 404),
+        ("GET", "/v1/tenants/acme/events", "", 405),
+        ("POST", "/v1/tenants/acme/events", "text/plain", 415),
+        ("POST", "/v1/tenants/acme/events", "application/cloudevents-batch+json", 400),
+    ] {
+        let (response, body) = world.request(method, path, &[("content-type", kind)], "{").await;
+        assert_eq!((response.status_code, &body["status"]), (status, &json!(status)), "{method} {path}");
+        assert_eq!(response.headers["content-type"], "application/problem+json");
+    }
+    let (response, body) = world.request("GET", "/v1/health", &[("Authorization", "")], "").await;
+    assert_eq!((response.status_code, body), (200, json!({"status": "ok"})));
+    let (response, body) = world.request("GET", "/v1/openapi.json", &[("Authorization", "")], "").await;
+    assert_eq!((response.status_code, &body["openapi"]), (200, &json!("3.1.0")));
+    assert!(world.request("HEAD", "/v1/health", &[], "").await.0.body.is_empty());
+}
+
+#[tokio::test]
+async fn where_something_does_not_answer_the_answer_is_503_and_a_line_says_so() {
+    let world = world(r#""rate":"10/s""#);
+    world.stage_queues.finds.go_down();
+    assert_eq!(world.send(None, &event("1")).await.0.status_code, 503);
+    world.stage_queues.finds.mend();
+    world.rates.faults.go_down();
+    assert_eq!(world.send(None, &event("1")).await.0.status_code, 503);
+    world.rates.faults.mend();
+    world.queues.sends.go_down();
+    let (response, body) = world.send(None, &event("1")).await;
+    assert_eq!((response.status_code, statuses(&body)), (503, vec!["not-taken".to_owned()]));
+    assert_eq!((world.counted("failed"), world.counted("not_taken")), (3, 1));
+    world.queues.sends.mend();
+    world.tenants.reads.go_down();
+    world.clock.advance(Duration::from_secs(10));
+    assert_eq!(world.send(None, &event("1")).await.0.status_code, 503);
+    assert_eq!(world.taken().len(), 0);
+}
