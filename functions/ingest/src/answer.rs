@@ -55,7 +55,12 @@ impl Refusal {
             Cause::Envelope(error) => pointer(error),
             _ => None,
         };
-        Self { reason: reason.as_str().to_owned(), pointer, detail: cause.to_string(), remedy: remedy(reason).to_owned() }
+        Self {
+            reason: reason.as_str().to_owned(),
+            pointer,
+            detail: cause.to_string(),
+            remedy: remedy(reason).to_owned(),
+        }
     }
 
     pub(crate) fn named(reason: &str, detail: &str, remedy: &str) -> Self {
@@ -146,7 +151,11 @@ impl Results {
         let (kind, title, detail) = match status_code {
             503 => {
                 headers.insert("retry-after", seconds(AGAIN_AFTER).to_string());
-                ("not-taken", "Some events were not taken", "Send those with the status not-taken again, or all of it with the same Idempotency-Key.")
+                (
+                    "not-taken",
+                    "Some events were not taken",
+                    "Send those with the status not-taken again, or all of it with the same Idempotency-Key.",
+                )
             }
             422 => ("all-refused", "No event can be taken", "Each result says what is wrong and what to do."),
             _ => {
@@ -216,7 +225,9 @@ mod tests {
         );
         let problem = Results::new(vec![refused()]).response();
         let problem: serde_json::Value = serde_json::from_str(&problem.body).unwrap();
-        assert!(problem["type"].as_str().unwrap().ends_with("#all-refused") && problem["results"][0]["pointer"] == "/id");
+        assert!(
+            problem["type"].as_str().unwrap().ends_with("#all-refused") && problem["results"][0]["pointer"] == "/id"
+        );
     }
 
     #[test]

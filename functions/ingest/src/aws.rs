@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{
-    Clients, DynamoApiKeys, DynamoIntake, DynamoLedger, DynamoRates, DynamoTenants, SqsQueues,
-};
+use acequia_aws::{Clients, DynamoApiKeys, DynamoIntake, DynamoLedger, DynamoRates, DynamoTenants, SqsQueues};
 use acequia_lambda::environment::Installation;
 use acequia_lambda::{CachedTenants, SystemChance, SystemClock, Telemetry};
 

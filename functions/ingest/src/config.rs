@@ -39,7 +39,11 @@ impl Config {
             }
             None
         });
-        environment.conclude(installation.zip(egress).map(|(installation, egress)| Self { installation, egress, issuer }))
+        environment.conclude(installation.zip(egress).map(|(installation, egress)| Self {
+            installation,
+            egress,
+            issuer,
+        }))
     }
 }
 

@@ -12,7 +12,7 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, PANICKED};
-use acequia_core::port::{Chance, Clock, IntakeStore, Ledger, Queues, RateStore, QueueAddresses, TenantStore};
+use acequia_core::port::{Chance, Clock, IntakeStore, Ledger, QueueAddresses, Queues, RateStore, TenantStore};
 use acequia_lambda::http::{HttpRequest, HttpResponse};
 use acequia_lambda::{CachedTenants, CurrentTenant, Deadline, IntakeMetrics, Telemetry, Timing};
 
@@ -294,7 +294,8 @@ impl<P: DoorPorts> Door<P> {
             None => None,
         };
         let is_open = |place: usize| once.as_ref().is_none_or(|once| once.sends(place));
-        let (places, open): (Vec<usize>, Vec<Envelope>) = events.into_iter().filter(|(place, _)| is_open(*place)).unzip();
+        let (places, open): (Vec<usize>, Vec<Envelope>) =
+            events.into_iter().filter(|(place, _)| is_open(*place)).unzip();
         let taken = send(&self.queues, &self.intakes, asked.tenant, &queue, &open, asked.timing).await;
         for (place, taken) in places.into_iter().zip(taken) {
             results.insert(place, if taken { EventResult::Accepted } else { EventResult::NotTaken });
@@ -352,7 +353,8 @@ impl<P: DoorPorts> Door<P> {
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
         let strict = asked.current.tenant.strict_intake;
         let parse = AssertUnwindSafe(|| Envelope::receive(asked.tenant, self.clock.now(), text)?.admit(strict));
-        let parsed = std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |read| read.map_err(Cause::from));
+        let parsed =
+            std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |read| read.map_err(Cause::from));
         let envelope = parsed.map_err(of_cause)?;
         if envelope.body.contains(NO_MESSAGES) {
             let detail = "the text has U+FFFE or U+FFFF in it, which SQS takes in no message";
@@ -384,7 +386,6 @@ fn count(metrics: &mut IntakeMetrics, results: &Results, replayed: bool) {
 }
 
 fn health() -> HttpResponse {
-    let headers =
-        [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())].into();
+    let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())].into();
     HttpResponse { status_code: 200, headers, body: r#"{"status":"ok"}"#.to_owned() }
 }

@@ -20,9 +20,9 @@ mod route;
 mod send;
 mod unpack;
 
-pub use aws::Aws;
-pub use gate::Gate;
 pub use answer::{EventResult, Refusal, Results};
+pub use aws::Aws;
 pub use door::{Door, DoorPorts, Parts};
+pub use gate::Gate;
 pub use guard::Guard;
 pub use problem::Problem;

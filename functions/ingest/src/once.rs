@@ -234,7 +234,9 @@ impl Events {
         }
         let both = async { futures::join!(store.end(tenant, &done), store.forget(tenant, &not_taken)) };
         let failed = match timing.for_settling(both).await {
-            Some((ended, forgotten)) => ended.into_iter().chain(forgotten).find_map(Result::err).map(|e| format!("{e:?}")),
+            Some((ended, forgotten)) => {
+                ended.into_iter().chain(forgotten).find_map(Result::err).map(|e| format!("{e:?}"))
+            }
             None => Some("there was no time left".to_owned()),
         };
         if let Some(error) = failed {
@@ -242,7 +244,6 @@ impl Events {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -267,7 +268,11 @@ mod tests {
     fn the_content_is_the_body_and_what_says_how_to_read_it() {
         let of = |kind: &str, body: &str| {
             let body = acequia_lambda::http::Body::Text(body.to_owned());
-            content(&HttpRequest { headers: [("content-type".to_owned(), kind.to_owned())].into(), body, ..request("k") })
+            content(&HttpRequest {
+                headers: [("content-type".to_owned(), kind.to_owned())].into(),
+                body,
+                ..request("k")
+            })
         };
         assert_eq!(of("a", "b"), of("a", "b"));
         assert_ne!(of("a", "b"), of("a", "c"));

@@ -79,11 +79,25 @@ mod tests {
     fn problems() -> Map<String, Json> {
         let wait = "Seconds to wait.";
         let all = [
-            ("401", with_header(problem("The credentials are missing or not valid."), "www-authenticate", "The scheme: Bearer.")),
+            (
+                "401",
+                with_header(
+                    problem("The credentials are missing or not valid."),
+                    "www-authenticate",
+                    "The scheme: Bearer.",
+                ),
+            ),
             ("403", problem("The credentials do not allow this.")),
             ("404", problem("There is nothing at this path, no such tenant, or nothing is recorded.")),
             ("405", with_header(problem("The path takes other methods."), "allow", "The methods that it takes.")),
-            ("429", with_header(problem("The tenant's rate of events, or that of the API, is used up."), "retry-after", wait)),
+            (
+                "429",
+                with_header(
+                    problem("The tenant's rate of events, or that of the API, is used up."),
+                    "retry-after",
+                    wait,
+                ),
+            ),
             ("503", with_header(problem("Something does not answer just now."), "retry-after", wait)),
         ];
         all.into_iter().map(|(status, answer)| (status.to_owned(), answer)).collect()
@@ -96,17 +110,33 @@ mod tests {
     fn post() -> Json {
         let mut answers = problems();
         let mixed = |description: &str, schemas: &[&str]| {
-            let any: Vec<Json> = schemas.iter().map(|name| json!({"$ref": format!("#/components/schemas/{name}")})).collect();
+            let any: Vec<Json> =
+                schemas.iter().map(|name| json!({"$ref": format!("#/components/schemas/{name}")})).collect();
             json!({"description": description, "content": {"application/problem+json": {"schema": {"anyOf": any}}}})
         };
         answers.insert("202".to_owned(), results("No event was refused: SQS has each, or had it before."));
         answers.insert("207".to_owned(), results("Some events are refused; the results say which, and why."));
-        answers.insert("400".to_owned(), problem("The body, or the Idempotency-Key, cannot be read. Nothing was taken."));
-        answers.insert("409".to_owned(), with_header(problem("The first request with this Idempotency-Key is under way."), "retry-after", "Seconds to wait."));
+        answers
+            .insert("400".to_owned(), problem("The body, or the Idempotency-Key, cannot be read. Nothing was taken."));
+        answers.insert(
+            "409".to_owned(),
+            with_header(
+                problem("The first request with this Idempotency-Key is under way."),
+                "retry-after",
+                "Seconds to wait.",
+            ),
+        );
         answers.insert("413".to_owned(), problem("The request is larger than what is taken."));
         answers.insert("415".to_owned(), problem("The content type or encoding is none that is read."));
-        answers.insert("422".to_owned(), mixed("Every event is refused, or the Idempotency-Key was used for another body.", &["ProblemResults", "Problem"]));
-        let not_taken = mixed("Some events were not taken: send them again. Or nothing answers.", &["ProblemResults", "Problem"]);
+        answers.insert(
+            "422".to_owned(),
+            mixed(
+                "Every event is refused, or the Idempotency-Key was used for another body.",
+                &["ProblemResults", "Problem"],
+            ),
+        );
+        let not_taken =
+            mixed("Some events were not taken: send them again. Or nothing answers.", &["ProblemResults", "Problem"]);
         answers.insert("503".to_owned(), with_header(not_taken, "retry-after", "Seconds to wait."));
         let event = json!({"$ref": "#/components/schemas/Event"});
         json!({
@@ -128,18 +158,21 @@ mod tests {
 
     fn get() -> Json {
         let mut answers = problems();
-        answers.insert("200".to_owned(), json!({"description": "What is recorded.", "content": {"application/json": {"schema": {
-            "type": "object",
-            "description": "What `acequia explain --json` prints.",
-            "required": ["tenant", "event", "route", "deliveries", "paused"],
-            "properties": {
-                "tenant": {"type": "string"},
-                "event": {"type": "string"},
-                "route": {"type": ["object", "null"]},
-                "deliveries": {"type": "array", "items": {"type": "object"}},
-                "paused": {"type": "array", "items": {"type": "object"}},
-            },
-        }}}}));
+        answers.insert(
+            "200".to_owned(),
+            json!({"description": "What is recorded.", "content": {"application/json": {"schema": {
+                "type": "object",
+                "description": "What `acequia explain --json` prints.",
+                "required": ["tenant", "event", "route", "deliveries", "paused"],
+                "properties": {
+                    "tenant": {"type": "string"},
+                    "event": {"type": "string"},
+                    "route": {"type": ["object", "null"]},
+                    "deliveries": {"type": "array", "items": {"type": "object"}},
+                    "paused": {"type": "array", "items": {"type": "object"}},
+                },
+            }}}}),
+        );
         json!({
             "operationId": "explainEvent",
             "summary": "What became of an event",
@@ -162,7 +195,11 @@ mod tests {
 
     fn document() -> Json {
         let mut schemas = Map::new();
-        for reference in [schema::<Results>(&mut schemas), schema::<ProblemResults<'_>>(&mut schemas), schema::<Details<'_>>(&mut schemas)] {
+        for reference in [
+            schema::<Results>(&mut schemas),
+            schema::<ProblemResults<'_>>(&mut schemas),
+            schema::<Details<'_>>(&mut schemas),
+        ] {
             assert!(reference.get("$ref").is_some(), "{reference}");
         }
         schemas.insert("Event".to_owned(), event());

@@ -41,7 +41,12 @@ impl Problem {
 
     /// There is nothing at this path.
     pub fn not_found() -> Self {
-        Self::new(404, "not-found", "There is nothing at this path", "Events are posted to /v1/tenants/{tenant}/events.")
+        Self::new(
+            404,
+            "not-found",
+            "There is nothing at this path",
+            "Events are posted to /v1/tenants/{tenant}/events.",
+        )
     }
 
     /// Something else is done at this path.
@@ -71,7 +76,8 @@ impl Problem {
 
     /// A name of an event that is none.
     pub fn event_name() -> Self {
-        let detail = "An event is named source|id, with what a path cannot hold escaped: /v1/tenants/acme/events/%2Fforms%7C17.";
+        let detail =
+            "An event is named source|id, with what a path cannot hold escaped: /v1/tenants/acme/events/%2Fforms%7C17.";
         Self::new(404, "event-name", "This is no name of an event", detail)
     }
 
@@ -83,7 +89,8 @@ impl Problem {
 
     /// A body of a kind that is not read.
     pub fn media_type(found: Option<&str>) -> Self {
-        let found = found.map_or("none".to_owned(), |found| format!("{:?}", found.chars().take(100).collect::<String>()));
+        let found =
+            found.map_or("none".to_owned(), |found| format!("{:?}", found.chars().take(100).collect::<String>()));
         let detail = format!(
             "The content type is {found}. Send application/cloudevents+json (one event), \
              application/cloudevents-batch+json (a list of events) or application/x-ndjson (an event a line); or any \
@@ -95,7 +102,8 @@ impl Problem {
 
     /// A body that is packed in a way that is not read, or was destroyed on the way here.
     pub fn encoding(detail: &'static str) -> Self {
-        Self::new(415, "content-encoding", "The content encoding cannot be read", detail).with("accept-encoding", "gzip, zstd")
+        Self::new(415, "content-encoding", "The content encoding cannot be read", detail)
+            .with("accept-encoding", "gzip, zstd")
     }
 
     /// A body that is no list of events as a whole.
@@ -110,13 +118,15 @@ impl Problem {
 
     /// A key of idempotency that is none.
     pub fn idempotency_key() -> Self {
-        let detail = "Idempotency-Key is 1 to 255 visible ASCII characters, with or without quotation marks: a UUID, say.";
+        let detail =
+            "Idempotency-Key is 1 to 255 visible ASCII characters, with or without quotation marks: a UUID, say.";
         Self::new(400, "idempotency-key", "The Idempotency-Key is none", detail)
     }
 
     /// The same key came with another request.
     pub fn key_reused() -> Self {
-        let detail = "This Idempotency-Key came with another body within the last 24 hours. Use a new key for a new request.";
+        let detail =
+            "This Idempotency-Key came with another body within the last 24 hours. Use a new key for a new request.";
         Self::new(422, "idempotency-key-reused", "The Idempotency-Key was used for another request", detail)
     }
 
@@ -128,14 +138,17 @@ impl Problem {
 
     /// The tenant's rate is used up.
     pub fn rate_limited(wait: Duration) -> Self {
-        let detail = "The tenant's rate of events is used up, and nothing of this request was taken. Send it again later.";
+        let detail =
+            "The tenant's rate of events is used up, and nothing of this request was taken. Send it again later.";
         Self::new(429, "rate-limited", "Too many events", detail).retry_after(wait)
     }
 
     /// Something of ours does not answer.
     pub fn unavailable() -> Self {
-        let detail = "Nothing of this request is known to be taken. Send it again, with the same Idempotency-Key if it has one.";
-        Self::new(503, "unavailable", "The service does not answer just now", detail).retry_after(Duration::from_secs(2))
+        let detail =
+            "Nothing of this request is known to be taken. Send it again, with the same Idempotency-Key if it has one.";
+        Self::new(503, "unavailable", "The service does not answer just now", detail)
+            .retry_after(Duration::from_secs(2))
     }
 
     /// What a kind of problem is called.
@@ -159,12 +172,8 @@ impl Problem {
 
     /// The answer.
     pub fn response(&self) -> HttpResponse {
-        let details = Details {
-            r#type: Self::address(self.kind),
-            title: self.title,
-            status: self.status,
-            detail: &self.detail,
-        };
+        let details =
+            Details { r#type: Self::address(self.kind), title: self.title, status: self.status, detail: &self.detail };
         let mut headers = self.headers.clone();
         headers.insert("content-type", "application/problem+json".to_owned());
         headers.insert("cache-control", "no-store".to_owned());

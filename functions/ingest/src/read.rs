@@ -174,7 +174,8 @@ mod tests {
     }
 
     fn read(kind: &str, body: &[u8]) -> Result<Vec<Result<String, EnvelopeError>>, u16> {
-        let texts = texts(&request(&[("content-type", kind)]), body).map_err(|problem| problem.response().status_code)?;
+        let texts =
+            texts(&request(&[("content-type", kind)]), body).map_err(|problem| problem.response().status_code)?;
         Ok(texts.into_iter().map(|text| text.map(Cow::into_owned)).collect())
     }
 
@@ -187,9 +188,17 @@ mod tests {
         for (kind, body, wanted) in [
             ("application/cloudevents+json", " {\"b\":1.10,\"a\":2}\r\n", good(&["{\"b\":1.10,\"a\":2}"])),
             ("application/cloudevents+json; charset=utf-8", "nonsense", good(&["nonsense"])),
-            ("Application/CloudEvents-Batch+JSON", "[{\"a\": 1} ,\n{\"a\":1e400}, 7]", good(&["{\"a\": 1}", "{\"a\":1e400}", "7"])),
+            (
+                "Application/CloudEvents-Batch+JSON",
+                "[{\"a\": 1} ,\n{\"a\":1e400}, 7]",
+                good(&["{\"a\": 1}", "{\"a\":1e400}", "7"]),
+            ),
             ("application/cloudevents-batch+json", "[]", good(&[])),
-            ("application/x-ndjson", "\u{feff}{\"a\":1}\r\n\n  {\"a\":2}\nnonsense", good(&["{\"a\":1}", "{\"a\":2}", "nonsense"])),
+            (
+                "application/x-ndjson",
+                "\u{feff}{\"a\":1}\r\n\n  {\"a\":2}\nnonsense",
+                good(&["{\"a\":1}", "{\"a\":2}", "nonsense"]),
+            ),
             ("application/json", "[{}]", good(&["{}"])),
             ("application/json", "{}", good(&["{}"])),
         ] {

@@ -32,7 +32,9 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Route, Problem> {
             let tenant: TenantId = tenant.parse().map_err(|_| Problem::not_found())?;
             match rest.strip_prefix("events/") {
                 None if rest == "events" => (Route::Events(tenant), ["POST"].as_slice()),
-                Some(event) if !event.is_empty() => (Route::Event(tenant, event.to_owned()), ["GET", "HEAD"].as_slice()),
+                Some(event) if !event.is_empty() => {
+                    (Route::Event(tenant, event.to_owned()), ["GET", "HEAD"].as_slice())
+                }
                 _ => return Err(Problem::not_found()),
             }
         }
@@ -65,10 +67,25 @@ mod tests {
     #[test]
     fn what_is_no_path_of_ours_is_not_found() {
         for path in [
-            "", "/", "/v1", "/v1/", "//v1/health", "/v1/health/", "/v2/health", "/v1/tenants/acme", "/v1/tenants/acme/",
-            "/v1/tenants//events", "/v1/tenants/acme/events/", "/v1/tenants/acme/../bona/events", "/v1/tenants/../events",
-            "/v1/tenants/%2e%2e/events", "/v1/tenants/ac%00me/events", "/v1/tenants/ac\0me/events",
-            "/v1/tenants/acme%2fevents", "/v1/tenants/Acme/events", "/v1/tenants/acme /events",
+            "",
+            "/",
+            "/v1",
+            "/v1/",
+            "//v1/health",
+            "/v1/health/",
+            "/v2/health",
+            "/v1/tenants/acme",
+            "/v1/tenants/acme/",
+            "/v1/tenants//events",
+            "/v1/tenants/acme/events/",
+            "/v1/tenants/acme/../bona/events",
+            "/v1/tenants/../events",
+            "/v1/tenants/%2e%2e/events",
+            "/v1/tenants/ac%00me/events",
+            "/v1/tenants/ac\0me/events",
+            "/v1/tenants/acme%2fevents",
+            "/v1/tenants/Acme/events",
+            "/v1/tenants/acme /events",
         ] {
             assert_eq!(route("POST", path).unwrap_err().kind(), "not-found", "{path:?}");
         }

@@ -9,7 +9,7 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::order::send_in_order;
 use acequia_core::id::{Stage, TenantId, digest};
 use acequia_core::message::Outgoing;
-use acequia_core::port::{Clock, Queues, SendError, QueueAddresses, Unavailable};
+use acequia_core::port::{Clock, QueueAddresses, Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_lambda::Timing;
 use jiff::Timestamp;

@@ -106,8 +106,13 @@ mod tests {
         let whole = gzip(b"[]");
         let behind = [&whole[..], b"x"].concat();
         let zstd = zstd::encode_all(&b"[]"[..], 3).unwrap();
-        let broken = [(whole[..whole.len() - 4].to_vec(), "gzip"), (behind, "gzip"), (b"[]".to_vec(), "gzip"),
-            (zstd[..zstd.len() - 1].to_vec(), "zstd"), (b"[]".to_vec(), "zstd")];
+        let broken = [
+            (whole[..whole.len() - 4].to_vec(), "gzip"),
+            (behind, "gzip"),
+            (b"[]".to_vec(), "gzip"),
+            (zstd[..zstd.len() - 1].to_vec(), "zstd"),
+            (b"[]".to_vec(), "zstd"),
+        ];
         for (body, encoding) in broken {
             let (status, text) = status(body, encoding);
             assert_eq!(status, 400, "{text}");

@@ -1,5 +1,9 @@
 //! The door over the in-memory ports: requests as an HTTP API hands them over, answers as a client gets them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's own mistake should stop it where it was made")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's own mistake should stop it where it was made"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,8 +160,7 @@ async fn an_event_is_in_the_queue_to_the_byte_before_the_answer() {
         ("application/json", event("2")),
         ("application/cloudevents-batch+json", format!("[{} ,\n {}]", event("3"), event("4"))),
     ] {
-        let (response, body) =
-            world.request("POST", "/v1/tenants/acme/events", &[("Content-Type", kind)], &body).await;
+        let (response, body) = world.request("POST", "/v1/tenants/acme/events", &[("Content-Type", kind)], &body).await;
         assert_eq!((response.status_code, &body["refused"]), (202, &json!(0)), "{body}");
     }
     assert_eq!(world.taken(), ["1", "2", "3", "4"].map(event));
@@ -170,7 +173,17 @@ async fn a_bad_event_costs_its_neighbours_nothing() {
     let world = world("");
     let foreign = event("5").replace("\"id\"", "\"acequiatenant\":\"bona\",\"id\"");
     let (response, body) = world
-        .send(None, &lines(&[&event("1"), "{\"specversion\":\"1.0\"}", "nonsense", &foreign, &event("2").replace('n', "\u{ffff}"), &event("3")]))
+        .send(
+            None,
+            &lines(&[
+                &event("1"),
+                "{\"specversion\":\"1.0\"}",
+                "nonsense",
+                &foreign,
+                &event("2").replace('n', "\u{ffff}"),
+                &event("3"),
+            ]),
+        )
         .await;
     assert_eq!(response.status_code, 207, "{body}");
     assert_eq!(statuses(&body), ["accepted", "refused", "refused", "refused", "refused", "accepted"]);
@@ -195,7 +208,10 @@ async fn what_sqs_does_not_take_is_told_and_comes_once_when_it_is_sent_again_wit
     assert_eq!(statuses(&first), ["accepted", "not-taken", "refused", "accepted"]);
     world.queues.sends.mend();
     let (response, second) = world.send(Some("k-1"), &body).await;
-    assert_eq!((response.status_code, statuses(&second)), (207, ["accepted", "accepted", "refused", "accepted"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        (response.status_code, statuses(&second)),
+        (207, ["accepted", "accepted", "refused", "accepted"].map(str::to_owned).to_vec())
+    );
     assert!(!response.headers.contains_key("idempotency-replayed"));
     assert_eq!(world.taken(), [event("1"), event("3"), event("2")]);
     let (response, third) = world.send(Some("k-1"), &body).await;
@@ -227,7 +243,10 @@ async fn an_event_that_a_tenant_takes_once_is_a_duplicate_the_second_time_and_a_
     assert_eq!(statuses(&body), ["accepted", "duplicate", "refused", "accepted"]);
     assert_eq!(body["results"][2]["reason"], "payload-conflict");
     let (response, body) = world.send(None, &lines(&[&event("2"), &other, &event("3")])).await;
-    assert_eq!((response.status_code, statuses(&body)), (207, ["duplicate", "refused", "accepted"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        (response.status_code, statuses(&body)),
+        (207, ["duplicate", "refused", "accepted"].map(str::to_owned).to_vec())
+    );
     assert_eq!(world.taken(), ["1", "2", "3"].map(event));
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(statuses(&world.send(None, &event("1")).await.1), ["accepted"], "an hour is over");
@@ -297,13 +316,17 @@ async fn a_credential_that_is_bound_to_types_sends_these_alone() {
     world.token = "acme events:write action.*";
     let other = event("2").replace("action.signed", "donation.made");
     let (_, body) = world.send(None, &lines(&[&event("1"), &other])).await;
-    assert_eq!((statuses(&body), &body["results"][1]["reason"]), (["accepted", "refused"].map(str::to_owned).to_vec(), &json!("not-allowed")));
+    assert_eq!(
+        (statuses(&body), &body["results"][1]["reason"]),
+        (["accepted", "refused"].map(str::to_owned).to_vec(), &json!("not-allowed"))
+    );
 }
 
 #[tokio::test]
 async fn a_tenant_that_keeps_order_gets_groups_and_nothing_overtakes_what_was_not_taken() {
     let world = world("");
-    let ordered = QueueName { fifo: true, ..QueueName::new(&build::stage(), &build::tenant_id("zeta"), QueueRole::Intake) };
+    let ordered =
+        QueueName { fifo: true, ..QueueName::new(&build::stage(), &build::tenant_id("zeta"), QueueRole::Intake) };
     let queue = world.stage_queues.make(&ordered);
     world.tenants.put(&build::tenant_id("zeta"), document("").replace("acme", "zeta"));
     world.queues.sends.fail_entry(0);

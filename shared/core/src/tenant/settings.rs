@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::auth::validate_auth;
 use super::consent::{ConsentSettings, validate_consent};
 use super::intake::{Intake, validate_intake};
 use super::issue::{Findings, Issues};
@@ -13,6 +14,7 @@ use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
 use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
+use crate::access::JwtIssuer;
 use crate::delivery::redrive::AutoRedrive;
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId, TenantSummary};
@@ -31,6 +33,8 @@ pub struct Tenant {
     pub strict_intake: bool,
     /// What the HTTP API goes by.
     pub intake: Intake,
+    /// Whose tokens are taken, beside those of the platform's issuers.
+    pub issuers: Vec<JwtIssuer>,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -72,6 +76,7 @@ impl Tenant {
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
         let intake = validate_intake(raw.intake.as_ref(), &mut findings);
+        let issuers = validate_auth(raw.auth.as_ref(), egress, &mut findings);
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::default();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
@@ -108,6 +113,7 @@ impl Tenant {
             trace: raw.trace,
             strict_intake: raw.intake.as_ref().is_none_or(|intake| intake.strict),
             intake,
+            issuers,
             auto_redrive,
             sinks,
             routes,
