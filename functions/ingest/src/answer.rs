@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acequia_core::event::EnvelopeError;
-use acequia_core::outcome::{Cause, Reason};
+use acequia_core::outcome::{Cause, Outcome, Reason};
 use acequia_lambda::http::HttpResponse;
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,11 @@ pub struct Refusal {
 impl Refusal {
     /// Why the event can never succeed.
     pub(crate) fn of(cause: &Cause) -> Self {
-        let reason = cause.reason();
+        let Outcome::Quarantine(reason) = cause.outcome() else {
+            let remedy =
+                "tell the operators of this installation: it is a fault of theirs to mend, and not of the event";
+            return Self::named("fault", "the event could not be read, by a fault of ours", remedy);
+        };
         let pointer = match cause {
             Cause::Envelope(error) => pointer(error),
             _ => None,

@@ -26,7 +26,11 @@ impl DoorPorts for Aws {
 impl Aws {
     /// The tenants' API keys.
     pub fn keys(clients: &Clients, installation: &Installation) -> DynamoApiKeys {
-        DynamoApiKeys::new(clients.dynamodb.clone(), installation.tenants_table.clone())
+        DynamoApiKeys::new(
+            clients.dynamodb.clone(),
+            installation.tenants_table.clone(),
+            installation.ledger_table.clone(),
+        )
     }
 
     /// What the door is made of.

@@ -91,7 +91,6 @@ pub struct Door<P: DoorPorts> {
 
 /// Who asks for what, once that is known.
 struct Asked<'a> {
-    request: &'a HttpRequest,
     tenant: &'a TenantId,
     current: &'a CurrentTenant,
     principal: &'a Principal,
@@ -181,7 +180,7 @@ impl<P: DoorPorts> Door<P> {
         limits: &mut BTreeMap<&'static str, String>,
     ) -> Result<(Results, bool), Problem> {
         let (principal, current) = self.admit(request, tenant, Scope::EventsWrite).await?;
-        let asked = Asked { request, tenant, current: &current, principal: &principal, timing };
+        let asked = Asked { tenant, current: &current, principal: &principal, timing };
         let key = once::key(request)?;
         let body = unpack(&request.body, request.header("content-encoding"))?;
         let texts = texts(request, &body)?;

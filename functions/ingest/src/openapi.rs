@@ -24,7 +24,6 @@ mod tests {
     use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
     use serde_json::{Map, Value as Json, json};
 
-    use super::*;
     use crate::answer::{ProblemResults, Results};
     use crate::problem::Details;
     use crate::read::MAX_EVENTS;
