@@ -4,6 +4,7 @@ mod consent;
 mod dlq;
 #[cfg(test)]
 mod documented;
+mod key;
 mod template;
 mod time;
 
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
+pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use self::time::parse_time;
 use crate::output::Format;
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// Tenants' secrets
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Tenants' API keys, by which producers send events over HTTPS
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Proof of consent: show, export, erase
     #[command(subcommand)]
     Consent(ConsentCommand),

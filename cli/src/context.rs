@@ -6,14 +6,14 @@ use std::time::Duration;
 use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger, DynamoMailStore,
-    DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
+    Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
+    DynamoMailStore, DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform, RedriveJournal,
-    SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
+    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_operations::Ports;
 use jiff::Timestamp;
@@ -32,6 +32,24 @@ impl Clock for SystemClock {
 
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(time))
+    }
+}
+
+/// The operating system's chance.
+#[derive(Debug, Clone, Copy)]
+struct SystemChance;
+
+impl Chance for SystemChance {
+    fn unit(&self) -> f64 {
+        rand::random()
+    }
+
+    fn token(&self) -> String {
+        format!("{:032x}", rand::random::<u128>())
+    }
+
+    fn bytes(&self) -> [u8; 32] {
+        rand::random()
     }
 }
 
@@ -97,6 +115,14 @@ impl Ports for Context {
 
     fn clock(&self) -> impl Clock {
         SystemClock
+    }
+
+    fn chance(&self) -> impl Chance {
+        SystemChance
+    }
+
+    fn api_keys(&self) -> impl ApiKeys {
+        DynamoApiKeys::new(self.clients.dynamodb.clone(), self.table("tenants"), self.table("ledger"))
     }
 
     fn platform(&self) -> impl Platform {

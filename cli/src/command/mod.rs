@@ -6,6 +6,7 @@ mod delayed;
 mod dlq;
 mod doctor;
 mod explain;
+mod key;
 mod pace;
 mod secret;
 mod send;
@@ -20,7 +21,9 @@ use std::io::{ErrorKind, Write as _};
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::args::{Arguments, Command, ConsentCommand, DlqCommand, SecretCommand, TemplateCommand, TenantCommand};
+use crate::args::{
+    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, SecretCommand, TemplateCommand, TenantCommand,
+};
 use crate::context::{Context, egress};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,6 +42,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
             Box::pin(tenant::run(command, &arguments.stage, egress(&arguments.stage), context)).await
         }
         Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await?, put).await,
+        Command::Key(command) => Box::pin(key::run(&context().await?, command)).await,
         Command::Consent(command) => consent::run(&context().await?, command).await,
         Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,
         Command::Send(send) => send::run(&context().await?, send).await,
@@ -99,6 +103,12 @@ pub(crate) fn so_far(command: &Command) -> String {
             format!("a secret {} that was made was not shown: make it again, with --overwrite", put.name)
         }
         Command::Secret(SecretCommand::Put(_)) => "the secret was written as a whole or not at all: put it again".to_owned(),
+        Command::Key(KeyCommand::Create(_) | KeyCommand::Rotate(_)) => {
+            "a key that was made was not shown: `acequia key list TENANT` shows it, revoke it and make another".to_owned()
+        }
+        Command::Key(KeyCommand::Revoke(_)) => {
+            "the key was revoked, or was not: `acequia key list TENANT` tells".to_owned()
+        }
         Command::Consent(ConsentCommand::Erase { .. }) => {
             "what was erased so far stays so; run it again for the rest".to_owned()
         }
@@ -121,6 +131,7 @@ pub(crate) fn so_far(command: &Command) -> String {
             | TenantCommand::List
             | TenantCommand::History { .. },
         )
+        | Command::Key(KeyCommand::List { .. })
         | Command::Explain(_)
         | Command::Doctor(_)
         | Command::Delayed(_)

@@ -1,5 +1,6 @@
 //! The errors of use cases as the command says them: with the region that was asked, and the command to go on with.
 
+use acequia_core::access::KeyChangeRefused;
 use acequia_core::port::PublishError;
 use acequia_operations::OperationError;
 
@@ -18,13 +19,15 @@ pub(super) fn exit_of(error: &OperationError) -> Exit {
         | OperationError::NoConfiguration { .. }
         | OperationError::NoVersion { .. }
         | OperationError::NoSink { .. }
+        | OperationError::KeyChange { source: KeyChangeRefused::Unknown(_), .. }
         | OperationError::UnknownSubject { .. }
         | OperationError::NothingRecorded { .. } => Exit::NotFound,
         OperationError::UnreadableConfiguration { .. } | OperationError::Ended => Exit::Failed,
         OperationError::NotGranted { .. } => Exit::Invalid,
-        OperationError::Contested { .. } | OperationError::Publish { source: PublishError::Conflict { .. }, .. } => {
-            Exit::Conflict
-        }
+        OperationError::Contested { .. }
+        | OperationError::KeyChange { .. }
+        | OperationError::KeysContested { .. }
+        | OperationError::Publish { source: PublishError::Conflict { .. }, .. } => Exit::Conflict,
         OperationError::Publish { source: PublishError::Unavailable(_), .. } | OperationError::Unavailable(_) => {
             Exit::Aws
         }
@@ -66,7 +69,16 @@ pub(super) fn told(error: OperationError, region: &str) -> Failure {
         ),
         OperationError::Ended => return Failure::Failed(said),
         OperationError::NotGranted { issues, .. } => return Failure::Invalid(format!("{said}: {issues}")),
-        OperationError::Contested { .. } => return Failure::Conflict(format!("{said}; run the command again")),
+        OperationError::KeyChange { tenant, source } => {
+            let text = format!("{said}; `acequia key list {tenant}` shows all");
+            return match source {
+                KeyChangeRefused::Unknown(_) => Failure::NotFound(text),
+                _ => Failure::Conflict(text),
+            };
+        }
+        OperationError::Contested { .. } | OperationError::KeysContested { .. } => {
+            return Failure::Conflict(format!("{said}; run the command again"));
+        }
         OperationError::Publish { source, .. } => return source.into(),
         OperationError::Unavailable(unavailable) => return unavailable.into(),
     };
@@ -75,6 +87,7 @@ pub(super) fn told(error: OperationError, region: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::access::KeyId;
     use acequia_core::port::{Refusal, Unavailable};
     use acequia_core::queue::{QueueName, QueueRole};
     use acequia_testkit::build;
@@ -85,6 +98,7 @@ mod tests {
     fn what_is_not_there_is_said_with_the_region_and_the_command_to_go_on_with() {
         let (tenant, stage) = (build::tenant_id("acme"), build::stage());
         let name = QueueName::new(&stage, &tenant, QueueRole::Intake);
+        let id = KeyId::of([1; 32]);
         let source = || Unavailable::new("look", "AccessDeniedException: no").for_refusal(Some(Refusal::Denied));
         for (error, exit, says) in [
             (
@@ -132,6 +146,21 @@ mod tests {
                 OperationError::Contested { tenant: tenant.clone(), sink: build::sink_id("crm") },
                 Exit::Conflict,
                 "the state of crm changes all the time; run the command again",
+            ),
+            (
+                OperationError::KeyChange { tenant: tenant.clone(), source: KeyChangeRefused::Unknown(id.clone()) },
+                Exit::NotFound,
+                "there is no key aeaqcaib; `acequia key list acme` shows all",
+            ),
+            (
+                OperationError::KeyChange { tenant: tenant.clone(), source: KeyChangeRefused::Full },
+                Exit::Conflict,
+                "there are 50 keys that can be used",
+            ),
+            (
+                OperationError::KeysContested { tenant: tenant.clone() },
+                Exit::Conflict,
+                "the keys of acme change all the time; run the command again",
             ),
             (OperationError::Unavailable(source()), Exit::Aws, "cannot look: AccessDenied"),
             (

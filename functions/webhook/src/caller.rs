@@ -15,13 +15,12 @@ use std::task::{Context, Poll};
 
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
+use acequia_egress::{self as egress, ClientError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use tower_layer::layer_fn;
 use tower_service::Service;
-
-use crate::egress::{self, ClientError};
 
 /// How far a request has come with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

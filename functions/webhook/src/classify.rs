@@ -8,12 +8,11 @@ use acequia_core::delivery::ledger::Receipt;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::connection::ConnectionFailure;
 use acequia_core::outcome::schedule::parse_retry_after;
+use acequia_egress::{self as egress, Unresolved};
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use rustls::CertificateError;
-
-use crate::egress::{self, Unresolved};
 
 /// Classifies an answer. Only 2xx is success. `permanent` are the statuses that the sink's configuration calls so.
 ///

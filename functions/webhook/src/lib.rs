@@ -8,7 +8,6 @@
 pub mod caller;
 pub mod classify;
 pub mod config;
-pub mod egress;
 pub mod request;
 pub mod signing;
 pub mod sink;

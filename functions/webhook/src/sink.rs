@@ -12,14 +12,14 @@ use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Clock, Secrets};
 use acequia_core::tenant::{self, Target};
+use acequia_egress::{self as egress, ClientError};
 use acequia_lambda::{Batch, Course, Endpoint, Job, Sink, Work, each, within};
 use futures::FutureExt as _;
 use reqwest::{Client, Response};
 
 use crate::caller::{Caller, Failed};
-use crate::egress::ClientError;
+use crate::classify;
 use crate::request::Sender;
-use crate::{classify, egress};
 
 /// How much of an answer is read, so that the connection can be used again; what it says counts for nothing.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;

@@ -43,7 +43,7 @@ async fn endpoint(host: &str) -> (SocketAddr, String) {
 #[tokio::test]
 async fn a_certificate_that_no_authority_signed_is_not_believed() {
     let (address, _) = endpoint("localhost").await;
-    let client = webhook::egress::builder(Egress::Local, Authorities::Built).unwrap().build().unwrap();
+    let client = acequia_egress::builder(Egress::Local, Authorities::Built).unwrap().build().unwrap();
     let error = client.post(format!("https://localhost:{}/", address.port())).send().await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
     assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
@@ -78,7 +78,7 @@ async fn in_a_process_that_trusts(certificate: String, address: SocketAddr, test
 #[tokio::test]
 #[ignore = "a test above runs it in a process of its own"]
 async fn child_calls_the_endpoint() {
-    let client = webhook::egress::builder(Egress::Local, Authorities::Machine).unwrap().build().unwrap();
+    let client = acequia_egress::builder(Egress::Local, Authorities::Machine).unwrap().build().unwrap();
     let answer = client.post(std::env::var(ENDPOINT).unwrap()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
 }

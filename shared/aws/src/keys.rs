@@ -23,6 +23,8 @@ pub(crate) const ROUTE: &str = "@route";
 pub(crate) const CURRENT: &str = "current";
 /// The row that holds the current version whole.
 pub(crate) const LATEST: &str = "latest";
+/// The row that holds a tenant's API keys.
+pub(crate) const KEYS: &str = "keys";
 /// The partition key of the rows that list the tenants; no tenant's id begins with `@`.
 pub(crate) const TENANTS: &str = "@tenants";
 /// The partition key of the rows that list the tenants whose dead letters go back by themselves.
@@ -117,6 +119,18 @@ pub(crate) fn version(version: u64) -> String {
 /// The sort key of an audit row: its time in milliseconds, and the version it made, which no two rows share.
 pub(crate) fn audit(at: Timestamp, to: u64) -> String {
     format!("{AUDIT}{:015}#{to:020}", at.as_millisecond())
+}
+
+/// The sort key of the audit row of a change of API keys: beside its time and the version that was current, the revision
+/// that it made, which no two rows share.
+pub(crate) fn audit_of_keys(at: Timestamp, version: u64, revision: u64) -> String {
+    format!("{}#key#{revision:020}", audit(at, version))
+}
+
+/// The partition key of the rows that say when a tenant's API keys were used; event ids have a `|`, so it is none of an
+/// event.
+pub(crate) fn key_uses(tenant: &TenantId) -> String {
+    format!("{}@key", ledger_prefix(tenant))
 }
 
 /// The partition key of the rows of one subject.

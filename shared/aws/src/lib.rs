@@ -8,6 +8,7 @@
 pub mod account;
 mod ages;
 mod alerts;
+mod api_keys;
 pub mod clients;
 mod columns;
 mod consents;
@@ -40,6 +41,7 @@ mod watched;
 
 pub use ages::CloudWatchAges;
 pub use alerts::SnsAlerts;
+pub use api_keys::DynamoApiKeys;
 pub use clients::Clients;
 pub use consents::{DynamoConsents, outbox_row};
 pub use delays::DynamoDelays;

@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
 use crate::error::{EntryError, ItemError};
@@ -24,7 +25,7 @@ use crate::keys::{self, Item, text, text_of};
 use crate::refusal::unavailable;
 
 /// How often a transaction is tried that lost to another one without a change of the pointer.
-const TRIES: usize = 4;
+pub(crate) const TRIES: usize = 4;
 
 /// What a tenant's current configuration says of the automatic redrive, as JSON.
 const SETTINGS: &str = "settings";
@@ -39,16 +40,33 @@ const LOOK: &str = "look for the platform's tables";
 /// The tenants table.
 #[derive(Debug, Clone)]
 pub struct DynamoTenants {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// What the pointer row holds.
 #[derive(Default)]
-struct Pointer {
-    version: u64,
+pub(crate) struct Pointer {
+    pub(crate) version: u64,
     /// The hash of the last audit row.
-    audit: String,
+    pub(crate) audit: String,
+}
+
+impl Pointer {
+    /// Moves the pointer to the version and the hash of an audit row, on condition that it stands here still.
+    pub(crate) fn moved(&self, table: &str, tenant: &TenantId, row: &AuditRow) -> PutBuilder {
+        let mut current = keys::key(tenant.as_str(), keys::CURRENT);
+        current.insert("version".to_owned(), number(row.to));
+        current.insert("audit_hash".to_owned(), text(&row.hash));
+        let put = Put::builder().table_name(table).set_item(Some(current));
+        if self.version == 0 {
+            return put.condition_expression("attribute_not_exists(pk)");
+        }
+        put.condition_expression("#version = :expected AND audit_hash = :hash")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":expected", number(self.version))
+            .expression_attribute_values(":hash", text(&self.audit))
+    }
 }
 
 impl DynamoTenants {
@@ -57,13 +75,13 @@ impl DynamoTenants {
         Self { client, table: table.into() }
     }
 
-    async fn get(&self, tenant: &TenantId, sk: &str) -> Result<Option<Item>, Unavailable> {
+    pub(crate) async fn get(&self, tenant: &TenantId, sk: &str) -> Result<Option<Item>, Unavailable> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(keys::key(tenant.as_str(), sk)));
         let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(READ, error))?;
         Ok(answer.item)
     }
 
-    async fn pointer(&self, tenant: &TenantId) -> Result<Option<Pointer>, Unavailable> {
+    pub(crate) async fn pointer(&self, tenant: &TenantId) -> Result<Option<Pointer>, Unavailable> {
         let Some(item) = self.get(tenant, keys::CURRENT).await? else { return Ok(None) };
         let version = number_of(&item, "version").map_err(|error| Unavailable::new(READ, error))?;
         Ok(Some(Pointer { version, audit: text_of(&item, "audit_hash").unwrap_or_default().to_owned() }))
@@ -79,22 +97,9 @@ impl DynamoTenants {
         let mut version = keys::key(tenant.as_str(), keys::version(row.to));
         version.insert("document".to_owned(), text(&change.document));
         version.insert("version".to_owned(), number(row.to));
-        let mut current = keys::key(tenant.as_str(), keys::CURRENT);
-        current.insert("version".to_owned(), number(row.to));
-        current.insert("audit_hash".to_owned(), text(&row.hash));
         let mut audit: Item = serde_dynamo::to_item(&row).map_err(SdkError::construction_failure)?;
         audit.extend(keys::key(tenant.as_str(), keys::audit(row.at, row.to)));
         let new = || Put::builder().table_name(&self.table).condition_expression("attribute_not_exists(pk)");
-        let unmoved = if change.expected == 0 {
-            new()
-        } else {
-            Put::builder()
-                .table_name(&self.table)
-                .condition_expression("#version = :expected AND audit_hash = :hash")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":expected", number(change.expected))
-                .expression_attribute_values(":hash", text(&pointer.audit))
-        };
         // The document beside the pointer is read by functions that know no version yet. The pointer itself stays
         // small, because it is looked at every few seconds.
         let mut latest = keys::key(tenant.as_str(), keys::LATEST);
@@ -104,7 +109,7 @@ impl DynamoTenants {
         listed.insert("version".to_owned(), number(row.to));
         let puts = [
             new().set_item(Some(version)),
-            unmoved.set_item(Some(current)),
+            pointer.moved(&self.table, tenant, &row),
             new().set_item(Some(audit)),
             // Only the writer that moves the pointer writes these.
             Put::builder().table_name(&self.table).set_item(Some(latest)),
@@ -207,9 +212,13 @@ impl TenantStore for DynamoTenants {
             let item = item.map_err(|error| unavailable(AUDIT, error))?;
             rows.push(serde_dynamo::from_item(item).map_err(|e| Unavailable::new(AUDIT, ItemError::Unreadable(e)))?);
         }
-        // A clock may go back between two changes; versions never do.
+        // A clock may go back between two changes; versions and links never do.
         rows.sort_by_key(|row| row.to);
-        Ok(rows)
+        Ok(AuditRow::linked(rows))
+    }
+
+    async fn audit_head(&self, tenant: &TenantId) -> Result<Option<String>, Unavailable> {
+        Ok(self.pointer(tenant).await?.map(|pointer| pointer.audit))
     }
 
     async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
@@ -255,15 +264,15 @@ impl TenantStore for DynamoTenants {
     }
 }
 
-fn was_contested(error: &TransactWriteItemsError) -> bool {
+pub(crate) fn was_contested(error: &TransactWriteItemsError) -> bool {
     error.is_transaction_canceled_exception() || error.is_transaction_in_progress_exception()
 }
 
-fn number(value: u64) -> AttributeValue {
+pub(crate) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn number_of(item: &Item, name: &'static str) -> Result<u64, ItemError> {
+pub(crate) fn number_of(item: &Item, name: &'static str) -> Result<u64, ItemError> {
     let number = item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok());
     number.ok_or(ItemError::Attribute(name))
 }

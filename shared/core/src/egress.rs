@@ -7,6 +7,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
+/// The most bytes of a URL that is called.
+pub const MAX_URL_BYTES: usize = 2048;
+
 /// What endpoints may be called from an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Egress {
@@ -37,7 +42,70 @@ pub struct Reach {
     pub authorities: Authorities,
 }
 
+/// Why a URL may not be called, as far as its text tells.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableUrl {
+    /// It has too many bytes.
+    #[error("it has {0} bytes; at most {MAX_URL_BYTES} are taken")]
+    Long(usize),
+    /// It is no URL.
+    #[error("it is not a URL: {0}")]
+    Malformed(#[from] url::ParseError),
+    /// It has a user or a password in it.
+    #[error("it has a user or a password in it: leave them out")]
+    Credentials,
+    /// It has a fragment.
+    #[error("it has a fragment (#...), which is never sent: leave it out")]
+    Fragment,
+    /// It has no host.
+    #[error("it is not a URL with a host")]
+    Hostless,
+    /// It has plain `http`, to elsewhere than the machine itself.
+    #[error("it must be https; http is for loopback only")]
+    Plain,
+    /// It has another scheme.
+    #[error("it must be https, and is {0}")]
+    Scheme(String),
+    /// It names an address that may not be called.
+    #[error("its address may not be called: {0}")]
+    Refused(&'static str),
+}
+
 impl Egress {
+    /// Reads a URL that is to be called later. What its name resolves to is checked when it is called.
+    ///
+    /// # Errors
+    /// Why it may not be called.
+    pub fn url(self, text: &str) -> Result<Url, UnusableUrl> {
+        if text.len() > MAX_URL_BYTES {
+            return Err(UnusableUrl::Long(text.len()));
+        }
+        let url = Url::parse(text)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UnusableUrl::Credentials);
+        }
+        if url.fragment().is_some() {
+            return Err(UnusableUrl::Fragment);
+        }
+        let address = match url.host() {
+            None => return Err(UnusableUrl::Hostless),
+            Some(Host::Domain(_)) => None,
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+        };
+        let loopback = address.is_some_and(|address| address.is_loopback()) || url.host_str() == Some("localhost");
+        match url.scheme() {
+            "https" => {}
+            "http" if self == Self::Local && loopback => {}
+            "http" if self == Self::Local => return Err(UnusableUrl::Plain),
+            other => return Err(UnusableUrl::Scheme(other.to_owned())),
+        }
+        match address.and_then(|address| self.refusal(address)) {
+            Some(refusal) => Err(UnusableUrl::Refused(refusal)),
+            None => Ok(url),
+        }
+    }
+
     /// Says why an address may not be called; `None` where it may.
     pub fn refusal(self, address: IpAddr) -> Option<&'static str> {
         if self == Self::Local && address.is_loopback() {

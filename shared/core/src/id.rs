@@ -16,7 +16,7 @@ pub struct InvalidName {
 }
 
 impl InvalidName {
-    fn new(what: &'static str, value: &str, wants: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, value: &str, wants: &'static str) -> Self {
         // A name comes from outside: an error repeats at most 64 characters of it.
         Self { what, value: value.chars().take(64).collect(), wants }
     }

@@ -13,12 +13,14 @@
 //! 5. [`template`], [`mail`]: what is written to people.
 //! 6. [`routing`]: which sinks take an event.
 //! 7. [`delivery`]: bringing an event to a sink: what is remembered, what holds it back, what becomes of what failed.
-//! 8. [`tenant`]: what a tenant asks for.
-//! 9. [`consent`]: whose agreement an event needs.
-//! 10. [`watch`]: which queues are in trouble.
-//! 11. [`port`]: the outside world, as traits.
-//! 12. [`flow`]: what takes several calls of ports.
+//! 8. [`access`]: who may send and read.
+//! 9. [`tenant`]: what a tenant asks for.
+//! 10. [`consent`]: whose agreement an event needs.
+//! 11. [`watch`]: which queues are in trouble.
+//! 12. [`port`]: the outside world, as traits.
+//! 13. [`flow`]: what takes several calls of ports.
 
+pub mod access;
 pub mod address;
 pub mod consent;
 pub mod delivery;

@@ -35,6 +35,10 @@ impl Chance for SystemChance {
     fn token(&self) -> String {
         format!("{:032x}", rand::random::<u128>())
     }
+
+    fn bytes(&self) -> [u8; 32] {
+        rand::random()
+    }
 }
 
 /// The process's standard output, which Lambda sends to the function's log group.

@@ -1,5 +1,6 @@
 //! Why a use case did not do what it was asked to.
 
+use acequia_core::access::KeyChangeRefused;
 use acequia_core::consent::SubjectId;
 use acequia_core::id::{EventId, SinkId, Stage, TenantId};
 use acequia_core::port::{PublishError, Unavailable};
@@ -133,6 +134,20 @@ pub enum OperationError {
         tenant: TenantId,
         /// The sink.
         sink: SinkId,
+    },
+    /// The keys of a tenant cannot be changed so.
+    #[error("the keys of {tenant} were not changed: {source}")]
+    KeyChange {
+        /// The tenant.
+        tenant: TenantId,
+        /// Why.
+        source: KeyChangeRefused,
+    },
+    /// Others change the keys of a tenant at the same time, again and again.
+    #[error("the keys of {tenant} change all the time")]
+    KeysContested {
+        /// The tenant.
+        tenant: TenantId,
     },
     /// A configuration was not published.
     #[error("the configuration of {tenant} was not published")]

@@ -21,6 +21,7 @@ pub mod delayed;
 mod error;
 pub mod explain;
 pub mod history;
+pub mod key;
 pub mod pause;
 pub mod paused;
 mod ports;
@@ -57,6 +58,10 @@ mod tests {
         on_any_thread(tally::run(&world, &tenant, None));
         on_any_thread(delayed::run(&world, &tenant, None, 1));
         on_any_thread(history::run(&world, &tenant));
+        on_any_thread(key::list(&world, &tenant));
+        let id = acequia_core::access::KeyId::of([0; 32]);
+        on_any_thread(key::rotate(&world, &tenant, &id, std::time::Duration::ZERO, "ana"));
+        on_any_thread(key::revoke(&world, &tenant, &id, "ana"));
         on_any_thread(pause::run(&world, &tenant, &sink, "ana"));
         on_any_thread(resume::begin(&world, &tenant, &sink, "ana"));
         on_any_thread(consent::show(&world, &tenant, consent::identify(&tenant, "ana@example.org")));

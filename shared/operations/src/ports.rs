@@ -2,8 +2,8 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform, RedriveJournal,
-    SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
+    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 
 /// One stage and its ports. Each call gives a handle that is cheap to make.
@@ -12,10 +12,14 @@ pub trait Ports: Send + Sync {
     fn stage(&self) -> &Stage;
     /// The time.
     fn clock(&self) -> impl Clock;
+    /// Chance, for what nobody may guess.
+    fn chance(&self) -> impl Chance;
     /// Whether the platform is there.
     fn platform(&self) -> impl Platform;
     /// Tenants' configurations.
     fn tenants(&self) -> impl TenantStore;
+    /// Tenants' API keys.
+    fn api_keys(&self) -> impl ApiKeys;
     /// What tenants' stacks allow them.
     fn grants(&self) -> impl GrantStore;
     /// Which secrets tenants have.

@@ -2,12 +2,13 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform, RedriveJournal,
-    SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
+    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_testkit::{
     FixedClock, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger,
-    InMemoryMailStore, InMemoryPlatform, InMemoryQueues, InMemorySecrets, InMemoryStageQueues, InMemoryTenants, build,
+    InMemoryMailStore, InMemoryPlatform, InMemoryQueues, InMemorySecrets, InMemoryStageQueues, InMemoryTenants,
+    SeededChance, build,
 };
 
 use crate::Ports;
@@ -16,6 +17,7 @@ use crate::Ports;
 pub(crate) struct World {
     stage: Stage,
     pub(crate) clock: FixedClock,
+    pub(crate) chance: SeededChance,
     pub(crate) platform: InMemoryPlatform,
     pub(crate) tenants: InMemoryTenants,
     pub(crate) grants: InMemoryGrants,
@@ -37,6 +39,7 @@ impl Default for World {
         Self {
             stage: build::stage(),
             clock,
+            chance: SeededChance::default(),
             platform: InMemoryPlatform::new(),
             tenants: InMemoryTenants::new(),
             grants: InMemoryGrants::new(),
@@ -60,6 +63,14 @@ impl Ports for World {
 
     fn clock(&self) -> impl Clock {
         self.clock.clone()
+    }
+
+    fn chance(&self) -> impl Chance {
+        self.chance.clone()
+    }
+
+    fn api_keys(&self) -> impl ApiKeys {
+        self.tenants.clone()
     }
 
     fn platform(&self) -> impl Platform {

@@ -41,6 +41,15 @@ impl Chance for SeededChance {
     fn token(&self) -> String {
         format!("{:016x}{:016x}", self.next(), self.next())
     }
+
+    fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        for word in words {
+            *word = self.next().to_be_bytes();
+        }
+        bytes
+    }
 }
 
 #[cfg(test)]

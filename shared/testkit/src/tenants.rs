@@ -1,11 +1,14 @@
-//! The store of tenants, in memory.
+//! The store of tenants and of their API keys, in memory.
 
 use std::collections::BTreeMap;
 
+use acequia_core::access::{KeyId, KeyRing};
 use acequia_core::id::TenantId;
 use acequia_core::port::{
-    AuditRow, AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable, auto_redrive_of,
+    ApiKeys, AuditRow, AutoRedriven, Change, KeyError, KeyNote, PublishError, StoredTenant, TenantStore, Unavailable,
+    auto_redrive_of,
 };
+use jiff::Timestamp;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -15,6 +18,8 @@ struct History {
     /// Version n stands at index n - 1.
     documents: Vec<String>,
     audit: Vec<AuditRow>,
+    keys: KeyRing,
+    last_uses: BTreeMap<KeyId, Timestamp>,
 }
 
 impl History {
@@ -36,6 +41,10 @@ pub struct InMemoryTenants {
     pub reads: Faults,
     /// Makes publishing fail.
     pub writes: Faults,
+    /// Makes reading API keys fail.
+    pub key_reads: Faults,
+    /// Makes noting the use of API keys fail.
+    pub key_uses: Faults,
 }
 
 impl InMemoryTenants {
@@ -96,6 +105,11 @@ impl TenantStore for InMemoryTenants {
         Ok(self.rows.lock().get(tenant).map(|history| history.audit.clone()).unwrap_or_default())
     }
 
+    async fn audit_head(&self, tenant: &TenantId) -> Result<Option<String>, Unavailable> {
+        self.reads.call("read the tenant's audit log")?;
+        Ok(self.rows.lock().get(tenant).and_then(|history| Some(history.audit.last()?.hash.clone())))
+    }
+
     async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
         self.reads.call("list tenants")?;
         let rows = self.rows.lock();
@@ -111,5 +125,38 @@ impl TenantStore for InMemoryTenants {
         };
         let behind = |row: &AutoRedriven| after.is_none_or(|after| row.tenant > *after);
         Ok(rows.iter().filter_map(wanted).filter(behind).take(limit).collect())
+    }
+}
+
+impl ApiKeys for InMemoryTenants {
+    async fn keys(&self, tenant: &TenantId) -> Result<KeyRing, Unavailable> {
+        self.key_reads.call("read the tenant's API keys")?;
+        Ok(self.rows.lock().get(tenant).map(|history| history.keys.clone()).unwrap_or_default())
+    }
+
+    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &KeyNote) -> Result<(), KeyError> {
+        self.writes.call("change the tenant's API keys")?;
+        let mut rows = self.rows.lock();
+        let history = rows.get_mut(tenant).filter(|history| history.current() > 0).ok_or(KeyError::NoConfiguration)?;
+        if history.keys.revision.checked_add(1) != Some(ring.revision) {
+            return Err(KeyError::Conflict);
+        }
+        let previous = history.audit.last().map(|row| row.hash.clone()).unwrap_or_default();
+        history.audit.push(AuditRow::of_keys(note, history.current(), &previous));
+        history.keys = ring.clone();
+        Ok(())
+    }
+
+    async fn used(&self, tenant: &TenantId, key: &KeyId, hour: Timestamp) -> Result<(), Unavailable> {
+        self.key_uses.call("note the use of an API key")?;
+        let mut rows = self.rows.lock();
+        let last = rows.entry(tenant.clone()).or_default().last_uses.entry(key.clone()).or_insert(hour);
+        *last = hour.max(*last);
+        Ok(())
+    }
+
+    async fn last_uses(&self, tenant: &TenantId) -> Result<BTreeMap<KeyId, Timestamp>, Unavailable> {
+        self.key_reads.call("read when API keys were used")?;
+        Ok(self.rows.lock().get(tenant).map(|history| history.last_uses.clone()).unwrap_or_default())
     }
 }

@@ -8,6 +8,10 @@ mod tenants {
     acequia_testkit::suite!(tenants, acequia_testkit::InMemoryTenants::new());
 }
 
+mod api_keys {
+    acequia_testkit::suite!(api_keys, acequia_testkit::InMemoryTenants::new());
+}
+
 mod queues {
     acequia_testkit::suite!(queues, acequia_testkit::InMemoryQueues::default());
 }

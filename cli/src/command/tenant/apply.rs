@@ -114,7 +114,7 @@ fn describe(applied: &Applied) -> String {
 }
 
 /// Returns the author of a change: the name that the command line has, or else the user's.
-pub(super) fn actor(named: Option<&str>) -> String {
+pub(in crate::command) fn actor(named: Option<&str>) -> String {
     #[expect(clippy::disallowed_methods, reason = "the user's name is nobody's configuration")]
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     named.map(str::to_owned).or_else(user).unwrap_or_else(|| "unknown".to_owned())

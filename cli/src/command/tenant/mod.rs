@@ -12,7 +12,7 @@ mod validate;
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 
-pub(super) use self::apply::{in_file, put_command};
+pub(super) use self::apply::{actor, in_file, put_command};
 use crate::args::TenantCommand;
 use crate::context::Context;
 use crate::failure::Failure;

@@ -23,6 +23,10 @@ mod tenants {
     acequia_testkit::suite!(tenants, crate::World::load().await.tenants().await);
 }
 
+mod api_keys {
+    acequia_testkit::suite!(api_keys, crate::World::load().await.api_keys().await);
+}
+
 mod queues {
     acequia_testkit::suite!(queues, crate::World::load().await.queues());
 }

@@ -1,23 +1,26 @@
 //! The local AWS as the tests see it: each call makes tables, queues and stages of its own, so tests never meet.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test builds on fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger,
+    Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger,
     DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
 };
+use acequia_core::access::{KeyId, KeyRing};
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{
-    GrantStore, Platform, Presence, Queues, SecretCatalog, SecretError, Secrets, SendError, StageQueues as _,
-    Unavailable,
+    ApiKeys, GrantStore, KeyError, KeyNote, Platform, Presence, Queues, SecretCatalog, SecretError, Secrets, SendError,
+    StageQueues as _, TenantStore, Unavailable,
 };
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretNames, SecretPurpose};
 use acequia_core::tenant::grant::Grants;
+use acequia_testkit::conformance::api_keys::KeysInTest;
 use acequia_testkit::conformance::grants::GrantsInTest;
 use acequia_testkit::conformance::operator::PlatformInTest;
 use acequia_testkit::conformance::queues::QueuesInTest;
@@ -30,6 +33,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
+use jiff::Timestamp;
 
 /// A local AWS with a name that nothing else on it has.
 pub(crate) struct World {
@@ -83,6 +87,12 @@ impl World {
 
     pub(crate) async fn tenants(&self) -> DynamoTenants {
         DynamoTenants::new(self.clients.dynamodb.clone(), self.table("tenants").await)
+    }
+
+    pub(crate) async fn api_keys(&self) -> RealKeys {
+        let (client, tenants) = (self.clients.dynamodb.clone(), self.table("tenants").await);
+        let used = DynamoApiKeys::new(client.clone(), &tenants, self.table("ledger").await);
+        RealKeys { used, tenants: DynamoTenants::new(client, tenants) }
     }
 
     pub(crate) async fn platform(&self) -> RealPlatform {
@@ -186,6 +196,36 @@ impl World {
             operator: OperatorQueues::new(self.clients.sqs.clone()),
             world: self,
         }
+    }
+}
+
+/// API keys, and the configurations beside them.
+pub(crate) struct RealKeys {
+    used: DynamoApiKeys,
+    tenants: DynamoTenants,
+}
+
+impl ApiKeys for RealKeys {
+    async fn keys(&self, tenant: &TenantId) -> Result<KeyRing, Unavailable> {
+        self.used.keys(tenant).await
+    }
+
+    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &KeyNote) -> Result<(), KeyError> {
+        self.used.change(tenant, ring, note).await
+    }
+
+    async fn used(&self, tenant: &TenantId, key: &KeyId, hour: Timestamp) -> Result<(), Unavailable> {
+        self.used.used(tenant, key, hour).await
+    }
+
+    async fn last_uses(&self, tenant: &TenantId) -> Result<BTreeMap<KeyId, Timestamp>, Unavailable> {
+        self.used.last_uses(tenant).await
+    }
+}
+
+impl KeysInTest for RealKeys {
+    fn tenants(&self) -> impl TenantStore {
+        self.tenants.clone()
     }
 }
 

@@ -4,6 +4,7 @@
 //! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`], [`Findings`], [`StageQueues`] and [`Platform`] takes a
 //! [`TenantId`], or what names its tenant, and answers for that tenant alone.
 
+mod api_keys;
 mod consents;
 mod dead_letters;
 mod endpoints;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 
 use crate::id::TenantId;
 
+pub use api_keys::{ApiKeys, KeyError, KeyNote};
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, RateStore};
@@ -107,6 +109,8 @@ pub trait Chance: Send + Sync {
     fn unit(&self) -> f64;
     /// A text that has not been there before.
     fn token(&self) -> String;
+    /// Bytes that nobody can guess: the secret of a key is made of them.
+    fn bytes(&self) -> [u8; 32];
 }
 
 /// Who runs the installation, and is told what no alarm can say.

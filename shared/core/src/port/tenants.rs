@@ -5,7 +5,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Unavailable;
+use super::{KeyNote, Unavailable};
 use crate::id::{SecretName, TenantId};
 use crate::secret::{Secret, SecretPurpose};
 use crate::tenant::grant::Grants;
@@ -51,8 +51,8 @@ pub struct AutoRedriven {
     pub settings: String,
 }
 
-/// One line of a tenant's audit log. Each carries the hash of the one before it, so that none can be changed or left
-/// out unseen.
+/// One line of a tenant's audit log: a change of its configuration, or of its API keys. Each carries the hash of the one
+/// before it, so that none can be changed or left out unseen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// When.
@@ -60,9 +60,9 @@ pub struct AuditRow {
     pub at: Timestamp,
     /// Who.
     pub actor: String,
-    /// From which version.
+    /// From which version of the configuration.
     pub from: u64,
-    /// To which version.
+    /// To which version; the same where keys were changed.
     pub to: u64,
     /// What changed, in one line.
     pub summary: String,
@@ -86,6 +86,36 @@ impl AuditRow {
         };
         row.hash = row.compute_hash();
         row
+    }
+
+    /// The row of a change of keys while `version` was current, behind the row whose hash is `previous`.
+    pub fn of_keys(note: &KeyNote, version: u64, previous: &str) -> Self {
+        let mut row = Self {
+            at: note.at,
+            actor: note.actor.clone(),
+            from: version,
+            to: version,
+            summary: note.summary.clone(),
+            previous: previous.to_owned(),
+            hash: String::new(),
+        };
+        row.hash = row.compute_hash();
+        row
+    }
+
+    /// The rows in the order of their links, each behind the one whose hash it names; behind them, as they came, those
+    /// that follow from none.
+    pub fn linked(rows: Vec<Self>) -> Vec<Self> {
+        let mut open = rows;
+        let mut linked: Vec<Self> = Vec::with_capacity(open.len());
+        loop {
+            let last = linked.last().map_or("", |row| row.hash.as_str());
+            // As a rule it is the first.
+            let Some(next) = open.iter().position(|row| row.previous == last) else { break };
+            linked.push(open.remove(next));
+        }
+        linked.append(&mut open);
+        linked
     }
 
     /// The hash that the row must have.
@@ -144,8 +174,10 @@ pub trait TenantStore: Send + Sync {
     /// Writes the next version, moves the pointer, adds the audit row and keeps both lists ([`TenantStore::list`],
     /// [`TenantStore::auto_redriven`]), all or nothing; answers the new version.
     fn publish(&self, tenant: &TenantId, change: Change) -> impl Future<Output = Result<u64, PublishError>> + Send;
-    /// The audit log, oldest first.
+    /// The audit log, oldest first: changes of the configuration, and of API keys ([`super::ApiKeys`]).
     fn audit(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<AuditRow>, Unavailable>> + Send;
+    /// The hash of the last row of the audit log, as it is remembered beside the log; `None` where there is no log.
+    fn audit_head(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send;
     /// All tenants with the version that is current, by id. It costs the same however many versions there are.
     fn list(&self) -> impl Future<Output = Result<Vec<(TenantId, u64)>, Unavailable>> + Send;
     /// The first `limit` tenants whose current configuration asks for automatic redrive, by id, of those behind

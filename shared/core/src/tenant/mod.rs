@@ -3,6 +3,7 @@
 //!
 //! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
 
+mod auth;
 mod consent;
 #[cfg(test)]
 mod consent_cases;
@@ -25,6 +26,7 @@ mod template_file;
 #[cfg(feature = "schema")]
 mod text;
 
+pub use auth::{RawAuth, RawIssuers, RawJwt};
 pub use consent::{Confirmations, ConsentSettings, RawConsent, RawList, RawReminders, Reminders, Requirement};
 pub use consent_note::consent_notes;
 pub use intake::RawIntake;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::auth::RawAuth;
 use super::consent::RawConsent;
 use super::intake::RawIntake;
 use super::issue::{Issue, Issues};
@@ -64,6 +65,11 @@ pub struct RawTenant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "RawIntake"))]
     pub intake: Option<RawIntake>,
+    /// Who may send and read over HTTPS by tokens of its own issuers. Without this section, those who have one of its API
+    /// keys, or a token of the platform's issuer that names the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "RawAuth"))]
+    pub auth: Option<RawAuth>,
     /// Which dead letters go back to their queues by themselves. Without this section, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "RawAutoRedrive"))]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::auth::validate_auth;
 use super::consent::{ConsentSettings, validate_consent};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
@@ -12,6 +13,7 @@ use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
 use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
+use crate::access::JwtIssuer;
 use crate::delivery::redrive::AutoRedrive;
 use crate::egress::Egress;
 use crate::id::{SinkId, TenantId, TenantSummary};
@@ -28,6 +30,8 @@ pub struct Tenant {
     pub trace: Trace,
     /// Whether its intake takes only events that keep all rules of `CloudEvents`.
     pub strict_intake: bool,
+    /// Whose tokens are taken, beside those of the platform's issuers.
+    pub issuers: Vec<JwtIssuer>,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -68,6 +72,7 @@ impl Tenant {
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
+        let issuers = validate_auth(raw.auth.as_ref(), egress, &mut findings);
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::default();
         let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
@@ -103,6 +108,7 @@ impl Tenant {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
             strict_intake: raw.intake.unwrap_or_default().strict,
+            issuers,
             auto_redrive,
             sinks,
             routes,

@@ -47,6 +47,8 @@ texts! {
     PercentText, "percentage", { "type": "string", "pattern": "^\\s*\\+?[0-9]+\\s*%\\s*$" };
     /// A URL.
     UrlText, "URL", { "type": "string" };
+    /// A public key.
+    JwkTable, "JWK", { "type": "object" };
     /// An address with a name or without.
     MailboxText, "mailbox", { "type": "string" };
     /// A template.

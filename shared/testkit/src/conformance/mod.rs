@@ -11,6 +11,7 @@
 )]
 
 pub mod alerts;
+pub mod api_keys;
 pub mod claims;
 pub mod consents;
 pub mod crash_markers;
@@ -80,6 +81,22 @@ macro_rules! suite {
                 no_tenant_sees_the_configuration_of_another,
                 the_list_has_every_tenant_with_its_version,
                 the_list_of_automatic_redrive_has_who_wants_it_now_in_pages,
+            ]
+        );
+    };
+    (api_keys, $port:expr) => {
+        $crate::cases!(
+            api_keys,
+            $port,
+            [
+                a_tenant_without_keys_has_an_empty_ring,
+                keys_are_read_back_as_they_were_written,
+                of_two_changes_of_one_revision_one_is_made_and_the_other_writes_nothing,
+                of_many_changes_at_once_exactly_one_is_made,
+                without_a_configuration_there_are_no_keys,
+                a_change_of_keys_is_a_row_of_the_audit_log_between_those_of_the_configuration,
+                the_last_hour_of_use_counts_whatever_the_order,
+                no_tenant_sees_the_keys_of_another,
             ]
         );
     };

@@ -40,8 +40,20 @@ const LAYERS: &[Layer] = &[
         refuses: &["aws-sdk", "aws-config"],
     },
     Layer {
+        folder: "shared/egress",
+        may_use: &["acequia-core"],
+        may_test_with: &["acequia-testkit"],
+        refuses: &["aws-", "aws_", "lambda_"],
+    },
+    Layer {
+        folder: "shared/access",
+        may_use: &["acequia-core", "acequia-egress"],
+        may_test_with: &["acequia-testkit"],
+        refuses: &["aws-", "aws_", "lambda_"],
+    },
+    Layer {
         folder: "functions/*",
-        may_use: &["acequia-core", "acequia-aws", "acequia-lambda"],
+        may_use: &["acequia-core", "acequia-aws", "acequia-lambda", "acequia-egress", "acequia-access"],
         may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },

@@ -36,6 +36,10 @@ impl TenantStore for Perilous {
         self.0.world.tenants.audit(tenant).await
     }
 
+    async fn audit_head(&self, tenant: &TenantId) -> Result<Option<String>, Unavailable> {
+        self.0.world.tenants.audit_head(tenant).await
+    }
+
     async fn list(&self) -> Result<Vec<(TenantId, u64)>, Unavailable> {
         self.0.world.tenants.list().await
     }

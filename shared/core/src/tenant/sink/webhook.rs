@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
 use super::super::issue::{Findings, required};
 use super::super::pace::{RawBreaker, validate_breaker};
@@ -17,7 +17,9 @@ use super::header::{Header, RawHeader, validate_headers};
 use super::{Place, RawTarget};
 use crate::delivery::breaker::Breaker;
 use crate::delivery::width::MOST as MOST_AT_ONCE;
-use crate::egress::Egress;
+#[cfg(feature = "schema")]
+use crate::egress::MAX_URL_BYTES;
+use crate::egress::{Egress, UnusableUrl};
 use crate::id::SecretName;
 use crate::kind::SinkKind;
 
@@ -25,8 +27,6 @@ use crate::kind::SinkKind;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(20);
 
-/// The most bytes of an endpoint's URL.
-const MAX_URL_BYTES: usize = 2048;
 /// The current signing secret, and the one before it.
 const MAX_SECRETS: usize = 2;
 /// What a sink may call permanent.
@@ -215,33 +215,10 @@ impl RawWebhook {
 }
 
 fn parse_url(text: &str, egress: Egress) -> Result<Url, String> {
-    if text.len() > MAX_URL_BYTES {
-        return Err(format!("it has {} bytes; at most {MAX_URL_BYTES} are taken", text.len()));
-    }
-    let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it has a user or a password in it: use a header with a secret instead".to_owned());
-    }
-    if url.fragment().is_some() {
-        return Err("it has a fragment (#...), which is never sent: leave it out".to_owned());
-    }
-    let address = match url.host() {
-        None => return Err("it is not a URL with a host".to_owned()),
-        Some(Host::Domain(_)) => None,
-        Some(Host::Ipv4(address)) => Some(std::net::IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => Some(std::net::IpAddr::V6(address)),
-    };
-    let loopback = address.is_some_and(|address| address.is_loopback()) || url.host_str() == Some("localhost");
-    match url.scheme() {
-        "https" => {}
-        "http" if egress == Egress::Local && loopback => {}
-        "http" if egress == Egress::Local => return Err("it must be https; http is for loopback only".to_owned()),
-        other => return Err(format!("it must be https, and is {other}")),
-    }
-    if let Some(refusal) = address.and_then(|address| egress.refusal(address)) {
-        return Err(format!("its address may not be called: {refusal}"));
-    }
-    Ok(url)
+    egress.url(text).map_err(|problem| match problem {
+        UnusableUrl::Credentials => "it has a user or a password in it: use a header with a secret instead".to_owned(),
+        other => other.to_string(),
+    })
 }
 
 #[cfg(test)]

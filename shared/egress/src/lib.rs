@@ -1,4 +1,5 @@
-//! The HTTP client, and the check of addresses when it connects.
+//! The HTTP client for addresses that somebody else chose (endpoints of webhooks, key sets of issuers), and the check of
+//! these addresses when it connects.
 //!
 //! Invariants:
 //! - A connection is made only to an address that [`Egress`] allows. A name is resolved here, and the client connects
@@ -23,8 +24,8 @@ use webpki_roots::TLS_SERVER_ROOTS;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A frozen function's idle connections may be dead when it thaws: they are not kept for long ([`crate::caller`] does
-/// the rest).
+/// A frozen function's idle connections may be dead when it thaws: they are not kept for long. What calls again and
+/// again over kept ones must reckon with dead ones all the same.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a name's addresses may not be called.
@@ -48,10 +49,10 @@ pub struct Unresolved {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// TLS cannot be set up.
-    #[error("TLS cannot be set up for calls of endpoints")]
+    #[error("TLS cannot be set up for calls to the outside")]
     Tls(#[from] rustls::Error),
     /// The client refuses its settings.
-    #[error("the HTTP client for calls of endpoints cannot be made")]
+    #[error("the HTTP client for calls to the outside cannot be made")]
     Client(#[from] reqwest::Error),
 }
 
@@ -93,7 +94,7 @@ fn public_authorities() -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// What builds a client of the function.
+/// What builds a client.
 ///
 /// # Errors
 /// When the TLS library cannot be set up.
@@ -134,7 +135,7 @@ pub fn refusal_of(error: &reqwest::Error) -> Option<Refused> {
 }
 
 /// What is behind a client's error, from the outside in.
-pub(crate) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+pub fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |error| (**error).source())
 }
 
