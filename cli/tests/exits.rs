@@ -17,7 +17,7 @@ use exits::aws;
 use exits::run::{Ran, Surroundings, everywhere};
 
 /// A command with arguments with which it could do its work. `{file}`, `{event}` and `{new}` stand for paths.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 28] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
@@ -25,6 +25,10 @@ const COMMANDS: [&str; 24] = [
     "tenant pause acme crm",
     "tenant resume acme crm",
     "secret put acme crm --for webhook --generate",
+    "key create acme",
+    "key list acme",
+    "key rotate acme abcdefgh",
+    "key revoke acme abcdefgh --yes",
     "consent show acme ana@example.org",
     "consent export acme ana@example.org --out {new}",
     "consent erase acme ana@example.org --yes",

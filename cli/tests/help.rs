@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 36] = [
     "",
     "tenant",
     "tenant validate",
@@ -20,6 +20,11 @@ const COMMANDS: [&str; 31] = [
     "tenant resume",
     "secret",
     "secret put",
+    "key",
+    "key create",
+    "key list",
+    "key rotate",
+    "key revoke",
     "consent",
     "consent show",
     "consent export",

@@ -53,15 +53,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "functions/*",
-        // The front door answers what the command does.
-        may_use: &[
-            "acequia-core",
-            "acequia-aws",
-            "acequia-lambda",
-            "acequia-egress",
-            "acequia-access",
-            "acequia-operations",
-        ],
+        may_use: &["acequia-core", "acequia-aws", "acequia-lambda", "acequia-egress", "acequia-access"],
         may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },

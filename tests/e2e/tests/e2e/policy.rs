@@ -78,6 +78,10 @@ impl Stage {
             "tenant pause" => "rowan out".to_owned(),
             "tenant resume" => "birch away".to_owned(),
             "secret put" => format!("rowan made-{turn}-{} --for webhook --generate", std::process::id()),
+            "key create" => "rowan --name policy".to_owned(),
+            "key list" => "rowan".to_owned(),
+            "key rotate" => format!("rowan {} --overlap 0s", a_key()),
+            "key revoke" => format!("rowan {} --yes", a_key()),
             "consent show" => format!("rowan {SUBJECT}"),
             "consent export" => format!("rowan {SUBJECT} --out {}", self.path(&format!("proof-{turn}.ndjson"))),
             "consent erase" => format!("rowan {SUBJECT} --yes"),
@@ -154,6 +158,18 @@ fn break_endpoint(turn: usize) {
     });
     let put = json!({"TableName": format!("acequia-{}-ledger", world.environment.stage), "Item": item});
     world.aws.json("dynamodb", "DynamoDB_20120810.PutItem", &put).unwrap();
+}
+
+/// A key of rowan's, made anew.
+fn a_key() -> String {
+    let world = world();
+    // Keys are bounded, and each run makes some.
+    let listed = world.read(&["key", "list", "rowan"]);
+    for key in listed["keys"].as_array().unwrap().iter().filter(|key| key["state"] == "active") {
+        world.run_as(&world.aws, &["key", "revoke", "rowan", key["id"].as_str().unwrap(), "--yes"], "");
+    }
+    let made = world.read(&["key", "create", "rowan", "--name", "policy"]);
+    made["id"].as_str().unwrap().to_owned()
 }
 
 /// Has an address of the subject that gets no mails, and a row to erase.
