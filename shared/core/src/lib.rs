@@ -17,8 +17,9 @@
 //! 9. [`tenant`]: what a tenant asks for.
 //! 10. [`consent`]: whose agreement an event needs.
 //! 11. [`watch`]: which queues are in trouble.
-//! 12. [`port`]: the outside world, as traits.
-//! 13. [`flow`]: what takes several calls of ports.
+//! 12. [`intake`]: what producers hand in at the front door.
+//! 13. [`port`]: the outside world, as traits.
+//! 14. [`flow`]: what takes several calls of ports.
 
 pub mod access;
 pub mod address;

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
-    Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants, SsmSecrets,
+    Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoIntake, DynamoJournal,
+    DynamoLedger, DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants,
+    SsmSecrets,
 };
 use acequia_core::access::{KeyId, KeyRing};
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{
-    ApiKeys, GrantStore, KeyError, KeyNote, Platform, Presence, Queues, SecretCatalog, SecretError, Secrets, SendError,
-    StageQueues as _, TenantStore, Unavailable,
+    ApiKeys, GrantStore, KeyError, KeyNote, Platform, Presence, QueueAddresses as _, Queues, SecretCatalog,
+    SecretError, Secrets, SendError, TenantStore, Unavailable,
 };
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretNames, SecretPurpose};

@@ -31,6 +31,8 @@ pub struct Tenant {
     pub trace: Trace,
     /// Whether its intake takes only events that keep all rules of `CloudEvents`.
     pub strict_intake: bool,
+    /// What the HTTP API goes by.
+    pub intake: Intake,
     /// Whose tokens are taken, beside those of the platform's issuers.
     pub issuers: Vec<JwtIssuer>,
     /// Which dead letters go back by themselves; none without it.
@@ -73,6 +75,7 @@ impl Tenant {
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
+        let intake = validate_intake(raw.intake.as_ref(), &mut findings);
         let issuers = validate_auth(raw.auth.as_ref(), egress, &mut findings);
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
         let mut routes = Routes::default();
@@ -108,7 +111,8 @@ impl Tenant {
         let tenant = id.map(|id| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
-            strict_intake: raw.intake.unwrap_or_default().strict,
+            strict_intake: raw.intake.as_ref().is_none_or(|intake| intake.strict),
+            intake,
             issuers,
             auto_redrive,
             sinks,

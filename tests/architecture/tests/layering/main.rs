@@ -53,7 +53,15 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "functions/*",
-        may_use: &["acequia-core", "acequia-aws", "acequia-lambda", "acequia-egress", "acequia-access"],
+        // The front door answers what the command does.
+        may_use: &[
+            "acequia-core",
+            "acequia-aws",
+            "acequia-lambda",
+            "acequia-egress",
+            "acequia-access",
+            "acequia-operations",
+        ],
         may_test_with: &["acequia-testkit", "receiver", "stub"],
         refuses: &[],
     },
