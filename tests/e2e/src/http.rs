@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use ureq::Agent;
-use ureq::http::Request;
+use ureq::http::{HeaderMap, Request};
 
 /// Sends a request; answers the status and the body.
 pub fn send(request: Request<Vec<u8>>) -> (u16, String) {
@@ -10,6 +10,26 @@ pub fn send(request: Request<Vec<u8>>) -> (u16, String) {
     let mut response = agent.run(request).unwrap();
     let body = response.body_mut().with_config().limit(256 * 1024 * 1024).read_to_string().unwrap();
     (response.status().as_u16(), body)
+}
+
+/// What a server answers, JSON as a rule.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; null where it is no JSON.
+    pub body: Json,
+}
+
+/// Sends a request; answers all of the answer.
+pub fn call(request: Request<Vec<u8>>) -> Answer {
+    let agent: Agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+    let mut response = agent.run(request).unwrap();
+    let body = response.body_mut().read_to_string().unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: serde_json::from_str(&body).unwrap_or(Json::Null) }
 }
 
 /// Reads JSON.

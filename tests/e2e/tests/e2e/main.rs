@@ -7,6 +7,7 @@ mod bad_input;
 mod command;
 mod delays;
 mod doctor;
+mod door;
 mod email;
 mod eventbridge;
 mod forward;
