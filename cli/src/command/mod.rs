@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Key(command) => Box::pin(key::run(&context().await?, command)).await,
         Command::Consent(command) => consent::run(&context().await?, command).await,
         Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,
-        Command::Send(send) => send::run(&context().await?, send).await,
+        Command::Send(send) => Box::pin(send::run(context, send)).await,
         Command::Explain(explain) => explain::run(&context().await?, explain).await,
         Command::Dlq(command) => Box::pin(dlq::run(&context().await?, command)).await,
         Command::Doctor(doctor) => {

@@ -50,7 +50,11 @@ pub(super) struct Line<'a> {
     pub(super) body: &'a str,
 }
 
-pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Report, Failure> {
+/// Sends events. With `--http` it asks AWS for nothing, and needs no stage.
+pub(super) async fn run(
+    context: impl AsyncFn() -> Result<Context, Failure>,
+    arguments: &SendArgs,
+) -> Result<Report, Failure> {
     let source = arguments.source.as_ref().or(arguments.file.as_ref());
     let (_, text) = input::read(source.map(std::path::PathBuf::as_path))?;
     let lines = events(&text)?;
@@ -64,7 +68,8 @@ pub(super) async fn run(context: &Context, arguments: &SendArgs) -> Result<Repor
         let api = Api::new(base, &arguments.tenant, arguments.key.as_deref())?;
         (base.clone(), api.send_all(&lines, pace, &bar, goes_on).await?)
     } else {
-        let (name, queue) = intake(context, &arguments.tenant).await?;
+        let context = context().await?;
+        let (name, queue) = intake(&context, &arguments.tenant).await?;
         let sent = send_all(&context.queues(), &queue, &arguments.tenant, &lines, pace, &bar, goes_on).await;
         (name.to_string(), sent)
     };
