@@ -79,9 +79,9 @@ impl KeySets {
         if let Some(set) = lock(&source.state).settled(wanted, now) {
             return set;
         }
-        lock(&source.state).tried_at = Some(now);
         let fetched = self.fetcher.fetch(url).await;
         let mut state = lock(&source.state);
+        state.tried_at = Some(now);
         match fetched {
             Ok(set) => {
                 let set = Arc::new(set);

@@ -1,6 +1,6 @@
 //! Fetching key sets: what bounds it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use acequia_core::access::{JwtIssuer, KeySource, Refused};
 use acequia_core::egress::Egress;

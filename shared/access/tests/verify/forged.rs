@@ -38,7 +38,7 @@ async fn a_token_without_a_signature_or_signed_with_the_public_key_is_refused() 
     }
     let public = URL_SAFE_NO_PAD.decode(signer.jwk()["x"].as_str().unwrap()).unwrap();
     let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::HS256) };
-    let confused = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(&public)).unwrap();
+    let confused = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(&public).unwrap()).unwrap();
     assert_eq!(world.refusal(&confused).await, Some(Refused::Algorithm));
 }
 
