@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value as Json;
 
-use crate::{emulator, process};
+use crate::{emulator, process, stack};
 
 /// The command, set up for one local AWS.
 #[derive(Debug, Clone)]
@@ -48,6 +48,36 @@ impl Acequia {
         let rate = format!("{per_second}/s");
         let input = lines.join("\n") + "\n";
         self.run(&["send", tenant, "--file", "-", "--no-validate", "--rate", &rate], &input).map(drop)
+    }
+
+    /// Makes an API key of a tenant.
+    pub(crate) fn make_key(&self, tenant: &str) -> Result<String> {
+        Ok(self.run(&["key", "create", tenant, "--name", "demo"], "")?.trim().to_owned())
+    }
+
+    /// Sends lines at a steady pace over the HTTP API, by a key or a token; answers how many were refused.
+    pub(crate) fn send_http(&self, tenant: &str, lines: &[String], per_second: u32, key: &str) -> Result<u64> {
+        let mut command = process::command(&self.program);
+        let (base, rate) = (stack::api_base(&self.endpoint), format!("{per_second}/s"));
+        command.args([
+            "--output",
+            "json",
+            "send",
+            tenant,
+            "--http",
+            &base,
+            "--file",
+            "-",
+            "--no-validate",
+            "--rate",
+            &rate,
+        ]);
+        command.env_clear().env("ACEQUIA_KEY", key);
+        let what = format!("acequia send {tenant} --http {base}");
+        // Lines that are no events make it end with 1.
+        let said = process::output_ending(&mut command, &what, &(lines.join("\n") + "\n"), &[0, 1])?;
+        let sums: Json = serde_json::from_str(&said).with_context(|| format!("{what} did not print JSON: {said}"))?;
+        sums.get("failed").and_then(Json::as_u64).with_context(|| format!("{what} printed no sums: {said}"))
     }
 
     /// What a tenant's file would do with lines of input, one answer each. Lines that are no events are among them.

@@ -51,7 +51,7 @@ impl Local {
         let aws = emulator::start(port, lasting)?;
         let receiver_server = emulator::start_receiver(&built.receiver, lasting)?;
         let receiver = Receiver::new(&receiver_server.address);
-        stack::deploy_platform(&aws.address, &built.template)?;
+        stack::deploy_platform(&aws.address, &built.template, &Receiver::issuer(&receiver_server.address))?;
         stack::deploy_tenants(&aws.address, tenants)?;
         let acequia = Acequia::new(built.acequia.clone(), &aws.address);
         Ok(Self { aws, receiver_server, receiver, acequia })

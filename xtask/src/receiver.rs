@@ -46,6 +46,19 @@ impl Receiver {
         format!("{}/{endpoint}", self.address)
     }
 
+    /// The issuer of tokens that it has, and where that one's keys are.
+    pub(crate) fn issuer(address: &str) -> [String; 2] {
+        [format!("{address}/_receiver/issuer"), format!("{address}/_receiver/issuer/keys")]
+    }
+
+    /// A token of its issuer with these claims.
+    pub(crate) fn token(&self, claims: &Json) -> Result<String> {
+        let url = self.url("_receiver/issuer/token");
+        let answer: Json =
+            agent().post(&url).send_json(claims).context("cannot get a token")?.body_mut().read_json()?;
+        answer.get("token").and_then(Json::as_str).map(str::to_owned).context("the receiver gave no token")
+    }
+
     /// Makes an endpoint that answers 200 and keeps what comes where it is to `record`; answers the secret that it
     /// trusts.
     pub(crate) fn define(&self, endpoint: &str, record: bool) -> Result<String> {

@@ -21,12 +21,22 @@ pub(crate) struct TenantStack {
     pub(crate) parameters: &'static [&'static str],
 }
 
-/// Deploys the platform from a template that points to packed code.
-pub(crate) fn deploy_platform(endpoint: &str, template: &Path) -> Result<()> {
+/// Whom tokens of the local issuer are for.
+pub(crate) const AUDIENCE: &str = "acequia";
+
+/// Deploys the platform from a template that points to packed code. `issuer` is whose tokens it trusts, and where its
+/// keys are.
+pub(crate) fn deploy_platform(endpoint: &str, template: &Path, [issuer, keys]: &[String; 2]) -> Result<()> {
     report::usual_step("sam deploy: the platform", "10 s", || {
         let mut environment = Environment::read("local")?;
         // A stage that stands, as most do: its first deployment is tested in test/dist.rs.
-        environment.set([format!("LinkBase={}", link_base(endpoint)), "Established=yes".to_owned()]);
+        environment.set([
+            format!("LinkBase={}", link_base(endpoint)),
+            "Established=yes".to_owned(),
+            format!("JwtIssuer={issuer}"),
+            format!("JwtJwksUrl={keys}"),
+            format!("JwtAudience={AUDIENCE}"),
+        ]);
         let mut command = local_sam(endpoint);
         sam_deploy(&mut command, &environment, template);
         process::run_logged(&mut command, "sam deploy of the platform", &host::scratch("log/deploy-platform.log"))
@@ -36,6 +46,11 @@ pub(crate) fn deploy_platform(endpoint: &str, template: &Path) -> Result<()> {
 /// Where the links of mails lead on the local AWS: to the HTTP API, by its name.
 pub(crate) fn link_base(endpoint: &str) -> String {
     format!("{endpoint}/_domain/acequia-local-confirm")
+}
+
+/// Where events come in on the local AWS: the HTTP API, by its name.
+pub(crate) fn api_base(endpoint: &str) -> String {
+    format!("{endpoint}/_domain/acequia-local-ingest")
 }
 
 /// The arguments that deploy the platform of an environment.

@@ -34,7 +34,7 @@ impl Aws {
     }
 
     /// What the door is made of.
-    pub fn parts(clients: Clients, installation: Installation, guard: Gate<DynamoApiKeys>) -> Parts<Self> {
+    pub fn parts(clients: &Clients, installation: Installation, guard: Gate<DynamoApiKeys>) -> Parts<Self> {
         let Installation { stage, tenants_table, ledger_table, reporting, .. } = installation;
         let clock = Arc::new(SystemClock);
         let dynamodb = || clients.dynamodb.clone();

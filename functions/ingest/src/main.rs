@@ -25,11 +25,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     let verifier = Verifier::new(settings, Aws::keys(&clients, &installation));
     let gate = Gate { verifier, clock: Arc::new(SystemClock) };
-    let door = Door::new(Aws::parts(clients, installation, gate));
+    let door = Door::new(Aws::parts(&clients, installation, gate));
     let door = &door;
     serve_json(|event, deadline| async move {
         let request = HttpRequest::read(event)?;
-        serde_json::to_value(door.answer(&request, deadline).await)
+        serde_json::to_value(Box::pin(door.answer(&request, deadline)).await)
     })
     .await
 }

@@ -2,6 +2,7 @@
 //! (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>), and events by their identity.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use acequia_core::event::envelope::Envelope;
@@ -36,7 +37,8 @@ pub(crate) fn content(request: &HttpRequest) -> String {
     let mut text = String::new();
     let of_body = |name: &str| name.starts_with("ce-") || name == "content-type" || name == "content-encoding";
     for (name, value) in request.headers.iter().filter(|(name, _)| of_body(name)) {
-        text.push_str(&format!("{name}:{}:{value}\n", value.len()));
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{name}:{}:{value}", value.len());
     }
     let body = request.body.as_bytes().unwrap_or_default();
     digest(&[text.as_bytes(), b"\n", body].concat())
@@ -89,13 +91,13 @@ pub(crate) async fn begin(
             let before = before.and_then(|stored| Results::read(&stored, events));
             Ok(Request::Begun(Begun { key, entry, before }))
         }
-        Some(Ok(Once::Done(stored))) => match stored.and_then(|stored| Results::read(&stored, events)) {
-            Some(results) => Ok(Request::Replayed(results)),
-            None => {
+        Some(Ok(Once::Done(stored))) => {
+            let read = stored.and_then(|stored| Results::read(&stored, events)).map(Request::Replayed);
+            read.ok_or_else(|| {
                 tracing::error!(tenant.id = %tenant, "the stored answer of a request cannot be read");
-                Err(Problem::unavailable())
-            }
-        },
+                Problem::unavailable()
+            })
+        }
         Some(Ok(Once::Running(left))) => Err(Problem::key_running(left)),
         Some(Ok(Once::Conflict)) => Err(Problem::key_reused()),
         Some(Err(error)) => {

@@ -227,6 +227,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "how a person asks for the file to be written anew")]
     fn the_document_in_docs_is_made_from_the_types() {
         let made = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
         if std::env::var_os("ACEQUIA_BLESS").is_some() {

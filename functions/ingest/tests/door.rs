@@ -230,7 +230,7 @@ async fn a_key_is_for_one_body_and_for_one_who_asks() {
     assert_eq!(response.status_code, 422);
     assert!(body["type"].as_str().unwrap().ends_with("#idempotency-key-reused"), "{body}");
     assert_eq!(world.send(Some("a b"), &event("2")).await.0.status_code, 400);
-    world.clock.advance(Duration::from_secs(24 * 3600));
+    world.clock.advance(Duration::from_hours(24));
     assert_eq!(world.send(Some("k"), &event("2")).await.0.status_code, 202);
     world.intake.begins.go_down();
     assert_eq!(world.send(Some("other"), &event("3")).await.0.status_code, 503, "without a memory nothing is promised");
@@ -251,7 +251,7 @@ async fn an_event_that_a_tenant_takes_once_is_a_duplicate_the_second_time_and_a_
         (207, ["duplicate", "refused", "accepted"].map(str::to_owned).to_vec())
     );
     assert_eq!(world.taken(), ["1", "2", "3"].map(event));
-    world.clock.advance(Duration::from_secs(3600));
+    world.clock.advance(Duration::from_hours(1));
     assert_eq!(statuses(&world.send(None, &event("1")).await.1), ["accepted"], "an hour is over");
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::endpoint::{Endpoint, Endpoints};
+use crate::issuer;
 
 /// What `PUT /_receiver/endpoints/<name>` takes.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +27,8 @@ pub(crate) fn answer(endpoints: &Endpoints, method: &Method, path: &str, query: 
         ("GET", ["stats"]) => (200, stats(endpoints)),
         ("GET", ["attempts"]) => of_endpoint(endpoints, query, |endpoint, _| json!(endpoint.attempts())),
         ("GET", ["requests"]) => of_endpoint(endpoints, query, |endpoint, id| json!(endpoint.requests(id))),
+        ("GET", ["issuer", "keys"]) => (200, issuer::keys()),
+        ("POST", ["issuer", "token"]) => token(body),
         ("PUT", ["endpoints", name]) => define(endpoints, name, body),
         ("PUT", ["endpoints", name, "mode"]) => switch(endpoints, name, body),
         ("DELETE", ["endpoints", name]) => match endpoints.lock().remove(*name) {
@@ -33,6 +36,15 @@ pub(crate) fn answer(endpoints: &Endpoints, method: &Method, path: &str, query: 
             None => unknown(name),
         },
         _ => (404, json!({"error": format!("there is no {method} /_receiver/{path}")})),
+    }
+}
+
+/// Signs the claims that the body has.
+fn token(body: &[u8]) -> (u16, Json) {
+    let claims = serde_json::from_slice(body).ok().filter(Json::is_object);
+    match claims.as_ref().and_then(issuer::token) {
+        Some(token) => (200, json!({"token": token})),
+        None => (400, json!({"error": "the body must be the claims of a token, as a JSON object"})),
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod certificate;
 mod control;
 mod endpoint;
+mod issuer;
 mod mode;
 mod server;
 

@@ -46,6 +46,8 @@ pub(super) struct Batch {
     pub(super) repeated: u64,
     /// How many lines are no event.
     pub(super) malformed: u64,
+    /// How many lines the HTTP API refused, where they went there.
+    pub(super) refused: u64,
 }
 
 /// Makes `count` lines for a tenant; `phase` goes into the ids. The first lines have one of each kind of exception.

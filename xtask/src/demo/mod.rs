@@ -84,21 +84,24 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let whole = Step::begin("demo");
     let built = build::build_with_tools(options.build)?;
     let local = Local::up(&built, &STACKS, options.port, options.keep)?;
-    report::step("configure the tenants", || tenant::configure(&local))?;
+    let doors = report::step("configure the tenants", || {
+        tenant::configure(&local)?;
+        tenant::doors(&local)
+    })?;
 
     let mut view = View::new();
     let healthy_count = usize::try_from(options.events.div_ceil(3).max(WARM_UP))?;
     let rate = options.rate.unwrap_or(RATE);
     let phases = Phases {
-        warm_up: Phase::run(&local, &mut view, "warm-up", usize::try_from(WARM_UP)?, rate)?,
-        healthy: Phase::run(&local, &mut view, "healthy", healthy_count, rate)?,
+        warm_up: Phase::run(&local, &doors, &mut view, "warm-up", (usize::try_from(WARM_UP)?, rate))?,
+        healthy: Phase::run(&local, &doors, &mut view, "healthy", (healthy_count, rate))?,
         slow: {
             local.receiver.switch(&broken_endpoint()?, "slow 3000")?;
-            Phase::run(&local, &mut view, "slow", healthy_count, rate)?
+            Phase::run(&local, &doors, &mut view, "slow", (healthy_count, rate))?
         },
         broken: {
             local.receiver.switch(&broken_endpoint()?, "503")?;
-            Phase::run(&local, &mut view, "broken", usize::try_from(options.events)?, rate)?
+            Phase::run(&local, &doors, &mut view, "broken", (usize::try_from(options.events)?, rate))?
         },
     };
 

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use super::event::{self, Batch};
 use super::figures::{self, Tally};
 use super::late;
-use super::tenant::{SINKS, STACKS, Sink};
+use super::tenant::{Door, SINKS, STACKS, Sink};
 use super::view::View;
 use crate::local::Local;
 use crate::queue::{self, Queue};
@@ -36,17 +36,23 @@ pub(super) struct Phase {
 
 impl Phase {
     /// Runs it: `count` lines to each tenant, `rate` per second.
-    pub(super) fn run(local: &Local, view: &mut View, name: &str, count: usize, rate: u32) -> Result<Self> {
+    pub(super) fn run(
+        local: &Local,
+        doors: &BTreeMap<&'static str, Door>,
+        view: &mut View,
+        name: &str,
+        (count, rate): (usize, u32),
+    ) -> Result<Self> {
         let title = format!("phase {name:?}: {count} events to each tenant, {rate} per second");
         view.begin(&title, &Watch::heading());
         let since = u64::try_from(host::since_epoch().as_millis())?;
         let watch = Watch::begin(local)?;
-        let sent: BTreeMap<&'static str, Batch> =
+        let mut sent: BTreeMap<&'static str, Batch> =
             STACKS.iter().map(|stack| (stack.tenant, event::make(stack.tenant, name, count))).collect();
         std::thread::scope(|scope| {
             let senders: Vec<_> = sent
-                .iter()
-                .map(|(tenant, batch)| scope.spawn(move || local.acequia.send(tenant, &batch.lines, rate)))
+                .iter_mut()
+                .map(|(tenant, batch)| scope.spawn(move || send(local, doors.get(tenant), tenant, batch, rate)))
                 .collect();
             while !senders.iter().all(std::thread::ScopedJoinHandle::is_finished) {
                 watch.draw(local, view)?;
@@ -76,6 +82,15 @@ impl Phase {
     pub(super) fn p95_ms(&self, tenant: &str, sink: &str) -> Option<u64> {
         self.tallies.get(tenant)?.sink(sink).p95_ms
     }
+}
+
+/// Sends a tenant's lines as its events come in.
+fn send(local: &Local, door: Option<&Door>, tenant: &str, batch: &mut Batch, rate: u32) -> Result<()> {
+    if let Some(Door::Http(key)) = door {
+        batch.refused = local.acequia.send_http(tenant, &batch.lines, rate, key)?;
+        return Ok(());
+    }
+    local.acequia.send(tenant, &batch.lines, rate)
 }
 
 /// What is shown while a phase runs.

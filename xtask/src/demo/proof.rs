@@ -34,6 +34,8 @@ pub(super) struct Line {
     /// Arrived at the far end.
     delivered: u64,
     filtered: u64,
+    /// Refused at the door, where the events come in over HTTP.
+    refused: u64,
     /// In the sink's dead-letter queue, or in the intake's.
     quarantined: u64,
     waiting: u64,
@@ -53,7 +55,7 @@ pub(super) struct Line {
 
 impl Line {
     fn adds_up(&self) -> bool {
-        self.sent == self.delivered + self.filtered + self.quarantined + self.waiting
+        self.sent == self.delivered + self.filtered + self.refused + self.quarantined + self.waiting
     }
 }
 
@@ -92,6 +94,7 @@ impl Account {
                 sent_twice: batches.iter().map(|batch| batch.repeated).sum(),
                 delivered: arrived.distinct,
                 filtered: tally.filtered,
+                refused: batches.iter().map(|batch| batch.refused).sum(),
                 quarantined: tally.quarantined + intake.dead(),
                 waiting: tally.retrying + tally.in_progress + intake.waiting(),
                 expected: events().filter(|event| (sink.takes)(event)).count() as u64,
@@ -111,12 +114,13 @@ impl Account {
     /// The account as a table.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
-            "{:<7} {:<10} {:>6} = {:>9} + {:>8} + {:>11} + {:>7}   {:>10} {:>10}   {:>12} {:>12}\n",
+            "{:<7} {:<10} {:>6} = {:>9} + {:>8} + {:>7} + {:>11} + {:>7}   {:>10} {:>10}   {:>12} {:>12}\n",
             "tenant",
             "sink",
             "sent",
             "delivered",
             "filtered",
+            "refused",
             "quarantined",
             "waiting",
             "sent twice",
@@ -128,12 +132,13 @@ impl Account {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "{:<7} {:<10} {:>6} = {:>9} + {:>8} + {:>11} + {:>7}   {:>10} {:>10}   {:>9} ms {:>9} ms",
+                "{:<7} {:<10} {:>6} = {:>9} + {:>8} + {:>7} + {:>11} + {:>7}   {:>10} {:>10}   {:>9} ms {:>9} ms",
                 line.tenant,
                 line.sink,
                 line.sent,
                 line.delivered,
                 line.filtered,
+                line.refused,
                 line.quarantined,
                 line.waiting,
                 line.sent_twice,
@@ -214,11 +219,11 @@ fn wait_for_mended(local: &Local, expected: u64) -> Result<u64> {
 }
 
 fn sum_check(line: &Line) -> Check {
-    let Line { tenant, sink, sent, delivered, filtered, quarantined, waiting, .. } = line;
+    let Line { tenant, sink, sent, delivered, filtered, refused, quarantined, waiting, .. } = line;
     Check {
         holds: line.adds_up() && *delivered <= line.expected && (line.tenant == BROKEN || *delivered == line.expected),
         says: format!(
-            "{tenant}/{sink}: {sent} sent = {delivered} delivered + {filtered} filtered + {quarantined} quarantined + {waiting} waiting"
+            "{tenant}/{sink}: {sent} sent = {delivered} delivered + {filtered} filtered + {refused} refused at the door + {quarantined} quarantined + {waiting} waiting"
         ),
     }
 }
@@ -294,6 +299,7 @@ mod tests {
             sent_twice: 2,
             delivered: 90,
             filtered: 8,
+            refused: 0,
             quarantined: 2,
             waiting: 0,
             expected: 90,

@@ -1,14 +1,17 @@
 //! The demo's tenants: their stacks, their sinks with what each must take, and their configurations made local.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 
 use super::event::Event;
 use crate::host;
 use crate::local::Local;
-use crate::stack::TenantStack;
+use crate::receiver::Receiver;
+use crate::stack::{AUDIENCE, TenantStack};
 
 /// The tenants and their stacks' parameters.
 pub(crate) const STACKS: [TenantStack; 3] = [
@@ -25,6 +28,26 @@ pub(crate) const STACKS: [TenantStack; 3] = [
     },
     TenantStack { tenant: "cedar", parameters: &["Webhook=enabled"] },
 ];
+
+/// How a tenant's events come in.
+#[derive(Debug, Clone)]
+pub(super) enum Door {
+    /// Over HTTP, by a token of the platform's issuer or by an API key of the tenant.
+    Http(String),
+    /// Into the intake queue, by AWS credentials.
+    Queue,
+}
+
+/// How the events of each tenant come in.
+pub(super) fn doors(local: &Local) -> Result<BTreeMap<&'static str, Door>> {
+    let [issuer, _] = Receiver::issuer(local.receiver_address());
+    let ends = host::since_epoch().as_secs() + 3600;
+    let claims =
+        json!({"iss": issuer, "aud": AUDIENCE, "sub": "demo", "exp": ends, "tenant": "acme", "scope": "events:write"});
+    let token = local.receiver.token(&claims)?;
+    let key = local.acequia.make_key("bona")?;
+    Ok([("acme", Door::Http(token)), ("bona", Door::Http(key)), (BROKEN, Door::Queue)].into())
+}
 
 /// The tenant whose endpoint breaks.
 pub(super) const BROKEN: &str = "cedar";
