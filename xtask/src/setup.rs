@@ -21,6 +21,8 @@ pub(crate) enum Tools {
     Sam,
     /// What docs/RECEIVERS.md recommends to receivers in Python.
     Recipes,
+    /// What tests the HTTP API against its own description; it needs Python 3.11.
+    Api,
 }
 
 impl Tools {
@@ -29,6 +31,7 @@ impl Tools {
             Self::Local => "local",
             Self::Sam => "sam",
             Self::Recipes => "recipes",
+            Self::Api => "api",
         }
     }
 

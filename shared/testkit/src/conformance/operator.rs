@@ -1,7 +1,7 @@
 //! The suites of what an operator asks of a stage: its queues, found and measured, and whether its platform is there.
 
 use acequia_core::kind::SinkKind;
-use acequia_core::port::{Platform, Presence, StageQueues};
+use acequia_core::port::{Platform, Presence, QueueAddresses, StageQueues};
 use acequia_core::queue::{Depth, QueueArn, QueueName, QueueRole};
 
 use super::watch::WatchedInTest;
@@ -54,7 +54,7 @@ pub async fn a_tenants_queues_are_found_and_no_others(queues: &(impl StageQueues
 }
 
 /// Its address is that of its neighbour with another name.
-pub async fn a_queue_is_located_where_there_is_one(queues: &(impl StageQueues + WatchedInTest)) {
+pub async fn a_queue_is_located_where_there_is_one(queues: &(impl QueueAddresses + WatchedInTest)) {
     let name = QueueName::new(&queues.stage(), &tenant_id("o-locate"), QueueRole::Intake);
     assert_eq!(queues.locate(&name).await.unwrap(), None);
     let queue = queues.make(&name, None).await;

@@ -22,7 +22,7 @@ use acequia_core::kind::SinkKind;
 use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics};
+use acequia_lambda::{BatchMetrics, IntakeMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics};
 use acequia_testkit::{InMemoryLines, build};
 use document::Template;
 use serde_json::Value;
@@ -85,6 +85,22 @@ fn eventful_sweep() -> SweepMetrics {
     }
 }
 
+fn eventful_request() -> IntakeMetrics {
+    IntakeMetrics {
+        requests: 1,
+        replayed: 1,
+        accepted: 1,
+        duplicates: 1,
+        refused: 1,
+        not_taken: 1,
+        denied: 1,
+        rate_limited: 1,
+        malformed: 1,
+        failed: 1,
+        took: Duration::from_secs(1),
+    }
+}
+
 /// The lines of every function, each with everything in it that it can have.
 fn lines() -> Vec<Value> {
     let written = InMemoryLines::new();
@@ -94,6 +110,7 @@ fn lines() -> Vec<Value> {
         telemetry.write(&QueueName::new(&stage, &tenant, role), build::start(), &eventful_batch());
     }
     telemetry.write_sweep(&stage, build::start(), &eventful_sweep());
+    telemetry.write_intake(&stage, &tenant, build::start(), &eventful_request());
     telemetry.write_watch(&stage, build::start(), &eventful_look());
     telemetry.write_stalls(&stage, ("router", Some(&tenant)), build::start(), &stalls());
     written.written().iter().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -48,7 +48,7 @@ Resources:
   OneRole:
     Type: AWS::IAM::Role
     Properties:
-      Policies: [{ PolicyDocument: { Statement: [{ Effect: Allow, Action: [dynamodb:PartiQLInsert], Resource: x }] } }]
+      Policies: [{ PolicyDocument: { Statement: [{ Effect: Allow, Action: [dynamodb:PartiQLInsert, "sqs:ReceiveMessage"], Resource: x }] } }]
   Alarm:
     Type: AWS::CloudWatch::Alarm
     Properties:

@@ -258,13 +258,14 @@ pub(crate) fn function_reads_the_parameters_of_its_own_purposes_only(template: &
     found
 }
 
-/// A function that claims deliveries in the ledger is a sink's.
+/// A function that receives messages and claims deliveries in the ledger is a sink's.
 pub(crate) fn sink_has_an_alarm_on_unrecorded_deliveries(template: &Template) -> Vec<String> {
     let alarms = template.of_kind("AWS::CloudWatch::Alarm");
     let mut found = Vec::new();
     for function in template.of_kind(FUNCTION) {
         let claims = role(template, &function).is_some_and(|role| {
-            allowances(&role).into_iter().flat_map(actions).any(|action| action == "dynamodb:PartiQLInsert")
+            let may = |wanted: &str| allowances(&role).into_iter().flat_map(actions).any(|action| action == wanted);
+            may("dynamodb:PartiQLInsert") && may("sqs:ReceiveMessage")
         });
         let name =
             text(function.property("FunctionName")).and_then(|name| name.rsplit_once('-')).map_or("", |(_, name)| name);
