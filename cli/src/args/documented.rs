@@ -12,6 +12,7 @@ fn example(placeholder: &str) -> Option<&'static str> {
     Some(match placeholder {
         "CODE" => "http-status",
         "COMMAND" => "status",
+        "KEY" => "abcdefgh",
         "EVENT" | "SOURCE|ID" => "https://example.org|event-1",
         "N" => "5",
         "QUEUE" => "webhook",

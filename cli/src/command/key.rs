@@ -43,7 +43,7 @@ async fn rotate(context: &Context, arguments: &RotateKeyArgs) -> Result<Report, 
 
 async fn revoke(context: &Context, arguments: &RevokeKeyArgs) -> Result<Report, Failure> {
     let RevokeKeyArgs { tenant, id, yes, actor: by } = arguments;
-    confirm(&format!("Whoever uses key {id} of {tenant} is refused from then on. Revoke it?"), *yes)?;
+    confirm(&format!("Requests with key {id} of {tenant} are refused from then on. Revoke it?"), *yes)?;
     require_platform(context).await?;
     let revoked = key::revoke(context, tenant, id, &actor(by.as_deref())).await?;
     let RevokedKey { tenant, id } = &revoked;

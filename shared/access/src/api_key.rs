@@ -19,8 +19,12 @@ const FRESH: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_secs(55);
 /// How old it must be to be read again for an id that it does not have.
 const AGAIN: Duration = Duration::from_secs(2);
-/// The most tenants whose rings are remembered; one more and the memory starts over.
-const MOST: usize = 1000;
+/// The most tenants whose rings are remembered, and the most keys in all of them (some megabytes); more, and the memory
+/// starts over.
+const MOST_RINGS: usize = 1000;
+const MOST_KEYS: usize = 5000;
+/// The most keys of which it is remembered when their use was noted.
+const MOST_NOTED: usize = 10_000;
 /// The hour of a use is what is noted of it.
 const HOUR: i64 = 3600;
 
@@ -73,7 +77,9 @@ impl<K: ApiKeys> KeyVerifier<K> {
             Ok(ring) => {
                 let ring = Arc::new(ring);
                 let mut rings = lock(&self.rings);
-                if rings.len() >= MOST && !rings.contains_key(tenant) {
+                rings.remove(tenant);
+                let keys = rings.values().map(|entry| entry.ring.keys.len()).sum::<usize>();
+                if rings.len() >= MOST_RINGS || keys.saturating_add(ring.keys.len()) > MOST_KEYS {
                     rings.clear();
                 }
                 rings.insert(tenant.clone(), Entry { read_at: now, ring: Arc::clone(&ring) });
@@ -96,7 +102,7 @@ impl<K: ApiKeys> KeyVerifier<K> {
         Some((age, Arc::clone(&entry.ring)))
     }
 
-    /// Notes the hour, at most once an hour for each key. That it cannot be noted hinders nobody.
+    /// Notes the hour, at most once an hour for each key. That it cannot be noted refuses no request.
     async fn note_use(&self, tenant: &TenantId, id: &KeyId, now: Timestamp) {
         let second = now.as_second();
         let Ok(hour) = Timestamp::from_second(second - second.rem_euclid(HOUR)) else { return };
@@ -106,7 +112,10 @@ impl<K: ApiKeys> KeyVerifier<K> {
             if noted.get(&key).is_some_and(|last| *last >= hour) {
                 return;
             }
-            if noted.len() >= MOST {
+            if noted.len() >= MOST_NOTED {
+                noted.retain(|_, last| *last >= hour);
+            }
+            if noted.len() >= MOST_NOTED {
                 noted.clear();
             }
             noted.insert(key, hour);

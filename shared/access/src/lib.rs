@@ -62,7 +62,7 @@ impl<K: ApiKeys> Verifier<K> {
     /// ask ([`Principal::may`], [`Principal::may_send`]).
     ///
     /// # Errors
-    /// Why nobody is known to make it. The caller is told [`Refused::status`] and no more.
+    /// Why it is not known who makes it. The caller is told [`Refused::status`] and no more.
     pub async fn verify(
         &self,
         request: Credentials<'_>,

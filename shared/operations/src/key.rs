@@ -83,7 +83,7 @@ pub struct ListedKey {
     /// When it was made.
     #[serde(serialize_with = "time::one")]
     pub created_at: Timestamp,
-    /// By whom.
+    /// Who made it.
     pub created_by: String,
     /// From when on it is of no use any more; null for never.
     #[serde(serialize_with = "time::maybe")]
@@ -304,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenant_without_a_configuration_gets_no_key_and_its_list_says_why() {
-        let (world, tenant) = (World::default(), build::tenant_id("nobody"));
+        let (world, tenant) = (World::default(), build::tenant_id("unknown"));
         for missing in
             [create(&world, &tenant, &new(None), "ana").await.map(|_| ()), list(&world, &tenant).await.map(|_| ())]
         {

@@ -12,7 +12,7 @@ pub trait Ports: Send + Sync {
     fn stage(&self) -> &Stage;
     /// The time.
     fn clock(&self) -> impl Clock;
-    /// Chance, for what nobody may guess.
+    /// Chance, for what must not be guessed.
     fn chance(&self) -> impl Chance;
     /// Whether the platform is there.
     fn platform(&self) -> impl Platform;

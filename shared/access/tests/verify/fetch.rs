@@ -64,7 +64,7 @@ async fn of_a_fetched_set_a_key_with_a_private_part_is_not_believed_and_its_neig
 #[tokio::test]
 async fn an_issuer_that_never_answers_costs_a_request_two_seconds() {
     let signer = Signer::new("one");
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let (refused, _server) = refusal(Answer::Silence, &signer).await;
     assert_eq!(refused, Some(Refused::IssuerUnreachable));
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());

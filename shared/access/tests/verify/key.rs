@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use acequia_core::access::{ApiKey, Credentials, KeyRing, Limits, NewKey, Refused, Scope};
-use acequia_core::port::{ApiKeys as _, Clock as _, KeyNote};
+use acequia_core::port::{ApiKeys as _, Chance as _, Clock as _, KeyNote};
 use acequia_testkit::{SeededChance, build};
 
 use crate::world::{World, id};
-
-use acequia_core::port::Chance as _;
 
 fn world() -> World {
     let world = World::trusting(Vec::new());
@@ -143,7 +141,7 @@ async fn a_key_works_two_seconds_after_it_was_made_at_the_latest() {
 }
 
 #[tokio::test]
-async fn the_use_of_a_key_is_noted_once_an_hour_and_that_it_cannot_be_hinders_nobody() {
+async fn the_use_of_a_key_is_noted_once_an_hour_and_that_it_cannot_be_refuses_no_request() {
     let world = world();
     let key = put(&world, "acme", 1, None).await;
     for _ in 0..10 {

@@ -43,7 +43,7 @@ async fn while_the_issuer_is_down_its_keys_serve_for_a_day() {
     world.pass(1);
     world.pass(60);
     assert_eq!(world.refusal(&signer.sign(&lasting())).await, Some(Refused::IssuerUnreachable));
-    assert_eq!(Refused::IssuerUnreachable.status(), 503, "nobody's credential is wrong");
+    assert_eq!(Refused::IssuerUnreachable.status(), 503, "no credential is wrong");
     server.answer(Answer::Keys(json!({"keys": [signer.jwk()]})));
     world.pass(5);
     assert_eq!(world.refusal(&signer.sign(&lasting())).await, None);

@@ -149,7 +149,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Makes a key out of bytes that nobody can guess; `id` are others.
+    /// Makes a key out of bytes that cannot be guessed; `id` are others.
     pub fn make(stage: &Stage, tenant: &TenantId, id: [u8; 32], secret: [u8; 32]) -> Self {
         let id = KeyId::of(id);
         let text = format!("{}_{}", prefix(stage, tenant, &id), base32(&secret));

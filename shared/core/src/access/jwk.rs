@@ -153,7 +153,8 @@ impl PublicKey {
         let jwk =
             jwk.as_object().ok_or_else(|| flaw("", "it must be a JWK: a table with `kty` and what its kind needs"))?;
         if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
-            let problem = "it is a private part, which nobody but the issuer may have: make a new key, and give its public part alone";
+            let problem =
+                "it is a private part, which the issuer alone may have: make a new key, and give its public part alone";
             return Err(flaw(member, problem));
         }
         refuse_other_use(jwk)?;

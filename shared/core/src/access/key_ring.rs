@@ -40,7 +40,7 @@ pub struct KeyRecord {
     /// When it was made.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
-    /// By whom.
+    /// Who made it.
     pub created_by: String,
     /// From when on it is of no use any more.
     #[serde(
@@ -317,7 +317,11 @@ mod tests {
         let forged = ApiKey::make(&"dev".parse().unwrap(), &"acme".parse().unwrap(), [1; 32], [9; 32]);
         assert_eq!(forged.id, key(1).id);
         assert_eq!(record.judge(&forged, at(1)), Err(Refused::KeyMismatch));
-        assert_eq!(record.judge(&forged, at(3600)), Err(Refused::KeyMismatch), "what became of it is told nobody else");
+        assert_eq!(
+            record.judge(&forged, at(3600)),
+            Err(Refused::KeyMismatch),
+            "what became of it is told to no one else"
+        );
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The status of the answer: 401 where nobody has shown who is asking, 403 where that is known and not enough, 503
+    /// The status of the answer: 401 where it is not known who is asking, 403 where that is known and not enough, 503
     /// where it cannot be told now.
     pub fn status(self) -> u16 {
         match self {

@@ -41,7 +41,7 @@ struct Header {
     kid: Option<String>,
     #[serde(default)]
     typ: Option<String>,
-    /// What must be understood by whoever reads the token: nothing is, so it may not be there at all.
+    /// What a reader must understand of the token: nothing is understood, so it may not be there at all.
     #[serde(default, deserialize_with = "is_there")]
     crit: bool,
 }

@@ -111,7 +111,7 @@ pub trait Chance: Send + Sync {
     fn unit(&self) -> f64;
     /// A text that has not been there before.
     fn token(&self) -> String;
-    /// Bytes that nobody can guess: the secret of a key is made of them.
+    /// Bytes that cannot be guessed: the secret of a key is made of them.
     fn bytes(&self) -> [u8; 32];
 }
 
