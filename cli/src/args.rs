@@ -49,10 +49,12 @@ Below what is not well stands the command that mends it; words in capitals are y
 const TRIED: &str = "\
 What would be sent is made by the code of the functions. Secrets are not read: where one would stand, it says (secret NAME).
 Of an event that needs consent, it shows the mail that asks and what goes out once consent is given.
+An event that violates a schema in mode report is reported and goes on.
 
 With --output json, one object per event and line:
   {\"event\": \"SOURCE|ID\" or null, \"taken\": [SINK], \"filtered\": [{\"sink\", \"clause\"}],
-   \"problem\": {\"reason\", \"detail\"} or null, \"consent\": {\"list\", \"asks\"} or null, \"deliveries\": [...]}
+   \"problem\": {\"reason\", \"detail\"} or null, \"reported\": TEXT or null,
+   \"consent\": {\"list\", \"asks\"} or null, \"deliveries\": [...]}
 
 The exit code is 3 where an event, or a delivery of one, would be quarantined.";
 

@@ -1,6 +1,7 @@
 //! `acequia`, the operator's command: tenants, secrets, events, and what became of them.
 
 mod args;
+mod beside;
 mod command;
 mod confirm;
 mod context;
@@ -11,6 +12,7 @@ mod input;
 mod interrupt;
 mod output;
 mod position;
+mod schema_source;
 mod template_source;
 mod tenant_file;
 

@@ -4,13 +4,13 @@
 //! In a language of a template, `mjml` or `mjml_file`, or `html` or `html_file`, gives the HTML; `text` or `text_file`
 //! the plain text, which is made from the HTML where it is left out.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use acequia_core::template::MAX_TEMPLATE_BYTES;
 use acequia_core::tenant::Issue;
 use serde_json::{Map, Value as Json};
 
-use crate::input;
+use crate::beside;
 
 /// The deepest nesting of tags: MJML's parser and renderer recurse.
 const MAX_DEPTH: usize = 60;
@@ -41,7 +41,7 @@ fn resolve_one(fields: &mut Map<String, Json>, tag: &str, folder: Option<&Path>)
         if fields.contains_key(field) {
             return Err((file, format!("{field} stands beside it: leave one of the two out"), None));
         }
-        let source = read(&name, folder).map_err(|problem| (file, problem, None))?;
+        let source = beside::read(&name, folder, MAX_TEMPLATE_BYTES).map_err(|problem| (file, problem, None))?;
         fields.insert(field.to_owned(), Json::from(source));
     }
     if let Some(mjml) = fields.remove("mjml") {
@@ -63,34 +63,6 @@ fn resolve_one(fields: &mut Map<String, Json>, tag: &str, folder: Option<&Path>)
         fields.insert("text".to_owned(), Json::from(text));
     }
     Ok(())
-}
-
-fn read(name: &Json, folder: Option<&Path>) -> Result<String, String> {
-    let name = name.as_str().ok_or("it must be the name of a file")?;
-    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !inside || name.is_empty() {
-        return Err(format!("{name:?} must be a file in the tenant's folder or below it"));
-    }
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let path = folder.join(name);
-    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    // A symbolic link is where it leads to.
-    let real = path.canonicalize().map_err(unreadable)?;
-    if !real.starts_with(folder.canonicalize().map_err(unreadable)?) {
-        return Err(format!("{name:?} leads out of the tenant's folder: put the file itself there, or below"));
-    }
-    let file = std::fs::metadata(&real).map_err(unreadable)?;
-    if !file.is_file() {
-        return Err(format!("{} is no file", path.display()));
-    }
-    let size = file.len();
-    if size > MAX_TEMPLATE_BYTES as u64 {
-        return Err(format!("{} has {size} bytes; at most {MAX_TEMPLATE_BYTES} are taken", path.display()));
-    }
-    let bytes = std::fs::read(&real).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    let text = input::decode(bytes).map_err(|misencoded| misencoded.of(&path.display().to_string()).to_string())?;
-    // The same template on Windows is the same version of the configuration.
-    Ok(text.replace("\r\n", "\n"))
 }
 
 /// The HTML of MJML, in the language of its tag where it names none itself. Nothing is fetched: an `mj-include` is

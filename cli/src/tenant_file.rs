@@ -12,7 +12,7 @@ use toml_edit::{Item, TableLike, Value};
 
 use crate::failure::Failure;
 use crate::position::{line_at, line_of};
-use crate::{input, template_source};
+use crate::{input, schema_source, template_source};
 
 /// The largest document that fits a `DynamoDB` item of 400 KB with its keys.
 const MAX_BYTES: usize = 380 * 1024;
@@ -121,7 +121,8 @@ fn parse_beside(file: &str, text: &str, egress: Egress, folder: Option<&Path>) -
         problem(line.or(Some(1)), &issue.path, issue.problem.clone())
     };
     let mut value = table_to_json(document.as_table());
-    let unusable = template_source::resolve(&mut value, folder);
+    let mut unusable = template_source::resolve(&mut value, folder);
+    unusable.append(&mut schema_source::resolve(&mut value, folder));
     if !unusable.is_empty() {
         return Err(unusable.iter().map(locate).collect());
     }
@@ -133,7 +134,7 @@ fn parse_beside(file: &str, text: &str, egress: Egress, folder: Option<&Path>) -
             None,
             "",
             format!(
-                "the configuration has {bytes} bytes as JSON; at most {MAX_BYTES} are taken: shorten the templates"
+                "the configuration has {bytes} bytes as JSON; at most {MAX_BYTES} are taken: shorten the templates and schemas"
             ),
         )]);
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use acequia_core::event::EnvelopeError;
 use acequia_core::outcome::{Cause, Outcome, Reason};
 use acequia_lambda::http::HttpResponse;
 use serde::{Deserialize, Serialize};
@@ -55,13 +54,9 @@ impl Refusal {
                 "tell the operators of this installation: it is a fault of theirs to mend, and not of the event";
             return Self::named("fault", "the event could not be read, by a fault of ours", remedy);
         };
-        let pointer = match cause {
-            Cause::Envelope(error) => pointer(error),
-            _ => None,
-        };
         Self {
             reason: reason.as_str().to_owned(),
-            pointer,
+            pointer: cause.pointer(),
             detail: cause.to_string(),
             remedy: remedy(reason).to_owned(),
         }
@@ -69,16 +64,6 @@ impl Refusal {
 
     pub(crate) fn named(reason: &str, detail: &str, remedy: &str) -> Self {
         Self { reason: reason.to_owned(), pointer: None, detail: detail.to_owned(), remedy: remedy.to_owned() }
-    }
-}
-
-fn pointer(error: &EnvelopeError) -> Option<String> {
-    match error {
-        EnvelopeError::Missing(name) | EnvelopeError::Malformed { attribute: name, .. } => Some(format!("/{name}")),
-        EnvelopeError::SpecVersion => Some("/specversion".to_owned()),
-        EnvelopeError::Extension { name, .. } => Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))),
-        EnvelopeError::ForeignTenant => Some("/acequiatenant".to_owned()),
-        _ => None,
     }
 }
 
@@ -196,6 +181,8 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::event::EnvelopeError;
+
     use super::*;
 
     fn refused() -> EventResult {

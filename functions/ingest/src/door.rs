@@ -337,8 +337,8 @@ impl<P: DoorPorts> Door<P> {
             }
             match self.read(asked, text) {
                 Ok(envelope) => sorted.events.push((place, envelope)),
-                Err(refusal) => {
-                    sorted.results.insert(place, EventResult::Refused(refusal));
+                Err(result) => {
+                    sorted.results.insert(place, result);
                 }
             }
         }
@@ -346,18 +346,29 @@ impl<P: DoorPorts> Door<P> {
     }
 
     /// Reads one event, by the same rules as the router.
-    fn read(&self, asked: &Asked<'_>, text: &Text<'_>) -> Result<Envelope, Refusal> {
-        let of_cause = |cause: Cause| Refusal::of(&cause);
+    fn read(&self, asked: &Asked<'_>, text: &Text<'_>) -> Result<Envelope, EventResult> {
+        let of_cause = |cause: Cause| {
+            if let Cause::ConfigurationInvalid(problem) = &cause {
+                // It waits for a version that can, as it would behind the door.
+                tracing::error!(tenant.id = %asked.tenant, error = problem, "an event cannot be checked");
+                return EventResult::NotTaken;
+            }
+            EventResult::Refused(Refusal::of(&cause))
+        };
         let text: &Cow<'_, str> = text.as_ref().map_err(|error| of_cause(Cause::Envelope(error.clone())))?;
         // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-        let strict = asked.current.tenant.strict_intake;
-        let parse = AssertUnwindSafe(|| Envelope::receive(asked.tenant, self.clock.now(), text)?.admit(strict));
-        let parsed =
-            std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |read| read.map_err(Cause::from));
+        // What violates a schema that is reported only, the router reports.
+        let parse = AssertUnwindSafe(|| {
+            let received = Envelope::receive(asked.tenant, self.clock.now(), text)?;
+            asked.current.admits(&received.envelope, received.irregularity)?;
+            Ok(received.envelope)
+        });
+        let parsed = std::panic::catch_unwind(parse).unwrap_or(Err(Cause::Bug(PANICKED)));
         let envelope = parsed.map_err(of_cause)?;
         if envelope.body.contains(NO_MESSAGES) {
             let detail = "the text has U+FFFE or U+FFFF in it, which SQS takes in no message";
-            return Err(Refusal::named("bad-character", detail, "write it as \\ufffe or \\uffff, and send it again"));
+            let remedy = "write it as \\ufffe or \\uffff, and send it again";
+            return Err(EventResult::Refused(Refusal::named("bad-character", detail, remedy)));
         }
         asked.principal.may_send(&envelope).map_err(|refused| {
             let what = match refused {
@@ -365,7 +376,7 @@ impl<P: DoorPorts> Door<P> {
                 Refused::SourceNotAllowed => "the credentials are bound to other sources of events",
                 _ => "the credentials do not allow this event",
             };
-            Refusal::named("not-allowed", what, "use the credentials that are for it")
+            EventResult::Refused(Refusal::named("not-allowed", what, "use the credentials that are for it"))
         })?;
         Ok(envelope)
     }

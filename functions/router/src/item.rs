@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use acequia_core::event::EnvelopeError;
 use acequia_core::event::envelope::Envelope;
+use acequia_core::event::schema::Violation;
 use acequia_core::id::TenantId;
 use acequia_core::message::Incoming;
 use acequia_core::outcome::schedule::RetryPolicy;
@@ -22,6 +23,8 @@ pub struct Item {
     /// The rule of `CloudEvents` that it breaks, if any; a tenant may do without it.
     irregularity: Option<EnvelopeError>,
     pub(crate) routing: Option<Routing>,
+    /// How it violates a schema that refuses nothing.
+    pub(crate) violation: Option<Violation>,
     /// Whether it needs consent, so that it is not routed here.
     pub(crate) is_governed: bool,
     pub(crate) failure: Option<Cause>,
@@ -29,7 +32,15 @@ pub struct Item {
 
 impl BatchItem for Item {
     fn of(message: Incoming) -> Self {
-        Self { message, envelope: None, irregularity: None, routing: None, is_governed: false, failure: None }
+        Self {
+            message,
+            envelope: None,
+            irregularity: None,
+            routing: None,
+            violation: None,
+            is_governed: false,
+            failure: None,
+        }
     }
 
     fn message(&self) -> &Incoming {
@@ -98,9 +109,14 @@ impl Item {
     /// Finds the sinks that take it, unless it needs consent first, or the tenant wants no event like it.
     pub(crate) fn route(&mut self, current: &CurrentTenant) {
         let Some(envelope) = &self.envelope else { return };
-        if let Some(error) = self.irregularity.take_if(|_| current.tenant.strict_intake) {
-            self.failure = Some(error.into());
-            return;
+        let irregularity = self.irregularity.take();
+        let admitted = std::panic::catch_unwind(AssertUnwindSafe(|| current.admits(envelope, irregularity)));
+        match admitted.unwrap_or(Err(Cause::Bug(PANICKED))) {
+            Ok(violation) => self.violation = violation,
+            Err(cause) => {
+                self.failure = Some(cause);
+                return;
+            }
         }
         if current.tenant.consent.as_ref().is_some_and(|consent| consent.governs(&envelope.event_type)) {
             self.is_governed = true;

@@ -35,6 +35,11 @@ pub(crate) fn report(telemetry: &Telemetry, clock: &dyn Clock, settled: &Settled
             }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
+        if let Some(violation) = &item.violation {
+            metrics.schema_reported += 1;
+            tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
+                detail = %violation, "violates a schema");
+        }
         metrics.filtered += routing.map_or(0, |routing| count(routing.filtered.len()));
         if let Some(cause) = &item.failure {
             metrics.stalls.add_cause(cause, None);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use acequia_core::egress::Egress;
+use acequia_core::event::EnvelopeError;
+use acequia_core::event::envelope::Envelope;
+use acequia_core::event::schema::Violation;
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
@@ -27,6 +29,16 @@ pub struct CurrentTenant {
     pub version: u64,
     /// The configuration.
     pub tenant: Tenant,
+}
+
+impl CurrentTenant {
+    /// Whether its intake takes an event ([`Tenant::admits`]), by this version.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn admits(&self, envelope: &Envelope, irregularity: Option<EnvelopeError>) -> Result<Option<Violation>, Cause> {
+        self.tenant.admits(envelope, irregularity, Some(self.version))
+    }
 }
 
 struct Entry {
@@ -88,10 +100,8 @@ impl<S: TenantStore> CachedTenants<S> {
             known
         } else {
             let stored = self.store.current(tenant).await.map_err(down)?.ok_or(Cause::TenantUnknown)?;
-            // Whether an endpoint may be called is decided where it is called; here the document only has to be
-            // readable.
             let tenant = RawTenant::from_json(&stored.document)
-                .and_then(|raw| Tenant::validate(&raw, Egress::Local))
+                .and_then(|raw| Tenant::of_stored(&raw))
                 .map_err(|issues| Cause::ConfigurationInvalid(issues.to_string()))?;
             Arc::new(CurrentTenant { version: stored.version, tenant })
         };

@@ -66,6 +66,21 @@ impl EnvelopeError {
         if let Self::NotJson { line, column } = self { Some((*line, *column)) } else { None }
     }
 
+    /// The attribute that it is about, as a JSON pointer into the event, if it is about one.
+    pub fn pointer(&self) -> Option<String> {
+        match self {
+            Self::SpecVersion => Some("/specversion".to_owned()),
+            Self::ForeignTenant => Some("/acequiatenant".to_owned()),
+            // Where Proca's messages have these, they may stand in others.
+            Self::Malformed { attribute: "contact" | "contactRef" | "ref", .. } => None,
+            Self::Missing(attribute) | Self::Malformed { attribute, .. } => Some(format!("/{attribute}")),
+            // A name that cannot be shown as it is has a question mark in it.
+            Self::Extension { name, .. } => (!name.is_empty() && !name.contains('?')).then(|| format!("/{name}")),
+            Self::TooLarge { .. } | Self::TooDeep | Self::NotUtf8 { .. } | Self::NotJson { .. } => None,
+            Self::NotCloudEvents(_) => None,
+        }
+    }
+
     /// What is wrong, without the place.
     pub fn problem(&self) -> String {
         if let Self::NotJson { .. } = self { "it is not JSON".to_owned() } else { self.to_string() }

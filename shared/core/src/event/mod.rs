@@ -7,6 +7,7 @@ pub(crate) mod nesting;
 pub mod own_type;
 pub mod proca;
 pub(crate) mod reading;
+pub mod schema;
 
 pub use error::EnvelopeError;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::address::AddressProblem;
 use crate::event::EnvelopeError;
+use crate::event::schema::Violation;
 use crate::id::SecretName;
 use crate::kind::SinkKind;
 use crate::outcome::connection::ConnectionFailure;
@@ -25,6 +26,15 @@ pub enum Cause {
     /// Parsing: the body is not an event.
     #[error("{0}")]
     Envelope(#[from] EnvelopeError),
+    /// Parsing: the event does not fit the tenant's schema of its type.
+    #[error("{0}")]
+    SchemaViolated(Box<Violation>),
+    /// Parsing: the tenant has no schema for the event's type, and takes no other types.
+    #[error("no schema{} names the event's type, and [intake] unknown_types refuses others", version.map(|version| format!(" in version {version} of the configuration")).unwrap_or_default())]
+    TypeUnknown {
+        /// The version of the configuration; `None` where it was never applied.
+        version: Option<u64>,
+    },
     /// Parsing: a sink's queue holds something that the router did not write.
     #[error("not a delivery of the router's: {0}")]
     NotADelivery(&'static str),
@@ -232,6 +242,8 @@ impl Cause {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Envelope(error) => Outcome::Quarantine(error.into()),
+            Self::SchemaViolated(_) => Outcome::Quarantine(Reason::SchemaViolated),
+            Self::TypeUnknown { .. } => Outcome::Quarantine(Reason::TypeUnknown),
             Self::NotADelivery(_) => Outcome::Quarantine(Reason::NotADelivery),
             Self::TenantUnknown => Outcome::Quarantine(Reason::UnknownTenant),
             Self::SinkUnknown => Outcome::Quarantine(Reason::UnknownSink),
@@ -292,6 +304,16 @@ impl Cause {
         )
     }
 
+    /// The place in the event that it is about, as a JSON pointer, if it is about one.
+    pub fn pointer(&self) -> Option<String> {
+        match self {
+            Self::Envelope(error) => error.pointer(),
+            Self::SchemaViolated(violation) => Some(violation.misfit.pointer.clone()),
+            Self::TypeUnknown { .. } => Some("/type".to_owned()),
+            _ => None,
+        }
+    }
+
     /// Whether a message comes back after this, unless its attempts are used up.
     pub fn comes_back(&self) -> bool {
         matches!(self.outcome(), Outcome::Retry | Outcome::RetryAfter(_) | Outcome::Unknown)
@@ -335,6 +357,12 @@ pub(super) use tests::table;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::schema::{Misfit, Rule};
+
+    fn violation() -> Violation {
+        let misfit = Misfit { pointer: "/data".to_owned(), rule: Rule::Required };
+        Violation { misfit, types: "t".to_owned(), version: None }
+    }
 
     /// The decision table, row by row: (cause, outcome, whether an attempt is spent).
     pub(crate) fn table() -> Vec<(Cause, Outcome, bool)> {
@@ -345,6 +373,8 @@ mod tests {
             (Cause::Envelope(EnvelopeError::TooDeep), quarantine(Reason::TooDeep), false),
             (Cause::Envelope(EnvelopeError::ForeignTenant), quarantine(Reason::ForeignTenant), false),
             (Cause::Envelope(EnvelopeError::SpecVersion), quarantine(Reason::SpecVersion), false),
+            (Cause::SchemaViolated(Box::new(violation())), quarantine(Reason::SchemaViolated), false),
+            (Cause::TypeUnknown { version: None }, quarantine(Reason::TypeUnknown), false),
             (Cause::NotADelivery("x"), quarantine(Reason::NotADelivery), false),
             (Cause::StoreDown(Store::Tenants), Outcome::Retry, false),
             (Cause::ConfigurationInvalid(String::new()), Outcome::Retry, false),

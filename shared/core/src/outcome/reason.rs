@@ -29,6 +29,10 @@ pub enum Reason {
     BadAttribute,
     /// The body names another tenant than the queue.
     ForeignTenant,
+    /// The event does not fit the tenant's schema of its type.
+    SchemaViolated,
+    /// The tenant has no schema for the event's type, and takes no other types.
+    TypeUnknown,
     /// A message in a sink's queue that is no delivery of the router's.
     NotADelivery,
     /// The tenant has no configuration.
@@ -87,6 +91,8 @@ impl Reason {
             Self::MissingAttribute => "missing-attribute",
             Self::BadAttribute => "bad-attribute",
             Self::ForeignTenant => "foreign-tenant",
+            Self::SchemaViolated => "schema-violated",
+            Self::TypeUnknown => "type-unknown",
             Self::NotADelivery => "not-a-delivery",
             Self::UnknownTenant => "unknown-tenant",
             Self::UnknownSink => "unknown-sink",
@@ -124,6 +130,12 @@ impl Reason {
             | Self::BadAttribute => "the producer must send a valid event; this one cannot be redriven as it is",
             Self::ForeignTenant => {
                 "the producer wrote to another tenant's queue: find it and send the event to the right one"
+            }
+            Self::SchemaViolated => {
+                "the producer must send data that fit the schema; if the schema is wrong, mend it, apply, then redrive"
+            }
+            Self::TypeUnknown => {
+                "the producer must send a type that [schemas] names; if the type is missing there, add it, apply, then redrive"
             }
             Self::NotADelivery => {
                 "something other than the router wrote to a sink's queue: find it and revoke its permission"
@@ -196,6 +208,8 @@ mod tests {
             Reason::AttemptsExhausted,
             Reason::CrashLoop,
             Reason::HttpStatus,
+            Reason::SchemaViolated,
+            Reason::TypeUnknown,
         ] {
             assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()));
         }

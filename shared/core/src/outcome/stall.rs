@@ -81,6 +81,8 @@ impl Cause {
                 kind.is_some_and(|kind| kind.facts().sends_by_ses).then_some(Store::Ses)
             }
             Self::Envelope(_)
+            | Self::SchemaViolated(_)
+            | Self::TypeUnknown { .. }
             | Self::NotADelivery(_)
             | Self::TenantUnknown
             | Self::SinkUnknown

@@ -14,6 +14,18 @@ use crate::delivery::rate::Rate;
 /// For how long an event may be taken once.
 const DEDUPE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(7 * 24);
 
+/// What becomes of events of a type that no schema is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownTypes {
+    /// They pass.
+    #[default]
+    Accept,
+    /// They are quarantined as `type-unknown`.
+    Refuse,
+}
+
 /// What the tenant's intake takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -39,6 +51,10 @@ pub struct RawIntake {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "DurationText", extend("x-bounds" = between(&DEDUPE), "examples" = ["1h"])))]
     pub dedupe: Option<String>,
+    /// What becomes of events of a type that no key of `[schemas]` takes, Proca's messages among them.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["refuse"])))]
+    pub unknown_types: UnknownTypes,
 }
 
 /// What the door goes by.
@@ -67,7 +83,7 @@ pub(super) fn validate_intake(raw: Option<&RawIntake>, findings: &mut Findings) 
 
 impl Default for RawIntake {
     fn default() -> Self {
-        Self { strict: yes(), rate: None, burst: None, dedupe: None }
+        Self { strict: yes(), rate: None, burst: None, dedupe: None, unknown_types: UnknownTypes::default() }
     }
 }
 

@@ -3,11 +3,13 @@
 //!
 //! Every problem of a document is reported together, each with the path of its field, what is wrong and what is wanted.
 
+mod admission;
 mod auth;
 mod consent;
 #[cfg(test)]
 mod consent_cases;
 mod consent_note;
+mod event_schema;
 mod field;
 pub mod grant;
 mod intake;
@@ -29,7 +31,8 @@ mod text;
 pub use auth::{RawAuth, RawIssuers, RawJwt};
 pub use consent::{Confirmations, ConsentSettings, RawConsent, RawList, RawReminders, Reminders, Requirement};
 pub use consent_note::consent_notes;
-pub use intake::{Intake, RawIntake};
+pub use event_schema::{EventSchema, EventSchemas, RawEventSchema, SchemaMode};
+pub use intake::{Intake, RawIntake, UnknownTypes};
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};

@@ -10,6 +10,9 @@ use serde_json::Value as Json;
 
 use super::auth::RawAuth;
 use super::consent::RawConsent;
+use super::event_schema::RawEventSchema;
+#[cfg(feature = "schema")]
+use super::event_schema::{MAX_SCHEMAS, SchemaFile};
 use super::intake::RawIntake;
 use super::issue::{Issue, Issues};
 #[cfg(feature = "schema")]
@@ -70,6 +73,10 @@ pub struct RawTenant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "RawAuth"))]
     pub auth: Option<RawAuth>,
+    /// What events must look like, by their types: a JSON Schema each. Without it, they may have any data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, SchemaFile>", extend("default" = {}, "maxProperties" = MAX_SCHEMAS)))]
+    pub schemas: BTreeMap<String, RawEventSchema>,
     /// Which dead letters go back to their queues by themselves. Without this section, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "RawAutoRedrive"))]

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::auth::validate_auth;
 use super::consent::{ConsentSettings, validate_consent};
+use super::event_schema::{EventSchemas, validate_schemas};
 use super::intake::{Intake, validate_intake};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
@@ -35,6 +36,8 @@ pub struct Tenant {
     pub intake: Intake,
     /// Whose tokens are taken, beside those of the platform's issuers.
     pub issuers: Vec<JwtIssuer>,
+    /// What its events must look like.
+    pub schemas: EventSchemas,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -57,6 +60,20 @@ impl Tenant {
     /// # Errors
     /// All problems of the document together.
     pub fn validate(raw: &RawTenant, egress: Egress) -> Result<Self, Issues> {
+        Self::of(raw, egress, EventSchemas::report_flaws)
+    }
+
+    /// Validates a document that was valid when it was stored: its schemas are not compiled before an event needs one,
+    /// so that functions that check none neither wait for that nor link what does it.
+    ///
+    /// # Errors
+    /// The problems of the document, but for those of its schemas.
+    pub fn of_stored(raw: &RawTenant) -> Result<Self, Issues> {
+        // Whether an endpoint may be called is decided where it is called.
+        Self::of(raw, Egress::Local, |_, _| {})
+    }
+
+    fn of(raw: &RawTenant, egress: Egress, check: impl Fn(&EventSchemas, &mut Findings)) -> Result<Self, Issues> {
         let mut findings = Findings::default();
         let id = raw.tenant.parse::<TenantId>().map_err(|error| findings.report("tenant", error.to_string())).ok();
         let name = raw.name.trim();
@@ -66,54 +83,23 @@ impl Tenant {
                 format!("it must have 1 to {MAX_NAME_CHARS} characters, none of them a control character"),
             );
         }
-        if raw.sinks.is_empty() {
-            findings.report("sinks", "there is none: a tenant needs one sink at least");
-        }
-        if raw.sinks.len() > MAX_SINKS {
-            findings.report("sinks", format!("there are {}; at most {MAX_SINKS} are taken", raw.sinks.len()));
-        }
+        let unknown_types = raw.intake.as_ref().map(|intake| intake.unknown_types).unwrap_or_default();
+        let schemas = validate_schemas(&raw.schemas, unknown_types, &mut findings);
+        check(&schemas, &mut findings);
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
         let intake = validate_intake(raw.intake.as_ref(), &mut findings);
         let issuers = validate_auth(raw.auth.as_ref(), egress, &mut findings);
         let auto_redrive = validate_auto_redrive(raw.auto_redrive.as_ref(), &mut findings);
-        let mut routes = Routes::default();
-        let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
-        let mut sinks = Vec::with_capacity(raw.sinks.len());
-        for (index, raw_sink) in raw.sinks.iter().enumerate() {
-            let path = format!("sinks[{index}]");
-            let place = Place { path: &path, tenant: id.as_ref(), mail: mail.as_ref(), egress };
-            let Some(sink) = validate_sink(raw_sink, &place, &mut findings) else { continue };
-            if raw.mail.is_some() && sink.id.as_str().starts_with(OWN_SINKS) {
-                findings.report(
-                    format!("{path}.id"),
-                    format!("ids that begin with {OWN_SINKS:?} are those of the mails of consent"),
-                );
-            }
-            if let Some(first) = seen.insert(sink.id.clone(), index) {
-                findings.report(
-                    format!("{path}.id"),
-                    format!("{:?} is also the id of sinks[{first}]: ids are unique", sink.id.as_str()),
-                );
-            }
-            // JSON in a text can say what TOML cannot: null.
-            let pattern = raw_sink.pattern.as_ref().map(|pattern| match pattern {
-                Json::String(text) => text.clone(),
-                table => table.to_string(),
-            });
-            if let Err(error) = routes.add(sink.id.clone(), sink.types.clone(), pattern.as_deref()) {
-                let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
-                findings.report(format!("{path}.pattern{place}"), error.problem);
-            }
-            sinks.push(Arc::new(sink));
-        }
+        let (sinks, routes) = validate_sinks(raw, (id.as_ref(), mail.as_ref(), egress), &mut findings);
         let tenant = id.map(|id| Self {
             summary: TenantSummary { id, name: name.to_owned() },
             trace: raw.trace,
             strict_intake: raw.intake.as_ref().is_none_or(|intake| intake.strict),
             intake,
             issuers,
+            schemas,
             auto_redrive,
             sinks,
             routes,
@@ -134,6 +120,51 @@ impl Tenant {
     pub fn sends(&self, kind: MailKind) -> bool {
         self.mails.contains_key(&kind)
     }
+}
+
+/// Validates the sinks, in what they share: their ids, and the rules by which they take events.
+fn validate_sinks(
+    raw: &RawTenant,
+    (tenant, mail, egress): (Option<&TenantId>, Option<&MailSettings>, Egress),
+    findings: &mut Findings,
+) -> (Vec<Arc<Sink>>, Routes) {
+    if raw.sinks.is_empty() {
+        findings.report("sinks", "there is none: a tenant needs one sink at least");
+    }
+    if raw.sinks.len() > MAX_SINKS {
+        findings.report("sinks", format!("there are {}; at most {MAX_SINKS} are taken", raw.sinks.len()));
+    }
+    let mut routes = Routes::default();
+    let mut seen: BTreeMap<SinkId, usize> = BTreeMap::new();
+    let mut sinks = Vec::with_capacity(raw.sinks.len());
+    for (index, raw_sink) in raw.sinks.iter().enumerate() {
+        let path = format!("sinks[{index}]");
+        let place = Place { path: &path, tenant, mail, egress };
+        let Some(sink) = validate_sink(raw_sink, &place, findings) else { continue };
+        if raw.mail.is_some() && sink.id.as_str().starts_with(OWN_SINKS) {
+            findings.report(
+                format!("{path}.id"),
+                format!("ids that begin with {OWN_SINKS:?} are those of the mails of consent"),
+            );
+        }
+        if let Some(first) = seen.insert(sink.id.clone(), index) {
+            findings.report(
+                format!("{path}.id"),
+                format!("{:?} is also the id of sinks[{first}]: ids are unique", sink.id.as_str()),
+            );
+        }
+        // JSON in a text can say what TOML cannot: null.
+        let pattern = raw_sink.pattern.as_ref().map(|pattern| match pattern {
+            Json::String(text) => text.clone(),
+            table => table.to_string(),
+        });
+        if let Err(error) = routes.add(sink.id.clone(), sink.types.clone(), pattern.as_deref()) {
+            let place = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
+            findings.report(format!("{path}.pattern{place}"), error.problem);
+        }
+        sinks.push(Arc::new(sink));
+    }
+    (sinks, routes)
 }
 
 /// The sinks that carry the mails of consent. They take no event by its type: only the outbox fills them.

@@ -39,6 +39,8 @@ texts! {
     EventType, "event type or prefix", { "type": "string", "pattern": "^(\\*|[^\\s*]+(\\.\\*)?)$" };
     /// An event pattern.
     Pattern, "event pattern", { "type": ["object", "string"] };
+    /// A JSON Schema.
+    SchemaText, "JSON Schema", { "type": ["object", "string", "boolean"] };
     /// A duration.
     DurationText, "duration", { "type": "string", "pattern": "^\\s*([0-9]+(\\.[0-9]+)?\\s*[A-Za-zµ]+\\s*)+$" };
     /// A rate.

@@ -41,6 +41,8 @@ pub struct BatchMetrics {
     pub unmatched: u64,
     /// Sinks that take the type of an event and filtered it out by their pattern.
     pub filtered: u64,
+    /// Events that violate a schema which refuses nothing.
+    pub schema_reported: u64,
     /// Messages that come back.
     pub retried: u64,
     /// Of these, messages that wait outside their queue.
@@ -112,6 +114,7 @@ impl Entry for Line<'_> {
             ("routed", self.metrics.routed),
             ("unmatched", self.metrics.unmatched),
             ("filtered", self.metrics.filtered),
+            ("schema_reported", self.metrics.schema_reported),
             ("retried", self.metrics.retried),
             ("delayed", self.metrics.delayed),
             ("held", held),

@@ -40,6 +40,7 @@ fn eventful_batch() -> BatchMetrics {
         routed: 1,
         unmatched: 1,
         filtered: 1,
+        schema_reported: 1,
         retried: 1,
         delayed: 1,
         held: [(Hold::Rate, 1)].into(),

@@ -6,7 +6,7 @@ mod shown;
 
 use acequia_core::delivery::Delivery;
 use acequia_core::egress::Egress;
-use acequia_core::event::envelope::Envelope;
+use acequia_core::event::envelope::{Envelope, Received};
 use acequia_core::id::Stage;
 use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::outcome::{Cause, Outcome};
@@ -34,6 +34,8 @@ struct TriedEvent {
     filtered: Vec<Filtered>,
     /// Why it would be quarantined.
     problem: Option<Problem>,
+    /// How it violates a schema in mode `report`.
+    reported: Option<String>,
     /// What must be given before anything of it goes out.
     consent: Option<Consent>,
     deliveries: Vec<Tried>,
@@ -97,6 +99,7 @@ async fn one(tenant: &Tenant, maker: &Maker<'_>, line: usize, body: &str) -> Tri
         taken: Vec::new(),
         filtered: Vec::new(),
         problem: None,
+        reported: None,
         consent: None,
         deliveries: Vec::new(),
         line,
@@ -110,9 +113,10 @@ async fn one(tenant: &Tenant, maker: &Maker<'_>, line: usize, body: &str) -> Tri
 
 async fn fill(tenant: &Tenant, maker: &Maker<'_>, body: &str, tried: &mut TriedEvent) -> Result<(), Cause> {
     let received = Envelope::receive(&tenant.summary.id, SystemClock.now(), body)?;
-    let envelope = received.admit(tenant.strict_intake)?;
+    let Received { envelope, irregularity } = received;
     tried.event = Some(envelope.event.to_string());
     tried.kind.clone_from(&envelope.event_type);
+    tried.reported = tenant.admits(&envelope, irregularity, None)?.map(|violation| violation.to_string());
     let mut mails = Vec::new();
     if let Some(settings) = tenant.consent.as_ref().filter(|settings| settings.governs(&envelope.event_type)) {
         let need = settings.need(&TemplateContext::new(&tenant.summary, &envelope))?;

@@ -35,6 +35,9 @@ fn event(tried: &TriedEvent) -> String {
     if let Some(problem) = &tried.problem {
         let _ = writeln!(text, "  quarantined as {}: {}", problem.reason, clean(&problem.detail));
     }
+    if let Some(reported) = &tried.reported {
+        let _ = writeln!(text, "  reported: {}", clean(reported));
+    }
     if let Some(consent) = &tried.consent {
         let asked = if consent.asks.is_empty() {
             "nobody is asked".to_owned()
