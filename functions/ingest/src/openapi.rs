@@ -21,6 +21,7 @@ pub(crate) fn response() -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use acequia_core::event::MAX_EVENT_BYTES;
+    use acequia_core::id::EventId;
     use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
     use serde_json::{Map, Value as Json, json};
 
@@ -42,23 +43,31 @@ mod tests {
         reference
     }
 
+    /// No control character.
+    const PLAIN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+
+    /// An attribute that is null counts as left out.
+    fn optional() -> Json {
+        json!(["string", "null"])
+    }
+
     /// A `CloudEvents` object, as far as a schema can say what is taken.
     fn event() -> Json {
-        let text = |description: &str| json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[A-Za-z0-9._~-]+$", "description": description});
+        let text = |description: &str| json!({"type": optional(), "minLength": 1, "maxLength": 1024, "pattern": PLAIN, "description": description});
         json!({
             "type": "object",
             "description": format!("A CloudEvents 1.0 event in JSON, of at most {MAX_EVENT_BYTES} bytes and 64 levels. Here stand the attributes that every event has, and those that Acequia reads; others are extensions: names of lower-case letters and digits, values of texts, numbers and booleans."),
             "required": ["specversion", "id", "source", "type"],
             "properties": {
                 "specversion": {"const": "1.0"},
-                "id": text("Unique among the events of its source."),
-                "source": {"type": "string", "maxLength": 256, "pattern": "^/(?!acequia|proca)[a-z0-9]+(/[a-z0-9]+)*$", "description": "A URI reference of the producer's own; /acequia and /proca are not. The pattern is stricter than what is taken."},
-                "type": {"type": "string", "maxLength": 256, "pattern": "^(?!acequia|proca)[a-z0-9]+(\\.[a-z0-9]+)+$", "description": "What happened, such as action.signed; acequia.* are Acequia's own."},
+                "id": {"type": "string", "minLength": 1, "maxLength": EventId::MAX_ID_BYTES, "pattern": PLAIN, "description": "Unique among the events of its source."},
+                "source": {"type": "string", "maxLength": EventId::MAX_SOURCE_BYTES, "format": "uri-reference", "description": "A URI reference of the producer's own; /acequia and /proca are not."},
+                "type": {"type": "string", "maxLength": 1024, "pattern": PLAIN, "description": "What happened, such as action.signed; acequia.* are Acequia's own."},
                 "subject": text("What it is about."),
-                "time": {"type": "string", "format": "date-time", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", "description": "When it happened."},
+                "time": {"type": optional(), "format": "date-time", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", "description": "When it happened."},
                 "partitionkey": text("Events of one key keep their order, where the tenant's queues do."),
-                "expirytime": {"type": "string", "format": "date-time", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", "description": "What is not delivered by then is not delivered any more."},
-                "datacontenttype": {"const": "application/json"},
+                "expirytime": {"type": optional(), "format": "date-time", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", "description": "What is not delivered by then is not delivered any more."},
+                "datacontenttype": {"enum": ["application/json", null]},
                 "data": {"description": "Any JSON value."},
             },
             "additionalProperties": false,
@@ -144,7 +153,7 @@ mod tests {
             "description": format!("Takes one event or up to {MAX_EVENTS}, and answers when SQS has them, with a result for each in order. A body has at most {MAX_WIRE} bytes on the wire and {MAX_UNPACKED} unpacked; it may be packed with gzip or zstd (content-encoding), in the content types of CloudEvents and NDJSON. One event may also come in binary mode: its attributes in ce- headers, its data in the body. Scope: events:write."),
             "parameters": [
                 {"$ref": "#/components/parameters/Tenant"},
-                {"name": "Idempotency-Key", "in": "header", "required": false, "description": "A name of this request: for 24 hours the same request with the same key is done once, and gets the first answer again.", "schema": {"type": "string", "pattern": "^[A-Za-z0-9-]{1,255}$"}},
+                {"name": "Idempotency-Key", "in": "header", "required": false, "description": "A name of this request: for 24 hours the same request with the same key is done once, and gets the first answer again.", "schema": {"pattern": "^\"?[!#-~]{1,255}\"?$"}},
             ],
             "requestBody": {"required": true, "content": {
                 "application/cloudevents+json": {"schema": event},

@@ -6,6 +6,7 @@
 //! browser or a release build.
 
 mod account;
+mod api;
 mod dist;
 pub(crate) mod plan;
 
@@ -41,6 +42,9 @@ pub(crate) struct Options {
 
 /// How long the last messages of the tests may take: a duplicate of a claimed delivery waits for the lease of a minute.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
+
+/// The check of the HTTP API.
+const API: &str = "the HTTP API against docs/openapi.json (schemathesis)";
 
 /// How many people sign in the scenario of double opt-in, and how many in a second.
 const PEOPLE: u32 = 250;
@@ -148,6 +152,7 @@ fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     let mut tests = plan::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium"]).env(recipe::VARIABLE, recipes);
     plan.cargo_test(with_environment(tests, &local, &built)?)?;
+    plan.condition(API, || api::check(&local))?;
     plan.proof("double opt-in of 250 people", || {
         consent::configure(&local)?;
         consent::run(&local, PEOPLE, SIGNATURES_PER_SECOND, |_| ())
@@ -170,7 +175,9 @@ fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let mut tests =
         plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--test", "tutorial", "--no-fail-fast"]);
     tests.args(["--features", "acequia-aws/emulator,e2e/emulator,browser/chromium", "--", filter]);
-    plan.cargo_test(with_environment(tests, &local, &built)?)
+    plan.cargo_test(with_environment(tests, &local, &built)?)?;
+    // Its tenant is one of those that the tests have configured.
+    if "door".contains(filter) { plan.condition(API, || api::check(&local)) } else { Ok(()) }
 }
 
 /// Compiles the largest function as for AWS and packs it, with what the processors have left; answers what is wrong
