@@ -1,6 +1,6 @@
 //! `acequia key`: the API keys of a tenant. A key goes to stdout alone, so that it can be piped; all else goes to stderr.
 
-use acequia_core::access::{Limits, NewKey};
+use acequia_core::access::{Limits, NewKey, SourcePrefix};
 use acequia_operations::key::{self, CreatedKey, KeyList, RevokedKey};
 use acequia_operations::{require_platform, time};
 
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, command: &KeyCommand) -> Result<Repor
 async fn create(context: &Context, arguments: &CreateKeyArgs) -> Result<Report, Failure> {
     let CreateKeyArgs { tenant, name, scopes, types, source, expires, actor: by } = arguments;
     let types: Vec<String> = types.iter().map(ToString::to_string).collect();
-    let limits = Limits::read(types.iter().map(String::as_str), source.as_ref().map(|source| source.as_str()));
+    let limits = Limits::read(types.iter().map(String::as_str), source.as_ref().map(SourcePrefix::as_str));
     let limits = limits.map_err(|problem| Failure::Usage(problem.to_string()))?;
     let new = NewKey { name: name.clone(), scopes: scopes.iter().copied().collect(), limits, lives: *expires };
     require_platform(context).await?;

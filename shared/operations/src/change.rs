@@ -81,7 +81,12 @@ fn fields(raw: &RawTenant) -> BTreeMap<String, Json> {
     let mut fields = BTreeMap::new();
     let document = serde_json::to_value(raw).unwrap_or_default();
     for (name, value) in document.as_object().into_iter().flatten().filter(|(name, _)| *name != "sinks") {
-        fields.insert(name.clone(), value.clone());
+        if name == "auth" {
+            // Who may send is told in full, field by field.
+            spread(name, value, &mut fields);
+        } else {
+            fields.insert(name.clone(), value.clone());
+        }
     }
     let sinks = document.get("sinks").and_then(Json::as_array);
     for (sink, raw) in sinks.into_iter().flatten().zip(&raw.sinks) {
@@ -96,6 +101,19 @@ fn fields(raw: &RawTenant) -> BTreeMap<String, Json> {
         }
     }
     fields
+}
+
+/// Each value within a value, with its path.
+fn spread(path: &str, value: &Json, fields: &mut BTreeMap<String, Json>) {
+    match value {
+        Json::Object(table) => {
+            table.iter().for_each(|(name, value)| spread(&format!("{path}.{name}"), value, fields));
+        }
+        Json::Array(list) => {
+            list.iter().enumerate().for_each(|(index, value)| spread(&format!("{path}[{index}]"), value, fields));
+        }
+        value => _ = fields.insert(path.to_owned(), value.clone()),
+    }
 }
 
 /// How a value shows; `None` where it does not.
@@ -144,6 +162,23 @@ mod tests {
         let changes = texts(None, &raw("s3cret", "https://a.example/", "x"));
         assert!(changes.contains(&"sinks.crm.headers.x-key: added".to_owned()), "{changes:?}");
         assert!(!changes.concat().contains("s3cret"));
+    }
+
+    #[test]
+    fn who_may_send_is_told_field_by_field() {
+        let with = |audience: &str| {
+            let key =
+                serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+            let issuer = serde_json::json!({"issuer": "https://id.example/", "audience": audience, "keys": [key]});
+            let mut document = serde_json::to_value(raw("h", "https://a.example/", "x")).unwrap();
+            document["auth"] = serde_json::json!({"jwt": [issuer]});
+            RawTenant::from_value(document).unwrap()
+        };
+        let changes = texts(Some(&with("acme")), &with("urn:acme"));
+        assert_eq!(changes, [r#"auth.jwt[0].audience: "acme" -> "urn:acme""#]);
+        let added = texts(Some(&raw("h", "https://a.example/", "x")), &with("acme"));
+        assert!(added.contains(&r#"auth.jwt[0].issuer: added: "https://id.example/""#.to_owned()), "{added:?}");
+        assert!(added.iter().any(|change| change.starts_with("auth.jwt[0].keys[0].x: added")), "{added:?}");
     }
 
     #[test]

@@ -191,8 +191,8 @@ fn created(tenant: &TenantId, key: &ApiKey, ring: &KeyRing, replaces: Option<Rep
 /// What the audit log says of a key's scopes and limits.
 fn described(scopes: &Scopes, limits: &Limits) -> String {
     let scopes = scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let types = limits.types.iter().map(|rule| format!(" {rule}")).collect::<String>();
-    let types = if types.is_empty() { types } else { format!(", types{types}") };
+    let types = limits.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let types = if types.is_empty() { types } else { format!(", types {types}") };
     let source = limits.source.as_ref().map(|source| format!(", source {source}")).unwrap_or_default();
     format!(", scopes {scopes}{types}{source}")
 }

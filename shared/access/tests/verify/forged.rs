@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value as Json, json};
 
-use crate::issuer::Signer;
+use crate::issuer::{Server, Signer};
 use crate::world::{World, claims, id, inline, now, own, with};
 
 fn world(signer: &Signer) -> World {
@@ -69,19 +69,19 @@ async fn a_key_is_looked_up_by_its_id_alone_whatever_the_id_looks_like() {
 async fn what_a_header_says_of_keys_is_never_followed() {
     let (signer, evil) = (Signer::new("one"), Signer::new("one"));
     let world = world(&signer);
+    let server = Server::of(&[evil.jwk()]).await;
+    let plain = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::EdDSA) };
     let jwk = serde_json::from_value(evil.jwk()).unwrap();
-    let header = Header {
-        kid: Some("one".to_owned()),
-        jwk: Some(jwk),
-        jku: Some("http://127.0.0.1:1/keys".to_owned()),
-        x5u: Some("http://127.0.0.1:1/certificate".to_owned()),
-        ..Header::new(Algorithm::EdDSA)
-    };
-    let part = |text: String| URL_SAFE_NO_PAD.encode(text);
-    let signed = evil.sign(&claims());
-    let (_, rest) = signed.split_once('.').unwrap();
-    let forged = format!("{}.{rest}", part(serde_json::to_string(&header).unwrap()));
-    assert_eq!(world.refusal(&forged).await, Some(Refused::Signature));
+    for header in [
+        Header { jwk: Some(jwk), ..plain.clone() },
+        Header { jku: Some(server.url.to_string()), ..plain.clone() },
+        Header { x5u: Some(server.url.to_string()), ..plain.clone() },
+        Header { kid: Some(server.url.to_string()), ..plain },
+    ] {
+        let refused = world.refusal(&evil.sign_with(&header, &claims())).await;
+        assert!(matches!(refused, Some(Refused::Signature | Refused::UnknownSigningKey)), "{header:?}: {refused:?}");
+    }
+    assert_eq!(server.requests(), 0);
 }
 
 #[tokio::test]

@@ -35,8 +35,12 @@ impl Signer {
 
     /// A token whose header names a key of this id.
     pub(crate) fn sign_as(&self, kid: &str, claims: &Json) -> String {
-        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::EdDSA) };
-        jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&self.pair.serialize_der())).unwrap()
+        self.sign_with(&Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::EdDSA) }, claims)
+    }
+
+    /// A token with this header.
+    pub(crate) fn sign_with(&self, header: &Header, claims: &Json) -> String {
+        jsonwebtoken::encode(header, claims, &EncodingKey::from_ed_der(&self.pair.serialize_der())).unwrap()
     }
 }
 

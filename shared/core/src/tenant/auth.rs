@@ -46,10 +46,10 @@ pub struct RawAuth {
     pub jwt: RawIssuers,
 }
 
-/// An issuer of JSON Web Tokens (RS256, PS256, ES256 or EdDSA). A token must have `iss`, `aud`, `exp` and, where it has
-/// one, an `nbf` that is past; it is proven to be the tenant's by its claim of tenants, or where it has none by an
-/// audience that ends in the tenant's id. The claims `acequia_types` and `acequia_source` bind it to types of events and
-/// to sources.
+/// An issuer of JSON Web Tokens (`RS256`, `PS256`, `ES256` or `EdDSA`). A token must have `iss`, `aud`, `exp` and,
+/// where it has one, an `nbf` that is past; it is proven to be the tenant's by its claim of tenants, or where it has
+/// none by an audience that ends in the tenant's id. The claims `acequia_types` and `acequia_source` bind it to types of
+/// events and to sources.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
