@@ -45,6 +45,7 @@ fn agree(file: &str, wanted: &str) {
 fn whole() -> Json {
     json!({
         "tenant": "acme", "name": "Acme", "intake": {}, "auto_redrive": {}, "schemas": {"NAME": {"schema": true}},
+        "sources": {"kafka": {"wrap": {"type": "order.placed", "source": "/shop"}}},
         "sinks": [
             {"id": "a", "kind": "webhook", "types": ["*"], "url": "https://a.example/", "secrets": ["a"], "rate": "5/s", "breaker": {}},
             {"id": "b", "kind": "email", "types": ["*"], "from": "a@acme.example", "to": "{{ data.email }}", "subject": "x", "text": "x"},

@@ -35,6 +35,7 @@ mod secrets;
 pub mod service;
 mod table;
 mod tenants;
+mod topics;
 mod trust;
 mod watched;
 
@@ -56,3 +57,4 @@ pub use queues::SqsQueues;
 pub use rates::DynamoRates;
 pub use secrets::SsmSecrets;
 pub use tenants::DynamoTenants;
+pub use topics::SsmTopics;

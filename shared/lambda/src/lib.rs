@@ -45,6 +45,8 @@ pub use serve::{serve, serve_json, serve_schedule};
 pub use sink::{Attempted, Batch, Endpoint, Job, Sink};
 pub use sink_loop::SinkLoop;
 pub use system::{StandardOutput, SystemChance, SystemClock};
-pub use telemetry::{BatchMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber};
+pub use telemetry::{
+    BatchMetrics, Reporting, SourceMetrics, SweepMetrics, Telemetry, WatchMetrics, start_telemetry, subscriber,
+};
 pub use tenants::{CachedTenants, CurrentTenant};
 pub use widths::Widths;

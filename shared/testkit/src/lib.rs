@@ -44,6 +44,7 @@ mod rates;
 mod secrets;
 mod shared;
 mod tenants;
+mod topics;
 mod watch;
 
 pub use alerts::InMemoryAlerts;
@@ -66,4 +67,5 @@ pub use queues::{Depth, InMemoryQueues};
 pub use rates::InMemoryRates;
 pub use secrets::InMemorySecrets;
 pub use tenants::InMemoryTenants;
+pub use topics::InMemoryTopics;
 pub use watch::{InMemoryAges, InMemoryFindings, InMemoryWatched};

@@ -13,8 +13,10 @@ use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
 use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
+use super::source::validate_wrap;
 use crate::delivery::redrive::AutoRedrive;
 use crate::egress::Egress;
+use crate::event::wrap::Wrap;
 use crate::id::{SinkId, TenantId, TenantSummary};
 use crate::mail::{MailKind, MailRef, OWN_SINKS};
 use crate::outcome::schedule::RetryPolicy;
@@ -31,6 +33,8 @@ pub struct Tenant {
     pub strict_intake: bool,
     /// What its events must look like.
     pub schemas: EventSchemas,
+    /// What it gives records of Kafka's whose values are no events.
+    pub kafka_wrap: Option<Wrap>,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -79,6 +83,7 @@ impl Tenant {
         let intake = raw.intake.unwrap_or_default();
         let schemas = validate_schemas(&raw.schemas, intake.unknown_types, &mut findings);
         check(&schemas, &mut findings);
+        let kafka_wrap = validate_wrap(raw.sources.as_ref(), id.as_ref(), &mut findings);
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
@@ -89,6 +94,7 @@ impl Tenant {
             trace: raw.trace,
             strict_intake: intake.strict,
             schemas,
+            kafka_wrap,
             auto_redrive,
             sinks,
             routes,
