@@ -4,8 +4,8 @@
 //! tenant of a record is what the stack says that maps its topic ([`acequia_core::port::TopicStore`]), never what the
 //! record says. Each record
 //!
-//! - becomes an event ([`binding`]), which passes the same checks as at any other door, and is sent to the intake; or
-//! - is quarantined in the intake's dead-letter queue with the reason ([`letter`]), where no repetition can help; or
+//! - becomes an event (`binding`), which passes the same checks as at any other door, and is sent to the intake; or
+//! - is quarantined in the intake's dead-letter queue with the reason (`letter`), where no repetition can help; or
 //! - fails, with all behind it in its partition, where SQS or a store of ours does not answer: the mapping asks again
 //!   from there.
 //!
