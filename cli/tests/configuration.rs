@@ -46,6 +46,7 @@ fn whole() -> Json {
     json!({
         "tenant": "acme", "name": "Acme", "intake": {}, "auto_redrive": {}, "schemas": {"NAME": {"schema": true}},
         "auth": {"jwt": {"issuer": "https://id.acme.example/", "audience": "acme", "jwks_url": "https://id.acme.example/keys"}},
+        "sources": {"kafka": {"wrap": {"type": "order.placed", "source": "/shop"}}},
         "sinks": [
             {"id": "a", "kind": "webhook", "types": ["*"], "url": "https://a.example/", "secrets": ["a"], "rate": "5/s", "breaker": {}},
             {"id": "b", "kind": "email", "types": ["*"], "from": "a@acme.example", "to": "{{ data.email }}", "subject": "x", "text": "x"},

@@ -49,7 +49,7 @@ class LintTest(unittest.TestCase):
             self.assertEqual(found(translated), [])
 
     def test_the_tenants_templates(self):
-        for path in (TENANT, ROOT / "infra" / "tenant-mail.yaml"):
+        for path in (TENANT, ROOT / "infra" / "tenant-mail.yaml", ROOT / "infra" / "tenant-kafka.yaml"):
             self.assertEqual(found(read(path)), [])
 
     def test_what_is_wrong_is_found(self):

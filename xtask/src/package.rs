@@ -31,7 +31,8 @@ pub(crate) struct Options {
 }
 
 /// What goes along as it is.
-const COPIED: [&str; 4] = ["infra/tenant.yaml", "infra/tenant-mail.yaml", "samconfig.toml", "LICENSE"];
+const COPIED: [&str; 5] =
+    ["infra/tenant.yaml", "infra/tenant-mail.yaml", "infra/tenant-kafka.yaml", "samconfig.toml", "LICENSE"];
 
 /// Makes the package.
 pub(crate) fn run(options: &Options) -> Result<bool> {

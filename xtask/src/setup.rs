@@ -1,7 +1,7 @@
 //! The tools that everything else needs: two Python environments from pinned requirements, made once.
 //!
 //! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for
-//! receivers of webhooks need, for their tests alone ([`crate::recipe`]).
+//! receivers of webhooks need, for their tests alone ([`crate::recipe`]), and a fourth what plays Kafka.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub(crate) enum Tools {
     Local,
     /// SAM CLI, the template linter and cargo-lambda.
     Sam,
+    /// A broker that speaks Kafka's protocol, and the poller that plays Lambda's mapping.
+    Kafka,
     /// What docs/RECEIVERS.md recommends to receivers in Python.
     Recipes,
     /// What tests the HTTP API against its own description; it needs Python 3.11.
@@ -30,6 +32,7 @@ impl Tools {
         match self {
             Self::Local => "local",
             Self::Sam => "sam",
+            Self::Kafka => "kafka",
             Self::Recipes => "recipes",
             Self::Api => "api",
         }

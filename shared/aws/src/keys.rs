@@ -11,6 +11,7 @@ use acequia_core::delivery::share::Bucket;
 use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
 use acequia_core::intake::EntryKey;
 use acequia_core::secret::SecretPurpose;
+use acequia_core::topic::Topic;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
@@ -201,6 +202,11 @@ pub(crate) fn secret_of(stage: &Stage, path: &str) -> Option<(TenantId, SecretPu
 /// write secrets may not write this.
 pub(crate) fn grants(stage: &Stage, tenant: &TenantId) -> String {
     format!("/acequia/{stage}/grants/{tenant}")
+}
+
+/// The path of whose a topic of Kafka's is.
+pub(crate) fn topic(stage: &Stage, topic: &Topic) -> String {
+    format!("/acequia/{stage}/kafka/{topic}")
 }
 
 /// The text of an item's attribute.

@@ -37,6 +37,7 @@ mod secrets;
 pub mod service;
 mod table;
 mod tenants;
+mod topics;
 mod trust;
 mod watched;
 
@@ -60,3 +61,4 @@ pub use queues::SqsQueues;
 pub use rates::DynamoRates;
 pub use secrets::SsmSecrets;
 pub use tenants::DynamoTenants;
+pub use topics::SsmTopics;

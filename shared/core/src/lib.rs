@@ -6,7 +6,7 @@
 //! The modules stand on floors: each uses those before it in this list, and none behind it (a test in
 //! `tests/architecture` keeps that).
 //!
-//! 1. [`time`], [`version`], [`id`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`]: names and small things.
+//! 1. [`time`], [`version`], [`id`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`], [`topic`]: names and small things.
 //! 2. [`event`]: what an event is.
 //! 3. [`outcome`]: what can happen to a message, and what is done with it then.
 //! 4. [`message`], [`wire`]: SQS's messages, and what ours say beside the event.
@@ -41,6 +41,7 @@ pub mod secret;
 pub mod template;
 pub mod tenant;
 pub mod time;
+pub mod topic;
 pub mod version;
 pub mod watch;
 pub mod wire;

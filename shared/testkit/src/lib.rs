@@ -45,6 +45,7 @@ mod rates;
 mod secrets;
 mod shared;
 mod tenants;
+mod topics;
 mod watch;
 
 pub use alerts::InMemoryAlerts;
@@ -68,4 +69,5 @@ pub use queues::{Depth, InMemoryQueues};
 pub use rates::InMemoryRates;
 pub use secrets::InMemorySecrets;
 pub use tenants::InMemoryTenants;
+pub use topics::InMemoryTopics;
 pub use watch::{InMemoryAges, InMemoryFindings, InMemoryWatched};

@@ -24,6 +24,10 @@ mod grants {
     acequia_testkit::suite!(grants, acequia_testkit::InMemoryGrants::new());
 }
 
+mod topics {
+    acequia_testkit::suite!(topics, acequia_testkit::InMemoryTopics::new());
+}
+
 mod rates {
     acequia_testkit::suite!(rates, acequia_testkit::InMemoryRates::new());
 }

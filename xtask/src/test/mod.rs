@@ -51,7 +51,8 @@ const PEOPLE: u32 = 250;
 const SIGNATURES_PER_SECOND: u32 = 100;
 
 /// The tools with tests of their own.
-const TOOLS: [(Tools, &str); 4] = [
+const TOOLS: [(Tools, &str); 5] = [
+    (Tools::Kafka, "tools/kafka"),
     (Tools::Local, "tools/local"),
     (Tools::Sam, "tools/sam"),
     (Tools::Sam, "tools/template"),
@@ -134,6 +135,7 @@ fn static_checks(plan: &mut Plan) -> Result<()> {
 
 fn whole(plan: &mut Plan, options: &Options) -> Result<()> {
     static_checks(plan)?;
+    setup::ensure_one(Tools::Kafka)?;
     // These wait for processes and for the local AWS more than they work, and the build has nothing to wait for.
     let (suites, built) = std::thread::scope(|scope| {
         let suites = scope.spawn(|| TOOLS.map(|(tools, folder)| suite(tools, folder)));
@@ -171,6 +173,7 @@ fn suite(tools: Tools, folder: &str) -> Result<Suite> {
 /// compile the SDK again.
 fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let built = build::build_with_tools(options.build)?;
+    setup::ensure_one(Tools::Kafka)?;
     let local = Local::up(&built, &TENANTS, None, false)?;
     let mut tests =
         plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--test", "tutorial", "--no-fail-fast"]);

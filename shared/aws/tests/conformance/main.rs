@@ -39,6 +39,10 @@ mod grants {
     acequia_testkit::suite!(grants, crate::World::load().await.grants());
 }
 
+mod topics {
+    acequia_testkit::suite!(topics, crate::World::load().await.topics());
+}
+
 mod rates {
     acequia_testkit::suite!(rates, crate::World::load().await.rates().await);
 }

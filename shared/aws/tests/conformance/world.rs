@@ -9,23 +9,25 @@ use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoIntake, DynamoJournal,
     DynamoLedger, DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants,
-    SsmSecrets,
+    SsmSecrets, SsmTopics,
 };
 use acequia_core::access::{KeyId, KeyRing};
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{
     ApiKeys, GrantStore, KeyError, KeyNote, Platform, Presence, QueueAddresses as _, Queues, SecretCatalog,
-    SecretError, Secrets, SendError, TenantStore, Unavailable,
+    SecretError, Secrets, SendError, TenantStore, TopicStore, Unavailable,
 };
-use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::queue::{Queue, QueueArn, QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretNames, SecretPurpose};
 use acequia_core::tenant::grant::Grants;
+use acequia_core::topic::Topic;
 use acequia_testkit::conformance::api_keys::KeysInTest;
 use acequia_testkit::conformance::grants::GrantsInTest;
 use acequia_testkit::conformance::operator::PlatformInTest;
 use acequia_testkit::conformance::queues::QueuesInTest;
 use acequia_testkit::conformance::secrets::SecretsInTest;
+use acequia_testkit::conformance::topics::TopicsInTest;
 use acequia_testkit::{FixedClock, build};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{
@@ -195,6 +197,11 @@ impl World {
         RealGrants { used, world: self }
     }
 
+    pub(crate) fn topics(self) -> RealTopics {
+        let used = SsmTopics::new(self.clients.ssm.clone(), self.stage.clone(), FixedClock::default());
+        RealTopics { used, world: self }
+    }
+
     pub(crate) fn queues(self) -> RealQueues {
         RealQueues {
             used: SqsQueues::new(self.clients.sqs.clone()),
@@ -310,6 +317,26 @@ impl GrantsInTest for RealGrants {
     async fn put(&self, tenant: &TenantId, senders: &str, targets: &str) {
         let value = format!(r#"{{"senders":"{senders}","targets":"{targets}"}}"#);
         let name = format!("/acequia/{}/grants/{tenant}", self.world.stage);
+        assert!(self.world.clients.ssm.put(&name, &value, ParameterKind::Plain, true).await.unwrap());
+    }
+}
+
+/// The parameter store with what stacks write there that map topics.
+pub(crate) struct RealTopics {
+    used: SsmTopics<FixedClock>,
+    world: World,
+}
+
+impl TopicStore for RealTopics {
+    async fn intake(&self, topic: &Topic) -> Result<Option<Queue>, Unavailable> {
+        self.used.intake(topic).await
+    }
+}
+
+impl TopicsInTest for RealTopics {
+    async fn put(&self, topic: &str, intake: &QueueArn) {
+        let name = format!("/acequia/{}/kafka/{topic}", self.world.stage);
+        let value = intake.to_string();
         assert!(self.world.clients.ssm.put(&name, &value, ParameterKind::Plain, true).await.unwrap());
     }
 }

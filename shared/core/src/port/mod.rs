@@ -1,7 +1,8 @@
 //! The outside world, as traits: each has a real implementation and an in-memory one, and both pass the same
 //! conformance suite (in `acequia-testkit`).
 //!
-//! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`], [`Findings`], [`StageQueues`] and [`Platform`] takes a
+//! Every port but [`Sweeping`], [`WatchedQueues`], [`Ages`], [`Findings`], [`StageQueues`], [`Platform`] and
+//! [`TopicStore`], which says whose a topic is, takes a
 //! [`TenantId`], or what names its tenant, and answers for that tenant alone.
 
 mod api_keys;
@@ -37,7 +38,7 @@ pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueue
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
 pub use tenants::{
     AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,
-    auto_redrive_of,
+    TopicStore, auto_redrive_of,
 };
 pub use watch::{Ages, Findings, Remembered, WatchedQueues};
 

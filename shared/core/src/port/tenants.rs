@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{KeyNote, Unavailable};
 use crate::id::{SecretName, TenantId};
+use crate::queue::Queue;
 use crate::secret::{Secret, SecretPurpose};
 use crate::tenant::grant::Grants;
+use crate::topic::Topic;
 
 /// A stored configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +212,13 @@ pub trait Secrets: Send + Sync {
         purpose: SecretPurpose,
         name: &SecretName,
     ) -> impl Future<Output = Result<Secret, SecretError>> + Send;
+}
+
+/// Where it is kept which tenant a topic of Kafka's feeds.
+pub trait TopicStore: Send + Sync {
+    /// The intake queue that the topic's records go to, as the stack that maps it says; `None` where there is no such
+    /// stack, or a minute after it is gone.
+    fn intake(&self, topic: &Topic) -> impl Future<Output = Result<Option<Queue>, Unavailable>> + Send;
 }
 
 /// Where it is kept what each tenant's stack allows it.

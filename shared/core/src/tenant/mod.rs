@@ -23,6 +23,7 @@ mod schema;
 mod secret_use;
 mod settings;
 mod sink;
+mod source;
 #[cfg(feature = "schema")]
 mod template_file;
 #[cfg(feature = "schema")]
@@ -43,3 +44,4 @@ pub use schema::tenant_schema;
 pub use secret_use::SecretUse;
 pub use settings::Tenant;
 pub use sink::*;
+pub use source::{RawKafka, RawSources, RawWrap};

@@ -20,6 +20,7 @@ use super::mail::MAX_TEMPLATES;
 use super::mail::{RawMail, RawTemplates};
 use super::redrive::RawAutoRedrive;
 use super::sink::RawSink;
+use super::source::RawSources;
 #[cfg(feature = "schema")]
 use super::template_file::TemplateFile;
 #[cfg(feature = "schema")]
@@ -77,6 +78,10 @@ pub struct RawTenant {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, SchemaFile>", extend("default" = {}, "maxProperties" = MAX_SCHEMAS)))]
     pub schemas: BTreeMap<String, RawEventSchema>,
+    /// What events come from beside the tenant's queue. Without this section, from there and from nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "RawSources"))]
+    pub sources: Option<RawSources>,
     /// Which dead letters go back to their queues by themselves. Without this section, none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "RawAutoRedrive"))]

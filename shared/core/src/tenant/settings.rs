@@ -15,9 +15,11 @@ use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
 use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
+use super::source::validate_wrap;
 use crate::access::JwtIssuer;
 use crate::delivery::redrive::AutoRedrive;
 use crate::egress::Egress;
+use crate::event::wrap::Wrap;
 use crate::id::{SinkId, TenantId, TenantSummary};
 use crate::mail::{MailKind, MailRef, OWN_SINKS};
 use crate::outcome::schedule::RetryPolicy;
@@ -38,6 +40,8 @@ pub struct Tenant {
     pub issuers: Vec<JwtIssuer>,
     /// What its events must look like.
     pub schemas: EventSchemas,
+    /// What it gives records of Kafka's whose values are no events.
+    pub kafka_wrap: Option<Wrap>,
     /// Which dead letters go back by themselves; none without it.
     pub auto_redrive: Option<AutoRedrive>,
     /// Where its events go, in the order of the document.
@@ -86,6 +90,7 @@ impl Tenant {
         let unknown_types = raw.intake.as_ref().map(|intake| intake.unknown_types).unwrap_or_default();
         let schemas = validate_schemas(&raw.schemas, unknown_types, &mut findings);
         check(&schemas, &mut findings);
+        let kafka_wrap = validate_wrap(raw.sources.as_ref(), id.as_ref(), &mut findings);
         let mail = validate_mail(raw.mail.as_ref(), &raw.templates, &mut findings);
         let consent = raw.consent.as_ref().and_then(|raw| validate_consent(raw, mail.as_ref(), egress, &mut findings));
         refuse_two_purposes(raw, &mut findings);
@@ -100,6 +105,7 @@ impl Tenant {
             intake,
             issuers,
             schemas,
+            kafka_wrap,
             auto_redrive,
             sinks,
             routes,

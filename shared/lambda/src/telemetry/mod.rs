@@ -7,6 +7,7 @@ mod intake;
 mod log;
 mod metrics;
 mod sample;
+mod source;
 mod stall;
 mod sweep;
 mod watch;
@@ -26,6 +27,7 @@ pub use intake::IntakeMetrics;
 pub use log::{start_telemetry, subscriber};
 pub use metrics::BatchMetrics;
 use sample::Sample;
+pub use source::SourceMetrics;
 pub use sweep::SweepMetrics;
 pub use watch::WatchMetrics;
 
@@ -142,6 +144,19 @@ impl Telemetry {
             stalls.add(store, 1);
             self.write_stalls(stage, who, clock.now(), &stalls);
         }
+    }
+
+    /// Writes the line of what a source brought for a tenant, and those of what held it up. `function` is which.
+    pub fn write_source(
+        &self,
+        stage: &Stage,
+        (function, tenant): (&'static str, Option<&TenantId>),
+        at: Timestamp,
+        metrics: &SourceMetrics,
+    ) {
+        let level = &self.reporting.level;
+        self.write_line(&source::SourceLine { stage, function, tenant, at, level, metrics });
+        self.write_stalls(stage, (function, tenant), at, &metrics.stalls);
     }
 
     /// Writes the line of one look of the guard.

@@ -29,6 +29,7 @@ pub mod queues;
 pub mod rates;
 pub mod secrets;
 pub mod tenants;
+pub mod topics;
 pub mod watch;
 
 /// Makes one test of each case of a suite: `suite!(ledger, InMemoryLedger::new())`.
@@ -173,6 +174,13 @@ macro_rules! suite {
                 without_a_stack_and_with_empty_lists_nothing_is_allowed,
                 no_tenant_is_allowed_what_another_is,
             ]
+        );
+    };
+    (topics, $port:expr) => {
+        $crate::cases!(
+            topics,
+            $port,
+            [each_topic_has_the_intake_that_its_stack_says, a_topic_that_no_stack_maps_has_none,]
         );
     };
     (journal, $port:expr) => {

@@ -220,13 +220,14 @@ pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Te
 
 /// Which secrets each function may read, by their purpose, and which may read what tenants' stacks allow: these and no
 /// others.
-const PARAMETERS: [(&str, &[&str]); 6] = [
+const PARAMETERS: [(&str, &[&str]); 7] = [
     ("webhook", &["tenant/*/header/*", "tenant/*/webhook/*"]),
     ("email", &["grants/*", "tenant/*/link/*", "tenant/*/personal/*"]),
     ("forward", &["grants/*"]),
     ("eventbridge", &["grants/*"]),
     ("outbox", &["tenant/*/link/*"]),
     ("confirm", &["tenant/*/link/*"]),
+    ("kafka", &["kafka/*"]),
 ];
 
 pub(crate) fn function_reads_the_parameters_of_its_own_purposes_only(template: &Template) -> Vec<String> {

@@ -89,7 +89,8 @@ pub(crate) fn alarm_stands_in_the_runbook(template: &Template, runbook: &str) ->
     let mut found = Vec::new();
     for alarm in template.of_kind("AWS::CloudWatch::Alarm") {
         let name = text(alarm.property("AlarmName")).unwrap_or_default();
-        let name = name.replace("${Stage}", "<stage>").replace("${TenantId}", "<tenant>");
+        let placeholders = [("${Stage}", "<stage>"), ("${TenantId}", "<tenant>"), ("${Source}", "<source>")];
+        let name = placeholders.iter().fold(name.to_owned(), |name, (parameter, word)| name.replace(parameter, word));
         let names = general.iter().map(|(word, any)| name.replace(&format!("-{word}-"), &format!("-{any}-")));
         if !names.chain([name.clone()]).any(|name| runbook.contains(&format!("| `{name}`"))) {
             found.push(template.says(alarm.name, &format!("docs/RUNBOOK.md has a row that begins with `{name}`")));

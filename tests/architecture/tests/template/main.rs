@@ -297,6 +297,23 @@ fn a_tenants_mail_template_is_described_bounded_and_tagged() {
 }
 
 #[test]
+fn a_topics_template_is_described_bounded_and_tagged_and_its_mapping_gives_up_in_the_end_and_tells() {
+    let template = read("infra/tenant-kafka.yaml");
+    let mut found = general::parameter_is_described(&template);
+    found.extend(general::parameter_is_bounded(&template));
+    found.extend(general::alarm_tells_somebody_what_it_means(&template));
+    found.extend(queue::tenant_tags_everything(&template));
+    found.extend(queue::mapping_reports_batch_item_failures(&template));
+    found.extend(retention::what_holds_data_outlives_its_stack(&template));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+    let [mapping] =
+        template.of_kind("AWS::Lambda::EventSourceMapping").try_into().unwrap_or_else(|_| panic!("one mapping"));
+    assert!(!mapping.property("DestinationConfig/OnFailure/Destination").is_null());
+    assert!(!mapping.property("ProvisionedPollerConfig").is_null(), "others repeat a batch for ever");
+    assert!(!mapping.property("MaximumRetryAttempts").is_null());
+}
+
+#[test]
 fn every_parameter_is_described() {
     holds(general::parameter_is_described);
 }

@@ -12,6 +12,7 @@ mod email;
 mod eventbridge;
 mod forward;
 mod isolation;
+mod kafka;
 mod limits;
 mod order;
 mod permission;

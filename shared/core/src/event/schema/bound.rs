@@ -6,6 +6,7 @@
 //! schema that does so can double its work with each level of the event.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value as Json};
@@ -39,7 +40,7 @@ pub(super) fn look(schema: &Json) -> Result<Names, Flaw> {
         return Err(Flaw::whole(format!("it has {bytes} bytes as JSON; at most {MAX_SCHEMA_BYTES} are taken")));
     }
     let mut walk = Walk { root: schema, places: 0, patterns: 0, open: Vec::new(), names: Names::new() };
-    walk.visit(String::new(), schema)?;
+    walk.visit("", schema)?;
     Ok(walk.names)
 }
 
@@ -54,34 +55,34 @@ struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    fn visit(&mut self, pointer: String, schema: &'s Json) -> Result<(), Flaw> {
-        self.count(1, &pointer)?;
+    fn visit(&mut self, pointer: &str, schema: &'s Json) -> Result<(), Flaw> {
+        self.count(1, pointer)?;
         if self.open.len() == MAX_DEPTH {
-            return self.flaw(&pointer, format!("it nests deeper than {MAX_DEPTH} levels, references included"));
+            return self.flaw(pointer, format!("it nests deeper than {MAX_DEPTH} levels, references included"));
         }
         // What is neither an object nor a boolean is no schema, and the library says so.
         let Json::Object(members) = schema else { return Ok(()) };
-        self.open.push(pointer.clone());
+        self.open.push(pointer.to_owned());
         for (name, value) in members {
             let here = format!("{pointer}/{}", escape(name));
-            self.keyword(name, value, here, pointer.is_empty())?;
+            self.keyword(name, value, &here, pointer.is_empty())?;
         }
         self.open.pop();
         Ok(())
     }
 
-    fn keyword(&mut self, name: &str, value: &'s Json, here: String, is_root: bool) -> Result<(), Flaw> {
+    fn keyword(&mut self, name: &str, value: &'s Json, here: &str, is_root: bool) -> Result<(), Flaw> {
         match (name, value) {
             ("$schema", Json::String(draft)) if draft.trim_end_matches('#') != DRAFT => {
-                self.flaw(&here, format!("schemas are of draft 2020-12 ({DRAFT}); leave it out, or name that one"))
+                self.flaw(here, format!("schemas are of draft 2020-12 ({DRAFT}); leave it out, or name that one"))
             }
             ("$id", _) if !is_root => {
-                self.flaw(&here, "only the schema itself can have a name: leave it out, and refer by \"#/$defs/...\"")
+                self.flaw(here, "only the schema itself can have a name: leave it out, and refer by \"#/$defs/...\"")
             }
             ("$dynamicRef" | "$recursiveRef" | "$vocabulary", _) => {
-                self.flaw(&here, format!("{name} is not taken; refer by $ref, to \"#/$defs/...\""))
+                self.flaw(here, format!("{name} is not taken; refer by $ref, to \"#/$defs/...\""))
             }
-            ("$ref", Json::String(reference)) => self.follow(reference, &here),
+            ("$ref", Json::String(reference)) => self.follow(reference, here),
             (
                 "not"
                 | "if"
@@ -97,36 +98,36 @@ impl<'s> Walk<'s> {
             ) => self.visit(here, schema),
             ("allOf" | "anyOf" | "oneOf" | "prefixItems", Json::Array(schemas)) => {
                 let mut schemas = schemas.iter().enumerate();
-                schemas.try_for_each(|(index, schema)| self.visit(format!("{here}/{index}"), schema))
+                schemas.try_for_each(|(index, schema)| self.visit(&format!("{here}/{index}"), schema))
             }
             ("properties" | "dependentSchemas", Json::Object(schemas)) => {
                 self.names.extend(schemas.keys().cloned());
-                self.each(schemas, &here)
+                self.each(schemas, here)
             }
-            ("$defs" | "definitions", Json::Object(schemas)) => self.each(schemas, &here),
+            ("$defs" | "definitions", Json::Object(schemas)) => self.each(schemas, here),
             ("patternProperties", Json::Object(schemas)) => {
-                schemas.keys().try_for_each(|pattern| self.pattern(pattern, &here))?;
-                self.each(schemas, &here)
+                schemas.keys().try_for_each(|pattern| self.pattern(pattern, here))?;
+                self.each(schemas, here)
             }
-            ("pattern", Json::String(pattern)) => self.pattern(pattern, &here),
+            ("pattern", Json::String(pattern)) => self.pattern(pattern, here),
             ("enum" | "required", Json::Array(values)) => {
                 if name == "required" {
                     self.know(values);
                 }
-                self.count(values.len(), &here)
+                self.count(values.len(), here)
             }
             ("dependentRequired", Json::Object(lists)) => lists.iter().try_for_each(|(name, list)| {
                 let list = list.as_array().map_or(&[][..], Vec::as_slice);
                 self.names.insert(name.clone());
                 self.know(list);
-                self.count(list.len(), &here)
+                self.count(list.len(), here)
             }),
             _ => Ok(()),
         }
     }
 
     fn each(&mut self, schemas: &'s Map<String, Json>, here: &str) -> Result<(), Flaw> {
-        schemas.iter().try_for_each(|(name, schema)| self.visit(format!("{here}/{}", escape(name)), schema))
+        schemas.iter().try_for_each(|(name, schema)| self.visit(&format!("{here}/{}", escape(name)), schema))
     }
 
     fn follow(&mut self, reference: &str, here: &str) -> Result<(), Flaw> {
@@ -141,7 +142,7 @@ impl<'s> Walk<'s> {
             return self.flaw(here, format!("{reference:?} leads back to where it stands: a schema must have an end"));
         }
         match self.root.pointer(&pointer) {
-            Some(schema) => self.visit(pointer.into_owned(), schema),
+            Some(schema) => self.visit(&pointer, schema),
             None => self.flaw(here, format!("{reference:?} is not there")),
         }
     }
@@ -196,7 +197,8 @@ pub(super) fn path(root: &Json, pointer: &str) -> String {
     for token in pointer.split('/').skip(1) {
         let name = unescape(token);
         if at.is_some_and(Json::is_array) {
-            path.push_str(&format!("[{name}]"));
+            // Writing to a String cannot fail.
+            let _ = write!(path, "[{name}]");
         } else {
             path.push('.');
             path.push_str(&name);

@@ -1,7 +1,7 @@
 //! JSON Schemas of events: of draft 2020-12, without any reference outside, bounded, and compiled when one is first
 //! needed.
 //!
-//! A schema is about an event's `data` ([`value`]). Formats (`"format": "email"`) are checked, as far as the draft names
+//! A schema is about an event's `data` (`value`). Formats (`"format": "email"`) are checked, as far as the draft names
 //! them; `regex` is not, since it would compile what an event says. Regular expressions are those that can be matched in
 //! linear time: without look-around and back-references.
 //!
