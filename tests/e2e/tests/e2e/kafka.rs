@@ -16,6 +16,7 @@ fn bring(world: &World, topic: &str, records: &Json) -> Json {
     through.arg(world.environment.root.join("tools/kafka/through.py"));
     through.args(["--topic", topic, "--function", "acequia-local-kafka:live", "--failed-queue-url", &failed]);
     through.args(["--endpoint-url", &world.environment.endpoint]).envs(world.aws.variables());
+    through.env("AWS_DEFAULT_REGION", &world.environment.region);
     let mut child = through.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(records.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
