@@ -44,7 +44,7 @@ fn agree(file: &str, wanted: &str) {
 /// A document that has every table that a key can stand in.
 fn whole() -> Json {
     json!({
-        "tenant": "acme", "name": "Acme", "intake": {}, "auto_redrive": {}, "schemas": {"NAME": {"schema": true}},
+        "tenant": "acme", "name": "Acme", "intake": {"rate": "500/s"}, "auto_redrive": {}, "schemas": {"NAME": {"schema": true}},
         "auth": {"jwt": {"issuer": "https://id.acme.example/", "audience": "acme", "jwks_url": "https://id.acme.example/keys"}},
         "sources": {"kafka": {"wrap": {"type": "order.placed", "source": "/shop"}}},
         "sinks": [

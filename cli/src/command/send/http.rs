@@ -110,8 +110,8 @@ impl Api {
                     EventAnswer::Accepted | EventAnswer::Duplicate => sums.sent += 1,
                     EventAnswer::Refused { reason, pointer, detail } => {
                         sums.failed += 1;
-                        let place = pointer.map(|pointer| format!(" at {pointer}")).unwrap_or_default();
-                        problems.push(format!("line {}: {reason}{place}: {detail}", line.number));
+                        let at = pointer.map(|pointer| format!(" at {pointer}")).unwrap_or_default();
+                        problems.push(format!("line {}: {reason}{at}: {detail}", line.number));
                     }
                     EventAnswer::NotTaken => {
                         sums.failed += 1;

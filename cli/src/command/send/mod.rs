@@ -50,6 +50,12 @@ pub(super) struct Line<'a> {
     pub(super) body: &'a str,
 }
 
+/// Where events go, and what it is called.
+enum Way {
+    Http(String, Api),
+    Queue(String, QueueArn, Box<Context>),
+}
+
 /// Sends events. With `--http` it asks AWS for nothing, and needs no stage.
 pub(super) async fn run(
     context: impl AsyncFn() -> Result<Context, Failure>,
@@ -61,17 +67,21 @@ pub(super) async fn run(
     if !arguments.no_validate {
         validate(&arguments.tenant, &lines)?;
     }
-    let (bar, orderly) = (progress(lines.len()), InGoodOrder::begin());
-    let pace = Pace::new(arguments.rate, STEP);
-    let goes_on = || orderly.stopped().is_none();
-    let (name, (sent, problems)) = if let Some(base) = &arguments.http {
-        let api = Api::new(base, &arguments.tenant, arguments.key.as_deref())?;
-        (base.clone(), api.send_all(&lines, pace, &bar, goes_on).await?)
+    let way = if let Some(base) = &arguments.http {
+        Way::Http(base.clone(), Api::new(base, &arguments.tenant, arguments.key.as_deref())?)
     } else {
         let context = context().await?;
         let (name, queue) = intake(&context, &arguments.tenant).await?;
-        let sent = send_all(&context.queues(), &queue, &arguments.tenant, &lines, pace, &bar, goes_on).await;
-        (name.to_string(), sent)
+        Way::Queue(name.to_string(), queue, Box::new(context))
+    };
+    let (bar, orderly) = (progress(lines.len()), InGoodOrder::begin());
+    let pace = Pace::new(arguments.rate, STEP);
+    let goes_on = || orderly.stopped().is_none();
+    let (name, (sent, problems)) = match &way {
+        Way::Http(name, api) => (name, api.send_all(&lines, pace, &bar, goes_on).await?),
+        Way::Queue(name, queue, context) => {
+            (name, send_all(&context.queues(), queue, &arguments.tenant, &lines, pace, &bar, goes_on).await)
+        }
     };
     bar.finish_and_clear();
     for problem in problems.iter().take(LISTED) {
@@ -81,7 +91,7 @@ pub(super) async fn run(
         note(&format!("and {} more", problems.len() - LISTED));
     }
     let exit = orderly.stopped().filter(|_| sent.unsent > 0);
-    let text = describe_sent(&sent, &name, lines.get(lines.len() - sent.unsent).map(|line| line.number), exit);
+    let text = describe_sent(&sent, name, lines.get(lines.len() - sent.unsent).map(|line| line.number), exit);
     let done = if sent.failed == 0 { Exit::Ok } else { Exit::Failed };
     Ok(Report::new(&sent, text).ending(exit.unwrap_or(done)))
 }
