@@ -29,6 +29,12 @@ EVERYTHING = {
     "FeedbackKey": "customer",
     "LinkDomain": "confirm.example.org",
     "LinkCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+    "ApiDomain": "events.example.org",
+    "ApiCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+    "ApiOrigins": "https://forms.example.org",
+    "JwtIssuer": "https://id.example.org/",
+    "JwtAudience": "acequia",
+    "JwtJwksUrl": "https://id.example.org/keys",
     "LinkLog": "addresses",
     "ReservedForSweeper": "2",
 }

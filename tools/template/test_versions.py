@@ -19,11 +19,24 @@ OTHERS = {
     "LinkBase": "https://confirm.example.org",
     "LinkDomain": "confirm.example.org",
     "LinkCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+    "ApiDomain": "events.example.org",
+    "ApiCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+    "ApiOrigins": "https://forms.example.org",
+    "JwtIssuer": "https://id.example.org/",
+    "JwtAudience": "acequia",
+    "JwtJwksUrl": "https://id.example.org/keys",
+    "JwtTenantClaim": "org",
+    "JwtScopeClaim": "permissions",
     "NotificationEmail": "ops@example.org",
     "Version": "1.2.3-0123456789ab",
 }
 # What goes only together with another.
-COMPANIONS = {"LinkDomain": "LinkCertificateArn", "LinkCertificateArn": "LinkDomain"}
+TOGETHER = [
+    ("LinkDomain", "LinkCertificateArn"),
+    ("ApiDomain", "ApiCertificateArn"),
+    ("JwtIssuer", "JwtAudience", "JwtJwksUrl", "JwtTenantClaim", "JwtScopeClaim"),
+]
+COMPANIONS = {name: names for names in TOGETHER for name in names}
 # What a version does not hold, so that a change of it alone publishes none: Lambda keeps it beside the versions.
 NOT_IN_A_VERSION = {"Tags", "ReservedConcurrentExecutions"}
 # Long descriptions are refused (API of PublishVersion).
@@ -77,7 +90,7 @@ def unpublished(template, first, second, code=("code", "code")):
 
 def changed(template, parameter):
     """Parameters with another value of this one."""
-    wanted = {parameter, COMPANIONS.get(parameter, parameter)}
+    wanted = {parameter, *COMPANIONS.get(parameter, ())}
     return {name: other(name, template["Parameters"][name]) for name in wanted if name in template["Parameters"]}
 
 

@@ -211,6 +211,7 @@ impl<P: DoorPorts> Door<P> {
         tenant: &TenantId,
         scope: Scope,
     ) -> Result<(Arc<Principal>, Arc<CurrentTenant>), Problem> {
+        self.guard.presented(request).map_err(|refused| self.refuse(request, tenant, refused, None))?;
         // A tenant that is not there has no issuer of its own, and no keys; the platform's issuers may know it.
         let current = match self.tenants.current(tenant).await {
             Ok(current) => Some(current),

@@ -17,6 +17,11 @@ pub trait Guard: Send + Sync {
         tenant: &TenantId,
         current: Option<&CurrentTenant>,
     ) -> impl Future<Output = Result<Arc<Principal>, Refused>> + Send;
+    /// Whether a request shows a credential that can be looked at. Nothing is read for it.
+    ///
+    /// # Errors
+    /// Why not.
+    fn presented(&self, request: &HttpRequest) -> Result<(), Refused>;
     /// What of a request's credential may be named in the audit log, where it shows one that has a name.
     fn shown(&self, request: &HttpRequest) -> Option<String>;
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use acequia_access::{Settings, Verifier};
+use acequia_aws::SsmIssuer;
 use acequia_aws::clients::{Clients, function_config};
 use acequia_lambda::http::HttpRequest;
 use acequia_lambda::{Environment, SystemClock, serve_json, start_telemetry};
@@ -15,16 +16,17 @@ use ingest::{Aws, Door, Gate};
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_telemetry(&environment);
-    let Config { installation, egress, issuer } = Config::from_env(environment)?;
+    let Config { installation, egress } = Config::from_env(environment)?;
     let clients = Clients::new(&function_config(&installation.reach));
     let settings = Settings {
         stage: installation.stage.clone(),
         egress,
         authorities: installation.reach.authorities,
-        issuers: issuer.into_iter().collect(),
+        issuers: Vec::new(),
     };
     let verifier = Verifier::new(settings, Aws::keys(&clients, &installation));
-    let gate = Gate { verifier, clock: Arc::new(SystemClock) };
+    let platform = SsmIssuer::new(clients.ssm.clone(), installation.stage.clone(), egress, SystemClock);
+    let gate = Gate { verifier, platform, clock: Arc::new(SystemClock) };
     let door = Door::new(Aws::parts(&clients, installation, gate));
     let door = &door;
     serve_json(|event, deadline| async move {

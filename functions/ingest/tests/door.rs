@@ -57,6 +57,10 @@ impl Guard for Tokens {
         }))
     }
 
+    fn presented(&self, request: &HttpRequest) -> Result<(), Refused> {
+        request.header("authorization").map(drop).ok_or(Refused::NoCredential)
+    }
+
     fn shown(&self, _: &HttpRequest) -> Option<String> {
         None
     }

@@ -198,6 +198,11 @@ pub(crate) fn secret_of(stage: &Stage, path: &str) -> Option<(TenantId, SecretPu
     Some((tenant.parse().ok()?, purpose.parse().ok()?, name.parse().ok()?))
 }
 
+/// The path of the parameter with the platform's issuer of tokens.
+pub(crate) fn issuer(stage: &Stage) -> String {
+    format!("/acequia/{stage}/jwt-issuer")
+}
+
 /// The path of what a tenant's stack allows it. It is not below the tenant's secrets, so that a principal that may
 /// write secrets may not write this.
 pub(crate) fn grants(stage: &Stage, tenant: &TenantId) -> String {

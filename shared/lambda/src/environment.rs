@@ -65,11 +65,6 @@ impl Environment {
         })
     }
 
-    /// Notes what is wrong with variables that were read.
-    pub fn report(&mut self, problem: String) {
-        self.problems.push(problem);
-    }
-
     /// Ends the reading: the value, where nothing was wrong.
     ///
     /// # Errors
