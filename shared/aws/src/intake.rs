@@ -81,7 +81,7 @@ impl DynamoIntake {
             let stored = answer.item.map(read).transpose()?;
             let once = judge(stored.as_ref(), entry, now);
             let Once::Begun(_) = once else { return Ok(once) };
-            if stored.as_ref().is_some_and(|stored| stored.claim == entry.claim)
+            if stored.as_ref().is_some_and(|stored| stored.claim == entry.claim && stored.expires_at > now)
                 || self.replace(tenant, key, entry, stored).await?
             {
                 return Ok(once);

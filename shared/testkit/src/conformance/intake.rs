@@ -85,8 +85,11 @@ pub async fn many_entries_at_once_get_an_answer_each_in_their_order(intake: &imp
 pub async fn of_two_at_once_exactly_one_begins(intake: &impl IntakeStore) {
     let key = EntryKey::request("race");
     for now in [0, 2000_u64] {
-        let entry =
-            |claim: &str| Entry { lease_until: at(now + 30), expires_at: at(now + 1000), ..running("c", claim) };
+        let entry = |who: &str| Entry {
+            lease_until: at(now + 30),
+            expires_at: at(now + 1000),
+            ..running("c", &format!("{who}-{now}"))
+        };
         let (a, b) =
             futures::join!(one(intake, "i-race", &key, entry("a"), now), one(intake, "i-race", &key, entry("b"), now));
         let begun = [&a, &b].into_iter().filter(|once| matches!(once, Once::Begun(_))).count();

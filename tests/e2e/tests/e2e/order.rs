@@ -18,7 +18,9 @@ fn each_group_comes_out_in_the_order_in_which_it_went_in() {
     let events: Vec<String> = (0..EVENTS).map(line).collect();
     world.acequia(&["send", "aspen"], &events.join("\n"));
     let out = eventually("all are there", || {
-        let found = world.peek("aspen", "out.fifo");
+        // Other tests send to this tenant, too.
+        let mut found = world.peek("aspen", "out.fifo");
+        found.retain(|message| message["Body"].as_str().unwrap().contains("in-order-"));
         (found.len() >= EVENTS).then_some(found)
     });
     assert_eq!(out.len(), EVENTS, "each once");
