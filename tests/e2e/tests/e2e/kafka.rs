@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 /// Puts records into a topic of this name, and lets the poller bring them to the function.
 fn bring(world: &World, topic: &str, records: &Json) -> Json {
-    let queue = format!("acequia-local-alder-kafka-{topic}");
+    let queue = format!("acequia-local-birch-kafka-{topic}");
     world.aws.json("sqs", "AmazonSQS.CreateQueue", &json!({"QueueName": queue})).unwrap();
     let failed = format!("{}/000000000000/{queue}", world.environment.endpoint);
     let mut through = Command::new(world.environment.root.join(".venv/kafka/bin/python"));
@@ -25,43 +25,37 @@ fn bring(world: &World, topic: &str, records: &Json) -> Json {
 
 /// Says whose the topic is, as `infra/tenant-kafka.yaml` does.
 fn map(world: &World, topic: &str) {
-    let intake = "arn:aws:sqs:us-east-1:000000000000:acequia_local_alder_intake";
+    let intake = "arn:aws:sqs:us-east-1:000000000000:acequia_local_birch_intake";
     let parameter = json!({"Name": format!("/acequia/local/kafka/{topic}"), "Type": "String", "Value": intake});
     world.aws.json("ssm", "AmazonSSM.PutParameter", &parameter).unwrap();
-}
-
-/// Whether an event of this id is in the queue that the tenant reads.
-fn has_come(world: &World, id: &str) -> bool {
-    let wanted = format!("\"{id}\"");
-    world.peek("alder", "out").iter().any(|message| message["Body"].as_str().unwrap().contains(&wanted))
 }
 
 #[test]
 fn records_of_a_topic_that_feeds_a_tenant_reach_its_sinks_and_what_is_no_event_its_dead_letter_queue() {
     let world = world();
     map(world, "e2e-orders");
-    let structured = event("out", "kafka-structured", &json!({"n": 1}));
+    let structured = event("kafka", "kafka-structured", &json!({"n": 1}));
     let records = json!([
         {"value": "kafka-poison"},
         {"value": structured, "headers": {"content-type": "application/cloudevents+json"}},
         {"value": null, "key": "kafka-tombstone"},
-        {"value": "{\"n\":2}", "key": "k", "headers": {"ce_specversion": "1.0", "ce_id": "kafka-binary", "ce_source": "/e2e", "ce_type": "out"}},
+        {"value": "{\"n\":2}", "key": "k", "headers": {"ce_specversion": "1.0", "ce_id": "kafka-binary", "ce_source": "/e2e", "ce_type": "kafka"}},
     ]);
     let brought = bring(world, "e2e-orders", &records);
     assert_eq!((&brought["passed"], &brought["given_up"]), (&json!(true), &json!([])), "{brought}");
     for id in ["kafka-structured", "kafka-binary"] {
-        eventually("it is in the tenant's queue", || has_come(world, id).then_some(()));
+        eventually("the request", || world.requests("neighbour", id).into_iter().next());
     }
-    let reason = eventually("the dead letter", || world.quarantined("alder", "intake", "kafka-poison"));
+    let reason = eventually("the dead letter", || world.quarantined("birch", "intake", "kafka-poison"));
     assert_eq!(reason, "not-json");
 }
 
 #[test]
 fn records_of_a_topic_that_no_stack_maps_are_given_up_and_reach_nobody() {
     let world = world();
-    let lost = event("out", "kafka-nobodys", &json!({}));
+    let lost = event("kafka", "kafka-nobodys", &json!({}));
     let brought = bring(world, "e2e-nobodys", &json!([{ "value": lost }]));
     let given_up = &brought["given_up"][0]["KafkaBatchInfo"]["e2e-nobodys-0"];
     assert_eq!(given_up, &json!({"startOffset": 0, "endOffset": 0}), "{brought}");
-    assert!(!has_come(world, "kafka-nobodys"));
+    assert!(world.requests("neighbour", "kafka-nobodys").is_empty());
 }

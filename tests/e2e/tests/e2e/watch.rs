@@ -8,11 +8,11 @@ use e2e::{eventually, world};
 fn the_operators_are_told_of_dead_letters_with_tenant_queue_reason_and_command_once() {
     let world = world();
     let notices = world.notices("e2e-told-of-trouble");
-    // No other test leaves dead letters of this queue.
+    // Kafka's test leaves dead letters of this queue, too: of a record that is not JSON, and of one without a value.
     let body = "this is not JSON, and the watch tells of it";
     world.send("birch", &[body]);
     eventually("it is quarantined", || world.quarantined("birch", "intake", body));
-    let line = "birch, intake: 1 in the dead-letter queue, most of them for not-json";
+    let line = "birch, intake: ";
     let holding = |text: &str| notices().into_iter().filter(|(_, told)| told.contains(text)).collect::<Vec<_>>();
     // One look a minute: where the schedule's was just before, a later call looks.
     let told = eventually_within(AFTER_LEASE, "the operators are told", || {
@@ -23,6 +23,7 @@ fn the_operators_are_told_of_dead_letters_with_tenant_queue_reason_and_command_o
     assert!(told.1.contains(&command), "{told:?}");
     assert!(told.0.starts_with(&format!("Acequia {}: ", world.environment.stage)), "{told:?}");
     let listed = world.read(&["dlq", "list", "birch", "--queue", "intake"]);
-    assert_eq!(listed["count"], 1, "the look took nothing: {listed}");
+    assert!(told.1.contains("in the dead-letter queue, most of them for not-json"), "{told:?}");
+    assert!((1..=3).contains(&listed["count"].as_u64().unwrap()), "the look took nothing: {listed}");
     assert_eq!(holding(line).len(), 1, "once");
 }
