@@ -25,6 +25,35 @@ fn an_event_arrives_as_it_was_sent_signed_and_with_the_tenants_headers() {
     assert!(request["headers"]["webhook-id"].as_str().unwrap().starts_with("dlv_"));
 }
 
+/// A batch as SQS hands it over, of one delivery to each of these sinks of alder's.
+fn batch(id: &str, sinks: &[&str]) -> serde_json::Value {
+    let environment = &world().environment;
+    let queue = format!("arn:aws:sqs:{}:000000000000:acequia_{}_alder_webhook", environment.region, environment.stage);
+    let record = |sink: &&str| {
+        json!({
+            "messageId": format!("{id}-{sink}"), "receiptHandle": "none", "body": event("plain.batch", id, &json!({})),
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1767225600000"},
+            "messageAttributes": {
+                "acequia-sink": {"stringValue": sink, "stringListValues": [], "binaryListValues": [], "dataType": "String"},
+                "acequia-accepted-at": {"stringValue": "1767225600000", "stringListValues": [], "binaryListValues": [], "dataType": "Number"},
+            },
+            "md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": queue, "awsRegion": environment.region,
+        })
+    };
+    json!({"Records": sinks.iter().map(record).collect::<Vec<_>>()})
+}
+
+/// What a batch of one sink needs of the role, one of several must not need more of.
+#[test]
+fn a_batch_to_several_endpoints_is_delivered_with_the_deployed_role() {
+    let world = world();
+    let path = format!("/2015-03-31/functions/acequia-{}-webhook/invocations", world.environment.stage);
+    let answer = world.aws.rest("lambda", "POST", &path, &batch("two-at-once", &["plain", "patterned"])).unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    arrived("plain", "two-at-once", 1);
+    arrived("patterned", "two-at-once", 1);
+}
+
 #[test]
 fn a_pattern_lets_through_what_matches_and_nothing_else() {
     let world = world();
