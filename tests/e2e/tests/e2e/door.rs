@@ -118,6 +118,9 @@ fn a_credential_is_good_for_its_own_tenant_and_scope_alone() {
             .any(|message| message["Body"].as_str().unwrap().contains("door-5"))
             .then_some(())
     });
+    let again = post("aspen", &key, &[LINES], ordered("door-5", "ordered"));
+    assert_eq!((again.status, &again.body["duplicate"]), (202, &json!(1)), "aspen takes each event once: {again:?}");
+    assert!(again.headers["ratelimit-policy"].to_str().unwrap().contains("q=1000"), "{again:?}");
     for (tenant, credential, status) in [
         ("alder", key.as_str(), 403),
         ("aspen", "acq_nonsense", 401),
@@ -131,6 +134,23 @@ fn a_credential_is_good_for_its_own_tenant_and_scope_alone() {
     let request = Request::get(address("/v1/tenants/aspen/events/%2Fe2e%7Cdoor-5"));
     let answer = call(request.header("Authorization", format!("Bearer {key}")).body(Vec::new()).unwrap());
     assert_eq!(answer.status, 403, "the key has no events:read: {answer:?}");
+}
+
+/// The platform's issuer is trusted for the tenant that its tokens name, by what the stack's parameters say of it.
+#[test]
+fn a_token_of_the_platforms_issuer_is_good_for_the_tenant_that_it_names() {
+    let receiver = &world().environment.receiver;
+    let token = |tenant: &str| {
+        let claims = json!({"iss": format!("{receiver}/_receiver/issuer"), "aud": "acequia", "exp": 4_102_444_800_u64,
+            "tenant": tenant, "scope": "events:write"});
+        let request = Request::post(format!("{receiver}/_receiver/issuer/token")).body(claims.to_string().into_bytes());
+        call(request.unwrap()).body["token"].as_str().unwrap().to_owned()
+    };
+    let taken = post("alder", &token("alder"), &[LINES], event("none", "door-token", &json!({})));
+    assert_eq!((taken.status, &taken.body["accepted"]), (202, &json!(1)), "{taken:?}");
+    assert_eq!(post("alder", &token("birch"), &[LINES], event("none", "door-token", &json!({}))).status, 403);
+    let changed = token("birch").replacen("eyJ", "eyK", 2);
+    assert_eq!(post("birch", &changed, &[LINES], event("none", "door-token", &json!({}))).status, 401);
 }
 
 /// `acequia send --http` needs the key alone: no credentials of AWS.
