@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use acequia_core::delivery::order;
+use acequia_core::delivery::order::to_intake;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::order::send_in_order;
-use acequia_core::id::{Stage, TenantId, digest};
+use acequia_core::id::{Stage, TenantId};
 use acequia_core::message::Outgoing;
 use acequia_core::port::{Clock, QueueAddresses, Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
@@ -58,16 +58,6 @@ impl<S: QueueAddresses> Intakes<S> {
     }
 }
 
-/// The message of an event. In a FIFO queue events keep their order by their own group, and the same bytes within five
-/// minutes are one event.
-fn message(queue: &QueueArn, envelope: &Envelope) -> Outgoing {
-    let plain = Outgoing { body: envelope.body.clone(), ..Outgoing::default() };
-    if !queue.is_fifo() {
-        return plain;
-    }
-    Outgoing { group: Some(order::group(envelope)), deduplication: Some(digest(envelope.body.as_bytes())), ..plain }
-}
-
 /// Sends events to their intake; one answer each, in order: whether SQS has it. What SQS has and could not say in time
 /// counts as not taken, and comes twice when it is sent again.
 pub(crate) async fn send<S: QueueAddresses>(
@@ -78,7 +68,7 @@ pub(crate) async fn send<S: QueueAddresses>(
     events: &[Envelope],
     timing: Timing<'_>,
 ) -> Vec<bool> {
-    let messages: Vec<Outgoing> = events.iter().map(|envelope| message(queue, envelope)).collect();
+    let messages: Vec<Outgoing> = events.iter().map(|envelope| to_intake(queue, envelope)).collect();
     let has_time = || !timing.deadline.for_effects(timing.clock).is_zero();
     let sent = timing.for_effects(send_in_order(queues, queue, &messages, has_time)).await;
     let Some(answers) = sent else {

@@ -127,17 +127,17 @@ async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, Queu
     Ok((standard, queue))
 }
 
-/// The message of an event. In a FIFO queue events keep their order as they will at a FIFO target, and the same bytes
-/// within five minutes are one event.
+/// The message of a line. What is no event is quarantined, in no order with others.
 fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
     let plain = Outgoing { body: body.to_owned(), ..Outgoing::default() };
+    // A standard queue needs no look at what is in it.
     if !queue.is_fifo() {
         return plain;
     }
+    let unreadable =
+        |_| Outgoing { group: Some(UNREADABLE.to_owned()), deduplication: Some(id::digest(body.as_bytes())), ..plain };
     let envelope = Envelope::parse(tenant, SystemClock.now(), body.as_bytes());
-    // What is no event is quarantined, in no order with others.
-    let group = envelope.map_or_else(|_| UNREADABLE.to_owned(), |envelope| order::group(&envelope));
-    Outgoing { group: Some(group), deduplication: Some(id::digest(body.as_bytes())), ..plain }
+    envelope.map_or_else(unreadable, |envelope| order::to_intake(queue, &envelope))
 }
 
 /// The events of an input.

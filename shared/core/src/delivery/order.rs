@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::envelope::Envelope;
 use crate::id::{self, SinkId};
+use crate::message::Outgoing;
+use crate::queue::QueueArn;
 
 /// The longest group id of a FIFO queue, in characters.
 const MAX_GROUP: usize = 128;
@@ -21,6 +23,18 @@ pub fn group(envelope: &Envelope) -> String {
 /// The group of an event's delivery in the FIFO queue of all sinks of a kind.
 pub fn group_of(sink: &SinkId, envelope: &Envelope) -> String {
     fitting(&format!("{sink}/{}", group(envelope)))
+}
+
+/// The message of an event to its tenant's intake. In a FIFO queue it is in its event's group, and the same bytes within
+/// five minutes are one event.
+pub fn to_intake(queue: &QueueArn, envelope: &Envelope) -> Outgoing {
+    let is_fifo = queue.is_fifo();
+    Outgoing {
+        group: is_fifo.then(|| group(envelope)),
+        deduplication: is_fifo.then(|| id::digest(envelope.body.as_bytes())),
+        body: envelope.body.clone(),
+        ..Outgoing::default()
+    }
 }
 
 /// SQS takes letters, digits and punctuation; any other key is replaced by its digest, which groups just the same.

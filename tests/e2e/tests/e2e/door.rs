@@ -140,17 +140,17 @@ fn a_credential_is_good_for_its_own_tenant_and_scope_alone() {
 #[test]
 fn a_token_of_the_platforms_issuer_is_good_for_the_tenant_that_it_names() {
     let receiver = &world().environment.receiver;
-    let token = |tenant: &str| {
+    let signed = |tenant: &str| {
         let claims = json!({"iss": format!("{receiver}/_receiver/issuer"), "aud": "acequia", "exp": 4_102_444_800_u64,
             "tenant": tenant, "scope": "events:write"});
         let request = Request::post(format!("{receiver}/_receiver/issuer/token")).body(claims.to_string().into_bytes());
         call(request.unwrap()).body["token"].as_str().unwrap().to_owned()
     };
-    let taken = post("alder", &token("alder"), &[LINES], event("none", "door-token", &json!({})));
-    assert_eq!((taken.status, &taken.body["accepted"]), (202, &json!(1)), "{taken:?}");
-    assert_eq!(post("alder", &token("birch"), &[LINES], event("none", "door-token", &json!({}))).status, 403);
-    let changed = token("birch").replacen("eyJ", "eyK", 2);
-    assert_eq!(post("birch", &changed, &[LINES], event("none", "door-token", &json!({}))).status, 401);
+    let answer = post("alder", &signed("alder"), &[LINES], event("none", "door-token", &json!({})));
+    assert_eq!((answer.status, &answer.body["accepted"]), (202, &json!(1)), "{answer:?}");
+    assert_eq!(post("alder", &signed("birch"), &[LINES], event("none", "door-token", &json!({}))).status, 403);
+    let forged = signed("birch").replacen("eyJ", "eyK", 2);
+    assert_eq!(post("birch", &forged, &[LINES], event("none", "door-token", &json!({}))).status, 401);
 }
 
 /// `acequia send --http` needs the key alone: no credentials of AWS.
