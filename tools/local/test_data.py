@@ -202,6 +202,15 @@ class Sqs(Started):
         self.refused("AccessDenied", user.sqs.delete_message_batch, QueueUrl=queue, Entries=[entry])
         self.refused("AccessDenied", user.sqs.send_message_batch, QueueUrl=dlq, Entries=[{"Id": "1", "MessageBody": "x"}])
 
+    def test_each_message_of_a_batch_keeps_its_trace_header(self):
+        queue, _ = self.queues()
+        header = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-5759e988-bd862e3fe1be46a994272793"}}
+        entries = [{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b", "MessageSystemAttributes": header}]
+        self.aws.sqs.send_message_batch(QueueUrl=queue, Entries=entries)
+        got = self.aws.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["AWSTraceHeader"])
+        traces = {message["Body"]: message.get("Attributes", {}).get("AWSTraceHeader") for message in got["Messages"]}
+        self.assertEqual(traces, {"a": None, "b": header["AWSTraceHeader"]["StringValue"]})
+
     def ages(self, *urls: str, by: Client | None = None) -> list:
         queries = [
             {"Id": f"q{n}", "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {

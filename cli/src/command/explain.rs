@@ -56,6 +56,9 @@ fn told(paused: &Paused, tenant: &TenantId) -> String {
 /// The same in words. Writing to a String cannot fail, so its results are dropped.
 fn narrate(explained: &Explanation, now: Timestamp) -> String {
     let mut text = format!("Event {} of {}\n", clean(explained.event.as_str()), explained.tenant);
+    if let Some(trace) = &explained.trace_id {
+        let _ = writeln!(text, "  Trace {}", clean(trace));
+    }
     match &explained.route {
         None => text.push_str("  Where it was routed is not recorded (the tenant has trace = \"failures\").\n"),
         Some(route) => {
@@ -210,6 +213,7 @@ mod tests {
             tenant: build::tenant_id("acme"),
             event: build::event_id("1"),
             route: Some(route),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
             deliveries: vec![crm, mail],
             paused,
         };

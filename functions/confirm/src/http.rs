@@ -34,12 +34,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request.
+    /// Reads a request as the API hands it over.
     ///
     /// # Errors
     /// When it is none of an HTTP API's.
     pub fn read(event: serde_json::Value) -> Result<Self, serde_json::Error> {
-        let request = HttpRequest::read(event)?;
+        HttpRequest::read(event).map(Self::from)
+    }
+}
+
+impl From<HttpRequest> for Request {
+    fn from(request: HttpRequest) -> Self {
         let method = match request.method.as_str() {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
@@ -47,12 +52,12 @@ impl Request {
             _ => Method::Other,
         };
         let header = |name| request.header(name).unwrap_or_default();
-        Ok(Self {
+        Self {
             method,
             path: request.path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
             form: form(request.body.as_bytes().unwrap_or_default(), header("content-type")),
             languages: header("accept-language").to_owned(),
-        })
+        }
     }
 }
 

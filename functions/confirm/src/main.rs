@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use acequia_aws::{Clients, DynamoConsents, DynamoMailStore, DynamoTenants, SsmSecrets, clients::function_config};
-use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve_json, start_telemetry};
-use confirm::{Confirm, Request, config::Config};
+use acequia_lambda::{CachedTenants, Environment, SystemClock, Telemetry, serve_http, start_telemetry};
+use confirm::{Confirm, config::Config};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -27,9 +27,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         telemetry: Telemetry::to_stdout(installation.reporting),
     };
     let confirm = &confirm;
-    serve_json(|event, _deadline| async move {
-        let request = Request::read(event)?;
-        serde_json::to_value(confirm.answer(&request).await)
-    })
-    .await
+    serve_http(|request, _deadline| async move { confirm.answer(&request.into()).await }).await
 }

@@ -17,6 +17,8 @@ pub struct Entry<'a> {
     pub detail: &'a str,
     /// When it was accepted.
     pub time: Timestamp,
+    /// The trace that it belongs to, as AWS writes it.
+    pub trace_header: Option<String>,
 }
 
 /// Only what rules are written by is printed: the rest may be personal.

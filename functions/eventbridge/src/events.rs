@@ -71,8 +71,12 @@ impl Buses for EventBridge {
         let written: Vec<_> = entries
             .iter()
             .map(|entry| {
-                json!({"EventBusName": bus.to_string(), "Source": entry.source, "DetailType": entry.detail_type,
-                    "Detail": entry.detail, "Time": entry.time.as_second()})
+                let mut written = json!({"EventBusName": bus.to_string(), "Source": entry.source,
+                    "DetailType": entry.detail_type, "Detail": entry.detail, "Time": entry.time.as_second()});
+                if let (Some(header), Some(members)) = (&entry.trace_header, written.as_object_mut()) {
+                    members.insert("TraceHeader".to_owned(), json!(header));
+                }
+                written
             })
             .collect();
         let client = self.client(bus.region());

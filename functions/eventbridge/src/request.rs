@@ -1,6 +1,7 @@
 //! The entry of one delivery, and which entries go together.
 
 use acequia_core::delivery::Delivery;
+use acequia_core::event::trace::TraceContext;
 use acequia_core::outcome::Cause;
 use acequia_core::tenant::{BusArn, Target};
 use acequia_lambda::Job;
@@ -43,6 +44,7 @@ pub fn entry(delivery: &Delivery) -> Result<Entry<'_>, Cause> {
         detail_type: &envelope.event_type,
         detail: &envelope.body,
         time: envelope.accepted_at,
+        trace_header: envelope.trace.as_ref().map(TraceContext::to_aws),
     };
     if bytes(&entry) > CALL_BYTES {
         return rejected("the event with its source and type is larger than the 1 MB of an entry");

@@ -43,7 +43,7 @@ pub fn format(job: &Job) -> SinkFormat {
 pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing {
     let envelope = &delivery.envelope;
     let named = |(name, value): (&str, String)| (name.to_owned(), Attribute::text(value));
-    let attributes: Attributes = match format {
+    let mut attributes: Attributes = match format {
         SinkFormat::Event => [
             ("acequia-delivery-id", delivery.id.as_str().to_owned()),
             ("acequia-event-type", envelope.event_type.clone()),
@@ -53,6 +53,9 @@ pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing 
         .into(),
         SinkFormat::Proca => proca::attributes(&envelope.body).into_iter().map(named).collect(),
     };
+    if let Some(trace) = envelope.trace.as_ref().filter(|_| format == SinkFormat::Event) {
+        trace.add_to(&mut attributes);
+    }
     Outgoing {
         body: envelope.body.clone(),
         attributes,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use acequia_core::access::{Principal, Refused, Scope};
 use acequia_core::delivery::rate::Rate;
 use acequia_core::event::envelope::Envelope;
+use acequia_core::event::trace::TraceContext;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, PANICKED};
@@ -94,6 +95,7 @@ struct Asked<'a> {
     tenant: &'a TenantId,
     current: &'a CurrentTenant,
     principal: &'a Principal,
+    trace: Option<&'a TraceContext>,
     timing: Timing<'a>,
 }
 
@@ -180,7 +182,8 @@ impl<P: DoorPorts> Door<P> {
         limits: &mut BTreeMap<&'static str, String>,
     ) -> Result<(Results, bool), Problem> {
         let (principal, current) = self.admit(request, tenant, Scope::EventsWrite).await?;
-        let asked = Asked { tenant, current: &current, principal: &principal, timing };
+        let trace = request.trace.as_ref();
+        let asked = Asked { tenant, current: &current, principal: &principal, trace, timing };
         let key = once::key(request)?;
         let body = unpack(&request.body, request.header("content-encoding"))?;
         let texts = texts(request, &body)?;
@@ -362,7 +365,7 @@ impl<P: DoorPorts> Door<P> {
         let parse = AssertUnwindSafe(|| {
             let received = Envelope::receive(asked.tenant, self.clock.now(), text)?;
             asked.current.admits(&received.envelope, received.irregularity)?;
-            Ok(received.envelope)
+            Ok(received.envelope.traced(|| asked.trace.cloned()))
         });
         let parsed = std::panic::catch_unwind(parse).unwrap_or(Err(Cause::Bug(PANICKED)));
         let envelope = parsed.map_err(of_cause)?;

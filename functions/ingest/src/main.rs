@@ -7,8 +7,7 @@ use std::sync::Arc;
 use acequia_access::{Settings, Verifier};
 use acequia_aws::SsmIssuer;
 use acequia_aws::clients::{Clients, function_config};
-use acequia_lambda::http::HttpRequest;
-use acequia_lambda::{Environment, SystemClock, serve_json, start_telemetry};
+use acequia_lambda::{Environment, SystemClock, serve_http, start_telemetry};
 use ingest::config::Config;
 use ingest::{Aws, Door, Gate};
 
@@ -29,9 +28,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let gate = Gate { verifier, platform, clock: Arc::new(SystemClock) };
     let door = Door::new(Aws::parts(&clients, installation, gate));
     let door = &door;
-    serve_json(|event, deadline| async move {
-        let request = HttpRequest::read(event)?;
-        serde_json::to_value(Box::pin(door.answer(&request, deadline)).await)
-    })
-    .await
+    serve_http(|request, deadline| async move { Box::pin(door.answer(&request, deadline)).await }).await
 }

@@ -177,7 +177,7 @@ impl<T: TenantStore, S: TopicStore, Q: Queues> Bridge<T, S, Q> {
                     metrics.schema_reported += 1;
                     tracing::warn!(tenant.id = %intake.name.tenant, kafka.place = %record.place(), detail = %violation, "violates a schema");
                 }
-                return Way::Event(letter::of_event(record, envelope, intake.arn.is_fifo()));
+                return Way::Event(letter::of_event(record, &envelope, intake));
             }
             Ok(Err(cause)) => cause,
             Err(_) => Cause::Bug(PANICKED),
@@ -298,7 +298,7 @@ fn admit(
 ) -> Result<(Envelope, Option<Violation>), Cause> {
     let current = current.map_err(Clone::clone)?;
     let Received { envelope, irregularity } = binding::read(tenant, now, record, current.tenant.kafka_wrap.as_ref())?;
-    let envelope = &*known.insert(envelope);
+    let envelope = &*known.insert(envelope.traced(|| record.trace()));
     let violation = current.admits(envelope, irregularity)?;
     Ok((envelope.clone(), violation))
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use acequia_core::event::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use acequia_core::topic::Topic;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -54,6 +55,13 @@ impl Record {
     /// The key, if it has one.
     pub(crate) fn key(&self) -> Option<Vec<u8>> {
         STANDARD.decode(self.key.as_ref()?).ok()
+    }
+
+    /// The trace that its headers name, as producers that are traced by `OpenTelemetry` write them.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        let headers = self.headers();
+        let text = |name| headers.get(name).and_then(|bytes| str::from_utf8(bytes).ok());
+        TraceContext::read(text(TRACEPARENT)?, text(TRACESTATE))
     }
 
     /// The headers by their names; of two with one name the last. Their bytes are numbers, signed or not.

@@ -3,7 +3,7 @@
 //! The body is the value where it is a text that SQS takes, else its base64 behind `base64:`; `null` of a tombstone. A
 //! value that does not fit stays in Kafka, at the place that the attributes name.
 
-use acequia_core::delivery::order::group;
+use acequia_core::delivery::order::{group, to_intake};
 use acequia_core::event::envelope::Envelope;
 use acequia_core::message::{Attribute, Attributes, Incoming, Outgoing};
 use acequia_core::outcome::{Cause, Reason};
@@ -69,13 +69,9 @@ pub(crate) fn deduplication(record: &Record) -> String {
 }
 
 /// The message of an event.
-pub(crate) fn of_event(record: &Record, envelope: Envelope, is_fifo: bool) -> Outgoing {
-    Outgoing {
-        group: is_fifo.then(|| group(&envelope)),
-        deduplication: is_fifo.then(|| deduplication(record)),
-        body: envelope.body,
-        attributes: Attributes::new(),
-    }
+pub(crate) fn of_event(record: &Record, envelope: &Envelope, intake: &Queue) -> Outgoing {
+    // What SQS knows it by is the record: two records with the same bytes are two.
+    Outgoing { deduplication: intake.arn.is_fifo().then(|| deduplication(record)), ..to_intake(&intake.arn, envelope) }
 }
 
 /// Whether SQS takes a character in a body

@@ -30,7 +30,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             OutboxTask::Moderate => self.moderation(&current, row).await?,
             OutboxTask::Deliver { .. } | OutboxTask::Mail { .. } | OutboxTask::Notify => row.body.clone(),
         };
-        let envelope = Arc::new(Envelope::parse(tenant, row.accepted_at, body.as_bytes())?);
+        let envelope = Envelope::parse(tenant, row.accepted_at, body.as_bytes())?;
+        let envelope = Arc::new(envelope.traced(|| row.trace.clone()));
         if let OutboxTask::Mail { mail } = row.task {
             return self.send(&current, vec![mail_about(mail, &envelope)?]).await;
         }
@@ -108,6 +109,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             accepted_at: envelope.accepted_at,
             updated_at: now,
             expires_at: after(now, RETENTION),
+            trace_id: envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
         };
         let answers = self.ledger.write(&current.tenant.summary.id, &[Record::Route(row)]).await;
         if let Some(Err(error)) = answers.into_iter().next() {

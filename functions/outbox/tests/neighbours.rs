@@ -81,6 +81,7 @@ fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, task: Option<Out
         with_consent: true,
         body: Some(body.clone()),
         accepted_at: now,
+        trace: None,
     };
     let row = |task| OutboxRow {
         id: format!("{}-00000001-000", key.list),
@@ -89,6 +90,7 @@ fn change(tenant: &TenantId, person: u32, now: jiff::Timestamp, task: Option<Out
         task,
         body: body.clone(),
         accepted_at: now,
+        trace: None,
         at: now,
     };
     let consent = Consent {

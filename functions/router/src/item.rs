@@ -6,6 +6,7 @@ use std::sync::Arc;
 use acequia_core::event::EnvelopeError;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::event::schema::Violation;
+use acequia_core::event::trace::TraceContext;
 use acequia_core::id::TenantId;
 use acequia_core::message::Incoming;
 use acequia_core::outcome::schedule::RetryPolicy;
@@ -99,7 +100,8 @@ impl Item {
         let parse = AssertUnwindSafe(|| Envelope::receive(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |parsed| parsed.map_err(Cause::from)) {
             Ok(received) => {
-                self.envelope = Some(Arc::new(received.envelope));
+                let envelope = received.envelope.traced(|| TraceContext::of_attributes(&message.attributes));
+                self.envelope = Some(Arc::new(envelope));
                 self.irregularity = received.irregularity;
             }
             Err(cause) => self.failure = Some(cause),

@@ -54,6 +54,7 @@ pub(crate) async fn write(
             accepted_at: envelope.accepted_at,
             updated_at: now,
             expires_at: after(now, RETENTION),
+            trace_id: envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
         };
         rows.insert(envelope.event.clone(), Record::Route(row));
     }

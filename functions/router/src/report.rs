@@ -35,10 +35,11 @@ pub(crate) fn report(telemetry: &Telemetry, clock: &dyn Clock, settled: &Settled
             }
             Disposition::Quarantine(reason) => *metrics.quarantined.entry(reason).or_default() += 1,
         }
+        let trace = item.envelope.as_ref().map_or("", |envelope| envelope.trace_id());
         if let Some(violation) = &item.violation {
             metrics.schema_reported += 1;
             tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
-                detail = %violation, "violates a schema");
+                trace.id = trace, detail = %violation, "violates a schema");
         }
         metrics.filtered += routing.map_or(0, |routing| count(routing.filtered.len()));
         if let Some(cause) = &item.failure {
@@ -48,11 +49,11 @@ pub(crate) fn report(telemetry: &Telemetry, clock: &dyn Clock, settled: &Settled
                 Disposition::Acknowledge | Disposition::Hide(_) | Disposition::Delay(_) => "",
             };
             tracing::warn!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
-                outcome = cause.outcome().as_str(), reason, detail = decision.detail(), "not routed");
+                trace.id = trace, outcome = cause.outcome().as_str(), reason, detail = decision.detail(), "not routed");
         } else if item.envelope.as_ref().is_some_and(|envelope| is_sampled(telemetry, envelope)) {
             let (taken, filtered) = routing.map_or((0, 0), |routing| (routing.taken.len(), routing.filtered.len()));
             tracing::info!(tenant.id = %name.tenant, message.id = item.message.message_id, message.receive_count = item.message.receive_count,
-                sinks.taken = taken, sinks.filtered = filtered, "sampled");
+                trace.id = trace, sinks.taken = taken, sinks.filtered = filtered, "sampled");
         }
     }
     metrics

@@ -1,6 +1,7 @@
 //! The request of one attempt: the event's own bytes with the headers of Standard Webhooks.
 
 use acequia_core::delivery::Delivery;
+use acequia_core::event::trace::{TRACEPARENT, TRACESTATE};
 use acequia_core::id::{SecretName, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
@@ -73,7 +74,15 @@ impl Sender {
     /// # Errors
     /// [`Cause::Bug`], where a value were none that a header can have: ids, numbers and base64 always are.
     pub fn headers(&self, delivery: &Delivery, now: Timestamp) -> Result<HeaderMap, Cause> {
-        let mut headers = HeaderMap::with_capacity(self.fixed.len() + 3);
+        let mut headers = HeaderMap::with_capacity(self.fixed.len() + 5);
+        // A header of the tenant's own of that name counts more.
+        if let Some(trace) = &delivery.envelope.trace {
+            let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Cause::Bug(UNSENDABLE));
+            headers.insert(HeaderName::from_static(TRACEPARENT), value(trace.parent())?);
+            if let Some(state) = trace.state() {
+                headers.insert(HeaderName::from_static(TRACESTATE), value(state)?);
+            }
+        }
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use acequia_core::event::trace::TraceContext;
 use acequia_core::message::{Attribute, AttributeValue, Attributes, Outgoing};
 use acequia_core::port::{QueueAddresses, Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
@@ -12,7 +13,8 @@ use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    MessageAttributeValue, SendMessageBatchRequestEntry,
+    MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    SendMessageBatchRequestEntry,
 };
 use futures::StreamExt as _;
 
@@ -293,6 +295,11 @@ pub(crate) fn entry(index: usize, outgoing: &Outgoing) -> Result<SendMessageBatc
         .message_body(&outgoing.body)
         .set_message_group_id(outgoing.group.clone())
         .set_message_deduplication_id(outgoing.deduplication.clone());
+    if let Some(trace) = TraceContext::of_attributes(&outgoing.attributes) {
+        let header = MessageSystemAttributeValue::builder().data_type("String").string_value(trace.to_aws()).build();
+        let header = header.map_err(|error| error.to_string())?;
+        entry = entry.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header);
+    }
     for (name, attribute) in &outgoing.attributes {
         entry = entry.message_attributes(name, to_sdk(attribute).map_err(|error| error.to_string())?);
     }

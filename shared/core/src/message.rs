@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::queue::QueueArn;
 
 /// SQS takes ten attributes with a message.
-pub(crate) const MAX_ATTRIBUTES: usize = 10;
+pub const MAX_ATTRIBUTES: usize = 10;
 /// SQS takes 1 MiB with a message, attributes included.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use acequia_core::event::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub struct HttpRequest {
     pub body: Body,
     /// What the API calls the request.
     pub id: String,
+    /// The trace that it belongs to: what its headers say, else what Lambda says where that is sampled.
+    pub trace: Option<TraceContext>,
 }
 
 /// The body of a request.
@@ -90,13 +93,18 @@ impl HttpRequest {
         // A named stage stands before the path; the default one does not.
         let stage = format!("/{}/", request_context.stage);
         let path = raw_path.strip_prefix(stage.as_str()).map(|rest| format!("/{rest}")).unwrap_or(raw_path);
+        let headers: BTreeMap<String, String> =
+            headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let parent = headers.get(TRACEPARENT);
+        let trace = parent.and_then(|parent| TraceContext::read(parent, headers.get(TRACESTATE).map(String::as_str)));
         Ok(Self {
             method: request_context.http.method,
             path,
             query: raw_query_string,
-            headers: headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+            headers,
             body,
             id: request_context.request_id,
+            trace,
         })
     }
 

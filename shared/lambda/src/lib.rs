@@ -42,7 +42,7 @@ pub use guard::{log_places_of_panics, unwind};
 pub use lanes::{Work, each};
 pub use message::{UnusableBatch, read_batch};
 pub use rate_limiter::{RateLimiter, SharedRate};
-pub use serve::{serve, serve_json, serve_schedule};
+pub use serve::{serve, serve_http, serve_json, serve_schedule};
 pub use sink::{Attempted, Batch, Endpoint, Job, Sink};
 pub use sink_loop::SinkLoop;
 pub use system::{StandardOutput, SystemChance, SystemClock};

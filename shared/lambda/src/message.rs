@@ -1,6 +1,7 @@
 //! SQS's batch as Lambda hands it over, read record by record.
 
-use acequia_core::message::{Attribute, AttributeValue, Attributes, Incoming};
+use acequia_core::event::trace::{TRACEPARENT, TraceContext};
+use acequia_core::message::{Attribute, AttributeValue, Attributes, Incoming, MAX_ATTRIBUTES};
 use acequia_core::queue::{InvalidQueue, QueueArn};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use jiff::Timestamp;
@@ -46,6 +47,7 @@ fn present(value: Option<String>, name: &'static str) -> Result<String, Unusable
 
 fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, UnusableBatch> {
     let (mut receive_count, mut sent_at, mut group) = (1, Timestamp::UNIX_EPOCH, None);
+    let mut trace = None;
     for (name, value) in record.attributes {
         match name.as_str() {
             "ApproximateReceiveCount" => receive_count = value.parse().unwrap_or(1),
@@ -54,14 +56,20 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
                 sent_at = sent.unwrap_or(Timestamp::UNIX_EPOCH);
             }
             "MessageGroupId" => group = Some(value),
+            "AWSTraceHeader" => trace = TraceContext::read_aws(&value),
             _ => {}
         }
     }
-    let attributes: Attributes = record
+    let mut attributes: Attributes = record
         .message_attributes
         .into_iter()
         .filter_map(|(name, value)| Some((name, read_attribute(value)?)))
         .collect();
+    // X-Ray's header stands beside the attributes, and nobody keeps it when a message is sent again. What the attributes
+    // say themselves counts more.
+    if let Some(trace) = trace.filter(|_| !attributes.contains_key(TRACEPARENT) && attributes.len() < MAX_ATTRIBUTES) {
+        trace.add_to(&mut attributes);
+    }
     Ok(Incoming {
         group,
         message_id: present(record.message_id, "messageId")?,
@@ -102,6 +110,23 @@ mod tests {
         assert_eq!(queue.name(), "acequia_dev_acme_intake");
         assert_eq!((messages[0].receive_count, messages[0].sent_at.as_millisecond()), (3, 1_700_000_000_000));
         assert_eq!(messages[0].attributes["a"].data_type, "String.custom");
+    }
+
+    #[test]
+    fn the_trace_header_of_aws_is_read_as_the_attribute_where_there_is_none() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let header = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1";
+        let traced = RECORD.replace(r#""SentTimestamp""#, &format!(r#""AWSTraceHeader":"{header}","SentTimestamp""#));
+        let read =
+            |record: &str| read_batch(event(&format!(r#"{{"Records":[{record}]}}"#))).unwrap().unwrap().1.remove(0);
+        let of = |record: &str| TraceContext::of_attributes(&read(record).attributes);
+        assert_eq!(of(&traced).unwrap().parent(), parent);
+        let named = parent.replace("00f067aa0ba902b7", "00000000000000aa");
+        let attribute =
+            format!(r#""messageAttributes":{{"traceparent":{{"stringValue":"{named}","dataType":"String"}},"#);
+        assert_eq!(of(&traced.replace(r#""messageAttributes":{"#, &attribute)).unwrap().parent(), named);
+        assert_eq!(of(&traced.replace("Sampled=1", "Sampled=0")), None, "Lambda's own, which nobody traces");
+        assert_eq!(of(RECORD), None);
     }
 
     #[test]

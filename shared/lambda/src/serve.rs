@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use acequia_core::event::trace::TraceContext;
 use acequia_core::port::Clock;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value as Json;
 
+use crate::http::{HttpRequest, HttpResponse};
 use crate::{Deadline, SystemClock, UnusableBatch};
 
 /// The deadline of an invocation whose runtime does not tell one (some local runtimes): Lambda's own default is 3 s,
@@ -32,6 +34,26 @@ where
             Error::from(error)
         })
     })))
+    .await
+}
+
+/// Answers the requests of an HTTP API until Lambda ends the process.
+///
+/// # Errors
+/// When the runtime's interface is gone.
+pub async fn serve_http<F, R>(answer: F) -> Result<(), Error>
+where
+    F: Fn(HttpRequest, Deadline) -> R,
+    R: Future<Output = HttpResponse>,
+{
+    let answer = &answer;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Json>| async move {
+        let deadline = Deadline::of_invocation(event.context.deadline, SystemClock.now(), UNTOLD);
+        let mut request = HttpRequest::read(event.payload)?;
+        let header = event.context.xray_trace_id.as_deref();
+        request.trace = request.trace.or_else(|| header.and_then(TraceContext::read_aws));
+        serde_json::to_value(Box::pin(answer(request, deadline)).await).map_err(Error::from)
+    }))
     .await
 }
 

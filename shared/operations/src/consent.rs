@@ -235,6 +235,7 @@ mod tests {
             with_consent: true,
             body: None,
             accepted_at: build::start(),
+            trace: None,
         };
         let mut consent =
             Consent { version: 1, state: SubjectState::Accepted, ..Consent::new("trees", build::start()) };

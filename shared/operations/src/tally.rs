@@ -216,6 +216,7 @@ mod tests {
             accepted_at: build::at(1),
             updated_at: build::at(1),
             expires_at: build::at(9),
+            trace_id: None,
         };
         let mut delivered = build::record("1", "crm", Status::Delivered);
         delivered.accepted_at = build::at(1);

@@ -128,6 +128,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         digest: digest(event.as_bytes()),
         config_version: 1,
         accepted_at: start(),
+        trace_id: None,
         redrive: None,
         token: "me".to_owned(),
         expedited: false,

@@ -1,4 +1,5 @@
-"""SQS: redrive (message move tasks) and the list of a dead-letter queue's sources, which the emulator lacks."""
+"""SQS: redrive (message move tasks), the list of a dead-letter queue's sources, and the system attributes of a batch's
+messages, which the emulator lacks."""
 
 import base64
 import json
@@ -10,6 +11,9 @@ from ministack.services import sqs
 
 DEFAULT_RATE = 500  # messages per second, the most AWS allows
 tasks: list[dict] = []
+
+send_message, send_message_batch = sqs._act_send_message, sqs._act_send_message_batch
+batch = threading.local()
 
 
 def sources_of(arn: str) -> list[dict]:
@@ -132,9 +136,26 @@ def cancel_message_move_task(data: dict, _queue_url: str) -> dict:
     raise sqs._Err("ResourceNotFoundException", "There is no active task with this handle.", 404)
 
 
+def send_message_of_batch(data: dict, queue_url: str) -> dict:
+    """Sends a message with the system attributes (X-Ray's trace header) that its entry of a batch has."""
+    attributes = getattr(batch, "attributes", None)
+    return send_message({**data, "MessageSystemAttributes": attributes.pop(0)} if attributes else data, queue_url)
+
+
+def send_whole_batch(data: dict, queue_url: str) -> dict:
+    """Sends a batch; the emulator sends its entries one by one and leaves their system attributes out."""
+    batch.attributes = [entry.get("MessageSystemAttributes") or {} for entry in data.get("Entries") or []]
+    try:
+        return send_message_batch(data, queue_url)
+    finally:
+        batch.attributes = None
+
+
 def apply() -> None:
     """Fills the holes of this module."""
+    sqs._act_send_message = send_message_of_batch
     sqs._HANDLERS.update(
+        SendMessageBatch=send_whole_batch,
         StartMessageMoveTask=start_message_move_task,
         ListMessageMoveTasks=list_message_move_tasks,
         CancelMessageMoveTask=cancel_message_move_task,

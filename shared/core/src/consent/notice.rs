@@ -95,6 +95,7 @@ mod tests {
             task: OutboxTask::Moderate,
             body: body.to_owned(),
             accepted_at: Timestamp::UNIX_EPOCH,
+            trace: None,
             at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -110,6 +111,7 @@ mod tests {
             with_consent: true,
             body: None,
             accepted_at: Timestamp::UNIX_EPOCH,
+            trace: None,
         };
         let consent = Consent::new("Zoë's \"list\"", Timestamp::UNIX_EPOCH);
         let notice = |kind| body(&row.key, &consent, &action, kind, "unsubscribe", 7, Timestamp::UNIX_EPOCH);

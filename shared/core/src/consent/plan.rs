@@ -135,6 +135,7 @@ pub fn submit(
             with_consent: need.with_consent,
             body: Some(envelope.body.clone()),
             accepted_at: envelope.accepted_at,
+            trace: envelope.trace.clone(),
         };
         draft.actions.insert(id, action);
         draft.touched.push(id);
@@ -322,6 +323,7 @@ impl Draft {
             task,
             body,
             accepted_at,
+            trace: action.trace.clone(),
             at: self.rules.now,
         });
     }

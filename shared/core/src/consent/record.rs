@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{ActionId, ConsentKey, SubjectId};
 use super::state::{ActionState, EmailStatus, SubjectState};
+use crate::event::trace::TraceContext;
 use crate::id::EventId;
 use crate::mail::MailRef;
 
@@ -134,6 +135,9 @@ pub struct Action {
     /// When the event was accepted.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub accepted_at: Timestamp,
+    /// The trace that what it came in names, or it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 /// The body is personal, so it is not printed.
@@ -204,6 +208,9 @@ pub struct OutboxRow {
     /// When the event was accepted.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub accepted_at: Timestamp,
+    /// The trace that what it came in names, or it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
     /// When the row was written.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub at: Timestamp,
@@ -340,6 +347,7 @@ mod tests {
             with_consent: true,
             body: Some("ana@example.org".to_owned()),
             accepted_at: Timestamp::UNIX_EPOCH,
+            trace: None,
         };
         let key = ConsentKey { subject: [1; 16].into(), list: [2; 16].into() };
         let row = OutboxRow {
@@ -349,6 +357,7 @@ mod tests {
             task: OutboxTask::Notify,
             body: "ana@example.org".to_owned(),
             accepted_at: Timestamp::UNIX_EPOCH,
+            trace: None,
             at: Timestamp::UNIX_EPOCH,
         };
         assert!(!format!("{action:?}{row:?}").contains("ana@"));

@@ -1,7 +1,7 @@
 //! The intent to bring one envelope to one sink, and the form in which messages carry it between the functions.
 //!
-//! A delivery travels as the event's own bytes with two attributes beside them, so that a queue shows what will be
-//! sent.
+//! A delivery travels as the event's own bytes with two attributes beside them (and its trace's, where it has one), so
+//! that a queue shows what will be sent.
 
 pub mod breaker;
 pub mod crash;
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::event::envelope::Envelope;
+use crate::event::trace::TraceContext;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::message::{Attribute, Attributes, Incoming, Outgoing};
 use crate::outcome::Cause;
@@ -54,11 +55,15 @@ impl Delivery {
     }
 
     fn attributes(&self) -> Attributes {
-        let attributes = [
+        let mut attributes: Attributes = [
             (SINK.to_owned(), Attribute::text(self.sink.as_str())),
             (ACCEPTED_AT.to_owned(), Attribute::number(self.envelope.accepted_at.as_millisecond())),
-        ];
-        attributes.into()
+        ]
+        .into();
+        if let Some(trace) = &self.envelope.trace {
+            trace.add_to(&mut attributes);
+        }
+        attributes
     }
 
     /// The message that carries it to the sink's FIFO queue.
@@ -80,7 +85,8 @@ impl Delivery {
             .and_then(|text| text.parse::<i64>().ok())
             .and_then(|millis| Timestamp::from_millisecond(millis).ok())
             .ok_or(Cause::NotADelivery("the attribute acequia-accepted-at is missing or no time"))?;
-        Ok(Self::new(sink, Envelope::parse_text(tenant, accepted_at, &message.body)?))
+        let envelope = Envelope::parse_text(tenant, accepted_at, &message.body)?;
+        Ok(Self::new(sink, envelope.traced(|| TraceContext::of_attributes(&message.attributes))))
     }
 }
 
@@ -106,6 +112,18 @@ mod tests {
             Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body)).unwrap();
         assert_eq!(read, delivery());
         assert_eq!(delivery().message_bytes(), delivery().to_message().bytes());
+    }
+
+    #[test]
+    fn the_trace_of_what_an_event_came_in_goes_with_its_message() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let fresh = delivery();
+        let envelope = fresh.envelope.as_ref().clone().traced(|| TraceContext::read(parent, Some("a=1")));
+        let traced = Delivery { envelope: Arc::new(envelope), ..fresh };
+        let outgoing = traced.to_message();
+        assert_eq!(traced.message_bytes(), outgoing.bytes());
+        let read = Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body));
+        assert_eq!(read.unwrap(), traced);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::envelope::Envelope;
 use crate::id::{self, SinkId};
-use crate::message::Outgoing;
+use crate::message::{Attributes, Outgoing};
 use crate::queue::QueueArn;
 
 /// The longest group id of a FIFO queue, in characters.
@@ -29,11 +29,15 @@ pub fn group_of(sink: &SinkId, envelope: &Envelope) -> String {
 /// five minutes are one event.
 pub fn to_intake(queue: &QueueArn, envelope: &Envelope) -> Outgoing {
     let is_fifo = queue.is_fifo();
+    let mut attributes = Attributes::new();
+    if let Some(trace) = &envelope.trace {
+        trace.add_to(&mut attributes);
+    }
     Outgoing {
         group: is_fifo.then(|| group(envelope)),
         deduplication: is_fifo.then(|| id::digest(envelope.body.as_bytes())),
         body: envelope.body.clone(),
-        ..Outgoing::default()
+        attributes,
     }
 }
 

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use crate::event::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::event::{EnvelopeError, MAX_EVENT_BYTES, MAX_NESTING, nesting, own_type, proca};
 use crate::id::{EventId, TenantId};
 use members::Members;
@@ -53,6 +54,8 @@ pub struct Envelope {
     /// The `expirytime` extension, if it has one: what is not delivered by then is not delivered any more
     /// (<https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/expirytime.md>).
     pub expires_at: Option<Timestamp>,
+    /// The trace that it belongs to, if it or what it came in names one.
+    pub trace: Option<TraceContext>,
     /// When Acequia took it over from the producer: the time at which it entered the tenant's intake queue.
     pub accepted_at: Timestamp,
     /// How it is written.
@@ -133,6 +136,18 @@ impl Envelope {
         Self::read(tenant, accepted_at, text, MAX_INNER_NESTING).map(|(envelope, _)| envelope)
     }
 
+    /// The id of its trace; empty where it belongs to none.
+    pub fn trace_id(&self) -> &str {
+        self.trace.as_ref().map_or("", TraceContext::trace_id)
+    }
+
+    /// The envelope with the trace that what it came in names, where the event itself names none.
+    #[must_use]
+    pub fn traced(mut self, beside: impl FnOnce() -> Option<TraceContext>) -> Self {
+        self.trace = self.trace.or_else(beside);
+        self
+    }
+
     fn read<'a>(
         tenant: &TenantId,
         accepted_at: Timestamp,
@@ -193,6 +208,7 @@ impl Envelope {
             subject: subject.map(Cow::into_owned),
             partition_key: members.text("partitionkey")?.map(Cow::into_owned),
             expires_at: expires_at.transpose()?,
+            trace: trace(members),
             accepted_at,
             format: Format::CloudEvents,
             body: text.to_owned(),
@@ -208,11 +224,19 @@ impl Envelope {
             subject: None,
             partition_key,
             expires_at: None,
+            trace: None,
             accepted_at,
             format: Format::Proca,
             body: text.to_owned(),
         })
     }
+}
+
+/// The trace that an event names. What it cannot be is ignored, as the specification wants it: an event is not refused
+/// for how it is watched.
+fn trace(members: &Members<'_>) -> Option<TraceContext> {
+    let text = |name| members.text(name).ok().flatten();
+    TraceContext::read(&text(TRACEPARENT)?, text(TRACESTATE).as_deref())
 }
 
 /// Whether a source is one of Acequia's own events, or of Proca's messages: also where a receiver might take it for one

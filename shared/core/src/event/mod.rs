@@ -8,6 +8,7 @@ pub mod own_type;
 pub mod proca;
 pub(crate) mod reading;
 pub mod schema;
+pub mod trace;
 pub mod wrap;
 
 pub use error::EnvelopeError;

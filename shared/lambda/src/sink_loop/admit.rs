@@ -35,6 +35,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
                 digest: id::digest(delivery.envelope.body.as_bytes()),
                 config_version: current.version,
                 accepted_at: delivery.envelope.accepted_at,
+                trace_id: delivery.envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
                 redrive: redrive_of(&item.message),
                 token: token.clone(),
                 expedited: is_expedited(&item.message),

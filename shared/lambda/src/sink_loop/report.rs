@@ -93,6 +93,7 @@ struct AttemptRecord<'a> {
     wait_ms: u64,
     age_ms: u64,
     duration_ms: u64,
+    trace: &'a str,
     detail: String,
 }
 
@@ -100,7 +101,7 @@ struct AttemptRecord<'a> {
 macro_rules! log {
     ($level:ident, $record:expr, $message:literal) => {
         tracing::$level!(tenant.id = $record.tenant, sink.id = $record.sink, sink.kind = %S::KIND,
-            delivery.id = $record.delivery, event.type = $record.event_type, message.id = $record.message,
+            delivery.id = $record.delivery, trace.id = $record.trace, event.type = $record.event_type, message.id = $record.message,
             message.receive_count = $record.receive_count, attempt.number = $record.attempt, outcome = $record.outcome,
             reason = $record.reason, failed = &*$record.failed, wait_ms = $record.wait_ms, age_ms = $record.age_ms,
             duration_ms = $record.duration_ms, detail = &*$record.detail, $message)
@@ -141,6 +142,7 @@ impl<'a> AttemptRecord<'a> {
             wait_ms: milliseconds(wait),
             age_ms: milliseconds(age),
             duration_ms: milliseconds(item.attempted.as_ref().map(|attempted| attempted.duration)),
+            trace: delivery.map_or("", |delivery| delivery.envelope.trace_id()),
             detail: decision.detail(),
         }
     }

@@ -23,6 +23,8 @@ pub struct Explanation {
     pub event: EventId,
     /// Where it was routed; null where that is not recorded (the tenant has `trace = "failures"`).
     pub route: Option<Route>,
+    /// The id of the trace that it belongs to; null where it belongs to none.
+    pub trace_id: Option<String>,
     /// Its deliveries, as far as they are recorded.
     pub deliveries: Vec<Delivery>,
     /// The paused ones of the sinks that are to get it still.
@@ -156,11 +158,18 @@ pub fn recorded(tenant: &TenantId, event: &EventId, rows: Vec<Record>, paused: &
 impl Explanation {
     fn of(tenant: &TenantId, event: &EventId, rows: Vec<Record>) -> Self {
         let (tenant, event) = (tenant.clone(), event.clone());
-        let mut explanation = Self { tenant, event, route: None, deliveries: Vec::new(), paused: Vec::new() };
+        let mut explanation =
+            Self { tenant, event, route: None, trace_id: None, deliveries: Vec::new(), paused: Vec::new() };
         for row in rows {
             match row {
-                Record::Route(row) => explanation.route = Some(Route::of(row)),
-                Record::Delivery(row) => explanation.deliveries.push(Delivery::of(&explanation.tenant, *row)),
+                Record::Route(mut row) => {
+                    explanation.trace_id = row.trace_id.take().or(explanation.trace_id);
+                    explanation.route = Some(Route::of(row));
+                }
+                Record::Delivery(mut row) => {
+                    explanation.trace_id = explanation.trace_id.or(row.trace_id.take());
+                    explanation.deliveries.push(Delivery::of(&explanation.tenant, *row));
+                }
             }
         }
         explanation
@@ -240,6 +249,7 @@ mod tests {
             accepted_at: build::start(),
             updated_at: build::at(1),
             expires_at: build::at(9),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
         };
         let mut crm = build::record("1", "crm", Status::Quarantined);
         crm.reason = Some(Reason::AttemptsExhausted);
@@ -263,6 +273,7 @@ mod tests {
         assert_eq!(explanation.unrecorded(), [build::sink_id("late")]);
         let json = serde_json::to_value(&explanation).unwrap();
         assert_eq!((&json["tenant"], &json["event"]), (&"acme".into(), &"/tests|1".into()));
+        assert_eq!(json["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(json["route"]["taken"], serde_json::json!(["crm", "late"]));
         assert_eq!(json["route"]["routed_at"], "2026-01-01T00:00:01.000Z");
         let delivery = &json["deliveries"][0];

@@ -6,6 +6,7 @@ use acequia_core::consent::{
     Action, ActionId, ActionState, Change, Consent, ConsentKey, Due, ListId, MAX_HELD_BYTES, MAX_WAITING, OutboxRow,
     OutboxTask, RowKey, Snapshot, SubjectId, SubjectState, Waiting,
 };
+use acequia_core::event::trace::TraceContext;
 use acequia_core::id::TenantId;
 use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::port::{Agenda, CommitError, Consents};
@@ -25,7 +26,12 @@ fn action(tenant: &TenantId, event: &str, body: &str) -> Action {
         with_consent: true,
         body: Some(body.to_owned()),
         accepted_at: start(),
+        trace: trace(),
     }
+}
+
+fn trace() -> Option<TraceContext> {
+    TraceContext::read("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Some("a=1"))
 }
 
 /// A change that makes version `version`, with one action and one outbox row.
@@ -39,6 +45,7 @@ fn change(tenant: &TenantId, subject: &str, version: u64) -> Change {
         task: OutboxTask::Mail { mail: MailRef { kind: MailKind::Confirm, number: 1 } },
         body: r#"{"é":1}"#.to_owned(),
         accepted_at: start(),
+        trace: trace(),
         at: start(),
     };
     let consent = Consent {

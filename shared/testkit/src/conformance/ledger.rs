@@ -21,6 +21,7 @@ fn route(event: &str) -> Record {
         accepted_at: start(),
         updated_at: at(1),
         expires_at: at(1_000_000),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
     })
 }
 
@@ -28,6 +29,7 @@ fn route(event: &str) -> Record {
 fn full(event: &str, sink: &str) -> DeliveryRecord {
     let mut full = record(event, sink, Status::Delivered);
     full.claim = Some("me".to_owned());
+    full.trace_id = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
     full.lease_until = Some(at(60));
     full.due_at = Some(at(70));
     full.reason = Some(Reason::HttpStatus);

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use ureq::http::Request;
 
 /// A key of a tenant, with what `key create` is told beside its name.
-fn key(tenant: &str, more: &[&str]) -> String {
+pub(crate) fn key(tenant: &str, more: &[&str]) -> String {
     let arguments = [&["key", "create", tenant, "--name", "e2e"], more].concat();
     let key = world().acequia(&arguments, "").trim().to_owned();
     // An instance that has just read the tenant's keys reads them again after two seconds.
@@ -20,7 +20,7 @@ fn address(path: &str) -> String {
     format!("{}/_domain/acequia-{}-ingest{path}", environment.endpoint, environment.stage)
 }
 
-fn post(tenant: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+pub(crate) fn post(tenant: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     let mut request = Request::post(address(&format!("/v1/tenants/{tenant}/events")));
     request = request.header("Authorization", format!("Bearer {key}"));
     for (name, value) in headers {

@@ -18,6 +18,7 @@ mod order;
 mod permission;
 mod policy;
 mod secrecy;
+mod trace;
 mod trial;
 mod watch;
 mod webhook;

@@ -22,6 +22,8 @@ pub struct ClaimRequest {
     pub config_version: u64,
     /// When the event was accepted.
     pub accepted_at: Timestamp,
+    /// The id of the trace that the event belongs to, if it belongs to one.
+    pub trace_id: Option<String>,
     /// The mark with which the message came out of the dead-letter queue, if it did ([`crate::wire::redrive_of`]).
     pub redrive: Option<Redrive>,
     /// The claimant: unique to this invocation.
@@ -207,6 +209,7 @@ mod tests {
             digest: "d".to_owned(),
             config_version: 1,
             accepted_at: at(0),
+            trace_id: None,
             redrive: None,
             token: "me".to_owned(),
             expedited: false,

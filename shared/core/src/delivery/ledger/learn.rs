@@ -84,6 +84,7 @@ mod tests {
             reservation: None,
             redrives: Vec::new(),
             attempts_used_before: 0,
+            trace_id: None,
         }
     }
 

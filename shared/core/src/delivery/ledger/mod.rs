@@ -163,6 +163,9 @@ pub struct DeliveryRecord {
     /// The attempts spent before it was redriven last, in all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts_used_before: u32,
+    /// The id of the trace that the event belongs to, if it belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 impl DeliveryRecord {
@@ -230,6 +233,7 @@ impl DeliveryRecord {
             reservation: None,
             redrives: request.redrive.iter().cloned().collect(),
             attempts_used_before: 0,
+            trace_id: request.trace_id.clone(),
         }
     }
 
@@ -304,6 +308,9 @@ pub struct RouteRecord {
     /// When the record may be forgotten, in seconds since 1970.
     #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
     pub expires_at: Timestamp,
+    /// The id of the trace that the event belongs to, if it belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// One row of the ledger.

@@ -147,6 +147,7 @@ mod tests {
             digest: "d".to_owned(),
             config_version: 1,
             accepted_at: at(-100),
+            trace_id: None,
             redrive: None,
             token: "me".to_owned(),
             expedited: false,

@@ -8,9 +8,10 @@
 use super::members::{Members, text};
 use super::syntax::{is_base64, is_media_type, is_plain, is_time, is_uri, is_uri_reference};
 use super::{EnvelopeError, RFC_3339};
+use crate::event::trace::{TRACEPARENT, TRACESTATE};
 
 /// Extensions whose values are texts by their own specifications.
-const TEXTS: [&str; 3] = ["dataref", "traceparent", "tracestate"];
+const TEXTS: [&str; 3] = ["dataref", TRACEPARENT, TRACESTATE];
 
 /// Whether an event keeps all of it.
 ///

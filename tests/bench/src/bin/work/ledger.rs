@@ -57,6 +57,7 @@ fn requests(round: usize) -> Result<Vec<ClaimRequest>> {
             kind: SinkKind::Email,
             config_version: 1,
             accepted_at: now,
+            trace_id: None,
             redrive: None,
             expedited: false,
             token: token.clone(),
