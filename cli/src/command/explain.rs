@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(
             explained().text(),
             "Event /tests|1 of acme
+  Trace 4bf92f3577b34da6a3ce929d0e0e4736
   action.signed accepted 2026-01-01T00:00:00.000Z, routed 2026-01-01T00:00:01.000Z with version 3
   goes to crm, late, mail
   not wanted by analytics

@@ -5,6 +5,7 @@ use acequia_core::event::proca;
 use acequia_core::message::{Attribute, Attributes, Outgoing};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::tenant::{ForwardTarget, Sink, SinkFormat, Target};
+use acequia_core::wire::add_trace;
 use acequia_lambda::{Batch, Job};
 
 /// The queue that a sink fills; `None` for a sink of another kind.
@@ -54,7 +55,7 @@ pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing 
         SinkFormat::Proca => proca::attributes(&envelope.body).into_iter().map(named).collect(),
     };
     if let Some(trace) = envelope.trace.as_ref().filter(|_| format == SinkFormat::Event) {
-        trace.add_to(&mut attributes);
+        add_trace(&mut attributes, trace);
     }
     Outgoing {
         body: envelope.body.clone(),

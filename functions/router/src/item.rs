@@ -6,14 +6,13 @@ use std::sync::Arc;
 use acequia_core::event::EnvelopeError;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::event::schema::Violation;
-use acequia_core::event::trace::TraceContext;
 use acequia_core::id::TenantId;
 use acequia_core::message::Incoming;
 use acequia_core::outcome::schedule::RetryPolicy;
 use acequia_core::outcome::{Cause, PANICKED, Situation, Stay};
 use acequia_core::port::Clock;
 use acequia_core::routing::Routing;
-use acequia_core::wire::{entered_at, total_receive_count};
+use acequia_core::wire::{entered_at, total_receive_count, trace_of};
 use acequia_lambda::CurrentTenant;
 use acequia_lambda::batch_loop::BatchItem;
 
@@ -100,7 +99,7 @@ impl Item {
         let parse = AssertUnwindSafe(|| Envelope::receive(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |parsed| parsed.map_err(Cause::from)) {
             Ok(received) => {
-                let envelope = received.envelope.traced(|| TraceContext::of_attributes(&message.attributes));
+                let envelope = received.envelope.traced(|| trace_of(&message.attributes));
                 self.envelope = Some(Arc::new(envelope));
                 self.irregularity = received.irregularity;
             }

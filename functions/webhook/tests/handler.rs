@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use acequia_core::delivery::breaker::EndpointState;
 use acequia_core::delivery::ledger::DeliveryRecord;
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::event::envelope::Envelope;
@@ -459,4 +460,24 @@ async fn with_the_states_of_endpoints_down_nothing_is_sent_and_all_comes_back() 
     world.states.writes.mend();
     world.deliver(&["2"], 1).await;
     assert_eq!(world.deliver(&["3"], 1).await.len() + world.requests().len(), 2, "the next 410 disabled it");
+}
+
+#[tokio::test]
+async fn of_an_endpoint_whose_state_cannot_be_read_the_deliveries_wait_and_no_others() {
+    let world = world(Egress::Local, "").await;
+    let (tenant, other) = (build::tenant_id("acme"), build::sink_id("other"));
+    let sink = |id: &str| {
+        format!(r#"{{"id":"{id}","kind":"webhook","types":["*"],"url":"{}/crm","secrets":["crm"]}}"#, world.url)
+    };
+    let sinks = [sink("crm"), sink("other")].join(",");
+    world.tenants.put(&tenant, format!(r#"{{"tenant":"acme","name":"Acme","sinks":[{sinks}]}}"#));
+    assert!(world.states.change(&tenant, &other, &EndpointState::healthy("known", None)).await.unwrap());
+    world.states.garble(&other);
+    let envelope = build::envelope("acme", "1", "action.signed", "{}");
+    let message = |sink: &str| build::incoming_delivery(&build::queue("acme", QUEUE), sink, sink, &envelope);
+    let event = serde_json::from_value(lambda_event(&[message("crm"), message("other")])).unwrap();
+    let deadline = Deadline::at(after(world.clock.now(), Duration::from_mins(1)));
+    let response = world.sink_loop.handle(event, deadline).await.unwrap();
+    let back: Vec<String> = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+    assert_eq!((back, world.requests().len()), (vec!["other".to_owned()], 1));
 }

@@ -2,7 +2,7 @@
 
 use acequia_core::delivery::breaker::EndpointState;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{EndpointStore, Unavailable};
+use acequia_core::port::{EndpointStore, KnownEndpoint, Unavailable};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -53,7 +53,7 @@ impl EndpointStore for DynamoEndpoints {
         was_written(request.send().await, PutItemError::is_conditional_check_failed_exception, CHANGE)
     }
 
-    async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {
+    async fn states(&self, tenant: &TenantId) -> Result<Vec<KnownEndpoint>, Unavailable> {
         let mut pages = self
             .client
             .query()
@@ -67,8 +67,10 @@ impl EndpointStore for DynamoEndpoints {
         let mut states = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| unavailable(READ, error))?;
-            let sink = text_of(&item, keys::SK).and_then(|text| text.parse().ok());
-            states.push((sink.ok_or_else(|| Unavailable::new(READ, ItemError::Keyless))?, read(item)?));
+            // A key that names no sink is of none, and nothing asks for it.
+            if let Some(sink) = text_of(&item, keys::SK).and_then(|text| text.parse().ok()) {
+                states.push((sink, read(item)));
+            }
         }
         Ok(states)
     }

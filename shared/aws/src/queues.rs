@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use acequia_core::event::trace::TraceContext;
 use acequia_core::message::{Attribute, AttributeValue, Attributes, Outgoing};
 use acequia_core::port::{QueueAddresses, Queues, SendError, Unavailable};
 use acequia_core::queue::{QueueArn, QueueName};
+use acequia_core::wire::trace_of;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
@@ -295,7 +295,7 @@ pub(crate) fn entry(index: usize, outgoing: &Outgoing) -> Result<SendMessageBatc
         .message_body(&outgoing.body)
         .set_message_group_id(outgoing.group.clone())
         .set_message_deduplication_id(outgoing.deduplication.clone());
-    if let Some(trace) = TraceContext::of_attributes(&outgoing.attributes) {
+    if let Some(trace) = trace_of(&outgoing.attributes) {
         let header = MessageSystemAttributeValue::builder().data_type("String").string_value(trace.to_aws()).build();
         let header = header.map_err(|error| error.to_string())?;
         entry = entry.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header);

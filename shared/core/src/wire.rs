@@ -7,7 +7,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Attribute, Incoming, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
+use crate::event::trace::{TRACEPARENT, TRACESTATE, TraceContext};
+use crate::message::{Attribute, Attributes, Incoming, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
 use crate::outcome::Reason;
 
 /// The attribute that names the sink of a delivery.
@@ -29,6 +30,20 @@ pub const QUARANTINE_ATTRIBUTES: [&str; 4] = [REASON, DETAIL, ATTEMPTS, QUARANTI
 pub const REDRIVEN: &str = "acequia-redriven";
 /// The attribute of a message that came back from its delay: its [`Returned`].
 pub const RETURNED: &str = "acequia-returned";
+
+/// The trace that a message's attributes name.
+pub fn trace_of(attributes: &Attributes) -> Option<TraceContext> {
+    let text = |name: &str| attributes.get(name).and_then(Attribute::as_text);
+    TraceContext::read(text(TRACEPARENT)?, text(TRACESTATE))
+}
+
+/// Adds a trace to a message's attributes.
+pub fn add_trace(attributes: &mut Attributes, trace: &TraceContext) {
+    attributes.insert(TRACEPARENT.to_owned(), Attribute::text(trace.parent()));
+    if let Some(state) = trace.state() {
+        attributes.insert(TRACESTATE.to_owned(), Attribute::text(state));
+    }
+}
 
 /// The longest mark that is kept, in characters: SQS's ids have 36.
 const MAX_REDRIVE_ID: usize = 100;

@@ -14,7 +14,7 @@ use acequia_core::delivery::ledger::Receipt;
 use acequia_core::id::{self, SinkId, TenantId};
 use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, DisabledBy, Hold};
-use acequia_core::port::{Alerts, Chance, Clock, EndpointStore};
+use acequia_core::port::{Alerts, Chance, Clock, EndpointStore, KnownEndpoint};
 use jiff::Timestamp;
 
 use crate::Endpoint;
@@ -32,8 +32,9 @@ pub struct Breakers<E, A> {
     windows: Mutex<HashMap<(TenantId, SinkId, String), Window>>,
 }
 
-/// What is known of the endpoints of some sinks; nothing where the store does not answer.
-pub(crate) type Known = Option<HashMap<SinkId, EndpointState>>;
+/// What is known of the endpoints of some sinks; nothing of one whose row cannot be read, and of none where the store does
+/// not answer.
+pub(crate) type Known = Option<HashMap<SinkId, Option<EndpointState>>>;
 
 /// What a batch may do with the endpoint of one sink.
 #[derive(Clone)]
@@ -130,6 +131,14 @@ impl Pass {
     }
 }
 
+/// A row that cannot be read holds its own endpoint up, and no other of the tenant's.
+fn readable(tenant: &TenantId, (sink, row): KnownEndpoint) -> (SinkId, Option<EndpointState>) {
+    let state = row.map_err(|error| {
+        tracing::error!(tenant.id = %tenant, sink.id = %sink, error = ?error, "the state of an endpoint cannot be read");
+    });
+    (sink, state.ok())
+}
+
 /// The waits are spread, so that what is held back does not come back all at once.
 fn held(wait: Duration, spread: f64) -> Cause {
     Cause::Held { by: Hold::CircuitOpen, remaining: wait.mul_f64(1.0 + 0.2 * spread) }
@@ -147,9 +156,13 @@ impl<E: EndpointStore, A: Alerts> Breakers<E, A> {
             [] => Ok(HashMap::new()),
             [sink] => {
                 let state = self.endpoints.state(tenant, sink).await;
-                state.map(|state| state.map(|state| ((*sink).clone(), state)).into_iter().collect())
+                state.map(|state| state.map(|state| ((*sink).clone(), Some(state))).into_iter().collect())
             }
-            _ => self.endpoints.states(tenant).await.map(|states| states.into_iter().collect()),
+            _ => self
+                .endpoints
+                .states(tenant)
+                .await
+                .map(|rows| rows.into_iter().map(|row| readable(tenant, row)).collect()),
         };
         let down = |error| {
             tracing::warn!(tenant.id = %tenant, error = ?error, "the state of endpoints cannot be read");
@@ -172,7 +185,11 @@ impl<E: EndpointStore, A: Alerts> Breakers<E, A> {
             unwritten: AtomicU64::new(0),
         };
         for (sink, endpoint) in sinks {
-            let known = known.as_mut().map(|known| known.remove(*sink)).ok_or(Cause::StoreDown(Store::Ledger));
+            let down = || Cause::StoreDown(Store::Ledger);
+            let known = known.as_mut().ok_or_else(down).and_then(|known| match known.remove(*sink) {
+                Some(None) => Err(down()),
+                known => Ok(known.flatten()),
+            });
             let pass = self.ask_one(tenant, sink, (*endpoint, known), &passes).await;
             passes.sinks().insert((*sink).clone(), pass);
         }

@@ -3,6 +3,7 @@
 use acequia_core::event::trace::{TRACEPARENT, TraceContext};
 use acequia_core::message::{Attribute, AttributeValue, Attributes, Incoming, MAX_ATTRIBUTES};
 use acequia_core::queue::{InvalidQueue, QueueArn};
+use acequia_core::wire::add_trace;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use jiff::Timestamp;
 
@@ -68,7 +69,7 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
     // X-Ray's header stands beside the attributes, and nobody keeps it when a message is sent again. What the attributes
     // say themselves counts more.
     if let Some(trace) = trace.filter(|_| !attributes.contains_key(TRACEPARENT) && attributes.len() < MAX_ATTRIBUTES) {
-        trace.add_to(&mut attributes);
+        add_trace(&mut attributes, &trace);
     }
     Ok(Incoming {
         group,
@@ -94,6 +95,8 @@ fn read_attribute(attribute: SqsMessageAttribute) -> Option<Attribute> {
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::wire::trace_of;
+
     use super::*;
 
     fn event(json: &str) -> SqsEvent {
@@ -119,7 +122,7 @@ mod tests {
         let traced = RECORD.replace(r#""SentTimestamp""#, &format!(r#""AWSTraceHeader":"{header}","SentTimestamp""#));
         let read =
             |record: &str| read_batch(event(&format!(r#"{{"Records":[{record}]}}"#))).unwrap().unwrap().1.remove(0);
-        let of = |record: &str| TraceContext::of_attributes(&read(record).attributes);
+        let of = |record: &str| trace_of(&read(record).attributes);
         assert_eq!(of(&traced).unwrap().parent(), parent);
         let named = parent.replace("00f067aa0ba902b7", "00000000000000aa");
         let attribute =

@@ -183,7 +183,7 @@ async fn a_failed_attempt_is_one_wide_record_and_one_that_went_well_is_none() {
     let id = DeliveryId::derive(&build::tenant_id("acme"), &build::sink_id("crm"), &build::event_id("503-b"));
     let expected = json!({
         "level": "WARN", "message": "not delivered", "tenant.id": "acme", "sink.id": "crm", "sink.kind": "webhook",
-        "delivery.id": id.as_str(), "event.type": "action.signed", "message.id": "m2", "message.receive_count": 1,
+        "delivery.id": id.as_str(), "trace.id": "", "event.type": "action.signed", "message.id": "m2", "message.receive_count": 1,
         "attempt.number": 1, "outcome": "retry", "reason": "", "failed": "http-503", "age_ms": 250, "duration_ms": 0,
         "detail": "the endpoint answered 503",
     });

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use acequia_core::delivery::breaker::{Circuit, EndpointState};
+use acequia_core::delivery::breaker::Circuit;
 use acequia_core::delivery::delay::Waiting;
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{Clock as _, DelayedMessages as _, EndpointStore as _, StageQueues as _};
+use acequia_core::port::{Clock as _, DelayedMessages as _, EndpointStore as _, KnownEndpoint, StageQueues as _};
 use acequia_core::queue::{Depth, QueueName};
 use acequia_core::time::after;
 use futures::StreamExt as _;
@@ -115,6 +115,8 @@ pub enum CircuitStatus {
     Open,
     /// One delivery is sent to see whether it is well again.
     Probing,
+    /// What is known of it cannot be read, and its deliveries wait.
+    Unreadable,
 }
 
 impl CircuitStatus {
@@ -124,13 +126,18 @@ impl CircuitStatus {
             Self::Closed => "closed",
             Self::Open => "open",
             Self::Probing => "probing",
+            Self::Unreadable => "unreadable",
         }
     }
 }
 
 impl EndpointStatus {
     /// `None` for one that is well.
-    fn of((sink, state): (SinkId, EndpointState), now: Timestamp) -> Option<Self> {
+    fn of((sink, row): KnownEndpoint, now: Timestamp) -> Option<Self> {
+        let Ok(state) = row else {
+            let circuit = CircuitStatus::Unreadable;
+            return Some(Self { sink, circuit, probe_at: None, failing_since: None, disabled: None, held_back: None });
+        };
         let (circuit, probe_at) = match &state.circuit {
             Circuit::Closed => (CircuitStatus::Closed, None),
             Circuit::Open { until, .. } => (CircuitStatus::Open, Some(*until)),
@@ -208,10 +215,10 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::delivery::breaker::HeldBack;
+    use acequia_core::delivery::breaker::{EndpointState, HeldBack};
     use acequia_core::message::Outgoing;
     use acequia_core::outcome::Hold;
-    use acequia_core::port::{DelayStore as _, Queues as _};
+    use acequia_core::port::{DelayStore as _, Queues as _, Unavailable};
     use acequia_core::queue::QueueRole;
     use acequia_testkit::build;
 
@@ -237,7 +244,7 @@ mod tests {
     #[test]
     fn an_endpoint_is_told_while_something_is_wrong_with_it() {
         let healthy = EndpointState::healthy("digest", None);
-        let of = |state| EndpointStatus::of((build::sink_id("crm"), state), build::at(600));
+        let of = |state| EndpointStatus::of((build::sink_id("crm"), Ok(state)), build::at(600));
         assert!(of(healthy.clone()).is_none());
         let held = |at| Some(HeldBack { by: Hold::Concurrency, at: build::at(at) });
         assert!(of(EndpointState { held_back: held(300), ..healthy.clone() }).is_none(), "five minutes are over");
@@ -250,6 +257,9 @@ mod tests {
             serde_json::json!({"sink": "crm", "circuit": "open", "probe_at": "2026-01-01T00:01:00.000Z",
             "failing_since": null, "disabled": null, "held_back": null})
         );
+        let unreadable = Err(Unavailable::new("read the state of an endpoint", std::fmt::Error));
+        let unreadable = EndpointStatus::of((build::sink_id("crm"), unreadable), build::at(600)).unwrap();
+        assert_eq!(unreadable.circuit.as_str(), "unreadable");
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! The ledger's rows: what `DynamoDB` leaves unprocessed of a write or a read.
 
-use acequia_aws::DynamoLedger;
+use acequia_aws::{DynamoEndpoints, DynamoLedger};
 use acequia_core::delivery::ledger::{DeliveryKey, Record, Status};
-use acequia_core::port::Ledger as _;
+use acequia_core::port::{EndpointStore as _, Ledger as _};
 use acequia_testkit::build;
 use serde_json::json;
 use stub::LEDGER_TABLE;
@@ -78,6 +78,23 @@ async fn a_row_that_cannot_be_read_fails_alone() {
     ledger.write(&tenant, &records(0..3)).await;
     let found = ledger.read(&tenant, &keys(&[0, 1, 2])).await;
     assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[tokio::test]
+async fn a_state_of_an_endpoint_that_cannot_be_read_fails_alone() {
+    let rows: Turn = Box::new(|_, answer| {
+        let row = |sink: &str, revision: &str| {
+            json!({"pk": {"S": "acme#endpoints"}, "sk": {"S": sink}, "endpoint": {"S": "digest"},
+                "revision": {"N": revision}, "circuit": {"S": "closed"}})
+        };
+        *answer = json!({"Items": [row("a", "1"), row("b", "none"), row("not a sink", "1")], "Count": 3});
+        200
+    });
+    let aws = Aws::new().then("Query", rows);
+    let endpoints = DynamoEndpoints::new(aws.clients().dynamodb, LEDGER_TABLE);
+    let found = endpoints.states(&build::tenant_id("acme")).await.unwrap();
+    let found: Vec<_> = found.iter().map(|(sink, state)| (sink.as_str(), state.is_ok())).collect();
+    assert_eq!(found, [("a", true), ("b", false)]);
 }
 
 #[tokio::test]

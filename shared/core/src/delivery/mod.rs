@@ -18,11 +18,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::event::envelope::Envelope;
-use crate::event::trace::TraceContext;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::message::{Attribute, Attributes, Incoming, Outgoing};
 use crate::outcome::Cause;
-use crate::wire::{ACCEPTED_AT, SINK};
+use crate::wire::{ACCEPTED_AT, SINK, add_trace, trace_of};
 
 /// The intent to bring one envelope to one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl Delivery {
         ]
         .into();
         if let Some(trace) = &self.envelope.trace {
-            trace.add_to(&mut attributes);
+            add_trace(&mut attributes, trace);
         }
         attributes
     }
@@ -86,13 +85,14 @@ impl Delivery {
             .and_then(|millis| Timestamp::from_millisecond(millis).ok())
             .ok_or(Cause::NotADelivery("the attribute acequia-accepted-at is missing or no time"))?;
         let envelope = Envelope::parse_text(tenant, accepted_at, &message.body)?;
-        Ok(Self::new(sink, envelope.traced(|| TraceContext::of_attributes(&message.attributes))))
+        Ok(Self::new(sink, envelope.traced(|| trace_of(&message.attributes))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::trace::TraceContext;
     use crate::message::received;
 
     fn message(attributes: Attributes, body: String) -> Incoming {

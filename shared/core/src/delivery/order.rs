@@ -11,6 +11,7 @@ use crate::event::envelope::Envelope;
 use crate::id::{self, SinkId};
 use crate::message::{Attributes, Outgoing};
 use crate::queue::QueueArn;
+use crate::wire::add_trace;
 
 /// The longest group id of a FIFO queue, in characters.
 const MAX_GROUP: usize = 128;
@@ -31,7 +32,7 @@ pub fn to_intake(queue: &QueueArn, envelope: &Envelope) -> Outgoing {
     let is_fifo = queue.is_fifo();
     let mut attributes = Attributes::new();
     if let Some(trace) = &envelope.trace {
-        trace.add_to(&mut attributes);
+        add_trace(&mut attributes, trace);
     }
     Outgoing {
         group: is_fifo.then(|| group(envelope)),

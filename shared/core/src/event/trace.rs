@@ -10,8 +10,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Attribute, Attributes};
-
 /// The attribute, header and extension with the trace's and the parent span's id.
 pub const TRACEPARENT: &str = "traceparent";
 /// The attribute, header and extension with what tracing systems say beside it.
@@ -39,12 +37,6 @@ impl TraceContext {
     pub fn read(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
         let parent = parent(traceparent.trim())?;
         Some(Self { parent, state: tracestate.and_then(state) })
-    }
-
-    /// Reads what a message says of it.
-    pub fn of_attributes(attributes: &Attributes) -> Option<Self> {
-        let text = |name: &str| attributes.get(name).and_then(Attribute::as_text);
-        Self::read(text(TRACEPARENT)?, text(TRACESTATE))
     }
 
     /// Reads a trace header of AWS (`Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`:
@@ -87,14 +79,6 @@ impl TraceContext {
         let is_sampled = u8::from_str_radix(part(53, 55), 16).is_ok_and(|flags| flags & 1 == 1);
         format!("Root=1-{}-{};Parent={};Sampled={}", part(3, 11), part(11, 35), part(36, 52), u8::from(is_sampled))
     }
-
-    /// Adds it to a message's attributes.
-    pub fn add_to(&self, attributes: &mut Attributes) {
-        attributes.insert(TRACEPARENT.to_owned(), Attribute::text(&self.parent));
-        if let Some(state) = &self.state {
-            attributes.insert(TRACESTATE.to_owned(), Attribute::text(state));
-        }
-    }
 }
 
 /// The text as version 00 has it. Of a later version that is read which 00 knows.
@@ -136,9 +120,6 @@ mod tests {
         let read = TraceContext::read(PARENT, Some("rojo=00f067aa0ba902b7, congo=t61rcWkgMzE")).unwrap();
         assert_eq!((read.parent(), read.state()), (PARENT, Some("rojo=00f067aa0ba902b7, congo=t61rcWkgMzE")));
         assert_eq!(read.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        let mut attributes = Attributes::new();
-        read.add_to(&mut attributes);
-        assert_eq!(TraceContext::of_attributes(&attributes), Some(read));
     }
 
     #[test]

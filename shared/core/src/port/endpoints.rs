@@ -22,12 +22,12 @@ pub trait EndpointStore: Send + Sync {
         sink: &SinkId,
         state: &EndpointState,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
-    /// What is known of all endpoints of the tenant, by sink.
-    fn states(
-        &self,
-        tenant: &TenantId,
-    ) -> impl Future<Output = Result<Vec<(SinkId, EndpointState)>, Unavailable>> + Send;
+    /// What is known of all endpoints of the tenant, by sink. A row that cannot be read fails alone.
+    fn states(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<KnownEndpoint>, Unavailable>> + Send;
 }
+
+/// What the row of a sink's endpoint says, where it can be read.
+pub type KnownEndpoint = (SinkId, Result<EndpointState, Unavailable>);
 
 /// What is left of rates that several instances share ([`crate::delivery::rate`]).
 pub trait RateStore: Send + Sync {

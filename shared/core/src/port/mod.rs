@@ -30,7 +30,7 @@ use crate::id::TenantId;
 pub use api_keys::{ApiKeys, KeyError, KeyNote};
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
-pub use endpoints::{Advance, EndpointStore, RateStore};
+pub use endpoints::{Advance, EndpointStore, KnownEndpoint, RateStore};
 pub use intake::IntakeStore;
 pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};

@@ -2,7 +2,7 @@
 
 use acequia_core::delivery::breaker::{Circuit, EndpointState};
 use acequia_core::id::{SinkId, TenantId};
-use acequia_core::port::{Alerts, EndpointStore, Unavailable};
+use acequia_core::port::{Alerts, EndpointStore, KnownEndpoint, Unavailable};
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -47,7 +47,7 @@ impl EndpointStore for Perilous {
         if self.0.end(&call).await { answer } else { Err(unavailable(CHANGE)) }
     }
 
-    async fn states(&self, tenant: &TenantId) -> Result<Vec<(SinkId, EndpointState)>, Unavailable> {
+    async fn states(&self, tenant: &TenantId) -> Result<Vec<KnownEndpoint>, Unavailable> {
         self.0.world.endpoints.states(tenant).await
     }
 }
