@@ -11,6 +11,7 @@ Nothing but AWS's own interfaces is called, so that the same tests run against a
 """
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -18,6 +19,8 @@ import os
 import secrets
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import boto3
@@ -111,6 +114,36 @@ class Receiver:
         """The requests whose body holds a text, in the order in which the queue gave them."""
         requests = [json.loads(message["Body"]) for message in self.queue.all()]
         return [request for request in requests if text in request["body"]]
+
+
+class Door:
+    """The platform's HTTP API, as a producer of a tenant uses it."""
+
+    def __init__(self, tenant: str):
+        self.tenant = tenant
+        self.key = acequia("key", "create", tenant, "--name", "account", "--scope", "events:write", "--scope", "events:read").strip()
+        outputs = boto3.client("cloudformation").describe_stacks(StackName=f"acequia-{STAGE}")["Stacks"][0]["Outputs"]
+        address = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "ApiEndpoint")
+        # A local AWS has no names of its own: its APIs are paths.
+        endpoint = os.environ.get("AWS_ENDPOINT_URL")
+        api = address.removeprefix("https://").split(".")[0]
+        self.address = f"{endpoint}/_aws/execute-api/{api}/$default" if endpoint else address.rstrip("/")
+
+    def call(self, method: str, path: str, body: bytes | None = None, key: str | None = None, **headers: str) -> tuple[int, dict, str]:
+        """Makes a request; answers status, body and content type."""
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(f"{self.address}{path}", body, {"Authorization": f"Bearer {key or self.key}", **headers}, method=method)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.load(answer), answer.headers.get_content_type()
+        except urllib.error.HTTPError as answer:
+            return answer.code, json.load(answer), answer.headers.get_content_type()
+
+    def send(self, *bodies: str, **headers: str) -> tuple[int, dict, str]:
+        """Posts events, a line each, packed by gzip."""
+        packed = gzip.compress("\n".join(bodies).encode())
+        kind = {"Content_Type": "application/x-ndjson", "Content_Encoding": "gzip"}
+        return self.call("POST", f"/v1/tenants/{self.tenant}/events", packed, **kind, **headers)
 
 
 def new_secret() -> str:

@@ -4,10 +4,11 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 
-from account import RUN, SENDER, STAGE, Receiver, acequia, event, new_secret, read, run, signature, tenant_queue, until
+from account import RUN, SENDER, STAGE, Door, Receiver, acequia, event, new_secret, read, run, signature, tenant_queue, until
 
 # Words that may stand in no log.
 PAYLOAD = "a-payload-that-no-log-may-have"
@@ -123,6 +124,33 @@ class Account(unittest.TestCase):
         self.send("alder", "this is no event")
         found = until("the dead letter", lambda: read("dlq", "list", "alder").get("messages"))
         self.assertIn(("intake", "not-json"), [(message["queue"], message["reason"]) for message in found])
+
+    def test_events_come_in_over_http_and_a_bad_one_costs_no_other(self):
+        door, queue = Door("alder"), tenant_queue("alder", "out")
+        body = event("out", "door", note="é")
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        status, answer, _ = door.send(body, "no event", traceparent=trace, Idempotency_Key=f'"{RUN}"')
+        self.assertEqual((status, [result["status"] for result in answer["results"]]), (207, ["accepted", "refused"]))
+        again, repeated, _ = door.send(body, "no event", Idempotency_Key=f'"{RUN}"')
+        self.assertEqual((again, repeated), (207, answer))
+        message = until("the message", lambda: queue.holding(f"door-{RUN}"))[0]
+        self.assertEqual(message["Body"], body)
+        self.assertEqual(message["MessageAttributes"]["traceparent"]["StringValue"], trace)
+        until("its record", lambda: self.delivery("door").get("status") == "delivered")
+        status, told, _ = door.call("GET", "/v1/tenants/alder/events/" + quote(f"/account|door-{RUN}", safe=""))
+        self.assertEqual((status, told["trace_id"]), (200, trace.split("-")[1]))
+        self.assertEqual(len(queue.holding(f"door-{RUN}")), 1)
+
+    def test_the_door_refuses_by_problem_details(self):
+        door = Door("alder")
+        for path, key, wanted in [
+            ("/v1/tenants/alder/events", "nonsense", 401),
+            ("/v1/tenants/birch/events", None, 403),
+            ("/v1/tenants/%2e%2e/events", None, 404),
+            ("/v1//", None, 404),
+        ]:
+            status, problem, kind = door.call("POST", path, b"[]", key=key, Content_Type="application/cloudevents-batch+json")
+            self.assertEqual((status, problem["status"], kind), (wanted, wanted, "application/problem+json"), path)
 
     @unittest.skipUnless(SENDER, "no --sender was named: an address that SES may send from")
     def test_a_mail_to_sess_mailbox_simulator_is_accepted(self):

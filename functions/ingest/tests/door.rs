@@ -206,6 +206,33 @@ async fn a_bad_event_costs_its_neighbours_nothing() {
 }
 
 #[tokio::test]
+async fn each_odd_event_is_taken_to_the_byte_or_refused_by_its_reason_beside_good_ones() {
+    let world = world("");
+    let with = |id: &str, data: &str| event(id).replace("{\"n\":1.10}", data);
+    let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let cases = [
+        (with("1e400", "1e400"), None),
+        (with("twice", r#"{"n":1,"n":2}"#), None),
+        (with("deep", &deep(63)), None),
+        (with("emoji", r#""\ud800""#), None),
+        (with("deeper", &deep(64)), Some("too-deep")),
+        (event("again").replace("\"id\"", "\"id\":\"first\",\"id\""), Some("not-cloud-events")),
+        (event("\\u0000"), Some("bad-attribute")),
+        (with("large", &format!("\"{}\"", "x".repeat(1024 * 1024))), Some("too-large")),
+        (event("own").replace("/forms", "/acequia/consent"), Some("bad-attribute")),
+        (event("half").split_at(40).0.to_owned(), Some("not-json")),
+    ];
+    let bodies: Vec<&str> = cases.iter().map(|(body, _)| body.as_str()).collect();
+    let (response, body) = world.send(None, &lines(&bodies)).await;
+    assert_eq!(response.status_code, 207);
+    let told: Vec<&Json> = body["results"].as_array().unwrap().iter().map(|result| &result["reason"]).collect();
+    let wanted: Vec<Json> = cases.iter().map(|(_, reason)| json!(reason)).collect();
+    assert_eq!(told, wanted.iter().collect::<Vec<_>>());
+    let good: Vec<&str> = cases.iter().filter(|(_, reason)| reason.is_none()).map(|(body, _)| body.as_str()).collect();
+    assert_eq!(world.taken(), good);
+}
+
+#[tokio::test]
 async fn what_sqs_does_not_take_is_told_and_comes_once_when_it_is_sent_again_with_its_key() {
     let world = world("");
     world.queues.sends.fail_entry(1);

@@ -212,7 +212,8 @@ async fn what_can_never_be_an_event_is_a_dead_letter_with_its_place_and_stops_no
         record(5, Some(b"x"), &type_of(b"application/cloudevents+avro")),
         record(6, Some(b"1"), &[("ce_specversion", b"1.0"), ("ce_id", b"\xff")]),
         record(7, Some(b""), &[]),
-        structured(8, &event("3")),
+        structured(8, &event("4").replace("\"t\"", "\"t\",\"acequiatenant\":\"bona\"")),
+        structured(9, &event("3")),
     ];
     assert_eq!(world.failed(&records).await, None);
     assert_eq!(world.taken().len(), 1);
@@ -227,6 +228,7 @@ async fn what_can_never_be_an_event_is_a_dead_letter_with_its_place_and_stops_no
         .collect();
     let wanted_body = event("1").replace("1.0", "0.3");
     let own = event("2").replace("\"t\"", "\"acequia.x\"");
+    let foreign = event("4").replace("\"t\"", "\"t\",\"acequiatenant\":\"bona\"");
     let wanted = [
         (0, "not-utf8", "base64:AP8="),
         (1, "not-cloud-events", "null"),
@@ -236,8 +238,31 @@ async fn what_can_never_be_an_event_is_a_dead_letter_with_its_place_and_stops_no
         (5, "not-cloud-events", "x"),
         (6, "not-cloud-events", "1"),
         (7, "not-json", "base64:"),
+        (8, "foreign-tenant", foreign.as_str()),
     ];
     assert_eq!(told, wanted);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_records_headers_is_its_events_where_that_names_none() {
+    let world = plain();
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let own = "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000aa-01";
+    let traced = event("2").replace("\"t\"", &format!("\"t\",\"traceparent\":\"{own}\""));
+    let headers: [(&str, &[u8]); 2] = [("traceparent", parent.as_bytes()), ("tracestate", b"a=1")];
+    let unread: [(&str, &[u8]); 1] = [("traceparent", b"\xff")];
+    let records = [
+        record(0, Some(event("1").as_bytes()), &headers),
+        record(1, Some(traced.as_bytes()), &headers),
+        record(2, Some(event("3").as_bytes()), &unread),
+    ];
+    assert_eq!(world.failed(&records).await, None);
+    let sent = world.queues.messages(&intake());
+    let of = |name: &str| -> Vec<Option<&str>> {
+        sent.iter().map(|message| message.attributes.get(name).and_then(|value| value.as_text())).collect()
+    };
+    assert_eq!(of("traceparent"), [Some(parent), Some(own), None]);
+    assert_eq!(of("tracestate"), [Some("a=1"), None, None]);
 }
 
 #[tokio::test]
