@@ -1,10 +1,11 @@
-//! `cargo xtask lint`: formatting, code, templates, and the configuration of continuous integration.
+//! `cargo xtask lint`: formatting, code, templates, the configuration of continuous integration, the description of the
+//! HTTP API, and the example in TypeScript.
 
 use anyhow::Result;
 
 use crate::setup::{self, Tools};
 use crate::test::plan::{self, Plan};
-use crate::{deny, process, template};
+use crate::{deny, node, process, template};
 
 /// Runs every check, also after a failure; answers whether all passed.
 pub(crate) fn run() -> Result<bool> {
@@ -48,5 +49,5 @@ pub(crate) fn checks(plan: &mut Plan) -> Result<()> {
         schemas.args(["--builtin-schema", schema, file]);
         plan.check(&format!("check-jsonschema {file}"), schemas)?;
     }
-    Ok(())
+    node::checks(plan)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use ureq::http::Request;
 
 /// A key of a tenant, with what `key create` is told beside its name.
-fn key(tenant: &str, more: &[&str]) -> String {
+pub(crate) fn key(tenant: &str, more: &[&str]) -> String {
     let arguments = [&["key", "create", tenant, "--name", "e2e"], more].concat();
     let key = world().acequia(&arguments, "").trim().to_owned();
     // An instance that has just read the tenant's keys reads them again after two seconds.
@@ -15,7 +15,8 @@ fn key(tenant: &str, more: &[&str]) -> String {
     key
 }
 
-fn address(path: &str) -> String {
+/// Where the API answers.
+pub(crate) fn address(path: &str) -> String {
     let environment = &world().environment;
     format!("{}/_domain/acequia-{}-ingest{path}", environment.endpoint, environment.stage)
 }

@@ -17,6 +17,7 @@ mod limits;
 mod order;
 mod permission;
 mod policy;
+mod producers;
 mod secrecy;
 mod trial;
 mod watch;
