@@ -29,11 +29,11 @@ async fn send(events: String) -> Result<(u16, Json)> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let (status, answer) = send(std::io::read_to_string(std::io::stdin())?).await?;
-    for (number, result) in (1..).zip(answer["results"].as_array().into_iter().flatten()) {
-        if !["accepted", "duplicate"].iter().any(|taken| result["status"] == *taken) {
+    for (number, result) in (1..).zip(answer.get("results").and_then(Json::as_array).into_iter().flatten()) {
+        if !matches!(result.get("status").and_then(Json::as_str), Some("accepted" | "duplicate")) {
             eprintln!("event {number}: {result}");
         }
     }
-    ensure!(status == 202, "the API answers {status}: {} {}", answer["title"], answer["detail"]);
+    ensure!(status == 202, "the API answers {status}: {}", answer.get("detail").unwrap_or(&answer));
     Ok(())
 }
