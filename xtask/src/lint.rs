@@ -1,10 +1,11 @@
-//! `cargo xtask lint`: formatting, code, templates, and the configuration of continuous integration.
+//! `cargo xtask lint`: formatting, code, templates, the configuration of continuous integration, the description of the
+//! HTTP API, and the example in TypeScript.
 
 use anyhow::Result;
 
 use crate::setup::{self, Tools};
 use crate::test::plan::{self, Plan};
-use crate::{deny, host, process, template};
+use crate::{deny, host, node, process, template};
 
 /// What cargo compiles the workspace's own crates by, in place of rustc.
 pub(crate) const WRAPPER: &str = "RUSTC_WORKSPACE_WRAPPER";
@@ -55,5 +56,5 @@ pub(crate) fn checks(plan: &mut Plan) -> Result<()> {
         schemas.args(["--builtin-schema", schema, file]);
         plan.check(&format!("check-jsonschema {file}"), schemas)?;
     }
-    Ok(())
+    node::checks(plan)
 }
