@@ -21,10 +21,7 @@ pub(crate) fn address(path: &str) -> String {
     format!("{}/_domain/acequia-{}-ingest{path}", environment.endpoint, environment.stage)
 }
 
-<<<<<<< HEAD
-=======
 /// Sends events to a tenant.
->>>>>>> producers
 pub(crate) fn post(tenant: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     let mut request = Request::post(address(&format!("/v1/tenants/{tenant}/events")));
     request = request.header("Authorization", format!("Bearer {key}"));
