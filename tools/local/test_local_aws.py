@@ -297,6 +297,26 @@ class Apis(Deployed):
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_domain/{unknown}")
 
 
+    def test_what_a_stack_says_of_origins_is_what_browsers_are_told(self):
+        cors = {"AllowOrigins": ["https://a.example"], "AllowMethods": ["POST"], "AllowHeaders": ["authorization"], "MaxAge": 60}
+        properties = {"Name": "pages", "ProtocolType": "HTTP", "CorsConfiguration": cors}
+        template = {"Resources": {"Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": properties}}}
+        self.aws.cloudformation.create_stack(StackName="pages", TemplateBody=json.dumps(template))
+        asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/_domain/pages/c", method="OPTIONS", headers=asked)
+
+        def told():
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    return dict(answer.headers)
+            except urllib.error.HTTPError:
+                return None
+
+        headers = until(told, "the stack is made")
+        self.assertEqual(headers["Access-Control-Allow-Origin"], "https://a.example")
+        self.assertEqual((headers["Access-Control-Allow-Methods"], headers["Access-Control-Max-Age"]), ("POST", "60"))
+
+
 class Functions(Deployed):
     """Functions end with the emulator. A class of its own, because it ends the launcher."""
 

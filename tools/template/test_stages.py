@@ -1,6 +1,7 @@
 """What a stage is made of, by SAM's own translator: what stage `local` leaves out, what each choice adds, and what is refused."""
 
 import json
+import re
 import unittest
 from copy import deepcopy
 
@@ -50,6 +51,30 @@ class LocalStageTest(unittest.TestCase):
         self.assertEqual(missing, set(by_kind(there, "AWS::SQS::QueuePolicy")))
         queues = by_kind(there, "AWS::SQS::Queue")
         self.assertEqual((len(missing), other), (len(queues), set()))
+
+
+class OriginsTest(unittest.TestCase):
+    """Which pages may send events from browsers."""
+
+    def cors(self, choice):
+        apis = by_kind(made(read(PLATFORM), choice), "AWS::ApiGatewayV2::Api")
+        self.assertNotIn("CorsConfiguration", apis["ConfirmApi"], "answers of people are posted by the page itself")
+        return apis["IngestApi"].get("CorsConfiguration")
+
+    def test_no_origin_may_unless_it_is_named_and_then_to_post_without_cookies(self):
+        self.assertIsNone(self.cors({}))
+        cors = self.cors({"ApiOrigins": "https://forms.example.org,https://shop.example.org:8443"})
+        self.assertEqual(cors["AllowOrigins"], ["https://forms.example.org", "https://shop.example.org:8443"])
+        self.assertEqual(cors["AllowMethods"], ["POST"])
+        self.assertNotIn("AllowCredentials", cors)
+        self.assertEqual(set(cors["AllowHeaders"]) & {"*", "authorization"}, {"authorization"})
+
+    def test_an_origin_is_whole_and_has_no_wildcard(self):
+        allowed = re.compile(read(PLATFORM)["Parameters"]["ApiOrigins"]["AllowedPattern"])
+        for origin in ("https://forms.example.org", "https://forms.example.org:8443"):
+            self.assertTrue(allowed.search(origin), origin)
+        for origin in ("*", "https://*", "https://*.example.org", "http://forms.example.org", "https://forms.example.org/", "https://Forms.example.org", "null"):
+            self.assertIsNone(allowed.search(origin), origin)
 
 
 class QueuePolicyTest(unittest.TestCase):

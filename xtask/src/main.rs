@@ -16,6 +16,7 @@ mod emulator;
 mod host;
 mod lint;
 mod local;
+mod node;
 mod package;
 mod process;
 mod queue;

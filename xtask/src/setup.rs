@@ -1,7 +1,7 @@
 //! The tools that everything else needs: two Python environments from pinned requirements, made once.
 //!
 //! Two, because the emulator and SAM CLI pin different versions of the same packages. A third has what the recipes for
-//! receivers of webhooks need, for their tests alone ([`crate::recipe`]), and a fourth what plays Kafka.
+//! receivers of webhooks need, for their tests alone ([`crate::recipe`]), a fourth what plays Kafka, a fifth Node.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub(crate) enum Tools {
     Recipes,
     /// What tests the HTTP API against its own description; it needs Python 3.11.
     Api,
+    /// Node with npm ([`crate::node`]).
+    Node,
 }
 
 impl Tools {
@@ -35,6 +37,7 @@ impl Tools {
             Self::Kafka => "kafka",
             Self::Recipes => "recipes",
             Self::Api => "api",
+            Self::Node => "node",
         }
     }
 

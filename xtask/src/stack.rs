@@ -24,6 +24,9 @@ pub(crate) struct TenantStack {
 /// Whom tokens of the local issuer are for.
 pub(crate) const AUDIENCE: &str = "acequia";
 
+/// Whose pages may send events from browsers.
+const ORIGIN: &str = "https://forms.example";
+
 /// Deploys the platform from a template that points to packed code. `issuer` is whose tokens it trusts, and where its
 /// keys are.
 pub(crate) fn deploy_platform(endpoint: &str, template: &Path, [issuer, keys]: &[String; 2]) -> Result<()> {
@@ -33,6 +36,7 @@ pub(crate) fn deploy_platform(endpoint: &str, template: &Path, [issuer, keys]: &
         environment.set([
             format!("LinkBase={}", link_base(endpoint)),
             "Established=yes".to_owned(),
+            format!("ApiOrigins={ORIGIN}"),
             format!("JwtIssuer={issuer}"),
             format!("JwtJwksUrl={keys}"),
             format!("JwtAudience={AUDIENCE}"),

@@ -19,6 +19,8 @@ pub struct Environment {
     pub acequia: PathBuf,
     /// The project's own tasks.
     pub xtask: PathBuf,
+    /// Node, of the pinned version.
+    pub node: PathBuf,
     /// The working tree.
     pub root: PathBuf,
 }

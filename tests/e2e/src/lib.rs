@@ -14,6 +14,7 @@
 pub mod aws;
 pub mod environment;
 pub mod http;
+pub mod issuer;
 pub mod need;
 pub mod wait;
 pub mod world;

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::aws::{ACCOUNT, Aws};
 use crate::environment::Environment;
 use crate::http;
+use crate::issuer::Issuer;
 
 /// Texts that must appear in no log.
 pub const SECRET_HEADER: &str = "Bearer header-secret-5f1c";
@@ -30,6 +31,8 @@ pub struct World {
     pub producer: Aws,
     /// All signing secrets that were given out.
     pub secrets: Vec<String>,
+    /// The issuer that aspen's file trusts, by the key that stands in it.
+    pub own_issuer: Issuer,
 }
 
 /// The one environment of this run; the first test to ask configures the tenants.
@@ -57,7 +60,15 @@ impl World {
         let operator_role = aws.make_role("e2e-operator", &[exported("operator")]);
         let producer = aws.assume(&aws.make_role("e2e-producer", &[exported("producer")]), None);
         let operator = aws.assume(&operator_role, None);
-        let mut world = Self { environment, aws, operator_role, operator, producer, secrets: Vec::new() };
+        let mut world = Self {
+            environment,
+            aws,
+            operator_role,
+            operator,
+            producer,
+            secrets: Vec::new(),
+            own_issuer: Issuer::new(),
+        };
         let sender = json!({"EmailIdentity": "alder.example"});
         world.aws.rest("ses", "POST", "/v2/email/identities", &sender).unwrap();
         // Rowan has no stack that could say which senders it may use.
@@ -93,7 +104,8 @@ impl World {
     /// The file of a tenant, as it is applied.
     pub fn document(&self, tenant: &str) -> String {
         let file = self.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
-        std::fs::read_to_string(file).unwrap().replace("http://receiver", &self.environment.receiver)
+        let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &self.environment.receiver);
+        text.replace("\"own key\"", &self.own_issuer.key())
     }
 
     fn put_secret(&self, tenant: &str, purpose: &str, name: &str, value: &str) {

@@ -1,4 +1,4 @@
-"""API Gateway: a domain name in front of an HTTP API."""
+"""API Gateway: a domain name in front of an HTTP API, and pages of other origins."""
 
 from ministack import app
 from ministack.services import apigateway
@@ -17,8 +17,18 @@ def api_of(path: str) -> tuple[str, str, str] | None:
     return None
 
 
+def in_case_of_api(cors: dict) -> dict:
+    """A stack's CORS configuration is an API's. The emulator keeps it by CloudFormation's names (`AllowOrigins`), and reads
+    it by those of the API (`allowOrigins`).
+    """
+    return {name[:1].lower() + name[1:]: value for name, value in cors.items()}
+
+
 def apply() -> None:
     """Fills the holes of this module."""
+    for name in ("_cors_response_headers", "_cors_preflight_response"):
+        answer = getattr(apigateway, name)
+        setattr(apigateway, name, lambda cors, origin, answer=answer: answer(in_case_of_api(cors), origin))
     parse = app._parse_execute_api_url
 
     def parsed(host, path):

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{Architecture, FUNCTIONS, Profile, Programs, is_newer};
 use crate::setup::Tools;
-use crate::{host, process, version};
+use crate::{host, lint, process, version};
 
 /// Builds the functions with the bench: the same programs, since every feature is decided in the workspace's manifest.
 pub(crate) fn compile_with_bench() -> Result<()> {
@@ -53,6 +53,8 @@ fn configure<'c>(command: &'c mut Command, architecture: Architecture, names: &[
             command.args(["--config", &format!("profile.release.package.{name}.strip=false")]);
         }
     }
+    // What is deployed is compiled by rustc itself: Clippy as a compiler optimizes less.
+    command.env_remove(lint::WRAPPER);
     // cargo-lambda finds its linker (zig) among the tools.
     let path = host::variable("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:{path}", Tools::Sam.bin().display())).current_dir(host::root());

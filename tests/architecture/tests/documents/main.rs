@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test that cannot read the tree fails")]
 
 mod decision;
+mod producer;
 mod prose;
 mod reach;
 

@@ -15,11 +15,13 @@ pub(crate) fn key(tenant: &str, more: &[&str]) -> String {
     key
 }
 
-fn address(path: &str) -> String {
+/// Where the API answers.
+pub(crate) fn address(path: &str) -> String {
     let environment = &world().environment;
     format!("{}/_domain/acequia-{}-ingest{path}", environment.endpoint, environment.stage)
 }
 
+/// Sends events to a tenant.
 pub(crate) fn post(tenant: &str, key: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     let mut request = Request::post(address(&format!("/v1/tenants/{tenant}/events")));
     request = request.header("Authorization", format!("Bearer {key}"));
@@ -29,8 +31,8 @@ pub(crate) fn post(tenant: &str, key: &str, headers: &[(&str, &str)], body: impl
     call(request.body(body.into()).unwrap())
 }
 
-const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
-const BATCH: (&str, &str) = ("Content-Type", "application/cloudevents-batch+json");
+pub(crate) const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
+pub(crate) const BATCH: (&str, &str) = ("Content-Type", "application/cloudevents-batch+json");
 
 /// Each kind of body comes in, a bad event costs no other, and what came in arrives and is told.
 #[test]
@@ -75,12 +77,16 @@ fn events_that_came_in_over_http_arrive_to_the_byte_and_are_explained() {
     assert_eq!(told.body["event"], "/e2e|door-1");
 }
 
-fn zipped(text: &str) -> Vec<u8> {
+/// A text in gzip.
+pub(crate) fn zipped(text: &str) -> Vec<u8> {
     let mut gzip = std::process::Command::new("gzip");
     let mut child =
         gzip.arg("-c").stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
-    child.wait_with_output().unwrap().stdout
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || std::io::Write::write_all(&mut stdin, text.as_bytes()).unwrap());
+        child.wait_with_output().unwrap().stdout
+    })
 }
 
 /// A request under a key is done once on the real table, whatever comes in between.
