@@ -86,6 +86,9 @@ pub fn all() -> Vec<Scenario> {
         of(SinkKind::Eventbridge, "plain", "all", &plain),
         of(SinkKind::Eventbridge, "plain", "failures", &plain),
         of(SinkKind::Eventbridge, "strict", "all", &strict),
+        of(SinkKind::Archive, "plain", "all", &plain),
+        of(SinkKind::Archive, "plain", "failures", &plain),
+        of(SinkKind::Archive, "strict", "all", &strict),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::id::{TenantId, digest};
 
 /// What stands behind the digest.
 const ENDING: &str = ".ndjson.zst";
-/// A digest has so many digits: 128 bits are beyond any chance of two batches with one name.
+/// How many digits a digest has ([`digest`]).
 const DIGITS: usize = 32;
 
 /// An hour of UTC.
@@ -58,8 +58,7 @@ impl ObjectKey {
     pub fn of<'a>(tenant: &TenantId, hour: Hour, deliveries: impl IntoIterator<Item = &'a Delivery>) -> Self {
         let mut ids: Vec<&str> = deliveries.into_iter().map(|delivery| delivery.id.as_str()).collect();
         ids.sort_unstable();
-        let digest = digest(ids.join("\n").as_bytes()).chars().take(DIGITS).collect();
-        Self { tenant: tenant.clone(), hour, digest }
+        Self { tenant: tenant.clone(), hour, digest: digest(ids.join("\n").as_bytes()) }
     }
 
     /// What the names of all of a tenant's objects begin with.

@@ -250,7 +250,12 @@ mod tests {
             ("tenant = \"acme\"", "tenant = \"Acme!\"", "tenant", "lower-case"),
             ("name = \"Acme\"", "name = \"\"", "name", "1 to 200"),
             ("id = \"crm\"", "id = \"crm\"\ncolour = 1", "sinks[0].colour", "unknown field"),
-            ("kind = \"webhook\"", "kind = \"pigeon\"", "sinks[0].kind", "webhook, email, forward or eventbridge"),
+            (
+                "kind = \"webhook\"",
+                "kind = \"pigeon\"",
+                "sinks[0].kind",
+                "webhook, email, forward, eventbridge or archive",
+            ),
             ("id = \"thanks\"", "id = \"crm\"", "sinks[1].id", "unique"),
             ("https://crm.example.org/hook", "http://crm.example.org/hook", "sinks[0].url", "https"),
             ("https://crm.example.org/hook", "https://", "sinks[0].url", "URL"),
