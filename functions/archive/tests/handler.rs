@@ -1,9 +1,5 @@
 //! The archive function over the in-memory ports.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test's own mistake should stop the test where it was made"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's own mistake should stop the test where it was made")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -41,7 +41,7 @@ mod grants {
 }
 
 mod archive {
-    acequia_testkit::suite!(archive, crate::World::load().await.archive().await);
+    acequia_testkit::suite!(archive, crate::World::load().await.archive());
 }
 
 mod topics {
