@@ -117,6 +117,9 @@ impl Kept {
     }
 }
 
+/// Half an emoji, as JSON has it: an event may hold one, and `DuckDB` takes no such JSON.
+const HALF: &str = r"\ud83d";
+
 /// Two tenants and three days; an event in three objects, one of several lines, one of Proca's messages.
 fn archive() -> Kept {
     let mut kept = Kept { folder: TempDir::new().unwrap(), names: Vec::new(), envelopes: Vec::new() };
@@ -133,7 +136,12 @@ fn archive() -> Kept {
     let next =
         [("2026-11-02T00:00:00Z", other("event-4", "action.signed")), ("2026-11-02T07:00:00Z", PROCA.to_owned())];
     kept.batch("acme", &archive, 4, &next);
-    kept.batch("acme", &archive, 4, &[("2026-12-01T00:00:00Z", other("event-5", "action.signed"))]);
+    kept.batch(
+        "acme",
+        &archive,
+        4,
+        &[("2026-12-01T00:00:00Z", event("event-5", "action.signed", "supporter-9", &format!("\"{HALF}\"")))],
+    );
     kept.batch("bona", &archive, 1, &[("2026-11-01T10:00:00Z", other("event-1", "of.another"))]);
     assert_eq!(kept.names.len(), 8);
     kept
@@ -152,18 +160,18 @@ fn statements() -> [String; 6] {
 const IDENTITIES: &str = "select distinct tenant, event_id, type, event from events order by tenant, event_id";
 
 /// What must be answered: by the page's queries, and about the identity of each event.
-fn answers(kept: &Kept) -> Json {
+fn answers(kept: &Kept, is_readable: impl Fn(&Envelope) -> bool) -> Json {
     let text = |id: &str| {
-        let found =
-            kept.envelopes.iter().find(|envelope| envelope.event.id() == id && envelope.tenant.as_str() == "acme");
-        found.unwrap().body.clone()
+        let is_wanted = |envelope: &&Envelope| envelope.event.id() == id && envelope.tenant.as_str() == "acme";
+        kept.envelopes.iter().find(is_wanted).unwrap().body.clone()
     };
     let (first, lines) = (text("event-1"), text("event-2"));
     let identity = |envelope: &Envelope| {
-        let of = |text: &dyn ToString| text.to_string();
-        [of(&envelope.tenant), of(&envelope.event), of(&envelope.event_type), envelope.body.clone()]
+        let Envelope { tenant, event, event_type, body, .. } = envelope;
+        [tenant.to_string(), event.to_string(), event_type.clone(), body.clone()]
     };
-    let identities: BTreeSet<[String; 4]> = kept.envelopes.iter().map(identity).collect();
+    let readable = kept.envelopes.iter().filter(|envelope| is_readable(envelope));
+    let identities: BTreeSet<[String; 4]> = readable.map(identity).collect();
     json!([
         [
             ["2026-11-01", "action.signed", "2"],
@@ -186,7 +194,7 @@ fn duckdb_answers_the_three_questions_and_gives_each_event_back_to_the_byte() {
     let [view, _, _, count, find, subject] = statements();
     let given = json!({"prepare": [view], "queries": [count, find, subject, IDENTITIES]});
     let Some(rows) = kept.python(DUCKDB, &given) else { return };
-    assert_eq!(rows, answers(&kept));
+    assert_eq!(rows, answers(&kept, |_| true));
 }
 
 #[test]
@@ -197,11 +205,15 @@ fn athenas_statements_are_of_its_grammar_and_their_answers_are_the_same() {
     let Some(read) = kept.python(ATHENA, &given) else { return };
     let statements: Vec<&str> =
         read["statements"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-    let (_, objects) = view.split_once("\nfrom ").unwrap();
+    // Half an emoji is nothing to the stand-in, whose JSON functions are DuckDB's.
+    let (_, lines) = view.split_once("\n  from ").unwrap();
+    let (lines, _) = lines.split_once("\n);").unwrap();
     let table =
-        format!("create view archive as select cast(json as varchar) as line, tenant, \"date\", hour from {objects}");
-    let given = json!({"prepare": [table, statements[0]], "queries": [statements[1], statements[2], statements[3], IDENTITIES]});
-    assert_eq!(kept.python(DUCKDB, &given).unwrap(), answers(&kept));
+        format!("create view archive as select line, tenant, \"date\", hour from {lines} where json_valid(line)");
+    let [view, queries @ ..] = statements.as_slice() else { panic!("{statements:?}") };
+    let given = json!({"prepare": [table, view], "queries": [queries[0], queries[1], queries[2], IDENTITIES]});
+    let rows = kept.python(DUCKDB, &given).unwrap();
+    assert_eq!(rows, answers(&kept, |envelope| !envelope.body.contains(HALF)));
 
     assert_eq!(read["columns"], json!(["line", "tenant", "date", "hour"]));
     let property = |name: &str| read["properties"][name].as_str().unwrap_or_else(|| panic!("there is no {name}"));
