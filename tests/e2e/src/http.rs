@@ -39,6 +39,14 @@ pub fn get(url: &str) -> Json {
     serde_json::from_str(&body).unwrap()
 }
 
+/// Reads bytes.
+pub fn read(url: &str) -> Vec<u8> {
+    let agent: Agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+    let mut response = agent.run(Request::get(url).body(()).unwrap()).unwrap();
+    assert_eq!(response.status(), 200, "{url}");
+    response.body_mut().read_to_vec().unwrap()
+}
+
 /// Puts a body; reads JSON.
 pub fn put(url: &str, body: impl Into<Vec<u8>>) -> Json {
     let (status, body) = send(Request::put(url).body(body.into()).unwrap());
