@@ -1,6 +1,5 @@
 //! The archive: what lies in its bucket, and who may do what with it.
 
-use e2e::http::read;
 use e2e::world::event;
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
@@ -12,18 +11,16 @@ fn bucket() -> String {
     configuration["Environment"]["Variables"]["ARCHIVE_BUCKET"].as_str().unwrap().to_owned()
 }
 
-fn address(path: &str) -> String {
-    format!("{}/{}{path}", world().environment.endpoint, bucket())
-}
-
 /// The objects of a tenant: their names, and their lines.
 fn objects(tenant: &str) -> Vec<(String, Vec<Json>)> {
-    let list = String::from_utf8(read(&address(&format!("?list-type=2&prefix=tenant%3D{tenant}/")))).unwrap();
+    let (bucket, aws) = (bucket(), &world().aws);
+    let list = aws.s3("GET", &format!("/{bucket}?list-type=2&prefix=tenant%3D{tenant}%2F"), "").unwrap();
+    let list = String::from_utf8(list).unwrap();
     let keys = list.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap().to_owned());
     let lines = |key: String| {
-        let text =
-            String::from_utf8(zstd::decode_all(&*read(&address(&format!("/{key}").replace('=', "%3D")))).unwrap());
-        let lines = text.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let object = aws.s3("GET", &format!("/{bucket}/{}", key.replace('=', "%3D")), "").unwrap();
+        let text = String::from_utf8(zstd::decode_all(&*object).unwrap()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         (key, lines)
     };
     keys.map(lines).collect()
@@ -66,9 +63,9 @@ fn events_of_an_archive_sink_lie_in_the_tenants_objects_as_they_were_sent() {
 #[test]
 fn the_archive_function_may_write_objects_of_tenants_and_read_nothing() {
     let role = world().aws.role_of(&format!("acequia-{}-archive", world().environment.stage));
-    let put = |key: &str| role.rest("s3", "PUT", &format!("/{}/{key}", bucket()), &json!({}));
+    let put = |key: &str| role.s3("PUT", &format!("/{}/{key}", bucket()), "{}");
     put("tenant%3De2e/permission").unwrap();
     assert!(put("elsewhere").unwrap_err().is_denied());
-    let get = role.rest("s3", "GET", &format!("/{}/tenant%3De2e/permission", bucket()), &Json::Null);
+    let get = role.s3("GET", &format!("/{}/tenant%3De2e/permission", bucket()), "");
     assert!(get.unwrap_err().is_denied());
 }
