@@ -21,18 +21,23 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of calls that were made for `messages` messages in one batch.
+    /// Of calls that were made for `messages` messages of a queue in one batch: Lambda's poller is in it.
     ///
     /// # Errors
     /// When an operation has no price.
     pub fn of(counts: &Counts, messages: usize) -> Result<Self> {
+        let calls = Self::of_calls(counts, messages)?;
+        Ok(Self { sqs: calls.sqs + 2.0 / price::POLLED_PER_CALL * price::SQS_STANDARD, ..calls })
+    }
+
+    /// Of calls that were made for `messages` messages in one invocation.
+    ///
+    /// # Errors
+    /// When an operation has no price.
+    pub fn of_calls(counts: &Counts, messages: usize) -> Result<Self> {
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most thousands of messages and calls")]
         let share = |units: u64| units as f64 / messages as f64;
-        let mut cost = Self {
-            sqs: 2.0 / price::POLLED_PER_CALL * price::SQS_STANDARD,
-            lambda: share(1) * price::LAMBDA_REQUESTS,
-            ..Self::default()
-        };
+        let mut cost = Self { lambda: share(1) * price::LAMBDA_REQUESTS, ..Self::default() };
         for (operation, tally) in counts.iter() {
             let price = price::per_million(operation)
                 .with_context(|| format!("{operation} has no price: add it to tests/bench/src/price.rs"))?;
@@ -56,7 +61,7 @@ impl Cost {
     }
 }
 
-fn agreed(scenario: &Scenario, batch: usize) -> Result<Counts> {
+pub(crate) fn agreed(scenario: &Scenario, batch: usize) -> Result<Counts> {
     let counts = gate::agreed(scenario.function, scenario.name, scenario.trace, &batch.to_string())?;
     anyhow::ensure!(
         counts.iter().count() > 0,
@@ -83,7 +88,7 @@ fn names(scenario: &Scenario, batch: usize) -> Vec<String> {
 pub fn calls() -> Result<String> {
     let mut rows = Vec::new();
     for scenario in scenario::all() {
-        for batch in BATCHES {
+        for batch in scenario.sizes() {
             let counts = agreed(&scenario, batch)?;
             let aws = counts.sum(|operation| !operation.starts_with("webhook:")).calls;
             let ledger = counts.sum(|operation| operation.ends_with("(ledger)")).calls;
@@ -115,13 +120,13 @@ fn short(operation: &str) -> &str {
     call.strip_suffix("(standard)").unwrap_or(call)
 }
 
-/// What each function's calls cost per million messages.
+/// What the calls of each function that works off queues cost per million messages.
 ///
 /// # Errors
 /// When the agreed counts cannot be read, or an operation has no price.
 pub fn per_function() -> Result<String> {
     let mut rows = Vec::new();
-    for scenario in scenario::all() {
+    for scenario in scenario::all().into_iter().filter(|scenario| scenario.intake.is_none()) {
         for batch in BATCHES {
             let mut row = names(&scenario, batch);
             row.extend(Cost::of(&agreed(&scenario, batch)?, batch)?.cells());
@@ -139,7 +144,8 @@ pub fn per_function() -> Result<String> {
 pub fn per_event() -> Result<String> {
     let all = scenario::all();
     let mut rows = Vec::new();
-    for sink in all.iter().filter(|scenario| scenario.function != "router") {
+    let is_sink = |scenario: &&Scenario| scenario.function != "router" && scenario.intake.is_none();
+    for sink in all.iter().filter(is_sink) {
         let router = all.iter().find(|scenario| {
             (scenario.function, scenario.name, scenario.trace) == ("router", "to one sink", sink.trace)
         });
@@ -174,6 +180,7 @@ mod tests {
         let near = |left: f64, right: f64| (left - right).abs() < 1e-9;
         assert!(near(cost.sqs, 0.08 + 0.04) && near(cost.dynamodb, 0.625) && near(cost.lambda, 0.02), "{cost:?}");
         assert!(near(cost.total(), 0.765), "{cost:?}");
+        assert!(near(Cost::of_calls(&made, 10).unwrap().sqs, 0.04), "nothing polls for a request");
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn write(file: &mut File, rows: &Rows) -> Result<(), StubError> {
     let numbers = |numbers: &[u64; 3]| numbers.map(|number| number.to_string());
     let lines = rows.iter().map(|(key, counts)| [key.as_slice(), &numbers(counts)].concat());
     for line in std::iter::once(titles.to_vec()).chain(lines) {
-        let widths = [10, 14, 8, 5, 40, 5, 5, 5];
+        let widths = [11, 15, 8, 5, 40, 5, 5, 5];
         let padded: Vec<String> = line.iter().zip(widths).map(|(part, width)| format!("{part:width$}")).collect();
         text.push_str(padded.join(" | ").trim_end());
         text.push('\n');

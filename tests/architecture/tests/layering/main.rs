@@ -109,6 +109,7 @@ const LAYERS: &[Layer] = &[
             "outbox",
             "confirm",
             "feedback",
+            "kafka",
             "aws_lambda_events",
         ],
         may_test_with: &[],
@@ -126,6 +127,8 @@ const LAYERS: &[Layer] = &[
             "webhook",
             "forward",
             "email",
+            "ingest",
+            "acequia-access",
             "stub",
             "sweeper",
             // What the SDK takes by itself is measured without our adapter around it, and so is a handler of a team's
