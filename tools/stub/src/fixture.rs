@@ -40,9 +40,9 @@ pub struct World {
 }
 
 impl World {
-    /// One in which the tenant has these sinks and keeps this trace; webhooks go to the stub at `address`.
-    pub fn new(trace: &str, sinks: &[Json], address: &str) -> Self {
-        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "trace": trace, "sinks": sinks});
+    /// One in which the tenant has these sinks and keeps this record; webhooks go to the stub at `address`.
+    pub fn new(record: &str, sinks: &[Json], address: &str) -> Self {
+        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "record": record, "sinks": sinks});
         let document = document.to_string().replace("http://endpoint/", &format!("{address}{ENDPOINT_PATH}"));
         Self { document, keys: String::new(), store: None }
     }
