@@ -10,9 +10,13 @@ Each behaviour is as Lambda's guide has it:
   failure of the whole.
 - What is given up goes to the destination, as places and not as records
   (https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html), and its offsets are passed.
+- A record that is older than the mapping wants is not sent any more, neither at first nor again, and goes to the destination
+  (MaximumRecordAgeInSeconds, https://docs.aws.amazon.com/lambda/latest/dg/kafka-retry-configurations.html). What the condition is called
+  then, the guide does not say; here it is RecordAgeExceeded.
+- Records that fit no filter are dropped before a call, and their offsets passed (filters.py).
 - Offsets are committed when nothing before them is open.
 
-Not played: filters, schema registries, the age of records, more than one poller of a mapping (start two in one group).
+Not played: schema registries, more than one poller of a mapping (start two in one group).
 """
 
 import argparse
@@ -21,6 +25,7 @@ import json
 import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from filters import passes
 
 # Of the payload of a synchronous call.
 MOST_BYTES = 6 * 1024 * 1024
@@ -71,11 +76,29 @@ def behind(records, answer):
 
 
 class Poller:
-    """One poller of one mapping. `invoke` calls the function with an event and gives its answer; `give_up` takes what is given up."""
+    """One poller of one mapping. `invoke` calls the function with an event and gives its answer; `give_up` takes what is given up.
+    `age` is how many seconds old a record may be that is sent, where there is a bound; `filters` are patterns."""
 
-    def __init__(self, bootstrap, topic, group, invoke, give_up, *, batch_size=100, window=0.2, attempts=3, bisect=True, back_off=0.05):
+    def __init__(
+        self,
+        bootstrap,
+        topic,
+        group,
+        invoke,
+        give_up,
+        *,
+        batch_size=100,
+        window=0.2,
+        attempts=3,
+        bisect=True,
+        back_off=0.05,
+        age=None,
+        filters=(),
+        now=time.time,
+    ):
         self.bootstrap, self.invoke, self.give_up = bootstrap, invoke, give_up
         self.batch_size, self.window, self.attempts, self.bisect, self.back_off = batch_size, window, attempts, bisect, back_off
+        self.age, self.filters, self.now = age, filters, now
         # How many records were passed, delivered or given up.
         self.passed = 0
         self.consumer = Consumer(
@@ -107,7 +130,7 @@ class Poller:
         records = self.collect()
         if not records:
             return
-        self.deliver(records, 0)
+        self.deliver([record for record in records if passes(self.filters, record)], 0)
         self.passed += len(records)
         next_offsets = {}
         for record in records:
@@ -142,7 +165,7 @@ class Poller:
 
     def deliver(self, records, attempt):
         """Calls with these records until each is passed or given up."""
-        while records:
+        while records := self.young_enough(records):
             if attempt:
                 time.sleep(self.back_off)
             try:
@@ -163,13 +186,23 @@ class Poller:
                 return
             records, attempt = rest, attempt + 1
 
-    def places(self, records, why):
+    def young_enough(self, records):
+        """The records that may still be sent; the others are given up."""
+        if self.age is None:
+            return records
+        oldest = (self.now() - self.age) * 1000
+        old = [record for record in records if record["timestamp"] < oldest]
+        if old:
+            self.give_up(self.places(old, "the records are too old", "RecordAgeExceeded"))
+        return [record for record in records if record["timestamp"] >= oldest]
+
+    def places(self, records, why, condition="RetryAttemptsExhausted"):
         """What the destination is told: where the records are, and not what is in them."""
         offsets = {}
         for record in records:
             offsets.setdefault(f"{record['topic']}-{record['partition']}", []).append(record["offset"])
         batch = {name: {"startOffset": min(all_of), "endOffset": max(all_of)} for name, all_of in offsets.items()}
-        return {"requestContext": {"condition": "RetryAttemptsExhausted"}, "responseContext": {"functionError": why}, "KafkaBatchInfo": batch}
+        return {"requestContext": {"condition": condition}, "responseContext": {"functionError": why}, "KafkaBatchInfo": batch}
 
 
 def of_aws(function, queue, endpoint):
@@ -195,9 +228,11 @@ def main():
     parser = argparse.ArgumentParser(description="Plays an event source mapping of Kafka until it is ended.")
     for name in ("bootstrap", "topic", "group", "function", "failed-queue-url", "endpoint-url"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--age", type=float, help="how many seconds old a record may be that is sent")
+    parser.add_argument("--filter", type=json.loads, action="append", default=[], help="a pattern; repeatable")
     options = parser.parse_args()
     invoke, give_up = of_aws(options.function, options.failed_queue_url, options.endpoint_url)
-    poller = Poller(options.bootstrap, options.topic, options.group, invoke, give_up)
+    poller = Poller(options.bootstrap, options.topic, options.group, invoke, give_up, age=options.age, filters=options.filter)
     try:
         while True:
             poller.turn()

@@ -6,10 +6,12 @@
 import base64
 import json
 import threading
+import time
 import unittest
 
 from broker import Broker
 from confluent_kafka import Producer
+from filters import passes
 from poller import FunctionFailed, Poller, behind
 
 
@@ -93,6 +95,37 @@ class PollerTest(unittest.TestCase):
         self.assertEqual({value for _, _, value in function.taken} - {"c"}, {"a", "b"})
         self.assertEqual(function.seen["poison-0", 3], 3, "the first attempt is not counted")
 
+    def test_records_that_are_too_old_are_given_up_at_first_and_between_attempts(self):
+        self.broker.topic("old")
+        produce(self.broker, "old", ["a", "never", "b"])
+        function, given_up, clock = Function(), [], [time.time()]
+        poller = self.poller(function, "old", given_up, attempts=50, age=60, now=lambda: clock[0])
+
+        def is_over():
+            clock[0] += 30 if function.calls else 0
+            return poller.passed >= 3
+
+        # The clock goes on beside the attempts: the record that never succeeds becomes too old before they are used up.
+        poller.invoke = lambda event: (clock.__setitem__(0, clock[0] + 30), function(event))[1]
+        self.assertTrue(poller.run_until(is_over))
+        self.assertEqual([one["requestContext"]["condition"] for one in given_up], ["RecordAgeExceeded"])
+        self.assertEqual(given_up[0]["KafkaBatchInfo"], {"old-0": {"startOffset": 1, "endOffset": 2}})
+        self.assertLess(function.calls, 5)
+        calls = function.calls
+        produce(self.broker, "old", ["c"])
+        clock[0] += 3600
+        self.assertTrue(poller.run_until(lambda: poller.passed >= 4))
+        self.assertEqual((function.calls, len(given_up)), (calls, 2), "what is too old from the start reaches no function")
+
+    def test_records_that_fit_no_filter_reach_no_function_and_their_offsets_are_passed(self):
+        self.broker.topic("filtered")
+        produce(self.broker, "filtered", ['{"country":"FR"}', '{"country":"DE"}', "plain", b"\xff", '{"country":"FR","n":2}'])
+        function, given_up = Function(), []
+        poller = self.poller(function, "filtered", given_up, filters=[{"value": {"country": ["FR"]}}])
+        self.assertTrue(poller.run_until(lambda: poller.passed >= 5))
+        self.assertEqual([value for _, _, value in function.taken], ['{"country":"FR"}', '{"country":"FR","n":2}'])
+        self.assertEqual(given_up, [])
+
     def test_where_another_poller_joins_the_group_nothing_is_lost(self):
         self.broker.topic("balance", 2)
         function = Function()
@@ -144,6 +177,65 @@ class AnswerTest(unittest.TestCase):
             self.assertEqual(behind(self.RECORDS, nothing), [])
         with self.assertRaises(FunctionFailed):
             behind(self.RECORDS, answer(("t-0", 3)))
+
+
+class FilterTest(unittest.TestCase):
+    """What fits a pattern."""
+
+    def fits(self, pattern, value, key=None, **more):
+        record = {"topic": "t", "partition": 0, "offset": 7, "value": base64.b64encode(value).decode(), **more}
+        if key is not None:
+            record["key"] = base64.b64encode(key).decode()
+        return passes([pattern], record)
+
+    def test_each_rule_of_the_guide(self):
+        value = b'{"a":"x1","n":7,"none":null,"empty":"","list":["p","q"],"deep":{"b":true}}'
+        fitting = [
+            {"a": ["x1", "x2"]},
+            {"a": [{"prefix": "x"}]},
+            {"a": [{"suffix": "1"}]},
+            {"a": [{"equals-ignore-case": "X1"}]},
+            {"a": [{"anything-but": ["x2"]}]},
+            {"n": [{"numeric": [">", 5, "<=", 7]}]},
+            {"none": [None]},
+            {"empty": [""]},
+            {"list": ["q"]},
+            {"deep": {"b": [True]}},
+            {"gone": [{"exists": False}]},
+            {"a": [{"exists": True}]},
+            {"$or": [{"a": ["other"]}, {"n": [7]}]},
+            {"a": ["x1"], "n": [7]},
+        ]
+        for pattern in fitting:
+            self.assertTrue(self.fits({"value": pattern}, value), pattern)
+        others = [
+            {"a": ["x2"]},
+            {"a": [{"prefix": "1"}]},
+            {"a": [{"anything-but": ["x1"]}]},
+            {"n": ["7"]},
+            {"n": [True]},
+            {"n": [{"numeric": [">", 7]}]},
+            {"gone": [None]},
+            {"a": [{"exists": False}]},
+            {"deep": ["b"]},
+            {"$or": [{"a": ["other"]}, {"n": [8]}]},
+            {"a": ["x1"], "n": [8]},
+        ]
+        for pattern in others:
+            self.assertFalse(self.fits({"value": pattern}, value), pattern)
+
+    def test_texts_and_json_are_not_mixed_and_what_is_no_utf_8_never_passes(self):
+        self.assertTrue(self.fits({"value": [{"anything-but": ["error"]}]}, b"all is well"))
+        self.assertFalse(self.fits({"value": [{"anything-but": ["error"]}]}, b'{"a":1}'), "JSON, and the pattern is for a text")
+        self.assertFalse(self.fits({"value": {"a": [1]}}, b"text"), "a text, and the pattern is for JSON")
+        for pattern in ({"value": ["x"]}, {"value": {"a": [1]}}, {"offset": [7]}):
+            self.assertFalse(self.fits(pattern, b"\xff"), pattern)
+        self.assertTrue(self.fits({"key": [{"prefix": "k"}], "offset": [7]}, b"x", key=b"k1"))
+        self.assertFalse(self.fits({"key": ["k"]}, b"x"), "there is no key")
+        self.assertFalse(passes([{"value": ["x"]}], {"topic": "t", "offset": 1}), "a tombstone has no value")
+        self.assertTrue(passes([], {"topic": "t"}))
+        with self.assertRaises(ValueError):
+            self.fits({"value": [{"cidr": "10.0.0.0/8"}]}, b"x")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// written into the document.
     #[arg(long, value_parser = PARTS)]
     part: Vec<String>,
-    /// Rounds of the throughput.
+    /// Rounds of the throughput, and of the flood at the door.
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
     /// Rows of the throughput alone that have this in their names, such as "500 ms" or "shared batches".
@@ -36,12 +36,13 @@ pub(crate) struct Options {
     debug: bool,
 }
 
-const PARTS: [&str; 5] = ["counts", "scale", "instructions", "processes", "throughput"];
+const PARTS: [&str; 6] = ["counts", "scale", "instructions", "processes", "door", "throughput"];
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let counts_instructions = options.part.is_empty() || options.part.iter().any(|part| part == "instructions");
+    let of_instructions = |part: &String| part == "instructions" || part == "door";
+    let counts_instructions = options.part.is_empty() || options.part.iter().any(of_instructions);
     if counts_instructions {
         ensure_valgrind()?;
     }
@@ -87,7 +88,7 @@ fn ensure_valgrind() -> Result<()> {
     }
     if !rustix::process::geteuid().is_root() || Command::new("apt-get").arg("--version").output().is_err() {
         bail!(
-            "valgrind is missing, which counts instructions: install it (Debian: apt install valgrind), or leave that part \
+            "valgrind is missing, which counts instructions: install it (Debian: apt install valgrind), or leave those parts \
              out (cargo xtask bench --part counts --part processes)"
         );
     }

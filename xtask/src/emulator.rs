@@ -1,4 +1,4 @@
-//! The local AWS and the receiver of webhooks: starts them on loopback and waits until they answer.
+//! The local AWS, the receiver of webhooks and a broker of Kafka's: starts them on loopback and waits until they answer.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -18,8 +18,17 @@ pub(crate) const REGION: &str = "us-east-1";
 pub(crate) struct Server {
     /// Its process.
     pub(crate) running: Running,
-    /// Its address, `http://127.0.0.1:<port>`.
+    /// Its address, `http://127.0.0.1:<port>`; of a broker without `http://`.
     pub(crate) address: String,
+}
+
+impl Server {
+    /// Lets it go on without us; answers the id of its process.
+    pub(crate) fn leave(self) -> i32 {
+        let id = self.running.id();
+        self.running.leave();
+        id
+    }
 }
 
 /// Starts the local AWS on `port`, or on a free one. With `lasting` it can outlive us.
@@ -44,10 +53,26 @@ pub(crate) fn start(port: Option<u16>, lasting: bool) -> Result<Server> {
 
 /// Starts the receiver on a free port. With `lasting` it can outlive us.
 pub(crate) fn start_receiver(program: &Path, lasting: bool) -> Result<Server> {
-    let (running, line) = start_and_read(&mut new_command(program, lasting), "receiver")?;
-    let said: serde_json::Value = serde_json::from_str(&line).context("the receiver did not say where it is")?;
-    let address =
-        said.get("address").and_then(serde_json::Value::as_str).context("the receiver did not say where it is")?;
+    start_telling(&mut new_command(program, lasting), "receiver")
+}
+
+/// Starts a broker of Kafka's with a topic that feeds a tenant on the local AWS (tools/kafka/feed.py); its address is
+/// what clients call the bootstrap server. With `lasting` it can outlive us.
+pub(crate) fn start_topic(endpoint: &str, tenant: &str, topic: &str, lasting: bool) -> Result<Server> {
+    report::step("start a broker, with a topic that feeds a tenant", || {
+        let mut command = new_command(&Tools::Kafka.program("python"), lasting);
+        command.arg(host::path("tools/kafka/feed.py")).args(["--stage", "local", "--tenant", tenant, "--topic", topic]);
+        start_telling(command.env_clear().envs(variables(endpoint)), "kafka")
+    })
+}
+
+/// Starts a server that says in a line of JSON where it is.
+fn start_telling(command: &mut Command, name: &str) -> Result<Server> {
+    let (running, line) = start_and_read(command, name)?;
+    let said: serde_json::Value =
+        serde_json::from_str(&line).with_context(|| format!("{name} did not say where it is"))?;
+    let address = said.get("address").and_then(serde_json::Value::as_str);
+    let address = address.with_context(|| format!("{name} did not say where it is"))?;
     Ok(Server { running, address: address.to_owned() })
 }
 

@@ -59,10 +59,7 @@ impl Local {
 
     /// Lets it go on without us; answers the ids of its processes.
     pub(crate) fn leave(self) -> [i32; 2] {
-        let ids = [self.aws.running.id(), self.receiver_server.running.id()];
-        self.aws.running.leave();
-        self.receiver_server.running.leave();
-        ids
+        [self.aws.leave(), self.receiver_server.leave()]
     }
 
     /// Registers a domain that mails are sent from. On AWS its owner does so with records in the DNS.

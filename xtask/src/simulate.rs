@@ -14,6 +14,8 @@ enum Family {
     Consent,
     /// The order of groups, on the way through FIFO queues.
     Ordered,
+    /// The same two ways, from topics of Kafka on.
+    Kafka,
 }
 
 impl Family {
@@ -22,6 +24,7 @@ impl Family {
             Self::Delivery => "delivery",
             Self::Consent => "consent",
             Self::Ordered => "ordered",
+            Self::Kafka => "kafka",
         }
     }
 }

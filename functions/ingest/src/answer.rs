@@ -159,9 +159,10 @@ impl Results {
         HttpResponse { status_code, headers, body: serde_json::to_string(&whole).unwrap_or_default() }
     }
 
-    /// What is stored of them: all, or where that is too much, without the words.
+    /// What is stored of them: all, or where that is too much, without the words. Equal results that follow each other
+    /// stand there once with their number, so that a request of which all is taken costs one write unit.
     pub(crate) fn stored(&self) -> String {
-        let whole = serde_json::to_string(&self.results).unwrap_or_default();
+        let whole = serde_json::to_string(&runs(self.results.iter().cloned())).unwrap_or_default();
         if whole.len() <= MAX_STORED {
             return whole;
         }
@@ -169,14 +170,28 @@ impl Results {
             EventResult::Refused(refusal) => EventResult::Refused(Refusal::named(&refusal.reason, "", "")),
             other => other.clone(),
         });
-        serde_json::to_string(&brief.collect::<Vec<_>>()).unwrap_or_default()
+        serde_json::to_string(&runs(brief)).unwrap_or_default()
     }
 
     /// Reads what was stored; `None` where it is none, or of another number of events.
     pub(crate) fn read(stored: &str, events: usize) -> Option<Self> {
-        let results: Vec<EventResult> = serde_json::from_str(stored).ok()?;
-        (results.len() == events).then(|| Self::new(results))
+        let runs: Vec<(EventResult, usize)> = serde_json::from_str(stored).ok()?;
+        let number = runs.iter().try_fold(0_usize, |sum, (_, times)| sum.checked_add(*times))?;
+        let each = |(result, times)| std::iter::repeat_n(result, times);
+        (number == events).then(|| Self::new(runs.into_iter().flat_map(each).collect()))
     }
+}
+
+/// Equal results that follow each other, with their number.
+fn runs(results: impl Iterator<Item = EventResult>) -> Vec<(EventResult, usize)> {
+    let mut runs: Vec<(EventResult, usize)> = Vec::new();
+    for result in results {
+        match runs.last_mut() {
+            Some((last, times)) if *last == result => *times += 1,
+            _ => runs.push((result, 1)),
+        }
+    }
+    runs
 }
 
 #[cfg(test)]
@@ -227,8 +242,22 @@ mod tests {
         assert_eq!(Results::read(&results.stored(), 3), Some(results.clone()));
         assert_eq!(Results::read(&results.stored(), 2), None);
         let long = Refusal { pointer: Some("x".repeat(1000)), ..Refusal::named("schema-violated", "", "") };
-        let many = Results::new(vec![EventResult::Refused(long); 1000]);
+        let (one, other) =
+            (EventResult::Refused(long.clone()), EventResult::Refused(Refusal { reason: "x".to_owned(), ..long }));
+        let many = Results::new([one, other].into_iter().cycle().take(1000).collect());
         assert!(many.stored().len() < 100_000);
         assert_eq!(Results::read(&many.stored(), 1000).unwrap().refused, 1000);
+    }
+
+    #[test]
+    fn a_thousand_equal_results_are_stored_in_less_than_a_write_unit() {
+        let results = Results::new(vec![EventResult::Accepted; 1000]);
+        assert!(results.stored().len() < 100, "{}", results.stored());
+        assert_eq!(Results::read(&results.stored(), 1000), Some(results));
+        for stored in
+            [r#"[[{"status":"accepted"},18446744073709551615],[{"status":"accepted"},2]]"#, "[]", "{}", "[[1,2]]"]
+        {
+            assert_eq!(Results::read(stored, 1), None, "{stored}");
+        }
     }
 }

@@ -21,18 +21,23 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of calls that were made for `messages` messages in one batch.
+    /// Of calls that were made for `messages` messages of a queue in one batch: Lambda's poller is in it.
     ///
     /// # Errors
     /// When an operation has no price.
     pub fn of(counts: &Counts, messages: usize) -> Result<Self> {
+        let calls = Self::of_calls(counts, messages)?;
+        Ok(Self { sqs: calls.sqs + 2.0 / price::POLLED_PER_CALL * price::SQS_STANDARD, ..calls })
+    }
+
+    /// Of calls that were made for `messages` messages in one invocation.
+    ///
+    /// # Errors
+    /// When an operation has no price.
+    pub fn of_calls(counts: &Counts, messages: usize) -> Result<Self> {
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most thousands of messages and calls")]
         let share = |units: u64| units as f64 / messages as f64;
-        let mut cost = Self {
-            sqs: 2.0 / price::POLLED_PER_CALL * price::SQS_STANDARD,
-            lambda: share(1) * price::LAMBDA_REQUESTS,
-            ..Self::default()
-        };
+        let mut cost = Self { lambda: share(1) * price::LAMBDA_REQUESTS, ..Self::default() };
         for (operation, tally) in counts.iter() {
             let price = price::per_million(operation)
                 .with_context(|| format!("{operation} has no price: add it to tests/bench/src/price.rs"))?;
@@ -56,20 +61,20 @@ impl Cost {
     }
 }
 
-fn agreed(scenario: &Scenario, batch: usize) -> Result<Counts> {
-    let counts = gate::agreed(scenario.function, scenario.name, scenario.trace, &batch.to_string())?;
+pub(crate) fn agreed(scenario: &Scenario, batch: usize) -> Result<Counts> {
+    let counts = gate::agreed(scenario.function, scenario.name, scenario.record, &batch.to_string())?;
     anyhow::ensure!(
         counts.iter().count() > 0,
         "tools/stub/counts.txt has no row of {} | {} | {}: ACEQUIA_BLESS=1 cargo test --test counts",
         scenario.function,
         scenario.name,
-        scenario.trace
+        scenario.record
     );
     Ok(counts)
 }
 
 fn names(scenario: &Scenario, batch: usize) -> Vec<String> {
-    [scenario.function, scenario.name, scenario.trace]
+    [scenario.function, scenario.name, scenario.record]
         .map(str::to_owned)
         .into_iter()
         .chain([batch.to_string()])
@@ -83,7 +88,7 @@ fn names(scenario: &Scenario, batch: usize) -> Vec<String> {
 pub fn calls() -> Result<String> {
     let mut rows = Vec::new();
     for scenario in scenario::all() {
-        for batch in BATCHES {
+        for batch in scenario.sizes() {
             let counts = agreed(&scenario, batch)?;
             let aws = counts.sum(|operation| !operation.starts_with("webhook:")).calls;
             let ledger = counts.sum(|operation| operation.ends_with("(ledger)")).calls;
@@ -99,7 +104,7 @@ pub fn calls() -> Result<String> {
     let header = [
         "function",
         "use",
-        "trace",
+        "record",
         "batch",
         "calls of one batch",
         "AWS calls",
@@ -115,20 +120,20 @@ fn short(operation: &str) -> &str {
     call.strip_suffix("(standard)").unwrap_or(call)
 }
 
-/// What each function's calls cost per million messages.
+/// What the calls of each function that works off queues cost per million messages.
 ///
 /// # Errors
 /// When the agreed counts cannot be read, or an operation has no price.
 pub fn per_function() -> Result<String> {
     let mut rows = Vec::new();
-    for scenario in scenario::all() {
+    for scenario in scenario::all().into_iter().filter(|scenario| scenario.intake.is_none()) {
         for batch in BATCHES {
             let mut row = names(&scenario, batch);
             row.extend(Cost::of(&agreed(&scenario, batch)?, batch)?.cells());
             rows.push(row);
         }
     }
-    let header = ["function", "use", "trace", "batch", "SQS $", "DynamoDB $", "Lambda $", "SES $", "sum $"];
+    let header = ["function", "use", "record", "batch", "SQS $", "DynamoDB $", "Lambda $", "SES $", "sum $"];
     Ok(markdown(&header, 4, rows))
 }
 
@@ -139,11 +144,12 @@ pub fn per_function() -> Result<String> {
 pub fn per_event() -> Result<String> {
     let all = scenario::all();
     let mut rows = Vec::new();
-    for sink in all.iter().filter(|scenario| scenario.function != "router") {
+    let is_sink = |scenario: &&Scenario| scenario.function != "router" && scenario.intake.is_none();
+    for sink in all.iter().filter(is_sink) {
         let router = all.iter().find(|scenario| {
-            (scenario.function, scenario.name, scenario.trace) == ("router", "to one sink", sink.trace)
+            (scenario.function, scenario.name, scenario.record) == ("router", "to one sink", sink.record)
         });
-        let router = router.context("there is no scenario of the router with this trace")?;
+        let router = router.context("there is no scenario of the router with this record")?;
         for batch in BATCHES {
             let before = Cost::of(&agreed(router, batch)?, batch)?;
             let delivered = Cost::of(&agreed(sink, batch)?, batch)?;
@@ -155,7 +161,7 @@ pub fn per_event() -> Result<String> {
             rows.push(row);
         }
     }
-    let header = ["sink", "use", "trace", "batch", "router $", "sink function $", "SES $", "sum $"];
+    let header = ["sink", "use", "record", "batch", "router $", "sink function $", "SES $", "sum $"];
     Ok(markdown(&header, 4, rows))
 }
 
@@ -174,6 +180,7 @@ mod tests {
         let near = |left: f64, right: f64| (left - right).abs() < 1e-9;
         assert!(near(cost.sqs, 0.08 + 0.04) && near(cost.dynamodb, 0.625) && near(cost.lambda, 0.02), "{cost:?}");
         assert!(near(cost.total(), 0.765), "{cost:?}");
+        assert!(near(Cost::of_calls(&made, 10).unwrap().sqs, 0.04), "nothing polls for a request");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use stub::gate;
+use stub::scenario::DOOR;
 
+use crate::price;
 use crate::table::{grouped, markdown};
 
 /// One goal with what was found.
@@ -36,17 +38,27 @@ impl Goal {
 /// When the agreed counts cannot be read.
 pub fn of_calls() -> Result<Vec<Goal>> {
     let email = gate::agreed("email", "plain", "all", "100")?;
-    let forward = |trace| gate::agreed("forward", "plain", trace, "100");
+    let forward = |record| gate::agreed("forward", "plain", record, "100");
+    let door = |name| gate::agreed(DOOR, name, "all", "100");
+    let writes = |counts: stub::Counts| {
+        counts
+            .sum(|name| name.starts_with("dynamodb:") && price::per_million(name) == Some(price::DYNAMODB_WRITES))
+            .units
+    };
     let ledger = email.sum(|operation| operation.ends_with("(ledger)")).calls;
     let goal = |what: &str, most, found| Goal { what: what.to_owned(), most, found, gates: true };
     Ok(vec![
         goal("email: calls of the ledger for 100 mails", 8, ledger),
-        goal("forward: calls for 100 messages, trace failures", 11, forward("failures")?.sum(|_| true).calls),
+        goal("forward: calls for 100 messages, record failures", 11, forward("failures")?.sum(|_| true).calls),
         goal(
-            "forward: calls of SQS for 100 messages, trace all",
+            "forward: calls of SQS for 100 messages, record all",
             11,
             forward("all")?.sum(|name| name.starts_with("sqs:")).calls,
         ),
+        goal("ingest: calls of SQS for 100 events", 11, door("plain")?.sum(|name| name.starts_with("sqs:")).calls),
+        goal("ingest: writes of DynamoDB for a request of 100 events, without a key", 1, writes(door("plain")?)),
+        goal("ingest: the same with a rate", 1, writes(door("rate")?)),
+        goal("ingest: the same with an Idempotency-Key", 2, writes(door("Idempotency-Key")?)),
     ])
 }
 

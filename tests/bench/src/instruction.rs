@@ -10,7 +10,8 @@
 //! - *claim and complete*: the ledger's adapter through the AWS SDK, the program `work ledger`.
 //! - *least*: the program `work least`, which forwards by the runtime and the SDK alone: what *all in* cannot be less
 //!   than.
-//! - *ours*: the batch loop over the in-memory ports, the program `work ours`, reading of SQS's batch included.
+//! - *ours*: the batch loop (for `ingest`, the front door) over the in-memory ports, the program `work ours`, reading of
+//!   SQS's batch or of the API's payload included.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +19,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use stub::scenario::{self, Scenario};
+use stub::scenario::{self, DOOR, Scenario};
 use stub::{Function, Latencies, Stub};
 
 use crate::goal::Goal;
@@ -31,6 +32,8 @@ pub const BATCH: usize = 100;
 const MOST_LEDGER: u64 = 80_000;
 /// The most that our own code may take for a message.
 const MOST_OURS: u64 = 30_000;
+/// The most that our own code may take for an event at the front door.
+const MOST_DOOR: u64 = 40_000;
 /// The most that forwarding a message may take in all.
 const MOST_FORWARD: u64 = 80_000;
 /// How long a program may take under callgrind, which is some fifty times slower.
@@ -92,39 +95,60 @@ impl Sizes {
 /// # Errors
 /// When valgrind is missing or a program fails.
 pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)> {
-    let mut goals = Vec::new();
-    let mut rows = Vec::new();
-    let mut note = |what: String, count: Count, most: Option<u64>| {
-        let mut row = vec![what.clone()];
-        row.extend(count.cells());
-        rows.push(row);
-        goals.extend(most.map(|most| Goal { what, most, found: count.rest(), gates: true }));
-    };
+    let mut found = Found::default();
     let ledger = sizes.per_message(|batches| work_ledger(programs, batches))?;
-    note("claim and complete".to_owned(), ledger, Some(MOST_LEDGER));
+    found.note("claim and complete".to_owned(), ledger, Some(MOST_LEDGER));
     for function in functions_of_queues() {
         let scenario = plain(function)?;
         let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
-        note(format!("{function}: ours"), ours, Some(MOST_OURS));
+        found.note(format!("{function}: ours"), ours, Some(MOST_OURS));
         let all_in = sizes.per_message(|batches| all_in(programs, function, &[], &scenario, batches))?;
-        note(format!("{function}: all in"), all_in, (function == "forward").then_some(MOST_FORWARD));
+        found.note(format!("{function}: all in"), all_in, (function == "forward").then_some(MOST_FORWARD));
     }
     let least = sizes.per_message(|batches| least(programs, batches))?;
-    note("forward: runtime and SDK alone".to_owned(), least, None);
-    Ok((
-        goals,
-        markdown(
-            &[
-                "per message",
-                "instructions",
-                "of them SHA-256 in software",
-                "of them the batch's JSON and ports in memory",
-                "the rest",
-            ],
-            1,
-            rows,
-        ),
-    ))
+    found.note("forward: runtime and SDK alone".to_owned(), least, None);
+    Ok(found.table())
+}
+
+/// Measures the front door: its goals, and the table of its figures. The programs must have their symbols.
+///
+/// # Errors
+/// When valgrind is missing or a program fails.
+pub fn measure_door(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)> {
+    let mut found = Found::default();
+    let scenario = plain(DOOR)?;
+    let ours = sizes.per_message(|batches| work_ours(programs, &scenario, batches))?;
+    found.note(format!("{DOOR}: ours"), ours, Some(MOST_DOOR));
+    let all_in = sizes.per_message(|batches| all_in(programs, DOOR, &[], &scenario, batches))?;
+    found.note(format!("{DOOR}: all in"), all_in, None);
+    Ok(found.table())
+}
+
+/// What was counted, and the goals that are set for it.
+#[derive(Default)]
+struct Found {
+    goals: Vec<Goal>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Found {
+    fn note(&mut self, what: String, count: Count, most: Option<u64>) {
+        let mut row = vec![what.clone()];
+        row.extend(count.cells());
+        self.rows.push(row);
+        self.goals.extend(most.map(|most| Goal { what, most, found: count.rest(), gates: true }));
+    }
+
+    fn table(self) -> (Vec<Goal>, String) {
+        let header = [
+            "per message",
+            "instructions",
+            "of them SHA-256 in software",
+            "of them the batch's JSON and ports in memory",
+            "the rest",
+        ];
+        (self.goals, markdown(&header, 1, self.rows))
+    }
 }
 
 /// The usual use of a function: every outcome is kept.
@@ -132,7 +156,7 @@ pub fn measure(programs: &Programs, sizes: Sizes) -> Result<(Vec<Goal>, String)>
 /// # Errors
 /// When there is none.
 pub fn plain(function: &str) -> Result<Scenario> {
-    let usual = |scenario: &Scenario| scenario.trace == "all";
+    let usual = |scenario: &Scenario| scenario.record == "all";
     scenario::of(function).into_iter().find(usual).with_context(|| format!("{function} has no scenario"))
 }
 
@@ -190,7 +214,7 @@ fn all_in(programs: &Programs, name: &str, arguments: &[&str], scenario: &Scenar
     let program = programs.find(name)?;
     let log = programs.log(&format!("callgrind-{}", [&[name], arguments].concat().join("-")));
     let out = log.with_extension("out");
-    let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
+    let stub = scenario.stub(Latencies::NONE)?;
     let mut command = callgrind(&program, &out);
     command.args(arguments);
     let mut function = Function::start_command(&stub, command, &program, &log)?;
@@ -209,7 +233,7 @@ fn work_ledger(programs: &Programs, batches: usize) -> Result<Count> {
 }
 
 fn work_ours(programs: &Programs, scenario: &Scenario, batches: usize) -> Result<Count> {
-    let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
+    let stub = scenario.stub(Latencies::NONE)?;
     let file = |name: &str| programs.logs.join(format!("bench-{}-{name}.json", scenario.function));
     let (document, events) = (file("tenant"), file("events"));
     let mut lines = String::new();
@@ -218,7 +242,7 @@ fn work_ours(programs: &Programs, scenario: &Scenario, batches: usize) -> Result
         lines.push('\n');
     }
     fs::create_dir_all(&programs.logs).with_context(|| format!("cannot make {}", programs.logs.display()))?;
-    fs::write(&document, scenario.world("http://127.0.0.1").document())
+    fs::write(&document, scenario.world("http://127.0.0.1")?.document())
         .with_context(|| format!("cannot write {}", document.display()))?;
     fs::write(&events, lines).with_context(|| format!("cannot write {}", events.display()))?;
     let (document, events) = (document.display().to_string(), events.display().to_string());
@@ -244,8 +268,9 @@ fn work(programs: &Programs, stub: &Stub, arguments: &[&str]) -> Result<Count> {
 /// Whether a call leaves our code for what stands in for others in `work ours`.
 fn stands_in(caller: &str, target: &str) -> bool {
     let is_port = |name: &str| name.contains("acequia_testkit::");
+    let is_work = caller.starts_with("work::ours::") || caller.starts_with("work::door::");
     let reads_batch = target.starts_with("serde_json::de::from_str") || target.contains("core::str::iter::Lines");
-    (is_port(target) && !is_port(caller)) || (caller.starts_with("work::ours::") && reads_batch)
+    (is_port(target) && !is_port(caller)) || (is_work && reads_batch)
 }
 
 #[cfg(test)]

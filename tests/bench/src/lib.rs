@@ -7,6 +7,7 @@
 
 pub mod cost;
 pub mod document;
+pub mod door;
 pub mod goal;
 pub mod idle;
 pub mod instruction;

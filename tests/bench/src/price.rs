@@ -3,7 +3,8 @@
 //! From the price pages of AWS: <https://aws.amazon.com/sqs/pricing/>,
 //! <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/lambda/pricing/>,
 //! <https://aws.amazon.com/ses/pricing/>, <https://aws.amazon.com/s3/pricing/>,
-//! <https://aws.amazon.com/cloudwatch/pricing/>, <https://aws.amazon.com/eventbridge/pricing/>.
+//! <https://aws.amazon.com/cloudwatch/pricing/>, <https://aws.amazon.com/eventbridge/pricing/>,
+//! <https://aws.amazon.com/api-gateway/pricing/>.
 
 /// A million requests of SQS to a standard queue, each up to 64 KB.
 pub const SQS_STANDARD: f64 = 0.40;
@@ -19,6 +20,8 @@ pub const SES: f64 = 100.0;
 pub const S3_PUTS: f64 = 5.0;
 /// A million events put on a bus of `EventBridge`, each up to 64 KB.
 pub const EVENTS: f64 = 1.00;
+/// A million requests of an HTTP API, each up to 512 KB: the first 300 million of a month.
+pub const HTTP_API_REQUESTS: f64 = 1.00;
 /// A million invocations of Lambda.
 pub const LAMBDA_REQUESTS: f64 = 0.20;
 /// A gigabyte-second of Lambda on arm64.

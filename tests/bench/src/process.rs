@@ -90,7 +90,7 @@ fn start(programs: &Programs, name: &str) -> Result<Duration> {
 /// After batches of ten, and a tenth as many of a hundred. The empty program gets the router's.
 fn memory(programs: &Programs, name: &str, batches: u64) -> Result<Memory> {
     let scenario = plain(if name == EMPTY { "router" } else { name })?;
-    let stub = Stub::start(|address| scenario.world(address), Latencies::NONE)?;
+    let stub = scenario.stub(Latencies::NONE)?;
     let mut function = Function::start(&stub, &programs.find(name)?, &programs.log(&format!("memory-{name}")))?;
     for serial in 0..batches {
         function.invoke(scenario.messages.batch(serial, if serial % 10 == 9 { 100 } else { 10 })?)?;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use bench::{cost, document, idle};
+use bench::{cost, document, door, idle};
 
 #[test]
 fn the_tables_of_calls_and_cost_are_those_of_the_agreed_counts() {
@@ -15,6 +15,7 @@ fn the_tables_of_calls_and_cost_are_those_of_the_agreed_counts() {
         ("calls", cost::calls().unwrap()),
         ("cost of functions", cost::per_function().unwrap()),
         ("cost of events", cost::per_event().unwrap()),
+        ("cost of the door", door::cost::table().unwrap()),
         ("idle", idle::per_tenant()),
     ];
     if std::env::var_os("ACEQUIA_BLESS").is_some() {
@@ -43,7 +44,8 @@ fn the_goals_of_calls_are_met() {
 fn every_measured_part_of_the_document_is_there() {
     let text =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document::FILE)).unwrap();
-    for name in ["instructions", "goals of instructions", "processes", "duration"] {
+    let of_door = ["goals of the door", "instructions of the door", "latency of the door", "flood at the door"];
+    for name in ["instructions", "goals of instructions", "processes", "duration"].into_iter().chain(of_door) {
         assert!(document::part(&text, name).is_ok(), "{name}");
     }
 }

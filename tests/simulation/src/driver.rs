@@ -17,6 +17,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
 
 use crate::function::{Function, ROLES, SWEEPER};
+use crate::kafka::mapping::Mappings;
 use crate::receive::{acknowledge, content, receive};
 use crate::task::Task;
 use crate::world::World;
@@ -56,6 +57,7 @@ pub struct Driver {
     issued: u64,
     steps: usize,
     next_sweep: Timestamp,
+    mappings: Mappings,
 }
 
 /// What the next step came to.
@@ -94,6 +96,7 @@ impl Driver {
             issued: 0,
             steps: 0,
             next_sweep: world.clock.now(),
+            mappings: Mappings::new(world),
         }
     }
 
@@ -104,6 +107,9 @@ impl Driver {
             return Step::Endless;
         }
         self.end_overdue();
+        if self.mappings.are_there() && self.world.lock().dice.happens(0.3) && self.mappings.step() {
+            return Step::Done;
+        }
         let ready: Vec<usize> = (0..self.running.len())
             .filter(|index| self.running.get(*index).is_some_and(|one| one.task.is_ready()))
             .collect();
@@ -114,6 +120,9 @@ impl Driver {
         let chosen = self.world.lock().dice.pick(&ready).copied();
         if let Some(index) = chosen {
             self.poll(index);
+            return Step::Done;
+        }
+        if self.mappings.are_there() && self.mappings.step() {
             return Step::Done;
         }
         match self.next_time() {
@@ -131,7 +140,12 @@ impl Driver {
             .filter(|(role, _)| free(role))
             .filter_map(|(_, queue)| self.world.queues.next_visible(queue));
         let deadlines = self.running.iter().map(|one| one.deadline);
-        visible.chain(deadlines).chain(self.world.clock.next_sleeper()).chain(self.sweep_at()).min()
+        visible
+            .chain(deadlines)
+            .chain(self.mappings.next_time())
+            .chain(self.world.clock.next_sleeper())
+            .chain(self.sweep_at())
+            .min()
     }
 
     /// When the sweeper is called next, as far as it matters: when something is due.
@@ -159,6 +173,7 @@ impl Driver {
     /// Returns whether all queues but the dead-letter queues are empty and no invocation runs.
     pub fn is_quiet(&self) -> bool {
         self.running.is_empty()
+            && self.mappings.is_quiet()
             && self.world.delays.rows().is_empty()
             && self.queues.iter().all(|(_, queue)| self.world.queues.messages(queue).is_empty())
     }

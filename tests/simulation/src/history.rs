@@ -54,6 +54,10 @@ pub struct History {
     pub routed: BTreeSet<usize>,
     /// The events that came to lie in their intake's dead-letter queue, and how often.
     pub dead: BTreeMap<usize, u32>,
+    /// The events that an intake got from the bridge.
+    pub arrived: BTreeSet<usize>,
+    /// The records of topics, by tenant and partition: the event at each offset.
+    pub topics: BTreeMap<(usize, usize), Vec<usize>>,
     /// By tenant, when each version was published.
     pub published: Vec<Vec<Timestamp>>,
     /// What each message holds that was received: its event, and in a sink's queue the sink.
@@ -94,6 +98,8 @@ impl History {
             accepted: BTreeMap::new(),
             routed: BTreeSet::new(),
             dead: BTreeMap::new(),
+            arrived: BTreeSet::new(),
+            topics: BTreeMap::new(),
             held: BTreeMap::new(),
             deaths: BTreeMap::new(),
             unrecorded: BTreeSet::new(),

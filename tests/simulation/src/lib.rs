@@ -15,6 +15,8 @@
 //!   is what both poll.
 //! - [`ordered`] is a third one: tenants whose stacks keep order, over the same driver, ports and rules as the first,
 //!   and the rules of order.
+//! - [`kafka`] is a fourth one: the first and the third again, with topics of Kafka and the real bridge before the
+//!   intakes.
 //!
 //! Not simulated: HTTP (the webhook sink here is a stand-in), and the adapters to AWS.
 
@@ -25,6 +27,7 @@ pub mod dice;
 pub mod driver;
 pub mod function;
 pub mod history;
+pub mod kafka;
 pub mod limit;
 pub mod mutation;
 pub mod operator;

@@ -49,11 +49,18 @@ pub enum Mutation {
     ForgetGroup,
     /// The intake keeps no groups: each event is in one of its own.
     ForgetGroupAtIntake,
+    /// An intake that does not take an event is taken to have it.
+    BelieveIntake,
+    /// The offset of a partition passes records that failed.
+    PassFailed,
 }
 
 impl Mutation {
     /// The mutations that break order, which the family `ordered` finds.
     pub const OF_ORDER: [Self; 3] = [Self::SkipStop, Self::ForgetGroup, Self::ForgetGroupAtIntake];
+
+    /// The mutations that lose records of topics, which the family `kafka` finds.
+    pub const OF_TOPICS: [Self; 2] = [Self::BelieveIntake, Self::PassFailed];
 
     /// The other mutations, which break the protocol.
     pub const ALL: [Self; 18] = [

@@ -10,8 +10,8 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 
 use crate::mutation::Mutation;
-use crate::redrive;
 use crate::world::World;
+use crate::{kafka, redrive};
 
 /// How often the world may change.
 pub const UNREST: Duration = Duration::from_secs(15);
@@ -71,6 +71,9 @@ fn send(world: &World, event: usize) {
         history.note(0, format_args!("a producer sends event {event}"));
         history.accepted.entry(event).or_insert_with(|| world.clock.now());
         history.order.accepted(event);
+        if history.scenario.partitions > 0 {
+            return kafka::append(history, event);
+        }
         let Some(plan) = history.event(event) else { return };
         let Some(tenant) = history.scenario.tenants.get(plan.tenant) else { return };
         let apart = world.mutation == Some(Mutation::ForgetGroupAtIntake);

@@ -44,11 +44,13 @@ pub enum Family {
     Consent,
     /// The order of groups, on the way through FIFO queues.
     Ordered,
+    /// The same two ways, from topics of Kafka on.
+    Kafka,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Delivery, Self::Consent, Self::Ordered];
+    pub const ALL: [Self; 4] = [Self::Delivery, Self::Consent, Self::Ordered, Self::Kafka];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -56,6 +58,7 @@ impl Family {
             Self::Delivery => "delivery",
             Self::Consent => "consent",
             Self::Ordered => "ordered",
+            Self::Kafka => "kafka",
         }
     }
 
@@ -71,6 +74,7 @@ impl Family {
             Self::Delivery => run(seed, Options { keep_trace, mutation: None }),
             Self::Consent => crate::consent::run(seed, crate::consent::Options { keep_trace, mutation: None }),
             Self::Ordered => crate::ordered::run(seed, Options { keep_trace, mutation: None }),
+            Self::Kafka => crate::kafka::run(seed, Options { keep_trace, mutation: None }),
         };
         catch_unwind(run).unwrap_or_else(|panic| Report {
             seed,

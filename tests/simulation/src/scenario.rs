@@ -125,6 +125,8 @@ pub struct Scenario {
     pub tenants: Vec<TenantPlan>,
     /// The events.
     pub events: Vec<EventPlan>,
+    /// How many partitions the topic of each tenant has; none where producers send to the intakes themselves.
+    pub partitions: usize,
 }
 
 impl SinkPlan {
@@ -301,7 +303,7 @@ impl Scenario {
             };
             events.push(event(dice, &tenants, tenant, identity, number));
         }
-        Self { tenants, events }
+        Self { tenants, events, partitions: 0 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_testkit::{
     FixedClock, InMemoryArchive, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger,
-    InMemoryQueues, InMemoryRates, InMemoryTenants,
+    InMemoryQueues, InMemoryRates, InMemoryTenants, InMemoryTopics,
 };
 
 use crate::dice::Dice;
@@ -58,6 +58,8 @@ pub struct World {
     pub journal: InMemoryJournal,
     /// Delayed messages, without perils.
     pub delays: InMemoryDelays,
+    /// Whose the topics are, without perils.
+    pub topics: InMemoryTopics,
     /// How the protocol is broken, where it is.
     pub mutation: Option<Mutation>,
     state: Arc<Mutex<State>>,
@@ -76,6 +78,7 @@ impl World {
             archive: InMemoryArchive::new(),
             journal: InMemoryJournal::new(),
             delays: InMemoryDelays::new(),
+            topics: InMemoryTopics::new(),
             clock,
             mutation: options.mutation,
             state: Arc::new(Mutex::new(state)),

@@ -35,15 +35,28 @@ pub(crate) const REGION: &str = "us-east-1";
 #[derive(Debug, Clone, Default)]
 pub struct World {
     document: String,
+    keys: String,
     pub(crate) store: Option<Arc<Mutex<Store>>>,
 }
 
 impl World {
-    /// One in which the tenant has these sinks and keeps this trace; webhooks go to the stub at `address`.
-    pub fn new(trace: &str, sinks: &[Json], address: &str) -> Self {
-        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "trace": trace, "sinks": sinks});
+    /// One in which the tenant has these sinks and keeps this record; webhooks go to the stub at `address`.
+    pub fn new(record: &str, sinks: &[Json], address: &str) -> Self {
+        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "record": record, "sinks": sinks});
         let document = document.to_string().replace("http://endpoint/", &format!("{address}{ENDPOINT_PATH}"));
-        Self { document, store: None }
+        Self { document, keys: String::new(), store: None }
+    }
+
+    /// The same in which the tenant's intake takes events by these rules, and a producer has an API key
+    /// ([`crate::door::request`]).
+    ///
+    /// # Errors
+    /// [`StubError::Fixture`] where the key is not valid.
+    pub fn with_intake(self, intake: &Json) -> Result<Self, StubError> {
+        let invalid = |error: serde_json::Error| StubError::Fixture(error.to_string());
+        let mut document: Map<String, Json> = serde_json::from_str(&self.document).map_err(invalid)?;
+        document.insert("intake".to_owned(), intake.clone());
+        Ok(Self { document: Json::Object(document).to_string(), keys: crate::door::key_ring(TENANT)?, ..self })
     }
 
     /// One whose tables are these.
@@ -65,6 +78,7 @@ impl World {
             _ if pk != TENANT => None,
             "current" => Some(key(json!({"audit_hash": {"S": "0".repeat(64)}}))),
             "latest" => Some(key(json!({"document": {"S": self.document}}))),
+            "keys" if !self.keys.is_empty() => Some(key(json!({"doc": {"S": self.keys}, "revision": {"N": "1"}}))),
             _ if sk.starts_with("config#") => Some(key(json!({"document": {"S": self.document}}))),
             _ => None,
         }
@@ -108,6 +122,11 @@ pub enum Messages {
     Events,
     /// The queue of a kind of sink: deliveries to this sink of that kind.
     Deliveries(SinkKind, &'static str),
+    /// The front door: one request with all events, whose `Idempotency-Key` says which it is where this says so.
+    Request {
+        /// Whether it has one.
+        keyed: bool,
+    },
 }
 
 impl Messages {
@@ -131,6 +150,11 @@ impl Messages {
         body: impl Fn(&str) -> String,
     ) -> Result<String, StubError> {
         let (role, sinks) = match self {
+            Self::Request { keyed } => {
+                let events: Vec<String> = (0..count).map(|number| body(&format!("{serial:08}-{number:08}"))).collect();
+                let key = keyed.then(|| format!("request-{serial:08}"));
+                return crate::door::request(TENANT, &events, key.as_deref());
+            }
             Self::Events => (QueueRole::Intake, Vec::new()),
             Self::Deliveries(kind, sink) => (QueueRole::Sink(kind), vec![sink]),
         };
@@ -186,7 +210,7 @@ pub(crate) fn event_of(id: &str, bytes: usize, filler: &str) -> String {
 }
 
 /// An event with a comment, as a petition's signature is: of about a kilobyte where the comment has half of one.
-fn event(id: &str, comment: &str) -> String {
+pub(crate) fn event(id: &str, comment: &str) -> String {
     json!({
         "specversion": "1.0",
         "id": id,

@@ -34,6 +34,8 @@ pub struct Answer {
     pub took: Duration,
     /// The messages that it gave back.
     pub failures: usize,
+    /// The status, where it answers over HTTP.
+    pub status: Option<u64>,
     /// The answer itself.
     response: String,
 }
@@ -117,6 +119,7 @@ impl<'s> Function<'s> {
             ("LINK_BASE", "https://confirm.example.org"),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:bench"),
             ("WEBHOOK_EGRESS", "local"),
+            ("INGEST_EGRESS", "local"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ];
         let more = more.iter().map(|(name, value)| (*name, value.as_str()));
@@ -155,7 +158,7 @@ impl<'s> Function<'s> {
     /// As [`Function::invoke`].
     pub fn invoke_within(&mut self, event: String, time: Duration) -> Result<Duration, StubError> {
         let answer = self.answer_within(event, time)?;
-        if answer.failures == 0 {
+        if answer.failures == 0 && answer.status.is_none_or(|status| status == 202) {
             Ok(answer.took)
         } else {
             Err(StubError::Refused(self.with_problems(&answer.response)))
@@ -184,7 +187,8 @@ impl<'s> Function<'s> {
             Answered::Response(response) => {
                 let read: Json = serde_json::from_str(&response).unwrap_or_default();
                 let failures = read.get("batchItemFailures").and_then(Json::as_array).map_or(0, Vec::len);
-                Ok(Answer { begun, took, failures, response })
+                let status = read.get("statusCode").and_then(Json::as_u64);
+                Ok(Answer { begun, took, failures, status, response })
             }
         }
     }

@@ -14,6 +14,7 @@
 mod aws;
 mod clock;
 mod count;
+pub mod door;
 mod endpoint;
 mod fixture;
 mod function;
@@ -35,7 +36,7 @@ pub use latency::Latencies;
 pub use rows::keep_rows;
 pub use runtime::Answered;
 pub use scenario::Scenario;
-pub use server::Stub;
+pub use server::{Span, Stub};
 pub use store::Store;
 
 /// Why a measurement could not be made.

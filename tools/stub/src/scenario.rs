@@ -11,6 +11,10 @@ use crate::{Counts, Function, Latencies, Stub, StubError, clock};
 
 /// The sizes of the batches that are counted.
 pub const BATCHES: [usize; 2] = [10, 100];
+/// How many events the requests have that are counted at the front door.
+pub const REQUESTS: [usize; 2] = [1, 100];
+/// The front door's function.
+pub const DOOR: &str = "ingest";
 
 /// How long functions use a tenant's configuration without reading it again: `CachedTenants` of shared/lambda.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -24,10 +28,12 @@ pub struct Scenario {
     pub function: &'static str,
     /// What is special about it.
     pub name: &'static str,
-    /// The tenant's trace: `all` or `failures`.
-    pub trace: &'static str,
+    /// The tenant's record: `all` or `failures`.
+    pub record: &'static str,
     /// The tenant's sinks.
     pub sinks: Vec<Json>,
+    /// What the tenant's intake takes, where events come by the front door.
+    pub intake: Option<Json>,
     /// The messages.
     pub messages: Messages,
 }
@@ -55,21 +61,36 @@ pub fn all() -> Vec<Scenario> {
     let (webhook, email, forward) = (SinkKind::Webhook, SinkKind::Email, SinkKind::Forward);
     let (plain, strict, fifo) = (json!({}), json!({"strict": true}), json!({"queue": "out.fifo"}));
     let each = [sink("crm", webhook, &plain), sink("mail", email, &plain), sink("out", forward, &plain)];
-    let events = |name, trace, sinks: &[Json]| Scenario {
+    let events = |name, record, sinks: &[Json]| Scenario {
         function: "router",
         name,
-        trace,
+        record,
         sinks: sinks.to_vec(),
+        intake: None,
         messages: Messages::Events,
     };
-    let of = |kind: SinkKind, name, trace, more: &Json| Scenario {
+    let of = |kind: SinkKind, name, record, more: &Json| Scenario {
         function: kind.as_str(),
         name,
-        trace,
+        record,
         sinks: vec![sink("one", kind, more)],
+        intake: None,
         messages: Messages::Deliveries(kind, "one"),
     };
+    let door = |name, keyed, intake: Json| Scenario {
+        function: DOOR,
+        name,
+        record: "all",
+        sinks: each[..1].to_vec(),
+        intake: Some(intake),
+        messages: Messages::Request { keyed },
+    };
+    let ruled = |key: &str, value: &str| json!({key: value});
     vec![
+        door("plain", false, json!({})),
+        door("Idempotency-Key", true, json!({})),
+        door("dedupe", false, ruled("dedupe", "1h")),
+        door("rate", false, ruled("rate", "1000/s")),
         events("to one sink", "all", &each[..1]),
         events("to one sink", "failures", &each[..1]),
         events("to three kinds", "all", &each),
@@ -94,8 +115,20 @@ pub fn all() -> Vec<Scenario> {
 
 impl Scenario {
     /// The world that its function finds.
-    pub fn world(&self, address: &str) -> World {
-        World::new(self.trace, &self.sinks, address)
+    ///
+    /// # Errors
+    /// [`StubError::Fixture`] where what stands in it is not valid.
+    pub fn world(&self, address: &str) -> Result<World, StubError> {
+        let world = World::new(self.record, &self.sinks, address);
+        match &self.intake {
+            Some(intake) => world.with_intake(intake),
+            None => Ok(world),
+        }
+    }
+
+    /// The sizes in which its messages come.
+    pub fn sizes(&self) -> [usize; 2] {
+        if self.intake.is_some() { REQUESTS } else { BATCHES }
     }
 
     /// Runs the function's program through it: a first message, then a batch of each size.
@@ -116,11 +149,29 @@ impl Scenario {
         self.run(program, latencies, log)
     }
 
+    /// A stub with its world.
+    ///
+    /// # Errors
+    /// When the world is not valid, or there is no free port.
+    pub fn stub(&self, latencies: Latencies) -> Result<Stub, StubError> {
+        let mut invalid = None;
+        let stub = Stub::start(
+            |address| {
+                self.world(address).unwrap_or_else(|error| {
+                    invalid = Some(error);
+                    World::default()
+                })
+            },
+            latencies,
+        )?;
+        invalid.map_or(Ok(stub), Err)
+    }
+
     fn run(&self, program: &Path, latencies: Latencies, log: &Path) -> Result<Vec<Measured>, StubError> {
-        let stub = Stub::start(|address| self.world(address), latencies)?;
+        let stub = self.stub(latencies)?;
         let mut function = Function::start(&stub, program, log)?;
         let mut measured = Vec::new();
-        for (serial, size) in (0..).zip([1].into_iter().chain(BATCHES)) {
+        for (serial, size) in (0..).zip([1].into_iter().chain(self.sizes())) {
             let took = function.invoke(self.messages.batch(serial, size)?)?;
             let batch = if serial == 0 { "first".to_owned() } else { size.to_string() };
             measured.push(Measured { batch, messages: crate::count::count(size), counts: stub.take_counts()?, took });

@@ -17,13 +17,13 @@ use serde_json::Value as Json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::StubError;
 use crate::aws::{self, Twist};
 use crate::count::Counts;
 use crate::endpoint::{Endpoints, Traffic};
 use crate::fixture::World;
 use crate::latency::Latencies;
 use crate::runtime::{Answered, PREFIX, Runtime, TIMEOUT};
+use crate::{StubError, clock};
 
 /// A running stub; it ends when it is dropped.
 pub struct Stub {
@@ -41,6 +41,18 @@ struct Shared {
     counts: Mutex<Counts>,
     problems: Mutex<Vec<String>>,
     twist: Mutex<Option<Box<Twist>>>,
+    spans: Mutex<Option<Vec<Span>>>,
+}
+
+/// A call of AWS: from when the stub had it to when it answered.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// The operation, as it is counted.
+    pub operation: String,
+    /// When the request was there.
+    pub begun: Instant,
+    /// When its answer was made.
+    pub ended: Instant,
 }
 
 impl Stub {
@@ -73,6 +85,7 @@ impl Stub {
             counts: Mutex::default(),
             problems: Mutex::default(),
             twist: Mutex::default(),
+            spans: Mutex::default(),
         });
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
@@ -108,6 +121,11 @@ impl Stub {
         }
     }
 
+    /// The calls of AWS since this was last asked, each with its time; none before it was asked once.
+    pub fn take_spans(&self) -> Vec<Span> {
+        lock(&self.shared.spans).replace(Vec::new()).unwrap_or_default()
+    }
+
     /// What came to the endpoints of webhooks since this was last asked.
     pub fn take_traffic(&self) -> Traffic {
         self.shared.endpoints.take_traffic()
@@ -124,7 +142,8 @@ impl Stub {
         self.shared.runtime.first_poll(time)
     }
 
-    pub(crate) fn invoke(&self, event: String) -> std::sync::mpsc::Receiver<Answered> {
+    /// Gives an invocation to the next process that asks for one; its answer comes through the channel.
+    pub fn invoke(&self, event: String) -> std::sync::mpsc::Receiver<Answered> {
         self.shared.runtime.invoke(event)
     }
 }
@@ -174,11 +193,13 @@ async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
             }
         };
     }
+    let begun = clock::now();
     let taken = shared.endpoints.take(&head, &body);
     let answer = aws::answer(&shared.world, &shared.latencies, lock(&shared.twist).as_deref_mut(), &head, &body);
-    if let Some((operation, tally)) = answer.counted {
+    let operation = answer.counted.map(|(operation, tally)| {
         lock(&shared.counts).add(&operation, tally);
-    }
+        operation
+    });
     lock(&shared.problems).extend(answer.problem);
     let latency = taken.as_ref().and_then(|taken| taken.latency).unwrap_or(answer.latency);
     if !latency.is_zero() {
@@ -187,6 +208,9 @@ async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<R
     if let Some(taken) = taken {
         lock(&shared.problems).extend(taken.problem);
         shared.endpoints.answer(taken.id);
+    }
+    if let (Some(spans), Some(operation)) = (lock(&shared.spans).as_mut(), operation) {
+        spans.push(Span { operation, begun, ended: clock::now() });
     }
     let response = Response::builder()
         .status(answer.status)

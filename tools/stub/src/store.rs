@@ -130,7 +130,13 @@ impl Store {
     fn update(&mut self, request: &Json) -> Result<Done, String> {
         let (table, key) = (table_of(request)?, object(request, "Key")?.clone());
         if !self.holds(&table, &key_of(&key), request)? {
-            return Ok(refused(table, 1));
+            let mut refused = refused(table.clone(), 1);
+            let tells = request.get("ReturnValuesOnConditionCheckFailure").and_then(Json::as_str) == Some("ALL_OLD");
+            let stands = self.tables.get(&table).and_then(|rows| rows.get(&key_of(&key))).filter(|_| tells);
+            if let (Some(stands), Some(answer)) = (stands, refused.answer.as_object_mut()) {
+                answer.insert("Item".to_owned(), Json::Object(stands.clone()));
+            }
+            return Ok(refused);
         }
         let item = self.tables.entry(table.clone()).or_default().entry(key_of(&key)).or_insert(key);
         let before = item.clone();
@@ -317,6 +323,11 @@ mod tests {
         };
         let answers = ["1", "1", "2"].map(|bucket| store.take("UpdateItem", &update(bucket)).unwrap());
         assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 400, 200]);
+        let mut telling = update("1");
+        telling["ReturnValuesOnConditionCheckFailure"] = json!("ALL_OLD");
+        let told = store.take("UpdateItem", &telling).unwrap();
+        assert_eq!((told.status, &told.answer["Item"]["bucket"]), (400, &json!({"N": "2"})));
+        assert!(answers[1].answer.get("Item").is_none());
         assert_eq!(answers[2].answer["Attributes"]["bucket"], json!({"N": "1"}));
         let get = json!({"TableName": "t", "Key": {"pk": {"S": "a"}, "sk": {"S": "b"}}});
         assert_eq!(store.take("GetItem", &get).unwrap().answer["Item"]["sum"], json!({"N": "2"}));

@@ -1,5 +1,8 @@
 //! `cargo xtask demo`: three tenants on a local AWS, the endpoint of one of them broken, and what comes of it.
 //!
+//! The events of acme come in over HTTP by a token, those of bona by a key. Those of cedar come from a topic of Kafka's,
+//! and each tenth by SQS beside it.
+//!
 //! 1. *Warm-up*: a few events, until the functions' instances have started.
 //! 2. *Healthy*: all endpoints answer; a third of the events, to compare.
 //! 3. *Slow*: the endpoint of `cedar` answers after three seconds; a third of the events.
@@ -25,11 +28,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::emulator::Server;
 use crate::local::Local;
 use crate::report::{self, Step};
+use crate::setup::{self, Tools};
 use crate::{build, consent, emulator, host, queue};
 use phase::Phase;
-use tenant::{BROKEN, SINKS, STACKS};
+use tenant::{BROKEN, SINKS, STACKS, TOPIC};
 use view::View;
 
 /// How many events warm the functions up; the fewest of any phase ([`event::make`]).
@@ -83,10 +88,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     );
     let whole = Step::begin("demo");
     let built = build::build_with_tools(options.build)?;
+    setup::ensure_one(Tools::Kafka)?;
     let local = Local::up(&built, &STACKS, options.port, options.keep)?;
+    let broker = emulator::start_topic(&local.aws.address, BROKEN, TOPIC, options.keep)?;
     let doors = report::step("configure the tenants", || {
         tenant::configure(&local)?;
-        tenant::doors(&local)
+        tenant::doors(&local, &broker.address)
     })?;
 
     let mut view = View::new();
@@ -118,7 +125,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     if options.keep {
         let played = ["acequia tally acme", "acequia explain acme '/demo/acme|broken-1'", "acequia dlq list acme"];
-        keep(local, &built.acequia, &played)?;
+        keep(local, Some(broker), &built.acequia, &played)?;
     }
     Ok(verdict.holds())
 }
@@ -139,7 +146,7 @@ fn consent(options: &Options) -> Result<bool> {
             "acequia consent show dalia supporter-0@example.org",
             "acequia consent export dalia supporter-14@example.org",
         ];
-        keep(local, &built.acequia, &played)?;
+        keep(local, None, &built.acequia, &played)?;
     } else if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         println!("\nPress Enter to end it all.");
         std::io::stdin().read_line(&mut String::new()).context("cannot read from the terminal")?;
@@ -218,7 +225,7 @@ fn folder_of(acequia: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn keep(local: Local, acequia: &Path, played: &[&str]) -> Result<()> {
+fn keep(local: Local, broker: Option<Server>, acequia: &Path, played: &[&str]) -> Result<()> {
     let folder = folder_of(acequia)?;
     println!("\nIt stays up. To play with it, in a shell:\n");
     for (name, value) in emulator::variables(&local.aws.address) {
@@ -233,8 +240,9 @@ fn keep(local: Local, acequia: &Path, played: &[&str]) -> Result<()> {
     }
     println!("    curl -s {}/_receiver/stats", local.receiver_address());
     println!("    curl -s {}/_ministack/ses/messages", local.aws.address);
-    let [aws, receiver] = local.leave();
-    println!("\nTo end it:\n\n    kill {aws} {receiver}");
+    let ids = local.leave().into_iter().chain(broker.map(Server::leave));
+    let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+    println!("\nTo end it:\n\n    kill {}", ids.join(" "));
     Ok(())
 }
 

@@ -7,16 +7,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::event::{self, Batch};
 use super::figures::{self, Tally};
 use super::late;
-use super::tenant::{Door, SINKS, STACKS, Sink};
+use super::tenant::{BROKEN, Door, SINKS, STACKS, Sink, TOPIC};
 use super::view::View;
 use crate::local::Local;
 use crate::queue::{self, Queue};
-use crate::{host, report};
+use crate::setup::Tools;
+use crate::{emulator, host, process, report};
 
 /// How often the view is drawn: asking costs the same two cores that deliver.
 const DRAW_EVERY: Duration = Duration::from_secs(2);
@@ -86,11 +87,30 @@ impl Phase {
 
 /// Sends a tenant's lines as its events come in.
 fn send(local: &Local, door: Option<&Door>, tenant: &str, batch: &mut Batch, rate: u32) -> Result<()> {
-    if let Some(Door::Http(key)) = door {
-        batch.refused = local.acequia.send_http(tenant, &batch.lines, rate, key)?;
-        return Ok(());
+    match door.with_context(|| format!("the events of {tenant} have no way in"))? {
+        Door::Http(key) => batch.refused = local.acequia.send_http(tenant, &batch.lines, rate, key)?,
+        Door::Topic(broker) => {
+            let (tenth, rest): (Vec<_>, Vec<_>) =
+                batch.lines.iter().cloned().enumerate().partition(|(at, _)| at % 10 == 0);
+            let of = |lines: Vec<(usize, String)>| lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>();
+            let (tenth, rest, slow) = (of(tenth), of(rest), rate.div_ceil(10));
+            std::thread::scope(|scope| {
+                let beside = scope.spawn(|| local.acequia.send(tenant, &tenth, slow));
+                produce(local, broker, &rest, rate.saturating_sub(slow).max(1))?;
+                beside.join().unwrap_or_else(|_| bail!("sending panicked"))
+            })?;
+        }
     }
-    local.acequia.send(tenant, &batch.lines, rate)
+    Ok(())
+}
+
+/// Puts lines into the topic at a steady pace, as a producer of Kafka's.
+fn produce(local: &Local, broker: &str, lines: &[String], rate: u32) -> Result<()> {
+    let mut python = process::command(Tools::Kafka.program("python"));
+    python.arg(host::path("tools/kafka/produce.py")).args(["--bootstrap", broker, "--topic", TOPIC]);
+    python.args(["--group", &format!("acequia-local-{BROKEN}-{TOPIC}"), "--rate", &rate.to_string()]);
+    python.env_clear().envs(emulator::variables(&local.aws.address));
+    process::output(&mut python, "putting records into the topic", &(lines.join("\n") + "\n")).map(drop)
 }
 
 /// What is shown while a phase runs.

@@ -34,19 +34,22 @@ pub(crate) const STACKS: [TenantStack; 3] = [
 pub(super) enum Door {
     /// Over HTTP, by a token of the platform's issuer or by an API key of the tenant.
     Http(String),
-    /// Into the intake queue, by AWS credentials.
-    Queue,
+    /// Through a topic of Kafka's at this broker; and each tenth into the intake queue, by AWS credentials.
+    Topic(String),
 }
 
-/// How the events of each tenant come in.
-pub(super) fn doors(local: &Local) -> Result<BTreeMap<&'static str, Door>> {
+/// The topic that feeds [`BROKEN`].
+pub(super) const TOPIC: &str = "actions";
+
+/// How the events of each tenant come in; `broker` has the topic.
+pub(super) fn doors(local: &Local, broker: &str) -> Result<BTreeMap<&'static str, Door>> {
     let [issuer, _] = Receiver::issuer(local.receiver_address());
     let ends = host::since_epoch().as_secs() + 3600;
     let claims =
         json!({"iss": issuer, "aud": AUDIENCE, "sub": "demo", "exp": ends, "tenant": "acme", "scope": "events:write"});
     let token = local.receiver.token(&claims)?;
     let key = local.acequia.make_key("bona")?;
-    Ok([("acme", Door::Http(token)), ("bona", Door::Http(key)), (BROKEN, Door::Queue)].into())
+    Ok([("acme", Door::Http(token)), ("bona", Door::Http(key)), (BROKEN, Door::Topic(broker.to_owned()))].into())
 }
 
 /// The tenant whose endpoint breaks.

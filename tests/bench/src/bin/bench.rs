@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use bench::door::{flood, latency};
 use bench::goal::{self, Goal};
 use bench::instruction::{self, Sizes};
 use bench::process::{self, Rounds};
 use bench::program::{Programs, functions_of_queues};
+use bench::throughput::Aim;
 use bench::{cost, document, throughput};
 use clap::{Parser, ValueEnum};
 
@@ -19,6 +21,7 @@ enum Part {
     Scale,
     Instructions,
     Processes,
+    Door,
     Throughput,
 }
 
@@ -43,7 +46,7 @@ struct Arguments {
     /// This part alone; repeatable. Throughput is measured only where it is asked for.
     #[arg(long)]
     part: Vec<Part>,
-    /// Rounds of the throughput.
+    /// Rounds of the throughput, and of the flood at the door.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Rows of the throughput alone that have this in their names.
@@ -72,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let mut parts: Vec<(&str, String)> = Vec::new();
     let mut goals: Vec<Goal> = Vec::new();
     if wanted(Part::Counts) {
-        for function in functions_of_queues() {
+        for function in functions_of_queues().chain([stub::scenario::DOOR]) {
             let checked = stub::gate::check(function, &programs.find(function)?, &programs.logs, false);
             checked.map_err(anyhow::Error::msg)?;
         }
@@ -80,6 +83,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             ("calls", cost::calls()?),
             ("cost of functions", cost::per_function()?),
             ("cost of events", cost::per_event()?),
+            ("cost of the door", bench::door::cost::table()?),
             ("idle", bench::idle::per_tenant()),
         ]);
         goals.extend(goal::of_calls()?);
@@ -103,12 +107,24 @@ fn run(arguments: &Arguments) -> Result<bool> {
         parts.extend([("processes", table), ("duration", process::duration(&programs)?)]);
         goals.extend(met);
     }
+    let mut aims = Vec::new();
+    if wanted(Part::Door) {
+        let Measured { met, aim, tables } = measure_door(&programs, arguments)?;
+        parts.extend(tables);
+        goals.extend(met);
+        aims.push(aim);
+    }
     for (name, table) in &parts {
         println!("\n{name}\n{table}");
     }
     let mut missed: Vec<String> = goals.iter().filter(|goal| goal.fails()).map(|goal| goal.what.clone()).collect();
     if !goals.is_empty() {
         println!("\ngoals\n{}", goal::table(&goals));
+    }
+    if !aims.is_empty() {
+        println!("\ngoals of the door\n{}", throughput::aims(&aims));
+        let missed_there = aims.iter().filter(|aim| arguments.goals && !aim.is_met());
+        missed.extend(missed_there.map(|aim| aim.what.clone()));
     }
     if asked(Part::Throughput) {
         let missed_there = measure_throughput(&programs, arguments)?;
@@ -125,6 +141,31 @@ fn run(arguments: &Arguments) -> Result<bool> {
         bail!("goals are missed: {}", missed.join("; "));
     }
     Ok(true)
+}
+
+/// What was measured of the front door.
+struct Measured {
+    met: Vec<Goal>,
+    aim: Aim,
+    tables: Vec<(&'static str, String)>,
+}
+
+/// Measures the front door: its goals that do not depend on the machine, the one that does, and its tables.
+fn measure_door(programs: &Programs, arguments: &Arguments) -> Result<Measured> {
+    let symbols = Programs {
+        folder: arguments.symbols.clone().unwrap_or_else(|| arguments.programs.clone()),
+        logs: arguments.logs.clone(),
+    };
+    let (met, instructions) = instruction::measure_door(&symbols, Sizes::new(arguments.quick))?;
+    let latency = latency::measure(programs, arguments.quick)?;
+    let (aim, flood) = flood::measure(programs, arguments.rounds, arguments.quick)?;
+    let tables = [
+        ("goals of the door", goal::table(&met)),
+        ("instructions of the door", instructions),
+        ("latency of the door", latency),
+        ("flood at the door", flood),
+    ];
+    Ok(Measured { met, aim, tables: tables.to_vec() })
 }
 
 /// Measures and prints the throughput; the goals that are missed.

@@ -98,7 +98,7 @@ pub(super) fn of(figures: &Figures) -> Vec<Aim> {
 }
 
 /// The median of the rounds' ratios.
-fn ratio_of(ours: &[f64], others: &[f64]) -> f64 {
+pub(crate) fn ratio_of(ours: &[f64], others: &[f64]) -> f64 {
     median(&mut ours.iter().zip(others).map(|(ours, other)| ours / other.max(f64::EPSILON)).collect::<Vec<_>>())
 }
 

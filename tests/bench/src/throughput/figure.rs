@@ -53,7 +53,7 @@ impl Figures {
 }
 
 /// The value below which this part of all lies; none of none is 0.
-pub(super) fn part(values: &mut [f64], part: f64) -> f64 {
+pub(crate) fn part(values: &mut [f64], part: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     #[expect(
         clippy::cast_precision_loss,
@@ -66,7 +66,7 @@ pub(super) fn part(values: &mut [f64], part: f64) -> f64 {
 }
 
 /// The middle one.
-pub(super) fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     part(values, 0.5)
 }
 

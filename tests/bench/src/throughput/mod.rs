@@ -16,8 +16,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-pub use aim::{Aim, table as aims};
+pub(crate) use aim::ratio_of;
+pub use aim::{Aim, Wanted, table as aims};
 pub use bed::Subject;
+pub(crate) use bed::milliseconds;
+pub(crate) use figure::{median, part};
 
 use crate::program::Programs;
 use bed::Bed;

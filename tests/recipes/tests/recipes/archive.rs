@@ -165,7 +165,10 @@ fn statements() -> [String; 6] {
 /// What each event is, beside the three questions.
 const IDENTITIES: &str = "select distinct tenant, event_id, type, event from events order by tenant, event_id";
 
-/// What must be answered: by the page's queries, and about the identity of each event.
+/// Which objects have a subject's events.
+const OBJECTS: &str = "select distinct object from events where subject = 'supporter-17' order by object";
+
+/// What must be answered: by the page's queries, about the identity of each event, and about objects.
 fn answers(kept: &Kept, is_readable: impl Fn(&Envelope) -> bool) -> Json {
     let text = |id: &str| {
         let is_wanted = |envelope: &&Envelope| envelope.event.id() == id && envelope.tenant.as_str() == "acme";
@@ -178,6 +181,11 @@ fn answers(kept: &Kept, is_readable: impl Fn(&Envelope) -> bool) -> Json {
     };
     let readable = kept.envelopes.iter().filter(|envelope| is_readable(envelope));
     let identities: BTreeSet<[String; 4]> = readable.map(identity).collect();
+    let on_first =
+        kept.names.iter().map(ObjectKey::to_string).filter(|name| name.starts_with("tenant=acme/date=2026-11-01"));
+    let objects: BTreeSet<[String; 1]> =
+        on_first.filter(|name| !name.contains("hour=23")).map(|name| [format!("archive/{name}")]).collect();
+    assert_eq!(objects.len(), 3);
     json!([
         [
             ["2026-11-01", "action.signed", "2"],
@@ -191,6 +199,7 @@ fn answers(kept: &Kept, is_readable: impl Fn(&Envelope) -> bool) -> Json {
             ["https://actions.example.org|event-2", "2026-11-01 10:59:59.999000", lines],
         ],
         identities,
+        objects,
     ])
 }
 
@@ -198,7 +207,7 @@ fn answers(kept: &Kept, is_readable: impl Fn(&Envelope) -> bool) -> Json {
 fn duckdb_answers_the_three_questions_and_gives_each_event_back_to_the_byte() {
     let kept = archive();
     let [view, _, _, count, find, subject] = statements();
-    let given = json!({"prepare": [view], "queries": [count, find, subject, IDENTITIES]});
+    let given = json!({"prepare": [view], "queries": [count, find, subject, IDENTITIES, OBJECTS]});
     let Some(rows) = kept.python(DUCKDB, &given) else { return };
     assert_eq!(rows, answers(&kept, |_| true));
 }
@@ -214,10 +223,11 @@ fn athenas_statements_are_of_its_grammar_and_their_answers_are_the_same() {
     // Half an emoji is nothing to the stand-in, whose JSON functions are DuckDB's.
     let (_, lines) = view.split_once("\n  from ").unwrap();
     let (lines, _) = lines.split_once("\n);").unwrap();
-    let table =
-        format!("create view archive as select line, tenant, \"date\", hour from {lines} where json_valid(line)");
+    let table = format!(
+        "create view archive as select line, tenant, \"date\", hour, filename as \"$path\" from {lines} where json_valid(line)"
+    );
     let [view, queries @ ..] = statements.as_slice() else { panic!("{statements:?}") };
-    let given = json!({"prepare": [table, view], "queries": [queries[0], queries[1], queries[2], IDENTITIES]});
+    let given = json!({"prepare": [table, view], "queries": [queries[0], queries[1], queries[2], IDENTITIES, OBJECTS]});
     let rows = kept.python(DUCKDB, &given).unwrap();
     assert_eq!(rows, answers(&kept, |envelope| !envelope.body.contains(HALF)));
 

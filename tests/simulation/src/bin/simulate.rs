@@ -17,6 +17,8 @@ enum Which {
     Consent,
     /// The order of groups, on the way through FIFO queues.
     Ordered,
+    /// The same two ways, from topics of Kafka on.
+    Kafka,
 }
 
 /// Runs the real functions in simulated weather, seed by seed.
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Some(Which::Delivery) => vec![Family::Delivery],
         Some(Which::Consent) => vec![Family::Consent],
         Some(Which::Ordered) => vec![Family::Ordered],
+        Some(Which::Kafka) => vec![Family::Kafka],
         None => Family::ALL.to_vec(),
     };
     let failed = match arguments.seed {

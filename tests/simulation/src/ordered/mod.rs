@@ -30,11 +30,11 @@ pub fn run(seed: u64, options: Options) -> Report {
     run::play(seed, dice, weather, scenario, options)
 }
 
-fn scenario(dice: &mut Dice) -> Scenario {
+pub(crate) fn scenario(dice: &mut Dice) -> Scenario {
     let tenants: Vec<TenantPlan> = (0..=dice.below(2)).map(|index| tenant(dice, index)).collect();
     let groups = 1 + dice.below(4);
     let events = (0..10 + dice.below(31)).map(|number| event(dice, &tenants, groups, number)).collect();
-    Scenario { tenants, events }
+    Scenario { tenants, events, partitions: 0 }
 }
 
 fn tenant(dice: &mut Dice, index: usize) -> TenantPlan {

@@ -60,6 +60,7 @@ fn see(history: &mut History, who: u64, name: &QueueName, outgoing: &Outgoing, i
     }
     history.note(who, format_args!("sends event {event} {key:?} to {name}"));
     match (name.role, name.dlq, key) {
+        (QueueRole::Intake, false, _) if history.scenario.partitions > 0 => drop(history.arrived.insert(event)),
         (QueueRole::Intake, true, _) => *history.dead.entry(event).or_default() += 1,
         (QueueRole::Sink(_), dlq, Some(key)) => {
             let story = history.stories.entry(key).or_default();
@@ -106,7 +107,9 @@ impl Perilous {
         let read = messages.iter().filter(|one| !swept(one));
         let events: Vec<usize> =
             read.filter_map(|one| history.event_of(self.0.invocation(), &name.tenant, &one.body)).collect();
-        events.into_iter().find(|event| !name.dlq && history.kills(*event, name.role == QueueRole::Out))
+        // What is sent to an intake is not worked off: the bridge reads it, and dies of none.
+        let works = !name.dlq && name.role != QueueRole::Intake;
+        events.into_iter().find(|event| works && history.kills(*event, name.role == QueueRole::Out))
     }
 
     /// Whether the target never takes this message.
@@ -131,7 +134,11 @@ impl Perilous {
 impl Queues for Perilous {
     async fn send(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Result<String, SendError>> {
         let believed = |outgoing: &Outgoing, name: &QueueName| {
-            let believes = name.dlq && self.0.world.mutation == Some(Mutation::BelieveDeadLetters);
+            let believes = match self.0.world.mutation {
+                Some(Mutation::BelieveDeadLetters) => name.dlq,
+                Some(Mutation::BelieveIntake) => !name.dlq && name.role == QueueRole::Intake,
+                _ => false,
+            };
             if believes { Ok(outgoing.body.clone()) } else { Err(SendError::from(unavailable(SEND))) }
         };
         let Ok(name) = queue.name().parse::<QueueName>() else {

@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 
+mod door;
 mod least;
 mod ledger;
 mod ours;
@@ -16,6 +17,7 @@ async fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ledger", rounds] => ledger::run(rounds.parse().context("the number of rounds is none")?).await,
         ["least"] => least::run().await,
+        ["ours", stub::scenario::DOOR, document, events] => door::run(document, events).await,
         ["ours", function, document, events] => ours::run(function, document, events).await,
         _ => bail!("work ledger ROUNDS, work least, or work ours FUNCTION DOCUMENT EVENTS"),
     }

@@ -1,0 +1,6 @@
+//! The target `door`: what must hold is in `tests/fuzz-bodies`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz_bodies::door(bytes);
+});

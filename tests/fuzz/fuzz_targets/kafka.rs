@@ -1,0 +1,6 @@
+//! The target `kafka`: what must hold is in `tests/fuzz-bodies`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz_bodies::kafka(bytes);
+});

@@ -1,0 +1,6 @@
+//! The target `schema`: what must hold is in `tests/fuzz-bodies`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz_bodies::schema(bytes);
+});
