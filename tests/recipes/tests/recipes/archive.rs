@@ -224,7 +224,7 @@ fn athenas_statements_are_of_its_grammar_and_their_answers_are_the_same() {
     let (_, lines) = view.split_once("\n  from ").unwrap();
     let (lines, _) = lines.split_once("\n);").unwrap();
     let table = format!(
-        "create view archive as select line, tenant, \"date\", hour, filename as \"$path\" from {lines} where json_valid(line)"
+        "create view archive_lines as select line, tenant, \"date\", hour, filename as \"$path\" from {lines} where json_valid(line)"
     );
     let [view, queries @ ..] = statements.as_slice() else { panic!("{statements:?}") };
     let given = json!({"prepare": [table, view], "queries": [queries[0], queries[1], queries[2], IDENTITIES, OBJECTS]});
