@@ -52,6 +52,7 @@ fn whole() -> Json {
             {"id": "b", "kind": "email", "types": ["*"], "from": "a@acme.example", "to": "{{ data.email }}", "subject": "x", "text": "x"},
             {"id": "c", "kind": "forward", "types": ["*"], "queue": "out"},
             {"id": "d", "kind": "eventbridge", "types": ["*"], "bus": "arn:aws:events:eu-west-1:123456789012:event-bus/d"},
+            {"id": "e", "kind": "archive", "types": ["*"]},
         ],
         "consent": {
             "types": ["action.*"], "subject": "{{ data.email }}", "keys": ["links"], "redirect_hosts": ["dalia.example"],

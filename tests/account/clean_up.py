@@ -1,6 +1,6 @@
 """Removes all that a stage of the tests has made: `python clean_up.py`, with the variables that account.py names, may be run again at any time.
 
-What holds data (tables, tenants' queues and secrets) outlives its stack by design, and is removed by name. In the end it looks whether anything of
+What holds data (tables, the archive, tenants' queues and secrets) outlives its stack by design, and is removed by name. In the end it looks whether anything of
 the stage is left. What stays is the bucket that SAM CLI keeps for
 all its deployments (`aws-sam-cli-managed-default`), and lines of logs that came after their group was gone.
 """
@@ -39,6 +39,10 @@ def queues() -> list[str]:
     return [url for prefix in prefixes for page in pages.paginate(QueueNamePrefix=prefix) for url in page.get("QueueUrls", [])]
 
 
+def buckets() -> list[str]:
+    return [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"] if bucket["Name"].startswith(f"{PREFIX}-archive-")]
+
+
 def parameters() -> list[str]:
     pages = boto3.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=f"/acequia/{STAGE}/", Recursive=True)
     return [parameter["Name"] for page in pages for parameter in page["Parameters"]]
@@ -71,6 +75,12 @@ def delete_table(name: str) -> None:
     dynamodb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 2, "MaxAttempts": 150})
 
 
+def delete_bucket(name: str) -> None:
+    bucket = boto3.resource("s3").Bucket(name)
+    bucket.objects.all().delete()
+    bucket.delete()
+
+
 def main() -> int:
     host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname
     # `t` and six hexadecimal digits; or any stage of an AWS on this machine.
@@ -81,6 +91,7 @@ def main() -> int:
     clients = {name: boto3.client(name) for name in ("sqs", "ssm", "logs")}
     ways = {
         "table": (tables, delete_table),
+        "bucket": (buckets, delete_bucket),
         "queue": (queues, lambda url: clients["sqs"].delete_queue(QueueUrl=url)),
         "parameter": (parameters, lambda name: clients["ssm"].delete_parameter(Name=name)),
         "group of logs": (log_groups, lambda name: clients["logs"].delete_log_group(logGroupName=name)),
@@ -94,7 +105,7 @@ def main() -> int:
                 print(f"the {what} {name}: {error}", file=sys.stderr)
     # A queue is listed for up to a minute after it was deleted.
     end = time.monotonic() + LISTED_WITHIN
-    while (left := [*stacks(), *tables(), *queues(), *parameters(), *log_groups()]) and time.monotonic() < end:
+    while (left := [*stacks(), *tables(), *buckets(), *queues(), *parameters(), *log_groups()]) and time.monotonic() < end:
         time.sleep(2)
     print(f"left of the stage {STAGE}: {', '.join(left) or 'nothing'}")
     return 1 if left else 0

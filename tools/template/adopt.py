@@ -1,4 +1,4 @@
-"""Gives a stack that was deleted back what it left: tables, queues and log groups, with everything in them.
+"""Gives a stack that was deleted back what it left: tables, queues, log groups and the archive, with everything in them.
 
     .venv/sam/bin/python tools/template/adopt.py acequia-dev --parameters Stage=dev
     .venv/sam/bin/python tools/template/adopt.py acequia-dev-acme --tenant --parameters Stage=dev TenantId=acme Webhook=enabled
@@ -37,13 +37,20 @@ def log_group(client, name):
     return {"LogGroupName": name} if any(group["logGroupName"] == name for group in groups) else None
 
 
+def bucket(client, name):
+    """The identifier of a bucket that exists."""
+    client("s3").head_bucket(Bucket=name)
+    return {"BucketName": name}
+
+
 # By which property a resource has its name, and how CloudFormation is told which one is meant.
 KINDS = {
     "AWS::DynamoDB::Table": ("TableName", table),
     "AWS::SQS::Queue": ("QueueName", queue),
     "AWS::Logs::LogGroup": ("LogGroupName", log_group),
+    "AWS::S3::Bucket": ("BucketName", bucket),
 }
-MISSING = ("ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+MISSING = ("ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "404", "NoSuchBucket")
 
 
 def left(template, parameters, client):
@@ -108,7 +115,9 @@ def adopt(stack, path, parameters, client, dry_run=False, say=print):
     cloudformation = client("cloudformation")
     if stands(cloudformation, stack):
         raise ValueError(f"the stack {stack} stands: delete it first, what it retains stays; then take that back into a new one")
-    found = left(template, parameters, client)
+    # A bucket's name has account and region in it.
+    here = {"AWS::AccountId": client("sts").get_caller_identity()["Account"], "AWS::Region": cloudformation.meta.region_name}
+    found = left(template, parameters | here, client)
     for name, identifier in found.items():
         say(f"{name}: {', '.join(identifier.values())}")
     if not found or dry_run:
@@ -138,7 +147,7 @@ def adopt(stack, path, parameters, client, dry_run=False, say=print):
 
 def main():
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description="Gives a stack that was deleted back the tables, queues and log groups that it left.")
+    parser = argparse.ArgumentParser(description="Gives a stack that was deleted back the tables, queues, log groups and the archive that it left.")
     parser.add_argument("stack", help="name of the stack, such as acequia-dev")
     parser.add_argument("--tenant", action="store_true", help="a tenant's stack (infra/tenant.yaml), not the platform's")
     parser.add_argument("--parameters", nargs="+", required=True, metavar="NAME=VALUE", help="as for its next deployment")

@@ -39,9 +39,9 @@ def read(path):
 
 
 def values(template, parameters=None):
-    """The value of each parameter: what is given, else its default."""
+    """The value of each parameter: what is given, else its default. What AWS itself says (`AWS::AccountId`) may be given, too."""
     found = {name: str(body["Default"]) for name, body in template["Parameters"].items() if "Default" in body}
-    unknown = set(parameters or {}) - set(template["Parameters"])
+    unknown = set(parameters or {}) - set(template["Parameters"]) - set(PSEUDO)
     if unknown:
         raise ValueError(f"the template has no parameters {sorted(unknown)}")
     return found | {name: str(value) for name, value in (parameters or {}).items()}

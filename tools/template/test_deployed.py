@@ -207,7 +207,7 @@ class DeployedTest(unittest.TestCase):
         self.delete(stack)
         self.assertEqual(len(self.tables(STAGE)), 4)
         found, said = self.adopt(stack, PLATFORM, parameters)
-        self.assertLessEqual({"TenantsTable", "LedgerTable", "DelayedTable", "ConsentsTable", "FeedbackQueue"}, found, said)
+        self.assertLessEqual({"TenantsTable", "LedgerTable", "DelayedTable", "ConsentsTable", "FeedbackQueue", "ArchiveBucket"}, found, said)
         self.assertEqual(self.ended(stack), "IMPORT_COMPLETE")
         self.assertEqual(self.deploy(stack, read(PLATFORM), parameters, update=True), "UPDATE_COMPLETE")
         self.assertEqual(dynamodb.scan(TableName=table)["Count"], 1)

@@ -40,7 +40,7 @@ class LocalStageTest(unittest.TestCase):
 
     def test_the_platforms_local_stage_leaves_out_the_refusal_of_plain_http_alone(self):
         there, here, missing, other = self.difference(PLATFORM, {})
-        self.assertEqual(missing, {"FeedbackDlqPolicy"})
+        self.assertEqual(missing, {"ArchiveBucketPolicy", "FeedbackDlqPolicy"})
         self.assertEqual(other, {"FeedbackQueuePolicy"})
         kept, whole = (statements(by_kind(r, "AWS::SQS::QueuePolicy")["FeedbackQueuePolicy"]) for r in (here, there))
         self.assertEqual([s["Sid"] for s in kept], ["TopicFills"])

@@ -1,5 +1,5 @@
-//! What the recipes of docs/RECEIVERS.md need to be run by their tests: the libraries that they recommend, pinned, in
-//! `.venv/recipes`.
+//! What the recipes of docs/RECEIVERS.md and the queries of docs/ARCHIVE.md need to be run by their tests: the libraries
+//! that they recommend, pinned, in `.venv/recipes`.
 //!
 //! Python is on every machine that builds Acequia. Node need not be: where npm is missing, the test of its recipe is
 //! skipped and says so.

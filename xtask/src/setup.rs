@@ -21,7 +21,7 @@ pub(crate) enum Tools {
     Sam,
     /// A broker that speaks Kafka's protocol, and the poller that plays Lambda's mapping.
     Kafka,
-    /// What docs/RECEIVERS.md recommends to receivers in Python.
+    /// What docs/RECEIVERS.md recommends to receivers in Python, and what reads the archive.
     Recipes,
     /// What tests the HTTP API against its own description; it needs Python 3.11.
     Api,

@@ -60,7 +60,7 @@ fn narrate(explained: &Explanation, now: Timestamp) -> String {
         let _ = writeln!(text, "  Trace {}", clean(trace));
     }
     match &explained.route {
-        None => text.push_str("  Where it was routed is not recorded (the tenant has trace = \"failures\").\n"),
+        None => text.push_str("  Where it was routed is not recorded (the tenant has record = \"failures\").\n"),
         Some(route) => {
             let Route { config_version, accepted_at, routed_at, .. } = route;
             let _ = writeln!(

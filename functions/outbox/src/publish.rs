@@ -16,7 +16,7 @@ use acequia_core::outcome::stall::Store;
 use acequia_core::port::{Agenda, Consents, Ledger, Queues, Secrets, TenantStore};
 use acequia_core::queue::{Queue, QueueArn, QueueName, QueueRole};
 use acequia_core::routing::Routing;
-use acequia_core::tenant::Trace;
+use acequia_core::tenant::Recording;
 use acequia_core::time::after;
 use acequia_lambda::{CurrentTenant, dispatch};
 
@@ -94,7 +94,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
     /// are in their queues.
     async fn record(&self, current: &CurrentTenant, envelope: &Envelope, routing: Routing) {
         let unmatched = routing.taken.is_empty();
-        if current.tenant.trace == Trace::Failures && !unmatched {
+        if current.tenant.record == Recording::Failures && !unmatched {
             return;
         }
         let now = self.clock.now();

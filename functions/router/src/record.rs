@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use acequia_core::delivery::ledger::{RETENTION, Record, RouteRecord};
 use acequia_core::outcome::Disposition;
 use acequia_core::port::Ledger;
-use acequia_core::tenant::Trace;
+use acequia_core::tenant::Recording;
 use acequia_core::time::after;
 use acequia_lambda::batch_loop::{Settled, Unrecorded};
 use acequia_lambda::{CurrentTenant, Timing};
 
 use crate::item::Item;
 
-/// Writes the routing of the events of a batch. For a tenant that traces failures only, it writes the events that no
+/// Writes the routing of the events of a batch. For a tenant that records failures only, it writes the events that no
 /// sink takes, or that failed.
 ///
 /// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues. Answers how many
@@ -40,7 +40,7 @@ pub(crate) async fn write(
         }
         let routing = item.routing.clone().unwrap_or_default();
         let unmatched = routing.taken.is_empty() && reason.is_none();
-        if current.tenant.trace == Trace::Failures && !unmatched && reason.is_none() {
+        if current.tenant.record == Recording::Failures && !unmatched && reason.is_none() {
             continue;
         }
         let row = RouteRecord {

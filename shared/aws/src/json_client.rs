@@ -11,8 +11,8 @@ use std::fmt;
 
 use acequia_core::port::Unavailable;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
@@ -91,7 +91,7 @@ impl fmt::Debug for Answer {
 
 /// What a service said when it refused.
 #[derive(Debug)]
-pub struct Refused(ErrorMetadata);
+pub struct Refused(pub(crate) ErrorMetadata);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,26 +150,7 @@ impl CallError {
 impl JsonClient {
     /// A client of this configuration's account and region.
     pub fn new(config: &SdkConfig, service: JsonService) -> Self {
-        let region = config.region().cloned().unwrap_or_else(|| Region::new(""));
-        let (endpoint, signed_for) = service.service.place(region.as_ref());
-        let mut layer = Layer::new(service.name);
-        layer.store_put(SigV4OperationSigningConfig {
-            region: Some(SigningRegion::from(Region::new(signed_for))),
-            name: Some(SigningName::from_static(service.service.signs_as)),
-            ..SigV4OperationSigningConfig::default()
-        });
-        layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        layer.store_put(SensitiveOutput);
-        let cache = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
-        let components = RuntimeComponentsBuilder::new(service.name)
-            .with_auth_scheme(SigV4AuthScheme::new())
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-            .with_identity_cache(Some(cache))
-            .with_http_client(config.http_client());
-        let components = match config.credentials_provider() {
-            Some(provider) => components.with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(provider)),
-            None => components,
-        };
+        let (endpoint, plugin) = plugin(config, service.name, service.service, SigningOptions::default());
         let operation = Operation::builder()
             .service_name(service.name)
             .operation_name(service.name)
@@ -185,11 +166,7 @@ impl JsonClient {
         } else {
             operation.no_retry()
         };
-        let operation = operation
-            .runtime_plugin(StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components))
-            .serializer(request)
-            .deserializer(answer)
-            .build();
+        let operation = operation.runtime_plugin(plugin).serializer(request).deserializer(answer).build();
         Self { service, operation }
     }
 
@@ -206,6 +183,37 @@ impl JsonClient {
         let answer = self.operation.invoke(question).await.map_err(|error| CallError::Failed(Box::new(error)))?;
         serde_json::from_slice(&answer.0).map_err(CallError::NotUnderstood)
     }
+}
+
+/// What calls of a service are signed and sent by; and where the service is, unless the configuration says otherwise.
+pub(crate) fn plugin(
+    config: &SdkConfig,
+    name: &'static str,
+    service: Service,
+    signing_options: SigningOptions,
+) -> (String, StaticRuntimePlugin) {
+    let region = config.region().cloned().unwrap_or_else(|| Region::new(""));
+    let (endpoint, signed_for) = service.place(region.as_ref());
+    let mut layer = Layer::new(name);
+    layer.store_put(SigV4OperationSigningConfig {
+        region: Some(SigningRegion::from(Region::new(signed_for))),
+        name: Some(SigningName::from_static(service.signs_as)),
+        signing_options,
+        ..SigV4OperationSigningConfig::default()
+    });
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    layer.store_put(SensitiveOutput);
+    let cache = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
+    let components = RuntimeComponentsBuilder::new(name)
+        .with_auth_scheme(SigV4AuthScheme::new())
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
+        .with_identity_cache(Some(cache))
+        .with_http_client(config.http_client());
+    let components = match config.credentials_provider() {
+        Some(provider) => components.with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(provider)),
+        None => components,
+    };
+    (endpoint, StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components))
 }
 
 fn request(question: Question) -> Result<HttpRequest, BoxError> {

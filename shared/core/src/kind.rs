@@ -92,6 +92,16 @@ sink_kinds! {
         reads_secrets: false,
         reads_grants: true,
     },
+    /// The archive in S3.
+    Archive: SinkFacts {
+        word: "archive",
+        in_stack: "Archive",
+        always_claims: false,
+        keeps_order: false,
+        sends_by_ses: false,
+        reads_secrets: false,
+        reads_grants: false,
+    },
 }
 
 impl SinkKind {

@@ -18,11 +18,13 @@
 //! 10. [`consent`]: whose agreement an event needs.
 //! 11. [`watch`]: which queues are in trouble.
 //! 12. [`intake`]: what producers hand in at the front door.
-//! 13. [`port`]: the outside world, as traits.
-//! 14. [`flow`]: what takes several calls of ports.
+//! 13. [`archive`]: what is kept of events, and how.
+//! 14. [`port`]: the outside world, as traits.
+//! 15. [`flow`]: what takes several calls of ports.
 
 pub mod access;
 pub mod address;
+pub mod archive;
 pub mod consent;
 pub mod delivery;
 pub mod egress;

@@ -9,13 +9,14 @@ use serde::Serialize;
 use crate::{OperationError, Ports, time};
 
 /// What erasing leaves, and why. The texts are part of what is told to people who ask.
-pub const REMAINS: [&str; 8] = [
+pub const REMAINS: [&str; 9] = [
     "the ledger: ids of events, and no address; its rows expire after 30 days",
     "delayed messages, with their bodies: up to 15 days after they are due, and as long as their sink is paused; `acequia delayed` shows how many wait for each sink",
     "what is known of the address, where the events name the subject by something else: erase the address in the same way, `acequia consent erase TENANT ADDRESS`",
     "how often an address was asked on a day: a number under a digest, which expires after three days",
     "messages on their way and in dead-letter queues: SQS keeps them for 14 days in each; `acequia dlq list` shows them, `dlq purge` deletes them",
     "what sinks received: it is the receivers' to erase",
+    "the archive, where the tenant has such a sink: its objects keep events until `ArchiveDays` ends them; docs/ARCHIVE.md finds those of a subject",
     "SES's own suppression list, where the address stands on it: `aws sesv2 delete-suppressed-destination` takes it off",
     "the tables' continuous backups: at most 35 days",
 ];
@@ -118,7 +119,7 @@ pub struct Erasure {
     /// Whether something was known of the address, and is not any more.
     pub address: bool,
     /// What remains, and why.
-    pub remains: [&'static str; 8],
+    pub remains: [&'static str; 9],
 }
 
 /// The subject that a text names: by its digest, as events of the consent function do, or as the tenant's own events
@@ -291,7 +292,7 @@ mod tests {
             world.mail_store.suppress(&tenant, &id, &suppression).await.unwrap();
             let erased = erase(&world, &tenant, id, keep).await.unwrap();
             assert_eq!((erased.rows, erased.address), (2, !keep));
-            for named in ["delayed", "erase the address", "dlq purge", "backups"] {
+            for named in ["delayed", "erase the address", "dlq purge", "archive", "backups"] {
                 assert!(erased.remains.iter().any(|line| line.contains(named)), "{named}");
             }
             assert_eq!(world.consents.dossier(&tenant, &id).await.unwrap(), Dossier::default());

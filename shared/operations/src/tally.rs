@@ -1,6 +1,6 @@
 //! A tenant's deliveries counted, sink by sink, from the ledger.
 //!
-//! It counts what the ledger knows. A tenant with `trace = "failures"` has no record of most events, and its counts are
+//! It counts what the ledger knows. A tenant with `record = "failures"` has no record of most events, and its counts are
 //! low.
 
 use std::collections::BTreeMap;

@@ -19,6 +19,7 @@
 
 mod agenda;
 mod alerts;
+mod archive;
 pub mod build;
 mod chance;
 mod clock;
@@ -49,6 +50,7 @@ mod topics;
 mod watch;
 
 pub use alerts::InMemoryAlerts;
+pub use archive::InMemoryArchive;
 pub use chance::SeededChance;
 pub use clock::FixedClock;
 pub use consents::InMemoryConsents;

@@ -24,6 +24,10 @@ mod grants {
     acequia_testkit::suite!(grants, acequia_testkit::InMemoryGrants::new());
 }
 
+mod archive {
+    acequia_testkit::suite!(archive, acequia_testkit::InMemoryArchive::new());
+}
+
 mod topics {
     acequia_testkit::suite!(topics, acequia_testkit::InMemoryTopics::new());
 }

@@ -62,19 +62,19 @@ impl Cost {
 }
 
 pub(crate) fn agreed(scenario: &Scenario, batch: usize) -> Result<Counts> {
-    let counts = gate::agreed(scenario.function, scenario.name, scenario.trace, &batch.to_string())?;
+    let counts = gate::agreed(scenario.function, scenario.name, scenario.record, &batch.to_string())?;
     anyhow::ensure!(
         counts.iter().count() > 0,
         "tools/stub/counts.txt has no row of {} | {} | {}: ACEQUIA_BLESS=1 cargo test --test counts",
         scenario.function,
         scenario.name,
-        scenario.trace
+        scenario.record
     );
     Ok(counts)
 }
 
 fn names(scenario: &Scenario, batch: usize) -> Vec<String> {
-    [scenario.function, scenario.name, scenario.trace]
+    [scenario.function, scenario.name, scenario.record]
         .map(str::to_owned)
         .into_iter()
         .chain([batch.to_string()])
@@ -104,7 +104,7 @@ pub fn calls() -> Result<String> {
     let header = [
         "function",
         "use",
-        "trace",
+        "record",
         "batch",
         "calls of one batch",
         "AWS calls",
@@ -133,7 +133,7 @@ pub fn per_function() -> Result<String> {
             rows.push(row);
         }
     }
-    let header = ["function", "use", "trace", "batch", "SQS $", "DynamoDB $", "Lambda $", "SES $", "sum $"];
+    let header = ["function", "use", "record", "batch", "SQS $", "DynamoDB $", "Lambda $", "SES $", "sum $"];
     Ok(markdown(&header, 4, rows))
 }
 
@@ -147,9 +147,9 @@ pub fn per_event() -> Result<String> {
     let is_sink = |scenario: &&Scenario| scenario.function != "router" && scenario.intake.is_none();
     for sink in all.iter().filter(is_sink) {
         let router = all.iter().find(|scenario| {
-            (scenario.function, scenario.name, scenario.trace) == ("router", "to one sink", sink.trace)
+            (scenario.function, scenario.name, scenario.record) == ("router", "to one sink", sink.record)
         });
-        let router = router.context("there is no scenario of the router with this trace")?;
+        let router = router.context("there is no scenario of the router with this record")?;
         for batch in BATCHES {
             let before = Cost::of(&agreed(router, batch)?, batch)?;
             let delivered = Cost::of(&agreed(sink, batch)?, batch)?;
@@ -161,7 +161,7 @@ pub fn per_event() -> Result<String> {
             rows.push(row);
         }
     }
-    let header = ["sink", "use", "trace", "batch", "router $", "sink function $", "SES $", "sum $"];
+    let header = ["sink", "use", "record", "batch", "router $", "sink function $", "SES $", "sum $"];
     Ok(markdown(&header, 4, rows))
 }
 

@@ -38,7 +38,7 @@ impl Goal {
 /// When the agreed counts cannot be read.
 pub fn of_calls() -> Result<Vec<Goal>> {
     let email = gate::agreed("email", "plain", "all", "100")?;
-    let forward = |trace| gate::agreed("forward", "plain", trace, "100");
+    let forward = |record| gate::agreed("forward", "plain", record, "100");
     let door = |name| gate::agreed(DOOR, name, "all", "100");
     let writes = |counts: stub::Counts| {
         counts
@@ -49,9 +49,9 @@ pub fn of_calls() -> Result<Vec<Goal>> {
     let goal = |what: &str, most, found| Goal { what: what.to_owned(), most, found, gates: true };
     Ok(vec![
         goal("email: calls of the ledger for 100 mails", 8, ledger),
-        goal("forward: calls for 100 messages, trace failures", 11, forward("failures")?.sum(|_| true).calls),
+        goal("forward: calls for 100 messages, record failures", 11, forward("failures")?.sum(|_| true).calls),
         goal(
-            "forward: calls of SQS for 100 messages, trace all",
+            "forward: calls of SQS for 100 messages, record all",
             11,
             forward("all")?.sum(|name| name.starts_with("sqs:")).calls,
         ),

@@ -156,7 +156,7 @@ impl Found {
 /// # Errors
 /// When there is none.
 pub fn plain(function: &str) -> Result<Scenario> {
-    let usual = |scenario: &Scenario| scenario.trace == "all";
+    let usual = |scenario: &Scenario| scenario.record == "all";
     scenario::of(function).into_iter().find(usual).with_context(|| format!("{function} has no scenario"))
 }
 

@@ -5,7 +5,10 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
 use aws_sigv4::sign::v4;
 use serde_json::{Value as Json, json};
 use ureq::http::Request;
@@ -14,6 +17,18 @@ use crate::http;
 
 /// The account of the local AWS.
 pub const ACCOUNT: &str = "000000000000";
+
+/// How a service wants to be signed for: S3 wants a path as it is sent, and the digest of the body beside the signature
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>).
+fn settings(service: &str) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
+}
 
 /// One identity at one endpoint.
 #[derive(Debug, Clone)]
@@ -46,7 +61,6 @@ impl Aws {
         Self { endpoint: endpoint.to_owned(), region: region.to_owned(), credentials }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a signature carries the real time")]
     fn call(
         &self,
         service: &str,
@@ -55,6 +69,19 @@ impl Aws {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<String, Refusal> {
+        let (status, body) = http::send(self.signed(service, method, path, headers, body));
+        if (200..300).contains(&status) { Ok(body) } else { Err(Refusal { status, body }) }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a signature carries the real time")]
+    fn signed(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Request<Vec<u8>> {
         let url = format!("{}{path}", self.endpoint);
         let identity = self.credentials.clone().into();
         let parameters = v4::SigningParams::builder()
@@ -62,7 +89,7 @@ impl Aws {
             .region(&self.region)
             .name(service)
             .time(SystemTime::now())
-            .settings(SigningSettings::default())
+            .settings(settings(service))
             .build()
             .unwrap()
             .into();
@@ -73,8 +100,17 @@ impl Aws {
         for (name, value) in headers.iter().copied().chain(signing.headers()) {
             request = request.header(name, value);
         }
-        let (status, body) = http::send(request.body(body.as_bytes().to_vec()).unwrap());
-        if (200..300).contains(&status) { Ok(body) } else { Err(Refusal { status, body }) }
+        request.body(body.as_bytes().to_vec()).unwrap()
+    }
+
+    /// A call of S3, which has bytes.
+    ///
+    /// # Errors
+    /// When AWS refuses it.
+    pub fn s3(&self, method: &str, path: &str, body: &str) -> Result<Vec<u8>, Refusal> {
+        let (status, body) = http::send_for_bytes(self.signed("s3", method, path, &[], body));
+        let told = || String::from_utf8_lossy(&body).into_owned();
+        if (200..300).contains(&status) { Ok(body) } else { Err(Refusal { status, body: told() }) }
     }
 
     /// A call of a service that speaks JSON, by its target such as `AmazonSQS.SendMessage`.

@@ -6,9 +6,15 @@ use ureq::http::{HeaderMap, Request};
 
 /// Sends a request; answers the status and the body.
 pub fn send(request: Request<Vec<u8>>) -> (u16, String) {
+    let (status, body) = send_for_bytes(request);
+    (status, String::from_utf8(body).unwrap())
+}
+
+/// Sends a request; answers the status and the body, which need not be text.
+pub fn send_for_bytes(request: Request<Vec<u8>>) -> (u16, Vec<u8>) {
     let agent: Agent = Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
     let mut response = agent.run(request).unwrap();
-    let body = response.body_mut().with_config().limit(256 * 1024 * 1024).read_to_string().unwrap();
+    let body = response.body_mut().with_config().limit(256 * 1024 * 1024).read_to_vec().unwrap();
     (response.status().as_u16(), body)
 }
 

@@ -18,10 +18,11 @@ use acequia_lambda::{
 };
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
-    FixedClock, InMemory, InMemoryAlerts, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants,
-    InMemoryLedger, InMemoryLines, InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemory, InMemoryAlerts, InMemoryArchive, InMemoryConsents, InMemoryDelays, InMemoryEndpoints,
+    InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets,
+    InMemoryTenants, SeededChance, build,
 };
+use archive::ArchiveSink;
 use email::EmailSink;
 use eventbridge::EventbridgeSink;
 use eventbridge::bus::{Buses, Entry, PutError};
@@ -222,7 +223,8 @@ fn document(url: &str) -> String {
          "secrets": ["crm"], "timeout": "1s"},
         {"id": "keyless", "kind": "webhook", "types": ["*"], "url": format!("{url}/crm"), "secrets": ["missing"]},
         {"id": "analytics", "kind": "forward", "types": ["*"], "queue": "out"},
-        {"id": "partners", "kind": "eventbridge", "types": ["*"], "bus": BUS}]})
+        {"id": "partners", "kind": "eventbridge", "types": ["*"], "bus": BUS},
+        {"id": "kept", "kind": "archive", "types": ["*"]}]})
     .to_string()
 }
 
@@ -276,6 +278,11 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
     let clock = || Arc::new(world.clock.clone());
     world.work_off(ForwardSink { queues: world.queues.clone(), grants: grants.clone(), clock: clock() }).await;
     world.work_off(EventbridgeSink { buses: MoodyBuses::default(), grants, clock: clock() }).await;
+    let archive = InMemoryArchive::new();
+    archive.writes.go_down();
+    world.work_off(ArchiveSink { archive: archive.clone(), clock: clock() }).await;
+    archive.writes.mend();
+    world.work_off(ArchiveSink { archive, clock: clock() }).await;
 
     let words = PAYLOAD.into_iter().chain([ADDRESS, SENDER, SUBJECT, EVENT_ID, HEADER, URL_WORD]);
     let words =

@@ -9,6 +9,7 @@ use acequia_lambda::{
     BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, Sink, SinkLoop, Telemetry, UnusableBatch, Widths,
 };
 use acequia_testkit::{InMemoryConsents, InMemoryGrants, InMemoryMailStore, InMemorySecrets, SeededChance, build};
+use archive::ArchiveSink;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use email::EmailSink;
 use eventbridge::EventbridgeSink;
@@ -22,12 +23,13 @@ use crate::webhook::{SimulatedWebhook, UnderWay};
 use crate::world::World;
 
 /// The functions, by the queues that they read.
-pub const ROLES: [QueueRole; 5] = [
+pub const ROLES: [QueueRole; 6] = [
     QueueRole::Intake,
     QueueRole::Sink(SinkKind::Webhook),
     QueueRole::Sink(SinkKind::Email),
     QueueRole::Sink(SinkKind::Forward),
     QueueRole::Sink(SinkKind::Eventbridge),
+    QueueRole::Sink(SinkKind::Archive),
 ];
 
 /// What stands for the sweeper, which reads no queue.
@@ -43,6 +45,7 @@ enum Code {
     Email(Box<Loop<Email>>),
     Forward(Box<Loop<ForwardSink<Perilous, InMemoryGrants>>>),
     Eventbridge(Box<Loop<EventbridgeSink<Perilous, InMemoryGrants>>>),
+    Archive(Box<Loop<ArchiveSink<Perilous>>>),
     Sweeper(Box<Sweeper<Perilous, Perilous, ()>>),
 }
 
@@ -93,6 +96,9 @@ impl Function {
                 EventbridgeSink { buses: ports(), grants: world.grants.clone(), clock },
                 seed,
             )),
+            QueueRole::Sink(SinkKind::Archive) => {
+                Code::Archive(wire(&instance, ArchiveSink { archive: ports(), clock }, seed))
+            }
             // No function reads a tenant's own queue; here its place is the sweeper's.
             SWEEPER => Code::Sweeper(Box::new(Sweeper {
                 // Redriving has an actor of its own here.
@@ -131,6 +137,7 @@ impl Function {
             Code::Email(sink) => sink.handle(event, deadline).await,
             Code::Forward(sink) => sink.handle(event, deadline).await,
             Code::Eventbridge(sink) => sink.handle(event, deadline).await,
+            Code::Archive(sink) => sink.handle(event, deadline).await,
             Code::Sweeper(sweeper) => {
                 // What fails is made up for by the next sweep.
                 let _ = sweeper.handle(deadline).await;

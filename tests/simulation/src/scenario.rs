@@ -14,6 +14,9 @@ use jiff::Timestamp;
 use crate::dice::Dice;
 use crate::limit::PerMinute;
 
+/// The sink that keeps events in the archive, where its tenant has one.
+pub const ARCHIVED: &str = "queue-strict";
+
 /// The types of events.
 pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
 const COUNTRIES: [&str; 3] = ["FR", "DE", "PL"];
@@ -187,13 +190,17 @@ impl TenantPlan {
             fifo,
         };
         // By the tenant and not by chance, so that a seed of earlier days tells the same story of the other tenants.
-        let outside = if index == 2 { SinkKind::Eventbridge } else { SinkKind::Forward };
+        let (outside, kept) = if index == 2 {
+            (SinkKind::Eventbridge, SinkKind::Archive)
+        } else {
+            (SinkKind::Forward, SinkKind::Forward)
+        };
         let mut all = vec![
             plan("mail", SinkKind::Email, true, dice.happens(0.5), false),
             plan("crm", SinkKind::Webhook, false, false, false),
             plan("crm-strict", SinkKind::Webhook, true, false, false),
             plan("queue", outside, false, false, false),
-            plan("queue-strict", outside, true, false, false),
+            plan(ARCHIVED, kept, true, false, false),
             plan("ordered", SinkKind::Forward, false, false, true),
         ];
         let mut sinks = Vec::new();
@@ -268,6 +275,7 @@ impl TenantPlan {
                 let bus = format!("arn:aws:events:us-east-1:123456789012:event-bus/{tenant}.{}", plan.id);
                 serde_json::json!({ "bus": bus, "strict": plan.claims })
             }
+            SinkKind::Archive => serde_json::json!({ "strict": plan.claims }),
         };
         let pattern =
             version.country.map(|country| serde_json::json!({ "pattern": { "data": { "country": [country] } } }));

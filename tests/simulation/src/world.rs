@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_testkit::{
-    FixedClock, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger, InMemoryQueues,
-    InMemoryRates, InMemoryTenants, InMemoryTopics,
+    FixedClock, InMemoryArchive, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger,
+    InMemoryQueues, InMemoryRates, InMemoryTenants, InMemoryTopics,
 };
 
 use crate::dice::Dice;
@@ -52,6 +52,8 @@ pub struct World {
     pub endpoints: InMemoryEndpoints,
     /// The store of rates, without perils.
     pub rates: InMemoryRates,
+    /// The archive, without perils.
+    pub archive: InMemoryArchive,
     /// The journal of redriving.
     pub journal: InMemoryJournal,
     /// Delayed messages, without perils.
@@ -73,6 +75,7 @@ impl World {
             queues: InMemoryQueues::new(clock.clone()),
             endpoints: InMemoryEndpoints::new(),
             rates: InMemoryRates::new(),
+            archive: InMemoryArchive::new(),
             journal: InMemoryJournal::new(),
             delays: InMemoryDelays::new(),
             topics: InMemoryTopics::new(),

@@ -22,6 +22,8 @@ pub(crate) const STAGE: &str = "local";
 pub const TENANTS_TABLE: &str = "bench-tenants";
 /// The ledger's table.
 pub const LEDGER_TABLE: &str = "bench-ledger";
+/// The bucket that is the archive.
+pub(crate) const ARCHIVE: &str = "bench-archive";
 /// The path at which the stub is the endpoint of webhooks.
 pub(crate) const ENDPOINT_PATH: &str = "/endpoint/";
 /// A signing secret of no worth, in the form of Standard Webhooks: what every webhook is signed with.
@@ -38,9 +40,9 @@ pub struct World {
 }
 
 impl World {
-    /// One in which the tenant has these sinks and keeps this trace; webhooks go to the stub at `address`.
-    pub fn new(trace: &str, sinks: &[Json], address: &str) -> Self {
-        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "trace": trace, "sinks": sinks});
+    /// One in which the tenant has these sinks and keeps this record; webhooks go to the stub at `address`.
+    pub fn new(record: &str, sinks: &[Json], address: &str) -> Self {
+        let document = json!({"tenant": TENANT, "name": "Acme Foundation", "record": record, "sinks": sinks});
         let document = document.to_string().replace("http://endpoint/", &format!("{address}{ENDPOINT_PATH}"));
         Self { document, keys: String::new(), store: None }
     }
@@ -103,6 +105,7 @@ pub fn sink(id: &str, kind: SinkKind, more: &Json) -> Json {
         }),
         SinkKind::Forward => json!({"queue": "out"}),
         SinkKind::Eventbridge => json!({"bus": "arn:aws:events:us-east-1:123456789012:event-bus/partners"}),
+        SinkKind::Archive => json!({}),
     };
     for part in [own, more.clone()] {
         if let (Some(sink), Json::Object(part)) = (sink.as_object_mut(), part) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::fixture::{LEDGER_TABLE, REGION, STAGE, TENANTS_TABLE};
+use crate::fixture::{ARCHIVE, LEDGER_TABLE, REGION, STAGE, TENANTS_TABLE};
 use crate::runtime::{Answered, TIMEOUT};
 use crate::server::Stub;
 use crate::{StubError, clock};
@@ -115,6 +115,7 @@ impl<'s> Function<'s> {
             ("SES_CONFIGURATION_SET", "bench"),
             ("DELAYED_TABLE", "delayed"),
             ("CONSENTS_TABLE", "consents"),
+            ("ARCHIVE_BUCKET", ARCHIVE),
             ("LINK_BASE", "https://confirm.example.org"),
             ("NOTIFICATION_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:bench"),
             ("WEBHOOK_EGRESS", "local"),

@@ -16,12 +16,12 @@ use crate::{Latencies, StubError, scenario};
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.txt");
 
 const HEADER: &str = "\
-# The calls that each function makes, by scenario, trace and batch: exact, and agreed. `first` is the first message of a process,
+# The calls that each function makes, by scenario, record and batch: exact, and agreed. `first` is the first message of a process,
 # with what is read at the start; units are what AWS bills. The tests `counts` of the functions compare with it.
 # After a wanted change: ACEQUIA_BLESS=1 cargo test --test counts
 ";
 
-/// Function, scenario, trace, batch and operation.
+/// Function, scenario, record, batch and operation.
 type Key = [String; 5];
 /// Calls, items and units by key.
 type Rows = BTreeMap<Key, [u64; 3]>;
@@ -55,8 +55,8 @@ pub fn check(function: &str, program: &Path, logs: &Path, bless: bool) -> Result
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn agreed(function: &str, scenario: &str, trace: &str, batch: &str) -> Result<Counts, StubError> {
-    let wanted = [function, scenario, trace, batch];
+pub fn agreed(function: &str, scenario: &str, record: &str, batch: &str) -> Result<Counts, StubError> {
+    let wanted = [function, scenario, record, batch];
     let (_, rows) = open()?;
     let chosen = rows.into_iter().filter(|(key, _)| key.iter().zip(wanted).all(|(part, wanted)| part == wanted));
     let tally = |[calls, items, units]: [u64; 3]| Tally { calls, items, units, bytes: 0 };
@@ -69,7 +69,7 @@ fn count(function: &str, program: &Path, logs: &Path) -> Result<Rows, StubError>
         let log = logs.join(format!("counts-{function}-{number}.log"));
         for measured in scenario.measure(program, Latencies::NONE, &log)? {
             for (operation, tally) in measured.counts.iter() {
-                let key = [function, scenario.name, scenario.trace, &measured.batch, operation].map(str::to_owned);
+                let key = [function, scenario.name, scenario.record, &measured.batch, operation].map(str::to_owned);
                 rows.insert(key, [tally.calls, tally.items, tally.units]);
             }
         }
@@ -114,7 +114,7 @@ fn write(file: &mut File, rows: &Rows) -> Result<(), StubError> {
     let failed = |source| StubError::File { file: TABLE.to_owned(), source };
     let mut text = HEADER.to_owned();
     let titles =
-        ["# function", "scenario", "trace", "batch", "operation", "calls", "items", "units"].map(str::to_owned);
+        ["# function", "scenario", "record", "batch", "operation", "calls", "items", "units"].map(str::to_owned);
     let numbers = |numbers: &[u64; 3]| numbers.map(|number| number.to_string());
     let lines = rows.iter().map(|(key, counts)| [key.as_slice(), &numbers(counts)].concat());
     for line in std::iter::once(titles.to_vec()).chain(lines) {
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn an_e_mail_costs_at_most_eight_hundredths_of_a_ledger_call_in_large_batches() {
-        for trace in ["all", "failures"] {
-            let counts = agreed_of("email", "plain", trace);
+        for record in ["all", "failures"] {
+            let counts = agreed_of("email", "plain", record);
             let calls = counts.sum(|operation| operation.ends_with("(ledger)")).calls;
             assert!((1..=8).contains(&calls), "{calls} calls for 100 mails");
         }
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    fn agreed_of(function: &str, scenario: &str, trace: &str) -> Counts {
-        agreed(function, scenario, trace, "100").unwrap()
+    fn agreed_of(function: &str, scenario: &str, record: &str) -> Counts {
+        agreed(function, scenario, record, "100").unwrap()
     }
 }

@@ -28,8 +28,8 @@ pub struct Scenario {
     pub function: &'static str,
     /// What is special about it.
     pub name: &'static str,
-    /// The tenant's trace: `all` or `failures`.
-    pub trace: &'static str,
+    /// The tenant's record: `all` or `failures`.
+    pub record: &'static str,
     /// The tenant's sinks.
     pub sinks: Vec<Json>,
     /// What the tenant's intake takes, where events come by the front door.
@@ -61,18 +61,18 @@ pub fn all() -> Vec<Scenario> {
     let (webhook, email, forward) = (SinkKind::Webhook, SinkKind::Email, SinkKind::Forward);
     let (plain, strict, fifo) = (json!({}), json!({"strict": true}), json!({"queue": "out.fifo"}));
     let each = [sink("crm", webhook, &plain), sink("mail", email, &plain), sink("out", forward, &plain)];
-    let events = |name, trace, sinks: &[Json]| Scenario {
+    let events = |name, record, sinks: &[Json]| Scenario {
         function: "router",
         name,
-        trace,
+        record,
         sinks: sinks.to_vec(),
         intake: None,
         messages: Messages::Events,
     };
-    let of = |kind: SinkKind, name, trace, more: &Json| Scenario {
+    let of = |kind: SinkKind, name, record, more: &Json| Scenario {
         function: kind.as_str(),
         name,
-        trace,
+        record,
         sinks: vec![sink("one", kind, more)],
         intake: None,
         messages: Messages::Deliveries(kind, "one"),
@@ -80,7 +80,7 @@ pub fn all() -> Vec<Scenario> {
     let door = |name, keyed, intake: Json| Scenario {
         function: DOOR,
         name,
-        trace: "all",
+        record: "all",
         sinks: each[..1].to_vec(),
         intake: Some(intake),
         messages: Messages::Request { keyed },
@@ -107,6 +107,9 @@ pub fn all() -> Vec<Scenario> {
         of(SinkKind::Eventbridge, "plain", "all", &plain),
         of(SinkKind::Eventbridge, "plain", "failures", &plain),
         of(SinkKind::Eventbridge, "strict", "all", &strict),
+        of(SinkKind::Archive, "plain", "all", &plain),
+        of(SinkKind::Archive, "plain", "failures", &plain),
+        of(SinkKind::Archive, "strict", "all", &strict),
     ]
 }
 
@@ -116,7 +119,7 @@ impl Scenario {
     /// # Errors
     /// [`StubError::Fixture`] where what stands in it is not valid.
     pub fn world(&self, address: &str) -> Result<World, StubError> {
-        let world = World::new(self.trace, &self.sinks, address);
+        let world = World::new(self.record, &self.sinks, address);
         match &self.intake {
             Some(intake) => world.with_intake(intake),
             None => Ok(world),

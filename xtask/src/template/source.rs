@@ -40,6 +40,7 @@ pub(crate) struct Queue {
     pub(crate) function: Option<String>,
     parameter: Option<String>,
     condition: Option<String>,
+    batch: Option<String>,
     fifo: Option<String>,
     id: Option<String>,
 }
@@ -56,6 +57,7 @@ impl Queue {
             ("function", &self.function),
             ("parameter", &self.parameter),
             ("condition", &condition),
+            ("batch", &self.batch),
             ("fifo", &self.fifo),
         ];
         let optional = optional.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));

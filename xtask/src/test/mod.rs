@@ -80,6 +80,8 @@ const TENANTS: [TenantStack; 4] = [
             "Forward=enabled",
             "OutQueue=fifo",
             "Eventbridge=enabled",
+            "Archive=enabled",
+            "ArchiveBatchWindow=1",
             "ForwardTargets=arn:aws:events:us-east-1:000000000000:event-bus/birch",
         ],
     },

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_shown_document_can_be_read_again_but_for_what_is_hidden() {
-        let document = serde_json::json!({"tenant": "acme", "name": "Acme", "trace": "all", "sinks": [
+        let document = serde_json::json!({"tenant": "acme", "name": "Acme", "record": "all", "sinks": [
             {"id": "crm", "kind": "webhook", "types": ["*"], "url": "https://a.example/", "secrets": ["crm"],
              "headers": {"x-key": "(hidden)"}, "pattern": {"data": {"country": ["FR"]}}}]});
         let text = toml_of(&document);

@@ -10,7 +10,6 @@ mod parameters;
 mod stacks;
 mod tables;
 mod wire;
-mod xml;
 
 use aws_config::SdkConfig;
 

@@ -7,8 +7,8 @@ use acequia_core::port::Unavailable;
 
 use super::Account;
 use super::wire::pair;
-use super::xml::Xml;
 use crate::service::Service;
+use crate::xml::Xml;
 
 const FORMATION: Service = Service::regional("cloudformation", "cloudformation");
 const LIST: &str = "list the stacks";

@@ -17,11 +17,11 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::Value as Json;
 
-use super::xml::Xml;
 use crate::error::EntryError;
 use crate::json_client;
 use crate::refusal::{Refused as _, unavailable};
 use crate::service::Service;
+use crate::xml::Xml;
 
 /// One try of a call, and how many there are: a service that throttles does so for a second or two.
 const TRY: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 
 mod adapters;
 mod alerts;
+mod archive_bucket;
 mod claim;
 mod dead_letters;
 mod watch;
@@ -37,6 +38,10 @@ mod secrets {
 
 mod grants {
     acequia_testkit::suite!(grants, crate::World::load().await.grants());
+}
+
+mod archive {
+    acequia_testkit::suite!(archive, crate::World::load().await.archive());
 }
 
 mod topics {

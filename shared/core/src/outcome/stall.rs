@@ -28,12 +28,22 @@ pub enum Store {
     Queues,
     /// SES, and the standing of the account with it.
     Ses,
+    /// The bucket of the archive.
+    Archive,
 }
 
 impl Store {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Tenants, Self::Ledger, Self::Delays, Self::Consents, Self::Secrets, Self::Queues, Self::Ses];
+    pub const ALL: [Self; 8] = [
+        Self::Tenants,
+        Self::Ledger,
+        Self::Delays,
+        Self::Consents,
+        Self::Secrets,
+        Self::Queues,
+        Self::Ses,
+        Self::Archive,
+    ];
 
     /// The word for it in metrics and in the names of alarms.
     pub fn as_str(self) -> &'static str {
@@ -45,6 +55,7 @@ impl Store {
             Self::Secrets => "secrets",
             Self::Queues => "queues",
             Self::Ses => "ses",
+            Self::Archive => "archive",
         }
     }
 
@@ -58,6 +69,7 @@ impl Store {
             Self::Secrets => "the parameter store",
             Self::Queues => "a queue of ours",
             Self::Ses => "SES",
+            Self::Archive => "the archive",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! [`TenantId`], or what names its tenant, and answers for that tenant alone.
 
 mod api_keys;
+mod archive;
 mod consents;
 mod dead_letters;
 mod endpoints;
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 use crate::id::TenantId;
 
 pub use api_keys::{ApiKeys, KeyError, KeyNote};
+pub use archive::Archive;
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, KnownEndpoint, RateStore};

@@ -79,7 +79,7 @@ fn a_document_with_consent_is_valid_and_survives_storing() {
 #[test]
 fn a_document_without_consent_is_stored_as_it_ever_was() {
     let raw = RawTenant::from_value(toml::from_str("tenant = \"acme\"\nname = \"Acme\"").unwrap()).unwrap();
-    assert_eq!(raw.to_json(), r#"{"tenant":"acme","name":"Acme","trace":"all","sinks":[]}"#);
+    assert_eq!(raw.to_json(), r#"{"tenant":"acme","name":"Acme","record":"all","sinks":[]}"#);
 }
 
 #[test]

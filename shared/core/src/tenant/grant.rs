@@ -146,7 +146,7 @@ fn wishes(configuration: &RawTenant) -> Vec<Wish<'_>> {
                     wishes.push(Wish { path: format!("sinks[{index}].bus"), what: What::Target(bus.clone()) });
                 }
             }
-            Some(RawTarget::Webhook(_)) | None => {}
+            Some(RawTarget::Webhook(_) | RawTarget::Archive(_)) | None => {}
         }
     }
     wishes

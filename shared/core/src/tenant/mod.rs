@@ -37,7 +37,7 @@ pub use intake::{Intake, RawIntake, UnknownTypes};
 pub use issue::{Issue, Issues};
 pub use mail::{Brand, MailSettings, RawMail, RawTemplate, RawTemplates};
 pub use pace::{RawBreaker, RawBreakerSettings};
-pub use raw::{RawTenant, Trace};
+pub use raw::{RawTenant, Recording};
 pub use redrive::RawAutoRedrive;
 #[cfg(feature = "schema")]
 pub use schema::tenant_schema;

@@ -36,7 +36,7 @@ pub(super) const MAX_NAME_CHARS: usize = 200;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Trace {
+pub enum Recording {
     /// The routing and every outcome: `acequia explain` answers for every event.
     #[default]
     All,
@@ -64,7 +64,7 @@ pub struct RawTenant {
     /// How much the ledger keeps of deliveries that went well.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["failures"])))]
-    pub trace: Trace,
+    pub record: Recording,
     /// What the tenant's intake takes. Without this section, events that keep all rules of `CloudEvents`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "RawIntake"))]

@@ -95,11 +95,11 @@ mod tests {
 
     #[test]
     fn a_list_of_values_has_the_meaning_of_each() {
-        let trace = property(&["trace"]);
-        assert_eq!(trace["enum"], serde_json::json!(["all", "failures"]));
-        let meanings = trace["x-taplo"]["docs"]["enumValues"].as_array().unwrap();
+        let record = property(&["record"]);
+        assert_eq!(record["enum"], serde_json::json!(["all", "failures"]));
+        let meanings = record["x-taplo"]["docs"]["enumValues"].as_array().unwrap();
         assert!(meanings.len() == 2 && meanings[1].as_str().unwrap().contains("cheap"), "{meanings:?}");
-        assert_eq!(trace["default"], "all");
+        assert_eq!(record["default"], "all");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::event_schema::{EventSchemas, validate_schemas};
 use super::intake::{Intake, validate_intake};
 use super::issue::{Findings, Issues};
 use super::mail::{MailSettings, validate_mail};
-use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Trace};
+use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Recording};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
 use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
@@ -31,7 +31,7 @@ pub struct Tenant {
     /// Who it is.
     pub summary: TenantSummary,
     /// How much the ledger keeps.
-    pub trace: Trace,
+    pub record: Recording,
     /// Whether its intake takes only events that keep all rules of `CloudEvents`.
     pub strict_intake: bool,
     /// What the HTTP API goes by.
@@ -100,7 +100,7 @@ impl Tenant {
         let (sinks, routes) = validate_sinks(raw, (id.as_ref(), mail.as_ref(), egress), &mut findings);
         let tenant = id.map(|id| Self {
             summary: TenantSummary { id, name: name.to_owned() },
-            trace: raw.trace,
+            record: raw.record,
             strict_intake: raw.intake.as_ref().is_none_or(|intake| intake.strict),
             intake,
             issuers,
@@ -250,7 +250,12 @@ mod tests {
             ("tenant = \"acme\"", "tenant = \"Acme!\"", "tenant", "lower-case"),
             ("name = \"Acme\"", "name = \"\"", "name", "1 to 200"),
             ("id = \"crm\"", "id = \"crm\"\ncolour = 1", "sinks[0].colour", "unknown field"),
-            ("kind = \"webhook\"", "kind = \"pigeon\"", "sinks[0].kind", "webhook, email, forward or eventbridge"),
+            (
+                "kind = \"webhook\"",
+                "kind = \"pigeon\"",
+                "sinks[0].kind",
+                "webhook, email, forward, eventbridge or archive",
+            ),
             ("id = \"thanks\"", "id = \"crm\"", "sinks[1].id", "unique"),
             ("https://crm.example.org/hook", "http://crm.example.org/hook", "sinks[0].url", "https"),
             ("https://crm.example.org/hook", "https://", "sinks[0].url", "URL"),

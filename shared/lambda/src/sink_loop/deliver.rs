@@ -98,7 +98,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
         made: &[usize],
     ) -> Vec<usize> {
         let timing = Timing { clock: &*self.common.clock, deadline: batch.deadline };
-        let trace = batch.current.tenant.trace;
+        let recording = batch.current.tenant.record;
         let (mut found, mut records) = (Vec::with_capacity(made.len()), Vec::with_capacity(made.len()));
         for job in made {
             let Some(place) = places.get(*job) else { continue };
@@ -106,7 +106,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
             let answer = course.answer(*job);
             #[cfg(feature = "mutation")]
             let answer = crate::mutation::ahead(answer);
-            let record = delivered_early(item, answer, trace, timing.clock.now());
+            let record = delivered_early(item, answer, recording, timing.clock.now());
             // What another of the batch shares its id with is written at the end, in one piece.
             let is_alone = !items.iter().any(|other| other.rivals && other.delivery_id() == item.delivery_id());
             if let Some(record) = record.filter(|_| is_alone) {

@@ -3,7 +3,7 @@
 use acequia_core::delivery::ledger::{AttemptNote, DeliveryRecord, Record, Status};
 use acequia_core::outcome::{Cause, Disposition, Hold, Outcome};
 use acequia_core::port::{Ledger, Unavailable};
-use acequia_core::tenant::Trace;
+use acequia_core::tenant::Recording;
 use acequia_core::time::after;
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::batch::Decided;
 use crate::batch_loop::{Settled, Unrecorded};
 use crate::{Attempted, CurrentTenant, Sink, Timing};
 
-/// Writes the ledger: what was claimed, what failed, and (where the tenant traces all) what went well. Answers what it
+/// Writes the ledger: what was claimed, what failed, and (where the tenant records all) what went well. Answers what it
 /// does not know of now.
 pub(super) async fn write<S: Sink>(
     ledger: &impl Ledger,
@@ -25,7 +25,7 @@ pub(super) async fn write<S: Sink>(
     let (mut delivered, mut records) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
     for (item, decided) in items.iter().zip(*decided).filter(|(item, _)| !item.recorded) {
         let Some(record) = as_settled(item, decided, now) else { continue };
-        if !is_traced(item, &record, current.tenant.trace) {
+        if !is_recorded(item, &record, current.tenant.record) {
             continue;
         }
         let made = record.status == Status::Delivered;
@@ -70,18 +70,18 @@ pub(super) async fn write<S: Sink>(
 }
 
 /// Whether a record is worth a row.
-fn is_traced(item: &Item, record: &DeliveryRecord, trace: Trace) -> bool {
+fn is_recorded(item: &Item, record: &DeliveryRecord, recording: Recording) -> bool {
     let claimed = item.sink.as_ref().is_some_and(|sink| sink.claims);
     let went_well = record.status == Status::Delivered && record.attempts_used == 1 && record.attempts.len() == 1;
-    trace == Trace::All || !went_well || claimed
+    recording == Recording::All || !went_well || claimed
 }
 
 /// The record of a delivery that was made, while others of its batch are still under way; `None` where it leaves no
-/// trace.
+/// recording.
 pub(super) fn delivered_early(
     item: &Item,
     attempted: Option<Attempted>,
-    trace: Trace,
+    recording: Recording,
     now: Timestamp,
 ) -> Option<DeliveryRecord> {
     let mut record = (**item.record.as_ref()?).clone();
@@ -94,7 +94,7 @@ pub(super) fn delivered_early(
     (record.claim, record.lease_until) = (None, None);
     record.status = Status::Delivered;
     record.receipt = attempted.result.ok();
-    is_traced(item, &record, trace).then_some(record)
+    is_recorded(item, &record, recording).then_some(record)
 }
 
 fn note(record: &DeliveryRecord, attempted: &Attempted, outcome: &str, now: Timestamp) -> AttemptNote {
@@ -114,7 +114,7 @@ fn place_of(records: &[Record], record: &DeliveryRecord) -> Option<usize> {
     records.iter().position(|other| matches!(other, Record::Delivery(other) if other.key() == key))
 }
 
-/// The record of an item as it stands now; `None` for what was not admitted, or left no trace.
+/// The record of an item as it stands now; `None` for what was not admitted, or left no recording.
 fn as_settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<DeliveryRecord> {
     let mut record = (**item.record.as_ref()?).clone();
     let attempted = item.attempted.as_ref()?;

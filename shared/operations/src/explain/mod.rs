@@ -21,7 +21,7 @@ pub struct Explanation {
     pub tenant: TenantId,
     /// The event.
     pub event: EventId,
-    /// Where it was routed; null where that is not recorded (the tenant has `trace = "failures"`).
+    /// Where it was routed; null where that is not recorded (the tenant has `record = "failures"`).
     pub route: Option<Route>,
     /// The id of the trace that it belongs to; null where it belongs to none.
     pub trace_id: Option<String>,

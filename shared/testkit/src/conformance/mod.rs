@@ -12,6 +12,7 @@
 
 pub mod alerts;
 pub mod api_keys;
+pub mod archive;
 pub mod claims;
 pub mod consents;
 pub mod crash_markers;
@@ -173,6 +174,17 @@ macro_rules! suite {
                 what_a_stack_allows_is_read_as_it_was_written,
                 without_a_stack_and_with_empty_lists_nothing_is_allowed,
                 no_tenant_is_allowed_what_another_is,
+            ]
+        );
+    };
+    (archive, $port:expr) => {
+        $crate::cases!(
+            archive,
+            $port,
+            [
+                what_is_kept_is_there_to_the_byte_under_its_name,
+                what_is_there_stays_as_it_is,
+                an_object_of_six_megabytes_is_kept,
             ]
         );
     };

@@ -101,6 +101,7 @@ const LAYERS: &[Layer] = &[
             "acequia-lambda",
             "acequia-testkit",
             "router",
+            "archive",
             "eventbridge",
             "forward",
             "email",

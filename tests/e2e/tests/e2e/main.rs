@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test program")]
 
 mod alarm;
+mod archive;
 mod bad_input;
 mod command;
 mod delays;

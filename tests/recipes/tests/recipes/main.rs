@@ -1,8 +1,9 @@
 //! The recipes of docs/RECEIVERS.md, taken out of the page and run: each accepts what Acequia signs, and nothing else.
+//! Those of docs/ARCHIVE.md read what the archive function writes ([`archive`]).
 //!
-//! Rust's recipe is compiled into this program. Python's and Node's run with the libraries that `cargo xtask test`
-//! installs into `.venv/recipes` (tools/recipes): where it says so by `ACEQUIA_TEST_RECIPES`, Python's must run, and
-//! Node's if there is a Node. Go's is compared by its names alone.
+//! Rust's recipe is compiled into this program. Python's, SQL's and Node's run with the libraries that
+//! `cargo xtask test` installs into `.venv/recipes` (tools/recipes): where it says so by `ACEQUIA_TEST_RECIPES`,
+//! Python's and SQL's must run, and Node's if there is a Node. Go's is compared by its names alone.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -12,6 +13,7 @@
 )]
 
 mod answer;
+mod archive;
 mod delivery;
 mod eventbridge;
 

@@ -1,6 +1,7 @@
 //! The ports that the real code is given: the in-memory ones of the testkit, with perils before and after each call,
 //! and with eyes that see what really reached them.
 
+mod archive;
 mod buses;
 mod crash_markers;
 mod delays;

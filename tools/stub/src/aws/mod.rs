@@ -2,6 +2,7 @@
 
 mod dynamodb;
 mod events;
+mod s3;
 mod ses;
 mod sqs;
 mod ssm;
@@ -68,6 +69,9 @@ pub(crate) fn answer(
             latency: latencies.webhook,
             problem: None,
         };
+    }
+    if let Some(key) = path.strip_prefix(&format!("/{}/", crate::fixture::ARCHIVE)) {
+        return s3::answer(latencies, head, key, body);
     }
     let Ok(request) = serde_json::from_slice::<Json>(body) else {
         return refuse(JSON, &format!("{} {path}: the body is not JSON", head.method));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use acequia_core::archive::{Hour, ObjectKey};
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::{LinkKey, Purpose};
 use acequia_core::consent::{ActionId, ConsentKey, ListId, SubjectId};
@@ -64,6 +65,11 @@ pub(super) enum What {
         detail_type: String,
         detail: String,
     },
+    Kept {
+        /// What the name of its object begins with.
+        archive: String,
+        body: String,
+    },
     Mail {
         from: String,
         to: String,
@@ -118,6 +124,7 @@ impl<'t> Maker<'t> {
                 Target::Forward(forward) => Ok(self.message(forward, delivery)),
                 Target::Email(email) => self.mail(email, delivery),
                 Target::Eventbridge(eventbridge) => entry(eventbridge, delivery),
+                Target::Archive(_) => Ok(kept(delivery)),
             }
         };
         let what = match what {
@@ -207,6 +214,13 @@ fn entry(sink: &EventbridgeSink, delivery: &Delivery) -> Result<What, Cause> {
         detail_type: entry.detail_type.to_owned(),
         detail: entry.detail.to_owned(),
     })
+}
+
+/// A line of the archive.
+fn kept(delivery: &Delivery) -> What {
+    let envelope = &delivery.envelope;
+    let archive = format!("{}{}/", ObjectKey::prefix(&envelope.tenant), Hour::of(envelope.accepted_at));
+    What::Kept { archive, body: envelope.body.clone() }
 }
 
 /// A mail, with the names of its links in their places.

@@ -77,6 +77,9 @@ fn one(delivery: &Tried) -> String {
             let fields = format!("      Source: {}\n      DetailType: {}\n", clean(source), clean(detail_type));
             format!("  {sink} takes it: entry on {bus}\n{fields}{}", block(detail))
         }
+        What::Kept { archive, body } => {
+            format!("  {sink} takes it: a line of an object in {archive}\n{}", block(body))
+        }
         What::Mail { from, to, reply_to, subject, headers, text, html } => {
             let mut head = format!("      from: {}\n", clean(from));
             if let Some(reply_to) = reply_to {

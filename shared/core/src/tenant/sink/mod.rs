@@ -4,6 +4,7 @@
 //! A new kind is a file beside these and a line in `kinds!`. What it must have: a struct of its fields as written (all
 //! optional, since which of them are needed is said by its `validate`), and the type that its function works by.
 
+mod archive;
 mod email;
 mod eventbridge;
 mod format;
@@ -34,6 +35,7 @@ use crate::time::after;
 
 use retry::{validate_expiry, validate_retry};
 
+pub use archive::{ArchiveSink, RawArchive};
 pub use email::{Ambiguous, EmailSink, RawEmail};
 pub use eventbridge::{BusArn, EventbridgeSink, InvalidBus, RawEventbridge};
 pub use format::SinkFormat;
@@ -111,6 +113,8 @@ kinds! {
     Forward: RawForward => ForwardSink,
     /// An event bus of `EventBridge`.
     Eventbridge: RawEventbridge => EventbridgeSink,
+    /// The archive in S3.
+    Archive: RawArchive => ArchiveSink,
 }
 
 /// One sink of one tenant.

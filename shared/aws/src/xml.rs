@@ -4,7 +4,7 @@ use xmlparser::{ElementEnd, Token, Tokenizer};
 
 /// An element with its text or its children. Attributes and namespaces carry nothing that is asked for here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Xml {
+pub(crate) struct Xml {
     name: String,
     text: String,
     children: Vec<Self>,
@@ -12,7 +12,7 @@ pub(super) struct Xml {
 
 impl Xml {
     /// Reads a document; `None` where it is not well formed.
-    pub(super) fn parse(document: &str) -> Option<Self> {
+    pub(crate) fn parse(document: &str) -> Option<Self> {
         let mut open = vec![Self::default()];
         for token in Tokenizer::from(document) {
             match token.ok()? {
@@ -34,23 +34,23 @@ impl Xml {
     }
 
     /// The first element of this name, at any depth.
-    pub(super) fn find(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Self> {
         let here = self.children.iter().find(|child| child.name == name);
         here.or_else(|| self.children.iter().find_map(|child| child.find(name)))
     }
 
     /// The members of the list of this name directly below; none where there is no such list.
-    pub(super) fn members(&self, list: &str) -> &[Self] {
+    pub(crate) fn members(&self, list: &str) -> &[Self] {
         self.children.iter().find(|child| child.name == list).map_or(&[], |list| &list.children)
     }
 
     /// The text of the element of this name directly below; empty where there is none.
-    pub(super) fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.children.iter().find(|child| child.name == name).map_or("", Self::own_text)
     }
 
     /// The text of this element.
-    pub(super) fn own_text(&self) -> &str {
+    pub(crate) fn own_text(&self) -> &str {
         self.text.trim()
     }
 }

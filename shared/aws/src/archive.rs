@@ -1,0 +1,147 @@
+//! The archive in a bucket of S3, called without its SDK crate
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>).
+//!
+//! An object is put on the condition that there is none of its name (`If-None-Match: *`). S3 checks the body against the
+//! SHA-256 of the signature, and keeps it with the object.
+
+use std::fmt;
+
+use acequia_core::archive::ObjectKey;
+use acequia_core::port::{Archive, Unavailable};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::auth::SigningOptions;
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::metadata::ErrorMetadata;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+
+use crate::json_client::{NO_REASON, Refused, by_status, plugin};
+use crate::refusal::unavailable;
+use crate::service::Service;
+use crate::xml::Xml;
+
+const S3: Service = Service::regional("s3", "s3");
+const KEEP: &str = "keep an object in the archive";
+
+/// A bucket that is an archive.
+pub struct S3Archive {
+    operation: Operation<Put, bool, Refused>,
+    /// What stands before a key in the path: nothing where the bucket is a part of the host's name.
+    before: String,
+}
+
+impl fmt::Debug for S3Archive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("S3Archive").field(&self.before).finish()
+    }
+}
+
+/// An object on its way. It holds events, and shows nowhere.
+struct Put {
+    path: String,
+    content: Vec<u8>,
+}
+
+impl fmt::Debug for Put {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Put").field(&self.path).finish()
+    }
+}
+
+impl S3Archive {
+    /// The bucket of this name, in the configuration's region.
+    pub fn new(config: &SdkConfig, bucket: &str) -> Self {
+        // S3 signs a path as it is sent, and wants the digest of the body beside the signature
+        // (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+        let mut signing = SigningOptions::default();
+        signing.double_uri_encode = false;
+        signing.normalize_uri_path = false;
+        signing.content_sha256_header = true;
+        let (regional, plugin) = plugin(config, "S3", S3, signing);
+        // A local AWS has no names of its own: there the bucket is a part of the path.
+        let (endpoint, before) = match config.endpoint_url() {
+            Some(local) => (local.to_owned(), format!("/{bucket}")),
+            None => (regional.replacen("https://", &format!("https://{bucket}."), 1), String::new()),
+        };
+        let operation = Operation::builder()
+            .service_name("S3")
+            .operation_name("PutObject")
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&endpoint)
+            .timeout_config(config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts))
+            .standard_retry(&config.retry_config().cloned().unwrap_or_else(crate::clients::retries))
+            .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(TransientErrorClassifier::<Refused>::new())
+            .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
+            .runtime_plugin(plugin)
+            .serializer(request)
+            .deserializer(answer)
+            .build();
+        Self { operation, before }
+    }
+}
+
+impl Archive for S3Archive {
+    async fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> Result<bool, Unavailable> {
+        // What a key has beside letters, digits, `/`, `-` and `.` is `=`.
+        let path = format!("{}/{}", self.before, key.to_string().replace('=', "%3D"));
+        self.operation.invoke(Put { path, content }).await.map_err(|error| unavailable(KEEP, error))
+    }
+}
+
+fn request(put: Put) -> Result<HttpRequest, BoxError> {
+    let digest = STANDARD.encode(Sha256::digest(&put.content));
+    let mut request = HttpRequest::new(SdkBody::from(put.content));
+    request.set_method("PUT")?;
+    request.set_uri(put.path)?;
+    let headers = request.headers_mut();
+    headers.try_insert("content-type", "application/zstd")?;
+    headers.try_insert("if-none-match", "*")?;
+    headers.try_insert("x-amz-checksum-sha256", digest)?;
+    Ok(request)
+}
+
+/// Whether the object is new.
+fn answer(response: &HttpResponse) -> Result<bool, OrchestratorError<Refused>> {
+    match response.status().as_u16() {
+        200..=299 => Ok(true),
+        412 => Ok(false),
+        status => {
+            let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+            let (code, message) = refused(&body, status);
+            Err(OrchestratorError::operation(Refused(ErrorMetadata::builder().code(code).message(message).build())))
+        }
+    }
+}
+
+/// The code and the words of a refusal.
+fn refused(body: &str, status: u16) -> (String, String) {
+    let error = Xml::parse(body);
+    let word = |name: &str| error.as_ref().and_then(|error| error.find(name)).map(|found| found.own_text().to_owned());
+    let code = word("Code").filter(|code| !code.is_empty()).unwrap_or_else(|| by_status(status));
+    (code, word("Message").unwrap_or_else(|| NO_REASON.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_its_code_and_its_words() {
+        let slow = r#"<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce.</Message></Error>"#;
+        assert_eq!(refused(slow, 503), ("SlowDown".to_owned(), "Please reduce.".to_owned()));
+        assert_eq!(refused("", 403), ("AccessDenied".to_owned(), NO_REASON.to_owned()));
+    }
+
+    #[test]
+    fn what_is_put_shows_nowhere() {
+        let put = Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec() };
+        assert_eq!(format!("{put:?}"), "Put(\"/b/k\")");
+    }
+}
