@@ -27,10 +27,6 @@ use crate::send::{Intakes, send};
 use crate::unpack::unpack;
 use crate::{events, once, openapi};
 
-/// What SQS takes in no message, though JSON may have it: two of Unicode's noncharacters
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
-const NO_MESSAGES: [char; 2] = ['\u{fffe}', '\u{ffff}'];
-
 /// The ports of the door.
 pub trait DoorPorts: Send + Sync {
     /// The tenants' configurations.
@@ -369,7 +365,7 @@ impl<P: DoorPorts> Door<P> {
         });
         let parsed = std::panic::catch_unwind(parse).unwrap_or(Err(Cause::Bug(PANICKED)));
         let envelope = parsed.map_err(of_cause)?;
-        if envelope.body.contains(NO_MESSAGES) {
+        if has_noncharacter(&envelope.body) {
             let detail = "the text has U+FFFE or U+FFFF in it, which SQS takes in no message";
             let remedy = "write it as \\ufffe or \\uffff, and send it again";
             return Err(EventResult::Refused(Refusal::named("bad-character", detail, remedy)));
@@ -384,6 +380,14 @@ impl<P: DoorPorts> Door<P> {
         })?;
         Ok(envelope)
     }
+}
+
+/// Whether a text has U+FFFE or U+FFFF in it, which SQS takes in no message, though JSON may have them
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>). They are looked for
+/// as bytes: to look at each character was a sixth of what an event costs here.
+fn has_noncharacter(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(0xEF, bytes).any(|at| matches!(bytes.get(at + 1..), Some([0xBF, 0xBE | 0xBF, ..])))
 }
 
 fn count(metrics: &mut IntakeMetrics, results: &Results, replayed: bool) {
@@ -402,4 +406,19 @@ fn count(metrics: &mut IntakeMetrics, results: &Results, replayed: bool) {
 fn health() -> HttpResponse {
     let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())].into();
     HttpResponse { status_code: 200, headers, body: r#"{"status":"ok"}"#.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_noncharacters_are_found_wherever_they_stand_and_their_neighbours_are_not() {
+        for text in ["\u{fffe}", "a\u{ffff}", "\u{fffd}\u{ffff}b", "\u{f000}\u{fffe}"] {
+            assert!(has_noncharacter(text), "{text:?}");
+        }
+        for text in ["", "a", "\u{fffd}", "\u{efff}\u{ffbf}", "\u{1ffff}\u{10fffe}", "\u{feff}"] {
+            assert!(!has_noncharacter(text), "{text:?}");
+        }
+    }
 }
