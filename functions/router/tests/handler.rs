@@ -228,9 +228,9 @@ async fn the_events_of_a_tenant_without_configuration_are_quarantined() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_traces_failures_only_keeps_no_record_of_what_was_routed() {
+async fn a_tenant_that_records_failures_only_keeps_no_record_of_what_was_routed() {
     let world = world();
-    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace("\"name\"", "\"trace\":\"failures\",\"name\""));
+    world.tenants.put(&build::tenant_id("acme"), DOCUMENT.replace("\"name\"", "\"record\":\"failures\",\"name\""));
     world.handle(lambda_event(&[message("m1", "1", "action.signed", "{}"), message("m2", "2", "x", "{}")])).await;
     assert_eq!(world.ledger.records(&build::tenant_id("acme")).len(), 1, "the unmatched one alone");
 }

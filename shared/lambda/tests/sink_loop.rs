@@ -480,9 +480,9 @@ async fn with_too_little_time_left_nothing_is_begun_and_the_claim_is_given_back(
 }
 
 #[tokio::test]
-async fn a_tenant_that_traces_failures_only_pays_no_write_for_what_goes_well() {
+async fn a_tenant_that_records_failures_only_pays_no_write_for_what_goes_well() {
     let world = world("");
-    world.tenants.put(&build::tenant_id("acme"), document("").replace("\"name\"", "\"trace\":\"failures\",\"name\""));
+    world.tenants.put(&build::tenant_id("acme"), document("").replace("\"name\"", "\"record\":\"failures\",\"name\""));
     world.order("2", fail_with(503));
     assert_eq!(world.handle(&[message("m1", "1"), message("m2", "2")]).await, ["m2"]);
     assert_eq!((world.status("1"), world.status("2")), (None, Some(Status::Retry)));

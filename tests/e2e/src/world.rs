@@ -13,6 +13,10 @@ use crate::issuer::Issuer;
 /// Texts that must appear in no log.
 pub const SECRET_HEADER: &str = "Bearer header-secret-5f1c";
 
+/// What stands in a tenant's file for the key of its own issuer.
+const OWN_KEY: &str =
+    r#"{ kty = "OKP", crv = "Ed25519", kid = "own", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }"#;
+
 /// Keys that no configuration names: which function may read which is tested with them.
 const LINK_KEY: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const PERSONAL_KEY: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI";
@@ -105,7 +109,7 @@ impl World {
     pub fn document(&self, tenant: &str) -> String {
         let file = self.environment.root.join(format!("tests/e2e/tenants/{tenant}.toml"));
         let text = std::fs::read_to_string(file).unwrap().replace("http://receiver", &self.environment.receiver);
-        text.replace("\"own key\"", &self.own_issuer.key())
+        text.replace(OWN_KEY, &self.own_issuer.key())
     }
 
     fn put_secret(&self, tenant: &str, purpose: &str, name: &str, value: &str) {

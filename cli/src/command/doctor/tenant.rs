@@ -332,7 +332,8 @@ mod tests {
         let mend = lines[0].mend.as_ref().unwrap();
         assert!(
             mend.contains("--stack-name acequia-dev-acme")
-                && mend.ends_with("Webhook=enabled Email=enabled Forward=disabled Eventbridge=disabled"),
+                && mend
+                    .ends_with("Webhook=enabled Email=enabled Forward=disabled Eventbridge=disabled Archive=disabled"),
             "{mend}"
         );
         let lines = queues(&stored(&["email"]), &both, None, "dev");
@@ -361,7 +362,7 @@ mod tests {
         );
         assert!(
             deploy("dev", &build::tenant_id("acme"), &raw)
-                .ends_with("Forward=enabled Eventbridge=disabled OutQueue=fifo")
+                .ends_with("Forward=enabled Eventbridge=disabled Archive=disabled OutQueue=fifo")
         );
         let file = File { name: "acme.toml".into(), configuration: Ok(raw), differs: None };
         assert_eq!(planned(&[file]).into_values().collect::<Vec<_>>(), [20]);

@@ -1,14 +1,21 @@
-//! A bucket of the local AWS, as the test makes it and looks into it: without a signature, which the local AWS does not
-//! ask for.
+//! A bucket of the local AWS, as the test makes it and looks into it: by calls that are signed by another part of the
+//! SDK than the adapter's.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test builds on fails by panicking")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::SystemTime;
 
 use acequia_aws::S3Archive;
 use acequia_core::archive::ObjectKey;
 use acequia_core::port::{Archive, Unavailable};
 use acequia_testkit::conformance::archive::ArchiveInTest;
+use aws_sdk_sqs::config::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
+use aws_sigv4::sign::v4;
 
 use crate::World;
 
@@ -44,10 +51,25 @@ impl ArchiveInTest for RealArchive {
 }
 
 /// A request without a body; answers status and body.
+#[expect(clippy::disallowed_methods, reason = "a signature carries the real time")]
 fn call(endpoint: &str, method: &str, path: &str) -> (u16, Vec<u8>) {
     let host = endpoint.trim_start_matches("http://");
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let identity = Credentials::new("test", "test", None, None, "test").into();
+    let parameters = v4::SigningParams::builder().identity(&identity).region("us-east-1").name("s3");
+    let parameters = parameters.time(SystemTime::now()).settings(settings).build().unwrap().into();
+    let url = format!("{endpoint}{path}");
+    let signable = SignableRequest::new(method, &url, [].into_iter(), SignableBody::Bytes(b"")).unwrap();
+    let (signing, _) = sign(signable, &parameters).unwrap().into_parts();
+    let mut headers = String::new();
+    for (name, value) in signing.headers() {
+        headers.extend([name, ": ", value, "\r\n"]);
+    }
     let mut stream = TcpStream::connect(host).unwrap();
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n").unwrap();
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\n{headers}\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
