@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use ureq::http::Request;
 
 /// A key of a tenant, with what `key create` is told beside its name.
+#[expect(clippy::disallowed_methods, reason = "how long a key is there is real time")]
 pub(crate) fn key(tenant: &str, more: &[&str]) -> String {
     let arguments = [&["key", "create", tenant, "--name", "e2e"], more].concat();
     let key = world().acequia(&arguments, "").trim().to_owned();
