@@ -3,9 +3,13 @@
 use acequia_core::event::trace::{TRACEPARENT, TraceContext};
 use acequia_core::message::{Attribute, AttributeValue, Attributes, Incoming, MAX_ATTRIBUTES};
 use acequia_core::queue::{InvalidQueue, QueueArn};
-use acequia_core::wire::add_trace;
+use acequia_core::wire::{QUARANTINE_ATTRIBUTES, add_trace};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use jiff::Timestamp;
+
+/// A message with fewer attributes has room for its trace and, in a dead-letter queue, still for all that stands there
+/// beside its own: the reason and what goes with it, and the mark of a redrive. Without the reason it could not go there.
+const ROOM: usize = MAX_ATTRIBUTES - QUARANTINE_ATTRIBUTES.len() - 1;
 
 /// A batch that cannot be answered item by item. The whole invocation fails, and every message comes back.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +72,7 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
         .collect();
     // X-Ray's header stands beside the attributes, and nobody keeps it when a message is sent again. What the attributes
     // say themselves counts more.
-    if let Some(trace) = trace.filter(|_| !attributes.contains_key(TRACEPARENT) && attributes.len() < MAX_ATTRIBUTES) {
+    if let Some(trace) = trace.filter(|_| !attributes.contains_key(TRACEPARENT) && attributes.len() < ROOM) {
         add_trace(&mut attributes, &trace);
     }
     Ok(Incoming {
@@ -95,7 +99,8 @@ fn read_attribute(attribute: SqsMessageAttribute) -> Option<Attribute> {
 
 #[cfg(test)]
 mod tests {
-    use acequia_core::wire::trace_of;
+    use acequia_core::outcome::Reason;
+    use acequia_core::wire::{quarantined, trace_of};
 
     use super::*;
 
@@ -130,6 +135,25 @@ mod tests {
         assert_eq!(of(&traced.replace(r#""messageAttributes":{"#, &attribute)).unwrap().parent(), named);
         assert_eq!(of(&traced.replace("Sampled=1", "Sampled=0")), None, "Lambda's own, which nobody traces");
         assert_eq!(of(RECORD), None);
+    }
+
+    #[test]
+    fn a_trace_header_takes_no_room_that_the_reason_of_a_quarantine_needs() {
+        let header = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1";
+        let traced = RECORD.replace(r#""SentTimestamp""#, &format!(r#""AWSTraceHeader":"{header}","SentTimestamp""#));
+        let with = |own: usize| {
+            let attribute = |n| format!(r#""own{n}":{{"stringValue":"x","dataType":"String"}},"#);
+            let more: String = (1..own).map(attribute).collect();
+            let record = traced.replace(r#""messageAttributes":{"#, &format!(r#""messageAttributes":{{{more}"#));
+            let (_, mut messages) = read_batch(event(&format!(r#"{{"Records":[{record}]}}"#))).unwrap().unwrap();
+            messages.remove(0)
+        };
+        for own in 1..=9 {
+            let message = with(own);
+            assert_eq!(message.attributes.len(), own + usize::from(own <= 4), "{own}");
+            let letter = quarantined(&message, Reason::NotJson, "why", 1, Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!(letter.attributes.contains_key("acequia-quarantined-at"), own <= 6, "{own}");
+        }
     }
 
     #[test]
