@@ -93,6 +93,32 @@ pub struct Results {
     pub results: Vec<EventResult>,
 }
 
+/// What is decided of the events of a request so far, by their places.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided(Vec<Option<EventResult>>);
+
+impl Decided {
+    /// Nothing is, of so many events.
+    pub(crate) fn none(events: usize) -> Self {
+        Self(vec![None; events])
+    }
+
+    pub(crate) fn get(&self, place: usize) -> Option<&EventResult> {
+        self.0.get(place)?.as_ref()
+    }
+
+    pub(crate) fn put(&mut self, place: usize, result: EventResult) {
+        if let Some(there) = self.0.get_mut(place) {
+            *there = Some(result);
+        }
+    }
+
+    /// The results of all: of what nothing was decided, that was not taken.
+    pub(crate) fn all(self) -> Results {
+        Results::new(self.0.into_iter().map(|result| result.unwrap_or(EventResult::NotTaken)).collect())
+    }
+}
+
 /// Results that are a problem: all are refused, or some are to be sent again.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ProblemResults"))]

@@ -1,8 +1,6 @@
 //! One request, from what came over HTTP to the answer.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,19 +9,20 @@ use acequia_core::delivery::rate::Rate;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::event::trace::TraceContext;
 use acequia_core::id::{Stage, TenantId};
+use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
-use acequia_core::outcome::{Cause, PANICKED};
 use acequia_core::port::{Chance, Clock, IntakeStore, Ledger, QueueAddresses, Queues, RateStore, TenantStore};
 use acequia_lambda::http::{HttpRequest, HttpResponse};
 use acequia_lambda::{CachedTenants, CurrentTenant, Deadline, IntakeMetrics, Telemetry, Timing};
 
-use crate::answer::{EventResult, Refusal, Results};
+use crate::answer::{EventResult, Results};
 use crate::guard::Guard;
 use crate::limiter::{Permits, Permitted};
 use crate::problem::{Problem, seconds};
 use crate::read::{Text, texts};
 use crate::route::{Route, route};
 use crate::send::{Intakes, send};
+use crate::sort::{Reader, Sorted};
 use crate::unpack::unpack;
 use crate::{events, once, openapi};
 
@@ -93,14 +92,6 @@ struct Asked<'a> {
     principal: &'a Principal,
     trace: Option<&'a TraceContext>,
     timing: Timing<'a>,
-}
-
-/// The events of a request, by their places.
-struct Sorted {
-    /// Those that are to be sent.
-    events: Vec<(usize, Envelope)>,
-    /// What became of the others.
-    results: BTreeMap<usize, EventResult>,
 }
 
 impl<P: DoorPorts> Door<P> {
@@ -282,12 +273,19 @@ impl<P: DoorPorts> Door<P> {
         before: Option<Results>,
     ) -> Result<Results, Problem> {
         let Some(queue) = self.intake_of(asked).await? else { return Err(Problem::tenant_unknown()) };
-        let Sorted { events, mut results } = self.sort(asked, texts, before);
+        let reader = Reader {
+            tenant: asked.tenant,
+            current: asked.current,
+            principal: asked.principal,
+            trace: asked.trace,
+            now: self.clock.now(),
+        };
+        let Sorted { events, mut results } = reader.sort(texts, before);
         let once = match asked.current.tenant.intake.dedupe {
             Some(kept) => {
                 let begun =
                     once::begin_events(&self.store, asked.tenant, &events, kept, &*self.chance, asked.timing).await;
-                results.extend(begun.decided.clone());
+                begun.decided.iter().for_each(|(place, decided)| results.put(*place, decided.clone()));
                 Some(begun)
             }
             None => None,
@@ -297,14 +295,13 @@ impl<P: DoorPorts> Door<P> {
             events.into_iter().filter(|(place, _)| is_open(*place)).unzip();
         let taken = send(&self.queues, &self.intakes, asked.tenant, &queue, &open, asked.timing).await;
         for (place, taken) in places.into_iter().zip(taken) {
-            results.insert(place, if taken { EventResult::Accepted } else { EventResult::NotTaken });
+            results.put(place, if taken { EventResult::Accepted } else { EventResult::NotTaken });
         }
         if let Some(once) = once {
             once.of_repeated(&mut results);
             once.end(&self.store, asked.tenant, &results, asked.timing).await;
         }
-        let result = |place| results.remove(&place).unwrap_or(EventResult::NotTaken);
-        Ok(Results::new((0..texts.len()).map(result).collect()))
+        Ok(results.all())
     }
 
     async fn intake_of(&self, asked: &Asked<'_>) -> Result<Option<acequia_core::queue::QueueArn>, Problem> {
@@ -322,72 +319,6 @@ impl<P: DoorPorts> Door<P> {
             None => Err(Problem::unavailable()),
         }
     }
-
-    /// Reads the events, and refuses those that can never succeed.
-    fn sort(&self, asked: &Asked<'_>, texts: &[Text<'_>], before: Option<Results>) -> Sorted {
-        let mut sorted = Sorted { events: Vec::with_capacity(texts.len()), results: BTreeMap::new() };
-        let mut before = before.map(|before| before.results).unwrap_or_default().into_iter();
-        for (place, text) in texts.iter().enumerate() {
-            match before.next() {
-                None | Some(EventResult::NotTaken) => {}
-                Some(known) => {
-                    sorted.results.insert(place, known);
-                    continue;
-                }
-            }
-            match self.read(asked, text) {
-                Ok(envelope) => sorted.events.push((place, envelope)),
-                Err(result) => {
-                    sorted.results.insert(place, result);
-                }
-            }
-        }
-        sorted
-    }
-
-    /// Reads one event, by the same rules as the router.
-    fn read(&self, asked: &Asked<'_>, text: &Text<'_>) -> Result<Envelope, EventResult> {
-        let of_cause = |cause: Cause| {
-            if let Cause::ConfigurationInvalid(problem) = &cause {
-                // It waits for a version that can, as it would behind the door.
-                tracing::error!(tenant.id = %asked.tenant, error = problem, "an event cannot be checked");
-                return EventResult::NotTaken;
-            }
-            EventResult::Refused(Refusal::of(&cause))
-        };
-        let text: &Cow<'_, str> = text.as_ref().map_err(|error| of_cause(Cause::Envelope(error.clone())))?;
-        // Parsing is our own code over foreign bytes: a panic in it must not cost the neighbours anything.
-        // What violates a schema that is reported only, the router reports.
-        let parse = AssertUnwindSafe(|| {
-            let received = Envelope::receive(asked.tenant, self.clock.now(), text)?;
-            asked.current.admits(&received.envelope, received.irregularity)?;
-            Ok(received.envelope.traced(|| asked.trace.cloned()))
-        });
-        let parsed = std::panic::catch_unwind(parse).unwrap_or(Err(Cause::Bug(PANICKED)));
-        let envelope = parsed.map_err(of_cause)?;
-        if has_noncharacter(&envelope.body) {
-            let detail = "the text has U+FFFE or U+FFFF in it, which SQS takes in no message";
-            let remedy = "write it as \\ufffe or \\uffff, and send it again";
-            return Err(EventResult::Refused(Refusal::named("bad-character", detail, remedy)));
-        }
-        asked.principal.may_send(&envelope).map_err(|refused| {
-            let what = match refused {
-                Refused::TypeNotAllowed => "the credentials are bound to other types of events",
-                Refused::SourceNotAllowed => "the credentials are bound to other sources of events",
-                _ => "the credentials do not allow this event",
-            };
-            EventResult::Refused(Refusal::named("not-allowed", what, "use the credentials that are for it"))
-        })?;
-        Ok(envelope)
-    }
-}
-
-/// Whether a text has U+FFFE or U+FFFF in it, which SQS takes in no message, though JSON may have them
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>). They are looked for
-/// as bytes: to look at each character was a sixth of what an event costs here.
-fn has_noncharacter(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    memchr::memchr_iter(0xEF, bytes).any(|at| matches!(bytes.get(at + 1..), Some([0xBF, 0xBE | 0xBF, ..])))
 }
 
 fn count(metrics: &mut IntakeMetrics, results: &Results, replayed: bool) {
@@ -406,19 +337,4 @@ fn count(metrics: &mut IntakeMetrics, results: &Results, replayed: bool) {
 fn health() -> HttpResponse {
     let headers = [("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())].into();
     HttpResponse { status_code: 200, headers, body: r#"{"status":"ok"}"#.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_two_noncharacters_are_found_wherever_they_stand_and_their_neighbours_are_not() {
-        for text in ["\u{fffe}", "a\u{ffff}", "\u{fffd}\u{ffff}b", "\u{f000}\u{fffe}"] {
-            assert!(has_noncharacter(text), "{text:?}");
-        }
-        for text in ["", "a", "\u{fffd}", "\u{efff}\u{ffbf}", "\u{1ffff}\u{10fffe}", "\u{feff}"] {
-            assert!(!has_noncharacter(text), "{text:?}");
-        }
-    }
 }

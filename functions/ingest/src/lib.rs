@@ -12,12 +12,14 @@ mod events;
 mod gate;
 mod guard;
 mod limiter;
+mod list;
 mod once;
 mod openapi;
 mod problem;
 mod read;
 mod route;
 mod send;
+mod sort;
 mod unpack;
 
 pub use answer::{EventResult, Refusal, Results};

@@ -15,7 +15,7 @@ use acequia_core::time::after;
 use acequia_lambda::Timing;
 use acequia_lambda::http::HttpRequest;
 
-use crate::answer::{EventResult, Refusal, Results};
+use crate::answer::{Decided, EventResult, Refusal, Results};
 use crate::problem::Problem;
 
 /// The header.
@@ -205,30 +205,24 @@ impl Events {
     }
 
     /// What became of the event at a place that repeats another of the request.
-    pub(crate) fn of_repeated(&self, results: &mut BTreeMap<usize, EventResult>) {
+    pub(crate) fn of_repeated(&self, results: &mut Decided) {
         for (place, first) in &self.repeated {
-            let result = match results.get(first) {
+            let result = match results.get(*first) {
                 Some(EventResult::Accepted) => EventResult::Duplicate,
                 Some(other) => other.clone(),
                 None => EventResult::NotTaken,
             };
-            results.insert(*place, result);
+            results.put(*place, result);
         }
     }
 
     /// Writes which events SQS has, and forgets the others. Where that fails an event that SQS has may come once more
     /// after its lease, and one that it does not have may be taken then.
-    pub(crate) async fn end(
-        self,
-        store: &impl IntakeStore,
-        tenant: &TenantId,
-        results: &BTreeMap<usize, EventResult>,
-        timing: Timing<'_>,
-    ) {
+    pub(crate) async fn end(self, store: &impl IntakeStore, tenant: &TenantId, results: &Decided, timing: Timing<'_>) {
         let expires_at = after(timing.clock.now(), self.kept);
         let (mut done, mut not_taken) = (Vec::new(), Vec::new());
         for (place, (key, entry)) in self.begun {
-            if results.get(&place) == Some(&EventResult::Accepted) {
+            if results.get(place) == Some(&EventResult::Accepted) {
                 done.push((key, Entry { state: State::Done, expires_at, ..entry }));
             } else {
                 not_taken.push(key);

@@ -115,6 +115,11 @@ mod tests {
         json!({"description": description, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Results"}}}})
     }
 
+    /// A header of W3C's trace context. It has no pattern: what is none is ignored and not refused.
+    fn trace(name: &str, description: &str) -> Json {
+        json!({"name": name, "in": "header", "required": false, "description": description, "schema": {"type": "string"}})
+    }
+
     fn post() -> Json {
         let mut answers = problems();
         let mixed = |description: &str, schemas: &[&str]| {
@@ -154,6 +159,8 @@ mod tests {
             "parameters": [
                 {"$ref": "#/components/parameters/Tenant"},
                 {"name": "Idempotency-Key", "in": "header", "required": false, "description": "A name of this request: for 24 hours the same request with the same key is done once, and gets the first answer again.", "schema": {"pattern": "^\"?[!#-~]{1,255}\"?$"}},
+                trace("traceparent", "The trace of the request (W3C Trace Context), which events that name none of their own belong to; one that cannot be read is ignored."),
+                trace("tracestate", "What the systems of the trace say to each other; kept with traceparent."),
             ],
             "requestBody": {"required": true, "content": {
                 "application/cloudevents+json": {"schema": event},

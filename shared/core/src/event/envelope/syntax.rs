@@ -129,19 +129,34 @@ fn is_address(text: &str) -> bool {
 fn consists_of(text: &str, others: &str) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
-        let fits = match byte {
-            b'%' => (0..2).all(|_| bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit())),
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
-                true
-            }
-            other => other.is_ascii_alphanumeric() || others.as_bytes().contains(&other),
-        };
+        // Each source of each event comes by here: a look into a table costs less than the comparisons.
+        let fits = IN_URIS.get(usize::from(byte)).is_some_and(|fits| *fits)
+            || others.as_bytes().contains(&byte)
+            || byte == b'%' && (0..2).all(|_| bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit()));
         if !fits {
             return false;
         }
     }
     true
 }
+
+/// The bytes that may stand in every part of a URI: the unreserved ones and the sub-delimiters.
+static IN_URIS: [bool; 128] = {
+    let mut fits = [false; 128];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let is_mark = matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+        );
+        #[expect(clippy::indexing_slicing, reason = "of a constant; the compiler would refuse it")]
+        {
+            fits[byte as usize] = byte.is_ascii_alphanumeric() || is_mark;
+        }
+        byte += 1;
+    }
+    fits
+};
 
 /// Whether a text is a media type of RFC 2045, section 5.1, such as `application/json; charset=utf-8`.
 pub(super) fn is_media_type(text: &str) -> bool {
