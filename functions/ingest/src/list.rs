@@ -24,11 +24,10 @@ pub(crate) fn members(body: &[u8], most: usize) -> Result<Vec<&[u8]>, NoList> {
         return cut.end().map(|()| members);
     }
     loop {
-        let member = cut.member()?;
         if members.len() == most {
             return Err(NoList::TooMany);
         }
-        members.push(member);
+        members.push(cut.member()?);
         if cut.expect(b",]")? == b']' {
             return cut.end().map(|()| members);
         }
