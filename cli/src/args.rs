@@ -21,6 +21,7 @@ pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowAr
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use self::time::parse_time;
+use crate::author::Author;
 use crate::output::Format;
 
 const EXITS: &str = "\
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     /// Dead-letter queues
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Tell who did what for a tenant, and check that no row of the log was changed or left out
+    Audit(AuditArgs),
     /// Say what of the account, the platform and the tenants is not as it must be, and how it is mended
     Doctor(DoctorArgs),
     /// Show how deep the queues are
@@ -143,6 +146,18 @@ pub(crate) struct DoctorArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The tenant's id
+    pub(crate) tenant: TenantId,
+    /// Only rows from this time on: how long ago (5m, 2h, 3d), a date (in UTC), or RFC 3339. The whole log is checked
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Say only whether the log is intact
+    #[arg(long, conflicts_with = "since")]
+    pub(crate) verify: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DelayedArgs {
     /// The tenant's id
     pub(crate) tenant: TenantId,
@@ -179,11 +194,6 @@ pub(crate) enum TenantCommand {
     },
     /// List tenants
     List,
-    /// Show who changed a tenant's configuration, and check that no row of the log was changed or left out
-    History {
-        /// The tenant's id
-        tenant: TenantId,
-    },
     /// Hold back the deliveries of a sink: nothing is sent, nothing is lost, no attempt is spent
     Pause(SwitchArgs),
     /// Deliver to a sink again that was paused, or whose endpoint was disabled or has an open circuit
@@ -210,9 +220,8 @@ pub(crate) struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Who makes the change, for the audit log; by default the name of the user
-    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 #[derive(Debug, Args)]
@@ -221,9 +230,8 @@ pub(crate) struct SwitchArgs {
     pub(crate) tenant: TenantId,
     /// The sink's id, as in the configuration
     pub(crate) sink: SinkId,
-    /// Who does it, for the audit log; by default the name of the user
-    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 #[derive(Debug, Subcommand)]
@@ -247,6 +255,8 @@ pub(crate) struct PutArgs {
     /// Let --generate replace a secret that exists: what was signed with it cannot be checked any more
     #[arg(long, requires = "generate")]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 /// Where a secret's value comes from: one of the two.

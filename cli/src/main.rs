@@ -1,6 +1,7 @@
 //! `acequia`, the operator's command: tenants, secrets, events, and what became of them.
 
 mod args;
+mod author;
 mod beside;
 mod command;
 mod confirm;

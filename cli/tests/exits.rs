@@ -21,7 +21,7 @@ const COMMANDS: [&str; 28] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
-    "tenant history acme",
+    "audit acme",
     "tenant pause acme crm",
     "tenant resume acme crm",
     "secret put acme crm --for webhook --generate",
@@ -250,7 +250,7 @@ fn a_signal_ends_a_command_that_waits_with_its_own_code_and_what_was_done() {
     for (signal, code, name) in [("INT", 130, "Ctrl-C"), ("TERM", 143, "SIGTERM")] {
         for (command, said) in [
             ("tenant list", "nothing was changed"),
-            ("tenant apply {file} --yes", "acequia tenant history TENANT"),
+            ("tenant apply {file} --yes", "acequia audit TENANT"),
             ("send acme {event}", "nothing was sent"),
         ] {
             // One for each command: what an earlier one asked a second time must not be taken for this one's asking.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use acequia_core::id::TenantId;
 use clap::{Args, Subcommand};
 
+use crate::author::Author;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConsentCommand {
     /// Show where a subject stands: each list, who did what when, and its actions
@@ -16,6 +18,8 @@ pub(crate) enum ConsentCommand {
         /// Where to write, to a new file that only you can read; - is stdout
         #[arg(long, value_name = "FILE", default_value = "-")]
         out: PathBuf,
+        #[command(flatten)]
+        author: Author,
     },
     /// Erase a subject: its consents, what waits for them, and what is known of its address
     Erase {
@@ -27,6 +31,8 @@ pub(crate) enum ConsentCommand {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        author: Author,
     },
 }
 

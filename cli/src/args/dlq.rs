@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{parse_rate, parse_time};
+use crate::author::Author;
 use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +71,8 @@ pub(crate) struct RedriveArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +90,8 @@ pub(crate) struct PurgeArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 /// Where to look.

@@ -10,6 +10,8 @@ use acequia_operations::key::MAX_NAME_CHARS;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
+use crate::author::Author;
+
 /// How long a key may live, and how long two may overlap.
 const LIVES: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(3650 * 24);
 const OVERLAPS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(30 * 24);
@@ -48,9 +50,8 @@ pub(crate) struct CreateKeyArgs {
     /// How long it can be used, such as 90d; by default for ever
     #[arg(long, value_name = "TIME", value_parser = parse_life)]
     pub(crate) expires: Option<Duration>,
-    /// Who does it, for the audit log; by default the name of the user
-    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 #[derive(Debug, Args)]
@@ -63,9 +64,8 @@ pub(crate) struct RotateKeyArgs {
     /// How long the key before can be used still
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_overlap)]
     pub(crate) overlap: Duration,
-    /// Who does it, for the audit log; by default the name of the user
-    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 #[derive(Debug, Args)]
@@ -78,9 +78,8 @@ pub(crate) struct RevokeKeyArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Who does it, for the audit log; by default the name of the user
-    #[arg(long, env = "ACEQUIA_ACTOR", hide_env_values = true)]
-    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) author: Author,
 }
 
 fn scopes() -> impl TypedValueParser<Value = Scope> {

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use acequia_core::audit::AuditAction;
 use acequia_core::consent::SubjectId;
+use acequia_operations::audit::{self, Begun};
 use acequia_operations::consent::{self, ShownSubject};
 use acequia_operations::time;
 use serde::Serialize;
 
+use super::ended;
 use crate::args::{ConsentCommand, SubjectArgs};
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::Context;
@@ -27,14 +30,22 @@ pub(super) async fn run(context: &Context, command: &ConsentCommand) -> Result<R
             let shown = consent::show(context, &subject.tenant, identify(subject)?).await?;
             Ok(Report::new(&shown, describe(&shown)))
         }
-        ConsentCommand::Export { subject, out } => {
-            export(&consent::show(context, &subject.tenant, identify(subject)?).await?, out)
+        ConsentCommand::Export { subject, out, author } => {
+            let id = identify(subject)?;
+            let actor = author.ask(context).await;
+            let begun = audit::begin(context, &subject.tenant, &actor, AuditAction::Export, &id.to_string()).await?;
+            let shown = consent::show(context, &subject.tenant, id).await;
+            let exported = shown.map_err(Failure::from).and_then(|shown| export(&shown, out));
+            ended(begun, context, if exported.is_ok() { "done" } else { "failed" }).await;
+            exported
         }
-        ConsentCommand::Erase { subject, keep_suppressed, yes } => {
+        ConsentCommand::Erase { subject, keep_suppressed, yes, author } => {
             let id = identify(subject)?;
             let question = format!("This erases {id} of {} for good.", subject.tenant);
             let confirmed = confirm_by_name(&question, &subject.tenant, *yes)?;
-            erase(context, subject, id, *keep_suppressed, &confirmed).await
+            let actor = author.ask(context).await;
+            let begun = audit::begin(context, &subject.tenant, &actor, AuditAction::Erase, &id.to_string()).await?;
+            erase(context, subject, id, *keep_suppressed, (&confirmed, begun)).await
         }
     }
 }
@@ -89,9 +100,12 @@ async fn erase(
     arguments: &SubjectArgs,
     id: SubjectId,
     keep_suppressed: bool,
-    _confirmed: &ConfirmedByName,
+    (_confirmed, begun): (&ConfirmedByName, Begun<'_>),
 ) -> Result<Report, Failure> {
-    let erased = consent::erase(context, &arguments.tenant, id, keep_suppressed).await?;
+    let erased = consent::erase(context, &arguments.tenant, id, keep_suppressed).await;
+    let came_to = erased.as_ref().map_or_else(|_| "failed".to_owned(), |erased| count(erased.rows, "row", "rows"));
+    ended(begun, context, &came_to).await;
+    let erased = erased?;
     let remains = erased.remains.map(|text| format!("  {text}")).join("\n");
     let rows = count(erased.rows, "row is", "rows are");
     Ok(Report::new(&erased, format!("{rows} erased. What remains, and why:\n{remains}")))

@@ -4,7 +4,6 @@ use acequia_core::access::{Limits, NewKey, SourcePrefix};
 use acequia_operations::key::{self, CreatedKey, KeyList, RevokedKey};
 use acequia_operations::{require_platform, time};
 
-use super::tenant::actor;
 use crate::args::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 use crate::confirm::confirm;
 use crate::context::Context;
@@ -24,28 +23,28 @@ pub(super) async fn run(context: &Context, command: &KeyCommand) -> Result<Repor
 }
 
 async fn create(context: &Context, arguments: &CreateKeyArgs) -> Result<Report, Failure> {
-    let CreateKeyArgs { tenant, name, scopes, types, source, expires, actor: by } = arguments;
+    let CreateKeyArgs { tenant, name, scopes, types, source, expires, author } = arguments;
     let types: Vec<String> = types.iter().map(ToString::to_string).collect();
     let limits = Limits::read(types.iter().map(String::as_str), source.as_ref().map(SourcePrefix::as_str));
     let limits = limits.map_err(|problem| Failure::Usage(problem.to_string()))?;
     let new = NewKey { name: name.clone(), scopes: scopes.iter().copied().collect(), limits, lives: *expires };
     require_platform(context).await?;
-    let made = key::create(context, tenant, &new, &actor(by.as_deref())).await?;
+    let made = key::create(context, tenant, &new, &author.ask(context).await).await?;
     Ok(shown(&made))
 }
 
 async fn rotate(context: &Context, arguments: &RotateKeyArgs) -> Result<Report, Failure> {
-    let RotateKeyArgs { tenant, id, overlap, actor: by } = arguments;
+    let RotateKeyArgs { tenant, id, overlap, author } = arguments;
     require_platform(context).await?;
-    let made = key::rotate(context, tenant, id, *overlap, &actor(by.as_deref())).await?;
+    let made = key::rotate(context, tenant, id, *overlap, &author.ask(context).await).await?;
     Ok(shown(&made))
 }
 
 async fn revoke(context: &Context, arguments: &RevokeKeyArgs) -> Result<Report, Failure> {
-    let RevokeKeyArgs { tenant, id, yes, actor: by } = arguments;
+    let RevokeKeyArgs { tenant, id, yes, author } = arguments;
     confirm(&format!("Requests with key {id} of {tenant} are refused from then on. Revoke it?"), *yes)?;
     require_platform(context).await?;
-    let revoked = key::revoke(context, tenant, id, &actor(by.as_deref())).await?;
+    let revoked = key::revoke(context, tenant, id, &author.ask(context).await).await?;
     let RevokedKey { tenant, id } = &revoked;
     Ok(Report::new(&revoked, format!("Key {id} of {tenant} is revoked: it is refused within a minute.")))
 }

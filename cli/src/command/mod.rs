@@ -1,6 +1,7 @@
 //! The commands, one module each. A command calls a use case (`acequia-operations`, where it has one) and says its
 //! report in words; printing is not its business.
 
+mod audit;
 mod consent;
 mod delayed;
 mod dlq;
@@ -19,6 +20,7 @@ mod tenant;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Write as _};
 
+use acequia_operations::audit::Begun;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{
@@ -48,6 +50,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Send(send) => Box::pin(send::run(context, send)).await,
         Command::Explain(explain) => explain::run(&context().await?, explain).await,
         Command::Dlq(command) => Box::pin(dlq::run(&context().await?, command)).await,
+        Command::Audit(arguments) => audit::run(&context().await?, arguments).await,
         Command::Doctor(doctor) => {
             crate::input::all_exist(&doctor.files)?;
             Ok(Box::pin(doctor::run(&context().await?, doctor)).await)
@@ -64,6 +67,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
     };
     let region = region.get().map_or("(none)", String::as_str);
     answer.map_err(|failure| failure.in_stage(&arguments.stage, region))
+}
+
+/// Writes into the audit log what something came to. It is done already, so that a log that cannot be written is told.
+async fn ended(begun: Begun<'_>, context: &Context, came_to: &str) {
+    if let Err(error) = begun.end(context, came_to).await {
+        note(&format!("note: the audit log has the beginning of this, and not its end: {error}"));
+    }
 }
 
 /// The help text of a command, as `--help` behind it prints it.
@@ -93,7 +103,8 @@ pub(crate) fn print_usage(error: &clap::Error) -> Exit {
 pub(crate) fn so_far(command: &Command) -> String {
     match command {
         Command::Tenant(TenantCommand::Apply(_)) => {
-            "the file became the current version as a whole, or nothing was written: `acequia tenant history TENANT` tells".to_owned()
+            "the file became the current version as a whole, or nothing was written: `acequia audit TENANT` tells"
+                .to_owned()
         }
         Command::Tenant(TenantCommand::Pause(switch) | TenantCommand::Resume(switch)) => {
             let (tenant, sink) = (&switch.tenant, &switch.sink);
@@ -102,9 +113,12 @@ pub(crate) fn so_far(command: &Command) -> String {
         Command::Secret(SecretCommand::Put(put)) if put.value.generate => {
             format!("a secret {} that was made was not shown: make it again, with --overwrite", put.name)
         }
-        Command::Secret(SecretCommand::Put(_)) => "the secret was written as a whole or not at all: put it again".to_owned(),
+        Command::Secret(SecretCommand::Put(_)) => {
+            "the secret was written as a whole or not at all: put it again".to_owned()
+        }
         Command::Key(KeyCommand::Create(_) | KeyCommand::Rotate(_)) => {
-            "a key that was made was not shown: `acequia key list TENANT` shows it, revoke it and make another".to_owned()
+            "a key that was made was not shown: `acequia key list TENANT` shows it, revoke it and make another"
+                .to_owned()
         }
         Command::Key(KeyCommand::Revoke(_)) => {
             "the key was revoked, or was not: `acequia key list TENANT` tells".to_owned()
@@ -116,23 +130,27 @@ pub(crate) fn so_far(command: &Command) -> String {
             format!("the test was sent to {to}, or was not: look there")
         }
         Command::Send(_) => "nothing was sent".to_owned(),
-        Command::Dlq(DlqCommand::Redrive(_)) => "what was moved so far stays so; run it again, it goes on from there".to_owned(),
+        Command::Dlq(DlqCommand::Redrive(_)) => {
+            "what was moved so far stays so; run it again, it goes on from there".to_owned()
+        }
         Command::Dlq(DlqCommand::Purge(_)) => "what was deleted so far stays so; run it again for the rest".to_owned(),
         Command::Dlq(DlqCommand::List { .. } | DlqCommand::Show(_)) => {
             "nothing was changed; messages that were looked at are shown again within a few minutes".to_owned()
         }
         Command::Consent(ConsentCommand::Show(_) | ConsentCommand::Export { .. })
-        | Command::Template(TemplateCommand::Preview { .. }) => "nothing was changed, and no file was half written".to_owned(),
+        | Command::Template(TemplateCommand::Preview { .. }) => {
+            "nothing was changed, and no file was half written".to_owned()
+        }
         Command::Tenant(
             TenantCommand::Validate { .. }
             | TenantCommand::Schema
             | TenantCommand::Try(_)
             | TenantCommand::Show { .. }
-            | TenantCommand::List
-            | TenantCommand::History { .. },
+            | TenantCommand::List,
         )
         | Command::Key(KeyCommand::List { .. })
         | Command::Explain(_)
+        | Command::Audit(_)
         | Command::Doctor(_)
         | Command::Delayed(_)
         | Command::Status { .. }

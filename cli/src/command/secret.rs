@@ -1,12 +1,14 @@
 //! `acequia secret put`: writes a secret. Its value comes from stdin or is made here; it never stands on a command
 //! line.
 
+use acequia_core::audit::AuditAction;
 use acequia_core::secret::{Secret, SecretPurpose};
-use acequia_operations::require_platform;
+use acequia_operations::{audit, require_platform};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::ended;
 use crate::args::PutArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -26,18 +28,28 @@ struct Written<'a> {
 }
 
 pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report, Failure> {
-    let PutArgs { tenant, name, purpose, .. } = arguments;
+    let PutArgs { tenant, name, purpose, author, .. } = arguments;
     let purpose = *purpose;
     let value = if arguments.value.generate { generate(purpose)? } else { read_value()? };
     check_form(purpose, &value)?;
     let secrets = context.secrets();
     // What is written for a stage that is not there would never be read.
     require_platform(context).await?;
+    let actor = author.ask(context).await;
+    let what = format!("{name}, for {purpose}");
+    let begun = audit::begin(context, tenant, &actor, AuditAction::Secret, &what).await?;
     let is_written = if arguments.value.generate && !arguments.overwrite {
-        secrets.put_new(tenant, purpose, name, &value).await?
+        secrets.put_new(tenant, purpose, name, &value).await
     } else {
-        secrets.put(tenant, purpose, name, &value).await.map(|()| true)?
+        secrets.put(tenant, purpose, name, &value).await.map(|()| true)
     };
+    let came_to = match is_written {
+        Ok(true) => "written",
+        Ok(false) => "there already, and left as it is",
+        Err(_) => "failed",
+    };
+    ended(begun, context, came_to).await;
+    let is_written = is_written?;
     if !is_written {
         let list = if purpose == SecretPurpose::Link { "`consent.keys`" } else { "the sink's `secrets`" };
         return Err(Failure::Conflict(format!(

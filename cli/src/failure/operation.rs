@@ -52,7 +52,7 @@ pub(super) fn told(error: OperationError, region: &str) -> Failure {
         OperationError::NoConfiguration { .. } => {
             format!("{said}; `acequia tenant apply FILE` writes one, `acequia tenant list` shows all")
         }
-        OperationError::NoVersion { tenant, .. } => format!("{said}; `acequia tenant history {tenant}` shows all"),
+        OperationError::NoVersion { tenant, .. } => format!("{said}; `acequia audit {tenant}` shows all"),
         OperationError::UnreadableConfiguration { issues, .. } => {
             return Failure::Failed(format!("{said}: {issues}"));
         }
@@ -126,7 +126,7 @@ mod tests {
                 Exit::NotFound,
                 "no dead-letter queue of out: see acequia status acme",
             ),
-            (OperationError::NoVersion { tenant: tenant.clone(), version: 9 }, Exit::NotFound, "tenant history acme"),
+            (OperationError::NoVersion { tenant: tenant.clone(), version: 9 }, Exit::NotFound, "audit acme"),
             (OperationError::NoConfiguration { tenant: tenant.clone(), stage }, Exit::NotFound, "tenant apply FILE"),
             (
                 OperationError::NoDeadLetter {

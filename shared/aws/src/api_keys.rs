@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use acequia_core::access::{KeyId, KeyRing};
+use acequia_core::audit::{AuditNote, AuditRow};
 use acequia_core::id::TenantId;
-use acequia_core::port::{ApiKeys, AuditRow, KeyError, KeyNote, Unavailable};
+use acequia_core::port::{ApiKeys, KeyError, Unavailable};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 
 use crate::DynamoTenants;
 use crate::error::{EntryError, ItemError, was_written};
-use crate::keys::{self, Item, text, text_of};
+use crate::keys::{self, text, text_of};
 use crate::refusal::unavailable;
 use crate::tenants::{Pointer, TRIES, number, was_contested};
 
@@ -66,10 +67,7 @@ impl DynamoApiKeys {
                 .expression_attribute_names("#revision", REVISION)
                 .expression_attribute_values(":before", number(before)),
         };
-        let mut audit: Item = serde_dynamo::to_item(row).map_err(SdkError::construction_failure)?;
-        audit.extend(keys::key(tenant.as_str(), keys::audit_of_keys(row.at, row.to, ring.revision)));
-        let audit =
-            Put::builder().table_name(table).condition_expression("attribute_not_exists(pk)").set_item(Some(audit));
+        let audit = self.tenants.audit_row(tenant, row).map_err(SdkError::construction_failure)?;
         let mut request = self.tenants.client.transact_write_items();
         for put in [put, pointer.moved(table, tenant, row), audit] {
             let put = put.build().map_err(SdkError::construction_failure)?;
@@ -89,14 +87,15 @@ impl ApiKeys for DynamoApiKeys {
         ring.ok_or_else(|| Unavailable::new(READ, ItemError::Attribute(DOC)))
     }
 
-    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &KeyNote) -> Result<(), KeyError> {
+    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &AuditNote) -> Result<(), KeyError> {
         let mut last: Option<Unavailable> = None;
         for _ in 0..TRIES {
-            let pointer = self.tenants.pointer(tenant).await?.ok_or(KeyError::NoConfiguration)?;
+            let pointer = self.tenants.pointer(tenant).await?.filter(|pointer| pointer.version > 0);
+            let pointer = pointer.ok_or(KeyError::NoConfiguration)?;
             if self.keys(tenant).await?.revision.checked_add(1) != Some(ring.revision) {
                 return Err(KeyError::Conflict);
             }
-            let row = AuditRow::of_keys(note, pointer.version, &pointer.audit);
+            let row = AuditRow::of(note, pointer.version, &pointer.audit);
             match self.transact(tenant, ring, &row, &pointer).await {
                 Ok(()) => return Ok(()),
                 // Another transaction was there first, or still is: revision and pointer say which.

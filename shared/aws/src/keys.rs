@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use acequia_core::audit::AuditRow;
 use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
 use acequia_core::delivery::ledger::Record;
 use acequia_core::delivery::share::Bucket;
@@ -13,7 +14,6 @@ use acequia_core::intake::EntryKey;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::topic::Topic;
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::Timestamp;
 
 /// The partition key's attribute.
 pub(crate) const PK: &str = "pk";
@@ -123,15 +123,10 @@ pub(crate) fn version(version: u64) -> String {
     format!("config#{version:020}")
 }
 
-/// The sort key of an audit row: its time in milliseconds, and the version it made, which no two rows share.
-pub(crate) fn audit(at: Timestamp, to: u64) -> String {
-    format!("{AUDIT}{:015}#{to:020}", at.as_millisecond())
-}
-
-/// The sort key of the audit row of a change of API keys: beside its time and the version that was current, the revision
-/// that it made, which no two rows share.
-pub(crate) fn audit_of_keys(at: Timestamp, version: u64, revision: u64) -> String {
-    format!("{}#key#{revision:020}", audit(at, version))
+/// The sort key of an audit row: its time in milliseconds, the version that was current behind it, and its hash, which
+/// no two rows share.
+pub(crate) fn audit(row: &AuditRow) -> String {
+    format!("{AUDIT}{:015}#{:020}#{}", row.at.as_millisecond(), row.to, row.hash)
 }
 
 /// The partition key of the rows that say when a tenant's API keys were used; event ids have a `|`, so it is none of an

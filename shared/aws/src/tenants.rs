@@ -7,10 +7,10 @@
 //! A list is a partition of its own with one small row for each tenant that stands in it: to read it costs the same
 //! however many versions there are. There are two, of all tenants and of those that want automatic redrive (ADR 57).
 
+use acequia_core::audit::{AuditNote, AuditRow};
 use acequia_core::id::TenantId;
 use acequia_core::port::{
-    AuditRow, AutoRedriven, Change, Platform, Presence, PublishError, StoredTenant, TenantStore, Unavailable,
-    auto_redrive_of,
+    AutoRedriven, Change, Platform, Presence, PublishError, StoredTenant, TenantStore, Unavailable, auto_redrive_of,
 };
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
@@ -33,6 +33,7 @@ const SETTINGS: &str = "settings";
 const READ: &str = "read the tenant's configuration";
 const PUBLISH: &str = "publish the tenant's configuration";
 const AUDIT: &str = "read the tenant's audit log";
+const NOTE: &str = "write into the tenant's audit log";
 const LIST: &str = "list tenants";
 const REDRIVEN: &str = "list the tenants that want automatic redrive";
 const LOOK: &str = "look for the platform's tables";
@@ -44,7 +45,7 @@ pub struct DynamoTenants {
     pub(crate) table: String,
 }
 
-/// What the pointer row holds.
+/// What the pointer row holds: nothing where there is none yet.
 #[derive(Default)]
 pub(crate) struct Pointer {
     pub(crate) version: u64,
@@ -59,7 +60,8 @@ impl Pointer {
         current.insert("version".to_owned(), number(row.to));
         current.insert("audit_hash".to_owned(), text(&row.hash));
         let put = Put::builder().table_name(table).set_item(Some(current));
-        if self.version == 0 {
+        // A log can be there before a configuration is.
+        if self.audit.is_empty() {
             return put.condition_expression("attribute_not_exists(pk)");
         }
         put.condition_expression("#version = :expected AND audit_hash = :hash")
@@ -93,13 +95,11 @@ impl DynamoTenants {
         change: &Change,
         pointer: &Pointer,
     ) -> Result<(), SdkError<TransactWriteItemsError>> {
-        let row = AuditRow::of(change, &pointer.audit);
+        let row = AuditRow::of(&change.note(), pointer.version, &pointer.audit);
         let mut version = keys::key(tenant.as_str(), keys::version(row.to));
         version.insert("document".to_owned(), text(&change.document));
         version.insert("version".to_owned(), number(row.to));
-        let mut audit: Item = serde_dynamo::to_item(&row).map_err(SdkError::construction_failure)?;
-        audit.extend(keys::key(tenant.as_str(), keys::audit(row.at, row.to)));
-        let new = || Put::builder().table_name(&self.table).condition_expression("attribute_not_exists(pk)");
+        let new = Put::builder().table_name(&self.table).condition_expression("attribute_not_exists(pk)");
         // The document beside the pointer is read by functions that know no version yet. The pointer itself stays
         // small, because it is looked at every few seconds.
         let mut latest = keys::key(tenant.as_str(), keys::LATEST);
@@ -108,9 +108,9 @@ impl DynamoTenants {
         let mut listed = keys::key(keys::TENANTS, tenant.as_str());
         listed.insert("version".to_owned(), number(row.to));
         let puts = [
-            new().set_item(Some(version)),
+            new.set_item(Some(version)),
             pointer.moved(&self.table, tenant, &row),
-            new().set_item(Some(audit)),
+            self.audit_row(tenant, &row).map_err(SdkError::construction_failure)?,
             // Only the writer that moves the pointer writes these.
             Put::builder().table_name(&self.table).set_item(Some(latest)),
             Put::builder().table_name(&self.table).set_item(Some(listed)),
@@ -122,6 +122,30 @@ impl DynamoTenants {
         }
         let redriven = self.auto_redriven_row(tenant, change).map_err(SdkError::construction_failure)?;
         request.transact_items(redriven).send().await.map(|_| ())
+    }
+
+    /// Adds a row to the log, and nothing else.
+    async fn transact_note(
+        &self,
+        tenant: &TenantId,
+        row: &AuditRow,
+        pointer: &Pointer,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let mut request = self.client.transact_write_items();
+        let audit = self.audit_row(tenant, row).map_err(SdkError::construction_failure)?;
+        for put in [pointer.moved(&self.table, tenant, row), audit] {
+            let put = put.build().map_err(SdkError::construction_failure)?;
+            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        request.send().await.map(|_| ())
+    }
+
+    /// A row of the log, which is new.
+    pub(crate) fn audit_row(&self, tenant: &TenantId, row: &AuditRow) -> Result<PutBuilder, serde_dynamo::Error> {
+        let mut item: Item = serde_dynamo::to_item(row)?;
+        item.extend(keys::key(tenant.as_str(), keys::audit(row)));
+        let put = Put::builder().table_name(&self.table).condition_expression("attribute_not_exists(pk)");
+        Ok(put.set_item(Some(item)))
     }
 
     /// What the change makes of the tenant's row among those that want automatic redrive.
@@ -161,7 +185,7 @@ impl Platform for DynamoTenants {
 
 impl TenantStore for DynamoTenants {
     async fn current_version(&self, tenant: &TenantId) -> Result<Option<u64>, Unavailable> {
-        Ok(self.pointer(tenant).await?.map(|pointer| pointer.version))
+        Ok(self.pointer(tenant).await?.map(|pointer| pointer.version).filter(|version| *version > 0))
     }
 
     async fn current(&self, tenant: &TenantId) -> Result<Option<StoredTenant>, Unavailable> {
@@ -193,6 +217,23 @@ impl TenantStore for DynamoTenants {
         }
         let never = || unavailable(PUBLISH, EntryError::new("TransactionConflict", "others write all the time"));
         Err(last.unwrap_or_else(never).into())
+    }
+
+    async fn note(&self, tenant: &TenantId, note: &AuditNote) -> Result<(), Unavailable> {
+        let mut last: Option<Unavailable> = None;
+        for _ in 0..TRIES {
+            let pointer = self.pointer(tenant).await?.unwrap_or_default();
+            let row = AuditRow::of(note, pointer.version, &pointer.audit);
+            match self.transact_note(tenant, &row, &pointer).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.as_service_error().is_some_and(was_contested) => {
+                    last = Some(unavailable(NOTE, error));
+                }
+                Err(error) => return Err(unavailable(NOTE, error)),
+            }
+        }
+        Err(last
+            .unwrap_or_else(|| unavailable(NOTE, EntryError::new("TransactionConflict", "others write all the time"))))
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {

@@ -6,7 +6,7 @@
 //! The modules stand on floors: each uses those before it in this list, and none behind it (a test in
 //! `tests/architecture` keeps that).
 //!
-//! 1. [`time`], [`version`], [`id`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`], [`topic`]: names and small things.
+//! 1. [`time`], [`version`], [`id`], [`audit`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`], [`topic`]: names and small things.
 //! 2. [`event`]: what an event is.
 //! 3. [`outcome`]: what can happen to a message, and what is done with it then.
 //! 4. [`message`], [`wire`]: SQS's messages, and what ours say beside the event.
@@ -25,6 +25,7 @@
 pub mod access;
 pub mod address;
 pub mod archive;
+pub mod audit;
 pub mod consent;
 pub mod delivery;
 pub mod egress;

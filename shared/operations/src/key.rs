@@ -1,15 +1,16 @@
 //! The API keys of a tenant: made, listed, rotated, revoked.
 //!
 //! A key is in a report once, when it was made; what is stored is its digest. Each change is a row of the tenant's audit
-//! log, which [`crate::history`] shows.
+//! log, which [`crate::audit`] shows.
 
 use std::time::Duration;
 
 use acequia_core::access::{
     ApiKey, KeyChangeRefused, KeyId, KeyRecord, KeyRing, KeyState, Limits, NewKey, Rotation, Scopes,
 };
+use acequia_core::audit::{AuditAction, AuditNote};
 use acequia_core::id::TenantId;
-use acequia_core::port::{ApiKeys as _, Chance as _, Clock as _, KeyError, KeyNote, TenantStore as _};
+use acequia_core::port::{ApiKeys as _, Chance as _, Clock as _, KeyError, TenantStore as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -212,7 +213,7 @@ async fn change(
         let mut ring = keys.keys(tenant).await?;
         let decided = decide(&mut ring, &actor, now);
         decided.map_err(|source| OperationError::KeyChange { tenant: tenant.clone(), source })?;
-        let note = KeyNote { actor: actor.clone(), at: now, summary: summary.to_owned() };
+        let note = AuditNote { action: AuditAction::Keys, actor: actor.clone(), at: now, summary: summary.to_owned() };
         match keys.change(tenant, &ring, &note).await {
             Ok(()) => return Ok(ring),
             Err(KeyError::Conflict) => {}

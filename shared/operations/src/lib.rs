@@ -13,6 +13,7 @@
 //! it can fail in a way of its own, and tests over the in-memory ports of `acequia-testkit`.
 
 pub mod apply;
+pub mod audit;
 pub mod change;
 pub mod configuration;
 pub mod consent;
@@ -20,7 +21,6 @@ pub mod dead_letters;
 pub mod delayed;
 mod error;
 pub mod explain;
-pub mod history;
 pub mod key;
 pub mod pause;
 pub mod paused;
@@ -57,7 +57,7 @@ mod tests {
         on_any_thread(explain::run(&world, &tenant, &build::event_id("1")));
         on_any_thread(tally::run(&world, &tenant, None));
         on_any_thread(delayed::run(&world, &tenant, None, 1));
-        on_any_thread(history::run(&world, &tenant));
+        on_any_thread(audit::run(&world, &tenant, None));
         on_any_thread(key::list(&world, &tenant));
         let id = acequia_core::access::KeyId::of([0; 32]);
         on_any_thread(key::rotate(&world, &tenant, &id, std::time::Duration::ZERO, "ana"));

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use acequia_core::access::{KeyId, KeyRing};
+use acequia_core::audit::{AuditNote, AuditRow};
 use acequia_core::id::TenantId;
 use acequia_core::port::{
-    ApiKeys, AuditRow, AutoRedriven, Change, KeyError, KeyNote, PublishError, StoredTenant, TenantStore, Unavailable,
-    auto_redrive_of,
+    ApiKeys, AutoRedriven, Change, KeyError, PublishError, StoredTenant, TenantStore, Unavailable, auto_redrive_of,
 };
 use jiff::Timestamp;
 
@@ -95,9 +95,18 @@ impl TenantStore for InMemoryTenants {
             return Err(PublishError::Conflict { current, expected: change.expected });
         }
         let previous = history.audit.last().map(|row| row.hash.clone()).unwrap_or_default();
-        history.audit.push(AuditRow::of(&change, &previous));
+        history.audit.push(AuditRow::of(&change.note(), current, &previous));
         history.documents.push(change.document);
         Ok(history.current())
+    }
+
+    async fn note(&self, tenant: &TenantId, note: &AuditNote) -> Result<(), Unavailable> {
+        self.writes.call("write into the tenant's audit log")?;
+        let mut rows = self.rows.lock();
+        let history = rows.entry(tenant.clone()).or_default();
+        let previous = history.audit.last().map(|row| row.hash.clone()).unwrap_or_default();
+        history.audit.push(AuditRow::of(note, history.current(), &previous));
+        Ok(())
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {
@@ -134,7 +143,7 @@ impl ApiKeys for InMemoryTenants {
         Ok(self.rows.lock().get(tenant).map(|history| history.keys.clone()).unwrap_or_default())
     }
 
-    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &KeyNote) -> Result<(), KeyError> {
+    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &AuditNote) -> Result<(), KeyError> {
         self.writes.call("change the tenant's API keys")?;
         let mut rows = self.rows.lock();
         let history = rows.get_mut(tenant).filter(|history| history.current() > 0).ok_or(KeyError::NoConfiguration)?;
@@ -142,7 +151,7 @@ impl ApiKeys for InMemoryTenants {
             return Err(KeyError::Conflict);
         }
         let previous = history.audit.last().map(|row| row.hash.clone()).unwrap_or_default();
-        history.audit.push(AuditRow::of_keys(note, history.current(), &previous));
+        history.audit.push(AuditRow::of(note, history.current(), &previous));
         history.keys = ring.clone();
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! `acequia dlq purge`: deletes messages for good.
 
+use acequia_core::audit::AuditAction;
 use acequia_core::delivery::redrive::Filter;
 use acequia_core::id::TenantId;
+use acequia_operations::audit::{self, Begun};
 use acequia_operations::dead_letters::purge::{self, Purge, PurgePreview};
 use acequia_operations::dead_letters::{Place, places};
 
+use super::super::ended;
 use super::progress::Progress;
 use super::{INEXACT, looked_into, meant, nothing, tell_broken, tell_hidden, unless_stopped};
 use crate::args::PurgeArgs;
@@ -15,7 +18,7 @@ use crate::failure::Failure;
 use crate::output::{Report, count};
 
 pub(super) async fn run(context: &Context, arguments: &PurgeArgs) -> Result<Report, Failure> {
-    let PurgeArgs { tenant, filter, limit, dry_run, yes } = arguments;
+    let PurgeArgs { tenant, filter, limit, dry_run, yes, author } = arguments;
     let conditions = filter.conditions()?;
     let places = places(context, tenant, filter.place.queue).await?;
     if *dry_run {
@@ -31,7 +34,10 @@ pub(super) async fn run(context: &Context, arguments: &PurgeArgs) -> Result<Repo
     }
     let question = format!("Delete messages of {tenant} for good ({})?", meant(&conditions, &places));
     let confirmed = confirm_by_name(&question, tenant, *yes)?;
-    delete(context, tenant, &places, (&conditions, *limit), &confirmed).await
+    let actor = author.ask(context).await;
+    let what = meant(&conditions, &places);
+    let begun = audit::begin(context, tenant, &actor, AuditAction::Purge, &what).await?;
+    delete(context, tenant, &places, (&conditions, *limit), (&confirmed, begun)).await
 }
 
 async fn delete(
@@ -39,10 +45,13 @@ async fn delete(
     tenant: &TenantId,
     places: &[Place],
     (filter, limit): (&Filter, Option<u64>),
-    _confirmed: &ConfirmedByName,
+    (_confirmed, begun): (&ConfirmedByName, Begun<'_>),
 ) -> Result<Report, Failure> {
     let watch = Progress::new(places.iter().map(Place::total).sum());
-    let sums = purge::run(context, places, filter, limit, &watch).await?;
+    let sums = purge::run(context, places, filter, limit, &watch).await;
+    let came_to = sums.as_ref().map_or_else(|_| "failed".to_owned(), |sums| format!("{} deleted", sums.purged));
+    ended(begun, context, &came_to).await;
+    let sums = sums?;
     tell_broken(sums.broken.as_ref(), &watch);
     watch.finish();
     let report = report(tenant, &sums);

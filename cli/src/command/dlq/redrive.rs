@@ -2,10 +2,13 @@
 //!
 //! How a run that is killed neither loses nor doubles a message is in [`acequia_core::delivery::redrive`].
 
+use acequia_core::audit::AuditAction;
 use acequia_core::id::TenantId;
+use acequia_operations::audit::{self, Begun};
 use acequia_operations::dead_letters::redrive::{self, Order, Redrive, RedrivePreview};
 use acequia_operations::dead_letters::{Place, places};
 
+use super::super::ended;
 use super::progress::Progress;
 use super::{INEXACT, looked_into, meant, nothing, tell_broken, tell_hidden, unless_stopped};
 use crate::args::RedriveArgs;
@@ -16,7 +19,7 @@ use crate::failure::Failure;
 use crate::output::{Report, count};
 
 pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Report, Failure> {
-    let RedriveArgs { tenant, filter, limit, rate, dry_run, resend_unsure, yes } = arguments;
+    let RedriveArgs { tenant, filter, limit, rate, dry_run, resend_unsure, yes, author } = arguments;
     let conditions = filter.conditions()?;
     let places = places(context, tenant, filter.place.queue).await?;
     if *dry_run {
@@ -39,7 +42,10 @@ pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Re
         resend_unsure: *resend_unsure,
         run: format!("{:032x}", rand::random::<u128>()),
     };
-    move_back(context, tenant, &places, order, &confirmed).await
+    let actor = author.ask(context).await;
+    let what = meant(&order.filter, &places);
+    let begun = audit::begin(context, tenant, &actor, AuditAction::Redrive, &what).await?;
+    move_back(context, tenant, &places, order, (&confirmed, begun)).await
 }
 
 async fn move_back(
@@ -47,10 +53,13 @@ async fn move_back(
     tenant: &TenantId,
     places: &[Place],
     order: Order,
-    _confirmed: &Confirmed,
+    (_confirmed, begun): (&Confirmed, Begun<'_>),
 ) -> Result<Report, Failure> {
     let watch = Progress::new(places.iter().map(Place::total).sum());
-    let sums = redrive::run(context, tenant, places, order, &watch).await?;
+    let sums = redrive::run(context, tenant, places, order, &watch).await;
+    let came_to = sums.as_ref().map_or_else(|_| "failed".to_owned(), |sums| format!("{} moved back", sums.moved));
+    ended(begun, context, &came_to).await;
+    let sums = sums?;
     tell_broken(sums.broken.as_ref(), &watch);
     watch.finish();
     let report = report(tenant, &sums);

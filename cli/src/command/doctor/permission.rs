@@ -41,8 +41,11 @@ const KINDS: [Kind; 9] = [
         resource: "dynamodb:{region}:{account}:table/acequia-{stage}-tenants",
         needs: &[
             ("dynamodb:GetItem", "tenant, dlq"),
-            ("dynamodb:Query", "tenant list, tenant history"),
-            ("dynamodb:PutItem", "tenant apply, tenant pause, tenant resume"),
+            ("dynamodb:Query", "tenant list, audit"),
+            (
+                "dynamodb:PutItem",
+                "tenant apply, tenant pause, tenant resume, dlq redrive, dlq purge, secret put, consent erase",
+            ),
         ],
     },
     Kind {

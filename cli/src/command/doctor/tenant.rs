@@ -146,7 +146,7 @@ pub(super) fn configurations(tenants: &[Stored]) -> Vec<Line> {
     let bad = tenants.iter().filter_map(|Stored { tenant, version, configuration }| {
         let why = configuration.as_ref().err()?;
         let found = format!("version {version} of {tenant} cannot be read: {why}");
-        Some(Line::fail(CONFIGURATIONS, found, format!("acequia tenant history {tenant}")))
+        Some(Line::fail(CONFIGURATIONS, found, format!("acequia audit {tenant}")))
     });
     or_ok(bad.collect(), CONFIGURATIONS, || format!("{} configured", count(tenants.len(), "tenant", "tenants")))
 }

@@ -54,7 +54,7 @@ pub(super) async fn run(
 }
 
 async fn publish(context: &Context, plan: &Plan, arguments: &ApplyArgs) -> Result<Applied, Failure> {
-    let applied = apply::publish(context, plan, &actor(arguments.actor.as_deref())).await?;
+    let applied = apply::publish(context, plan, &arguments.author.ask(context).await).await?;
     if plan.current == 0
         && let Some(waiting) = early(&plan.tenant, apply::events_before(context, &plan.tenant).await)
     {
@@ -111,13 +111,6 @@ fn describe(applied: &Applied) -> String {
         (0, false) => format!("{tenant} is new:\n  {}", changed.join("\n  ")),
         (_, false) => format!("{tenant}, against version {version}:\n  {}", changed.join("\n  ")),
     }
-}
-
-/// Returns the author of a change: the name that the command line has, or else the user's.
-pub(in crate::command) fn actor(named: Option<&str>) -> String {
-    #[expect(clippy::disallowed_methods, reason = "the user's name is nobody's configuration")]
-    let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
-    named.map(str::to_owned).or_else(user).unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `acequia tenant`: configurations.
 
 mod apply;
-mod history;
 mod pause;
 mod resume;
 mod schema;
@@ -12,7 +11,7 @@ mod validate;
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 
-pub(super) use self::apply::{actor, in_file, put_command};
+pub(super) use self::apply::{in_file, put_command};
 use crate::args::TenantCommand;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -35,7 +34,6 @@ pub(super) async fn run(
         TenantCommand::Apply(arguments) => apply::run(context, arguments, egress).await,
         TenantCommand::Show { tenant, version } => show::one(&context().await?, tenant, *version).await,
         TenantCommand::List => show::list(&context().await?).await,
-        TenantCommand::History { tenant } => history::run(&context().await?, tenant).await,
         TenantCommand::Pause(arguments) => pause::run(&context().await?, arguments).await,
         TenantCommand::Resume(arguments) => resume::run(&context().await?, arguments).await,
     }

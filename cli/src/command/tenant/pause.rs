@@ -2,7 +2,6 @@
 
 use acequia_operations::pause::{self, Pause};
 
-use super::apply::actor;
 use crate::args::SwitchArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -13,8 +12,8 @@ const ORDERED: &str =
     " In the queue of an ordered tenant they come back within an hour of that, and SQS keeps them for 14 days at most.";
 
 pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Report, Failure> {
-    let SwitchArgs { tenant, sink, actor: by } = arguments;
-    Ok(report(&pause::run(context, tenant, sink, &actor(by.as_deref())).await?))
+    let SwitchArgs { tenant, sink, author } = arguments;
+    Ok(report(&pause::run(context, tenant, sink, &author.ask(context).await).await?))
 }
 
 fn report(pause: &Pause) -> Report {

@@ -3,7 +3,6 @@
 
 use acequia_operations::resume::{self, Begun, Resumption, WAIT};
 
-use super::apply::actor;
 use crate::args::SwitchArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -13,8 +12,8 @@ use crate::output::{Report, count, note};
 const ORDERED: &str = " What waits in the queue of an ordered tenant comes back within an hour.";
 
 pub(super) async fn run(context: &Context, arguments: &SwitchArgs) -> Result<Report, Failure> {
-    let SwitchArgs { tenant, sink, actor: by } = arguments;
-    let begun = resume::begin(context, tenant, sink, &actor(by.as_deref())).await?;
+    let SwitchArgs { tenant, sink, author } = arguments;
+    let begun = resume::begin(context, tenant, sink, &author.ask(context).await).await?;
     note(&format!(
         "waiting {} s for the functions to see it: what comes until then may still be delayed. Stopped, run it again",
         WAIT.as_secs()

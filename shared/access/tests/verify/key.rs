@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use acequia_core::access::{ApiKey, Credentials, KeyRing, Limits, NewKey, Refused, Scope};
-use acequia_core::port::{ApiKeys as _, Chance as _, Clock as _, KeyNote};
+use acequia_core::audit::{AuditAction, AuditNote};
+use acequia_core::port::{ApiKeys as _, Chance as _, Clock as _};
 use acequia_testkit::{SeededChance, build};
 
 use crate::world::{World, id};
@@ -24,7 +25,12 @@ fn make(tenant: &str, seed: u64) -> ApiKey {
 async fn change(world: &World, tenant: &str, change: impl FnOnce(&mut KeyRing)) {
     let mut ring = world.tenants.keys(&id(tenant)).await.unwrap();
     change(&mut ring);
-    let note = KeyNote { actor: "ana".to_owned(), at: world.clock.now(), summary: "changed".to_owned() };
+    let note = AuditNote {
+        action: AuditAction::Keys,
+        actor: "ana".to_owned(),
+        at: world.clock.now(),
+        summary: "changed".to_owned(),
+    };
     world.tenants.change(&id(tenant), &ring, &note).await.unwrap();
 }
 

@@ -12,11 +12,12 @@ use acequia_aws::{
     SsmSecrets, SsmTopics,
 };
 use acequia_core::access::{KeyId, KeyRing};
+use acequia_core::audit::AuditNote;
 use acequia_core::id::{SecretName, Stage, TenantId};
 use acequia_core::message::{Incoming, Outgoing};
 use acequia_core::port::{
-    ApiKeys, GrantStore, KeyError, KeyNote, Platform, Presence, QueueAddresses as _, Queues, SecretCatalog,
-    SecretError, Secrets, SendError, TenantStore, TopicStore, Unavailable,
+    ApiKeys, GrantStore, KeyError, Platform, Presence, QueueAddresses as _, Queues, SecretCatalog, SecretError,
+    Secrets, SendError, TenantStore, TopicStore, Unavailable,
 };
 use acequia_core::queue::{Queue, QueueArn, QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretNames, SecretPurpose};
@@ -222,7 +223,7 @@ impl ApiKeys for RealKeys {
         self.used.keys(tenant).await
     }
 
-    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &KeyNote) -> Result<(), KeyError> {
+    async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &AuditNote) -> Result<(), KeyError> {
         self.used.change(tenant, ring, note).await
     }
 

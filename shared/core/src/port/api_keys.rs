@@ -7,18 +7,8 @@ use jiff::Timestamp;
 
 use super::Unavailable;
 use crate::access::{KeyId, KeyRing};
+use crate::audit::AuditNote;
 use crate::id::TenantId;
-
-/// What the audit log says of a change of keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyNote {
-    /// Who makes the change.
-    pub actor: String,
-    /// When.
-    pub at: Timestamp,
-    /// What changes, in one line. No key is in it.
-    pub summary: String,
-}
 
 /// Why keys were not changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +33,7 @@ pub trait ApiKeys: Send + Sync {
         &self,
         tenant: &TenantId,
         ring: &KeyRing,
-        note: &KeyNote,
+        note: &AuditNote,
     ) -> impl Future<Output = Result<(), KeyError>> + Send;
     /// Notes that a key was used in the hour that begins at `hour`. An earlier hour than the noted one changes nothing.
     fn used(

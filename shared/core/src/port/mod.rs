@@ -28,7 +28,7 @@ use jiff::Timestamp;
 
 use crate::id::TenantId;
 
-pub use api_keys::{ApiKeys, KeyError, KeyNote};
+pub use api_keys::{ApiKeys, KeyError};
 pub use archive::Archive;
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
@@ -39,8 +39,8 @@ pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
 pub use tenants::{
-    AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,
-    TopicStore, auto_redrive_of,
+    AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore, TopicStore,
+    auto_redrive_of,
 };
 pub use watch::{Ages, Findings, Remembered, WatchedQueues};
 

@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::{KeyNote, Unavailable};
+use super::Unavailable;
+use crate::audit::{AuditAction, AuditNote, AuditRow};
 use crate::id::{SecretName, TenantId};
 use crate::queue::Queue;
 use crate::secret::{Secret, SecretPurpose};
@@ -36,6 +36,14 @@ pub struct Change {
     pub summary: String,
 }
 
+impl Change {
+    /// What the audit log says of it.
+    pub fn note(&self) -> AuditNote {
+        let action = AuditAction::Configuration;
+        AuditNote { action, actor: self.actor.clone(), at: self.at, summary: self.summary.clone() }
+    }
+}
+
 /// What a document says of the automatic redrive, as JSON; `None` where it says nothing. The rest of the document is
 /// not looked at.
 pub fn auto_redrive_of(document: &str) -> Option<String> {
@@ -51,81 +59,6 @@ pub struct AutoRedriven {
     /// How it wants it, as JSON: what its current configuration says
     /// ([`crate::delivery::redrive::AutoRedrive::from_json`]).
     pub settings: String,
-}
-
-/// One line of a tenant's audit log: a change of its configuration, or of its API keys. Each carries the hash of the one
-/// before it, so that none can be changed or left out unseen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditRow {
-    /// When.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub at: Timestamp,
-    /// Who.
-    pub actor: String,
-    /// From which version of the configuration.
-    pub from: u64,
-    /// To which version; the same where keys were changed.
-    pub to: u64,
-    /// What changed, in one line.
-    pub summary: String,
-    /// The hash of the row before; empty in the first.
-    pub previous: String,
-    /// The hash of this row: over all of the above.
-    pub hash: String,
-}
-
-impl AuditRow {
-    /// The row of a change that made version `expected + 1`, behind the row whose hash is `previous`.
-    pub fn of(change: &Change, previous: &str) -> Self {
-        let mut row = Self {
-            at: change.at,
-            actor: change.actor.clone(),
-            from: change.expected,
-            to: change.expected.saturating_add(1),
-            summary: change.summary.clone(),
-            previous: previous.to_owned(),
-            hash: String::new(),
-        };
-        row.hash = row.compute_hash();
-        row
-    }
-
-    /// The row of a change of keys while `version` was current, behind the row whose hash is `previous`.
-    pub fn of_keys(note: &KeyNote, version: u64, previous: &str) -> Self {
-        let mut row = Self {
-            at: note.at,
-            actor: note.actor.clone(),
-            from: version,
-            to: version,
-            summary: note.summary.clone(),
-            previous: previous.to_owned(),
-            hash: String::new(),
-        };
-        row.hash = row.compute_hash();
-        row
-    }
-
-    /// The rows in the order of their links, each behind the one whose hash it names; behind them, as they came, those
-    /// that follow from none.
-    pub fn linked(rows: Vec<Self>) -> Vec<Self> {
-        let mut open = rows;
-        let mut linked: Vec<Self> = Vec::with_capacity(open.len());
-        loop {
-            let last = linked.last().map_or("", |row| row.hash.as_str());
-            // As a rule it is the first.
-            let Some(next) = open.iter().position(|row| row.previous == last) else { break };
-            linked.push(open.remove(next));
-        }
-        linked.append(&mut open);
-        linked
-    }
-
-    /// The hash that the row must have.
-    pub fn compute_hash(&self) -> String {
-        let fields = (self.at.as_millisecond(), &self.actor, self.from, self.to, &self.summary, &self.previous);
-        // A tuple of numbers and texts always has a JSON form.
-        crate::id::digest(serde_json::to_string(&fields).unwrap_or_default().as_bytes())
-    }
 }
 
 /// Why a change was not made.
@@ -176,7 +109,11 @@ pub trait TenantStore: Send + Sync {
     /// Writes the next version, moves the pointer, adds the audit row and keeps both lists ([`TenantStore::list`],
     /// [`TenantStore::auto_redriven`]), all or nothing; answers the new version.
     fn publish(&self, tenant: &TenantId, change: Change) -> impl Future<Output = Result<u64, PublishError>> + Send;
-    /// The audit log, oldest first: changes of the configuration, and of API keys ([`super::ApiKeys`]).
+    /// Adds a row to the audit log, of something that does not change the configuration. A tenant that has none yet has
+    /// a log all the same.
+    fn note(&self, tenant: &TenantId, note: &AuditNote) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// The audit log, oldest first: changes of the configuration and of API keys ([`super::ApiKeys`]), and what was
+    /// noted.
     fn audit(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<AuditRow>, Unavailable>> + Send;
     /// The hash of the last row of the audit log, as it is remembered beside the log; `None` where there is no log.
     fn audit_head(&self, tenant: &TenantId) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send;

@@ -2,8 +2,9 @@
 
 use acequia_core::access::{ApiKey, Limits, NewKey, Scope};
 use acequia_core::access::{KeyId, KeyRing};
+use acequia_core::audit::{AuditAction, AuditNote};
 use acequia_core::id::TenantId;
-use acequia_core::port::{ApiKeys, Change, KeyError, KeyNote, TenantStore};
+use acequia_core::port::{ApiKeys, Change, KeyError, TenantStore};
 use jiff::Timestamp;
 
 use crate::build::{at, stage, start, tenant_id};
@@ -20,8 +21,8 @@ impl KeysInTest for crate::InMemoryTenants {
     }
 }
 
-fn note(text: &str) -> KeyNote {
-    KeyNote { actor: "ana".to_owned(), at: start(), summary: text.to_owned() }
+fn note(text: &str) -> AuditNote {
+    AuditNote { action: AuditAction::Keys, actor: "ana".to_owned(), at: start(), summary: text.to_owned() }
 }
 
 fn key(tenant: &TenantId, number: u8) -> ApiKey {
@@ -114,7 +115,7 @@ pub async fn a_change_of_keys_is_a_row_of_the_audit_log_between_those_of_the_con
     keys.change(&tenant, &one, &note("key 1 created")).await.unwrap();
     publish(keys, &tenant, 1).await;
     let two = with(&one, &tenant, 2);
-    keys.change(&tenant, &two, &KeyNote { at: at(50), ..note("key 2 created") }).await.unwrap();
+    keys.change(&tenant, &two, &AuditNote { at: at(50), ..note("key 2 created") }).await.unwrap();
     let mut three = two.clone();
     three.revoke(&key(&tenant, 1).id, at(2)).unwrap();
     // A clock went back.

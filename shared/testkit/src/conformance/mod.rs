@@ -96,6 +96,8 @@ macro_rules! suite {
                 a_change_of_an_old_version_is_a_conflict_and_writes_nothing,
                 of_many_publishers_at_once_exactly_one_wins,
                 the_audit_log_is_linked_from_the_first_row_to_the_last,
+                what_is_noted_is_a_row_of_the_one_log_and_changes_no_version,
+                of_many_notes_at_once_each_is_a_row,
                 no_tenant_sees_the_configuration_of_another,
                 the_list_has_every_tenant_with_its_version,
                 the_list_of_automatic_redrive_has_who_wants_it_now_in_pages,

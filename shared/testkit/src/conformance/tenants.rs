@@ -1,5 +1,6 @@
 //! The suite of the store of tenants: immutable versions, a pointer, an audit log that cannot be bent.
 
+use acequia_core::audit::{AuditAction, AuditNote, first_break};
 use acequia_core::port::{Change, PublishError, TenantStore};
 
 use crate::build::{at, start, tenant_id};
@@ -81,6 +82,50 @@ pub async fn the_audit_log_is_linked_from_the_first_row_to_the_last(tenants: &im
         previous.clone_from(&row.hash);
     }
     assert_eq!(rows.len(), 4);
+}
+
+/// Before the first version, between two, and at the time of another row.
+pub async fn what_is_noted_is_a_row_of_the_one_log_and_changes_no_version(tenants: &impl TenantStore) {
+    let tenant = tenant_id("t-note");
+    let note = |action, seconds| {
+        let summary = format!("at {seconds}");
+        AuditNote { action, actor: "bo".to_owned(), at: at(seconds), summary }
+    };
+    tenants.note(&tenant, &note(AuditAction::Secret, 100)).await.unwrap();
+    assert_eq!(tenants.current_version(&tenant).await.unwrap(), None);
+    assert_eq!(tenants.current(&tenant).await.unwrap(), None);
+    tenants.publish(&tenant, Change { at: at(100), ..change(0, "{}") }).await.unwrap();
+    for seconds in [100, 100, 50] {
+        tenants.note(&tenant, &note(AuditAction::Redrive, seconds)).await.unwrap();
+    }
+    tenants.publish(&tenant, change(1, "{}")).await.unwrap();
+    let rows = tenants.audit(&tenant).await.unwrap();
+    let told: Vec<_> = rows.iter().map(|row| (row.action.as_str(), row.from, row.to)).collect();
+    let (redrive, configuration) = (("redrive", 1, 1), |from| ("configuration", from, from + 1));
+    assert_eq!(told, [("secret", 0, 0), configuration(0), redrive, redrive, redrive, configuration(1)]);
+    let head = tenants.audit_head(&tenant).await.unwrap();
+    assert_eq!(first_break(&rows, 2, head.as_deref()), None);
+    assert_eq!(tenants.list().await.unwrap().iter().filter(|(listed, _)| *listed == tenant).count(), 1);
+}
+
+/// None is lost, and each stands in the chain.
+pub async fn of_many_notes_at_once_each_is_a_row(tenants: &impl TenantStore) {
+    let tenant = tenant_id("t-notes");
+    tenants.publish(&tenant, change(0, "{}")).await.unwrap();
+    let note = |n: u64| AuditNote {
+        action: AuditAction::Redrive,
+        actor: format!("author {n}"),
+        at: at(n),
+        summary: String::new(),
+    };
+    for round in 0..4 {
+        let notes = [note(2 * round), note(2 * round + 1)];
+        let answers = futures::future::join_all(notes.iter().map(|note| tenants.note(&tenant, note))).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    }
+    let rows = tenants.audit(&tenant).await.unwrap();
+    assert_eq!(rows.len(), 9);
+    assert_eq!(first_break(&rows, 1, tenants.audit_head(&tenant).await.unwrap().as_deref()), None);
 }
 
 /// Not the configuration, and not the log, even where one name begins with the other.

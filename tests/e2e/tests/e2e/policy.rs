@@ -73,7 +73,7 @@ impl Stage {
             "tenant validate" => file.clone(),
             "tenant try" => format!("{file} {sample}"),
             "tenant apply" => format!("{file} --yes"),
-            "tenant show" | "tenant history" => "rowan".to_owned(),
+            "tenant show" | "audit" => "rowan".to_owned(),
             "tenant list" | "tenant schema" => String::new(),
             "tenant pause" => "rowan out".to_owned(),
             "tenant resume" => "birch away".to_owned(),

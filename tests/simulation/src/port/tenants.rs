@@ -1,7 +1,8 @@
 //! The store of configurations, with perils.
 
+use acequia_core::audit::{AuditNote, AuditRow};
 use acequia_core::id::TenantId;
-use acequia_core::port::{AuditRow, AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable};
+use acequia_core::port::{AutoRedriven, Change, PublishError, StoredTenant, TenantStore, Unavailable};
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -30,6 +31,10 @@ impl TenantStore for Perilous {
 
     async fn publish(&self, tenant: &TenantId, change: Change) -> Result<u64, PublishError> {
         self.0.world.tenants.publish(tenant, change).await
+    }
+
+    async fn note(&self, tenant: &TenantId, note: &AuditNote) -> Result<(), Unavailable> {
+        self.0.world.tenants.note(tenant, note).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {

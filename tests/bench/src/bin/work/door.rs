@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use acequia_access::{Settings, Verifier};
 use acequia_core::access::{Credentials, KeyRing, Principal, Refused};
+use acequia_core::audit::{AuditAction, AuditNote};
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::id::{Stage, TenantId};
-use acequia_core::port::{ApiKeys as _, Clock, KeyNote};
+use acequia_core::port::{ApiKeys as _, Clock};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::time::after;
 use acequia_lambda::http::HttpRequest;
@@ -65,7 +66,12 @@ pub(crate) async fn run(document: &str, requests: &str) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let tenants = InMemoryTenants::new().with(&tenant, document);
     let ring: KeyRing = serde_json::from_str(&stub::door::key_ring(stub::TENANT)?)?;
-    let note = KeyNote { actor: "bench".to_owned(), at: clock.now(), summary: "a key".to_owned() };
+    let note = AuditNote {
+        action: AuditAction::Keys,
+        actor: "bench".to_owned(),
+        at: clock.now(),
+        summary: "a key".to_owned(),
+    };
     tenants.change(&tenant, &ring, &note).await?;
     let queues = InMemoryQueues::new(FixedClock::at(clock.now()));
     let addresses = InMemoryStageQueues::new(queues.clone());
