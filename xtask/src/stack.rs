@@ -27,6 +27,9 @@ pub(crate) const AUDIENCE: &str = "acequia";
 /// Whose pages may send events from browsers.
 const ORIGIN: &str = "https://forms.example";
 
+/// The bucket that keeps copies of the audit logs on the local AWS.
+const AUDIT_BUCKET: &str = "acequia-local-audit";
+
 /// Deploys the platform from a template that points to packed code. `issuer` is whose tokens it trusts, and where its
 /// keys are.
 pub(crate) fn deploy_platform(endpoint: &str, template: &Path, [issuer, keys]: &[String; 2]) -> Result<()> {
@@ -40,7 +43,12 @@ pub(crate) fn deploy_platform(endpoint: &str, template: &Path, [issuer, keys]: &
             format!("JwtIssuer={issuer}"),
             format!("JwtJwksUrl={keys}"),
             format!("JwtAudience={AUDIENCE}"),
+            format!("AuditBucket={AUDIT_BUCKET}"),
         ]);
+        let mut bucket = process::command(Tools::Sam.program("python"));
+        bucket.arg(host::path("tools/local/audit_bucket.py")).arg(AUDIT_BUCKET);
+        bucket.env_clear().envs(emulator::variables(endpoint));
+        process::run_logged(&mut bucket, "the bucket of audit logs", &host::scratch("log/audit-bucket.log"))?;
         let mut command = local_sam(endpoint);
         sam_deploy(&mut command, &environment, template);
         process::run_logged(&mut command, "sam deploy of the platform", &host::scratch("log/deploy-platform.log"))

@@ -46,6 +46,7 @@ impl fmt::Debug for S3Archive {
 struct Put {
     path: String,
     content: Vec<u8>,
+    kind: &'static str,
 }
 
 impl fmt::Debug for Put {
@@ -87,11 +88,24 @@ impl S3Archive {
     }
 }
 
+impl S3Archive {
+    /// Puts an object where none of its name is; false where there is one.
+    pub(crate) async fn put_new(
+        &self,
+        operation: &'static str,
+        key: &str,
+        content: Vec<u8>,
+        kind: &'static str,
+    ) -> Result<bool, Unavailable> {
+        // What a key has beside letters, digits, `/`, `-` and `.` is `=`.
+        let path = format!("{}/{}", self.before, key.replace('=', "%3D"));
+        self.operation.invoke(Put { path, content, kind }).await.map_err(|error| unavailable(operation, error))
+    }
+}
+
 impl Archive for S3Archive {
     async fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> Result<bool, Unavailable> {
-        // What a key has beside letters, digits, `/`, `-` and `.` is `=`.
-        let path = format!("{}/{}", self.before, key.to_string().replace('=', "%3D"));
-        self.operation.invoke(Put { path, content }).await.map_err(|error| unavailable(KEEP, error))
+        self.put_new(KEEP, &key.to_string(), content, "application/zstd").await
     }
 }
 
@@ -101,8 +115,10 @@ fn request(put: Put) -> Result<HttpRequest, BoxError> {
     request.set_method("PUT")?;
     request.set_uri(put.path)?;
     let headers = request.headers_mut();
-    headers.try_insert("content-type", "application/zstd")?;
+    headers.try_insert("content-type", put.kind)?;
     headers.try_insert("if-none-match", "*")?;
+    // A bucket with object lock takes nothing without a checksum.
+    headers.try_insert("x-amz-sdk-checksum-algorithm", "SHA256")?;
     headers.try_insert("x-amz-checksum-sha256", digest)?;
     Ok(request)
 }
@@ -141,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_is_put_shows_nowhere() {
-        let put = Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec() };
+        let put = Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec(), kind: "text/plain" };
         assert_eq!(format!("{put:?}"), "Put(\"/b/k\")");
     }
 }

@@ -20,6 +20,7 @@
 mod agenda;
 mod alerts;
 mod archive;
+mod audit_copies;
 pub mod build;
 mod chance;
 mod clock;
@@ -51,6 +52,7 @@ mod watch;
 
 pub use alerts::InMemoryAlerts;
 pub use archive::InMemoryArchive;
+pub use audit_copies::InMemoryAuditCopies;
 pub use chance::SeededChance;
 pub use clock::FixedClock;
 pub use consents::InMemoryConsents;

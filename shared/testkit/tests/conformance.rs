@@ -24,6 +24,10 @@ mod grants {
     acequia_testkit::suite!(grants, acequia_testkit::InMemoryGrants::new());
 }
 
+mod audit_copies {
+    acequia_testkit::suite!(audit_copies, acequia_testkit::InMemoryAuditCopies::new());
+}
+
 mod archive {
     acequia_testkit::suite!(archive, acequia_testkit::InMemoryArchive::new());
 }

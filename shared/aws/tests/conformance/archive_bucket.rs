@@ -6,10 +6,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-use acequia_aws::S3Archive;
+use acequia_aws::{S3Archive, S3AuditCopies};
 use acequia_core::archive::ObjectKey;
-use acequia_core::port::{Archive, Unavailable};
+use acequia_core::audit::AuditRow;
+use acequia_core::id::TenantId;
+use acequia_core::port::{Archive, AuditCopies, Unavailable};
 use acequia_testkit::conformance::archive::ArchiveInTest;
+use acequia_testkit::conformance::audit_copies::AuditCopiesInTest;
 use aws_sdk_sqs::config::Credentials;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
@@ -47,6 +50,37 @@ impl ArchiveInTest for RealArchive {
         let path = format!("/{}/{}", self.bucket, key.to_string().replace('=', "%3D"));
         let (status, body) = call(&self.endpoint, "GET", &path);
         (status == 200).then_some(body)
+    }
+}
+
+/// Copies of audit rows, and what a test needs beside the port.
+pub(crate) struct RealAuditCopies {
+    used: S3AuditCopies,
+    endpoint: String,
+    bucket: String,
+}
+
+impl World {
+    pub(crate) fn audit_copies(self) -> RealAuditCopies {
+        let bucket = format!("{}-audit", self.stage);
+        let endpoint = self.config.endpoint_url().unwrap().to_owned();
+        let used = S3AuditCopies::new(&self.config, &bucket, "test".parse().unwrap());
+        assert_eq!(call(&endpoint, "PUT", &format!("/{bucket}")).0, 200);
+        RealAuditCopies { used, endpoint, bucket }
+    }
+}
+
+impl AuditCopies for RealAuditCopies {
+    async fn keep(&self, tenant: &TenantId, row: &AuditRow) -> Result<bool, Unavailable> {
+        self.used.keep(tenant, row).await
+    }
+}
+
+impl AuditCopiesInTest for RealAuditCopies {
+    async fn copy(&self, tenant: &TenantId, row: &AuditRow) -> Option<AuditRow> {
+        let path = format!("/{}/{}", self.bucket, self.used.name(tenant, row).replace('=', "%3D"));
+        let (status, body) = call(&self.endpoint, "GET", &path);
+        (status == 200).then(|| serde_json::from_slice(&body).unwrap())
     }
 }
 

@@ -40,6 +40,10 @@ mod grants {
     acequia_testkit::suite!(grants, crate::World::load().await.grants());
 }
 
+mod audit_copies {
+    acequia_testkit::suite!(audit_copies, crate::World::load().await.audit_copies());
+}
+
 mod archive {
     acequia_testkit::suite!(archive, crate::World::load().await.archive());
 }

@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod archive;
+mod audit;
 mod consents;
 mod dead_letters;
 mod endpoints;
@@ -30,6 +31,7 @@ use crate::id::TenantId;
 
 pub use api_keys::{ApiKeys, KeyError};
 pub use archive::Archive;
+pub use audit::AuditCopies;
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, KnownEndpoint, RateStore};

@@ -3,6 +3,7 @@
 //!
 //! docs/LOGGING.md lists every field and metric.
 
+mod audit;
 mod intake;
 mod log;
 mod metrics;
@@ -14,6 +15,7 @@ mod watch;
 
 use std::sync::{Mutex, PoisonError};
 
+use acequia_core::audit::AuditRow;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::port::{Clock, Lines};
@@ -113,6 +115,11 @@ impl Telemetry {
     /// Writes the line of one request at the front door.
     pub fn write_intake(&self, stage: &Stage, tenant: &TenantId, at: Timestamp, metrics: &IntakeMetrics) {
         self.write_line(&intake::IntakeLine { stage, tenant, at, level: &self.reporting.level, metrics });
+    }
+
+    /// Writes a row of an audit log.
+    pub fn write_audit(&self, stage: &Stage, tenant: &TenantId, row: &AuditRow) {
+        self.write_line(&audit::AuditLine { stage, tenant, level: &self.reporting.level, row });
     }
 
     /// Writes a line for each store of ours that held something up, where there is one. `function` is who waited, and

@@ -13,6 +13,7 @@
 pub mod alerts;
 pub mod api_keys;
 pub mod archive;
+pub mod audit_copies;
 pub mod claims;
 pub mod consents;
 pub mod crash_markers;
@@ -189,6 +190,9 @@ macro_rules! suite {
                 an_object_of_six_megabytes_is_kept,
             ]
         );
+    };
+    (audit_copies, $port:expr) => {
+        $crate::cases!(audit_copies, $port, [a_row_is_kept_whole_and_for_its_tenant, a_copy_that_is_there_stays,]);
     };
     (topics, $port:expr) => {
         $crate::cases!(

@@ -4,6 +4,7 @@
 
 mod alarm;
 mod archive;
+mod audit;
 mod bad_input;
 mod command;
 mod delays;
