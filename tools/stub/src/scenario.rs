@@ -110,6 +110,8 @@ pub fn all() -> Vec<Scenario> {
         of(SinkKind::Archive, "plain", "all", &plain),
         of(SinkKind::Archive, "plain", "failures", &plain),
         of(SinkKind::Archive, "strict", "all", &strict),
+        of(SinkKind::Table, "plain", "all", &plain),
+        of(SinkKind::Table, "plain", "failures", &plain),
     ]
 }
 

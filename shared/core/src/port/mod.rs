@@ -15,6 +15,7 @@ mod ledger;
 mod mailer;
 mod operator;
 mod queues;
+mod table;
 mod tenants;
 mod watch;
 
@@ -38,6 +39,7 @@ pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
+pub use table::{DatabaseTokens, Entry, OutboxEvent, TableError, Tables};
 pub use tenants::{
     AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,
     TopicStore, auto_redrive_of,
