@@ -19,7 +19,7 @@ const MAKE: &str = "make a token for a database";
 const LIFE: Duration = Duration::from_mins(15);
 
 /// Makes tokens by the credentials of the function's role.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RdsTokens<C> {
     credentials: Option<SharedCredentialsProvider>,
     region: String,

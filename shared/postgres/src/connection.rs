@@ -90,10 +90,20 @@ impl Connection {
         self.owner == Owner::of(entry) && !self.client.is_closed()
     }
 
+    /// Runs several statements without parameters, in one transaction.
+    pub(crate) async fn run(&self, statements: &str) -> Result<(), Failure> {
+        let answer = timeout(ANSWER, self.client.batch_execute(statements)).await;
+        answer.map_err(|_| late())?.map_err(Failure::from)
+    }
+
     /// Asks one statement, in one round trip and without a name for it.
     pub(crate) async fn ask(&self, statement: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Failure> {
         let answer = timeout(ANSWER, self.client.query_typed(statement, parameters)).await;
-        let late = || TableError::Later(format!("no answer within {} s", ANSWER.as_secs()));
-        answer.map_err(|_| Failure { error: late(), is_lost: true })?.map_err(Failure::from)
+        answer.map_err(|_| late())?.map_err(Failure::from)
     }
+}
+
+/// That no answer came in time.
+fn late() -> Failure {
+    Failure { error: TableError::Later(format!("no answer within {} s", ANSWER.as_secs())), is_lost: true }
 }

@@ -43,6 +43,14 @@ impl PostgresTables {
         Self::default()
     }
 
+    /// Runs statements of ours, one after the other: what `acequia table init` prints.
+    ///
+    /// # Errors
+    /// As for [`Tables::write`].
+    pub async fn run(&self, entry: Entry<'_>, statements: &str) -> Result<(), TableError> {
+        self.with(entry, Run { statements }).await
+    }
+
     /// Does something over the connection that is kept, or a new one. What a kept one lost is done again, once: while
     /// nobody looked, the server may have restarted.
     async fn with<W: Work>(&self, entry: Entry<'_>, work: W) -> Result<W::Answer, TableError> {
@@ -76,8 +84,14 @@ impl Tables for PostgresTables {
         self.with(entry, Describe { layout }).await
     }
 
-    async fn waiting(&self, entry: Entry<'_>, layout: &Layout, most: u16) -> Result<Vec<OutboxEvent>, TableError> {
-        self.with(entry, Waiting { layout, most }).await
+    async fn waiting(
+        &self,
+        entry: Entry<'_>,
+        layout: &Layout,
+        after: Option<i64>,
+        most: u16,
+    ) -> Result<Vec<OutboxEvent>, TableError> {
+        self.with(entry, Waiting { layout, after: after.unwrap_or(i64::MIN), most }).await
     }
 
     async fn settle(&self, entry: Entry<'_>, layout: &Layout, ids: &[i64]) -> Result<(), TableError> {
@@ -191,6 +205,7 @@ impl Work for Describe<'_> {
 
 struct Waiting<'a> {
     layout: &'a Layout,
+    after: i64,
     most: u16,
 }
 
@@ -199,9 +214,23 @@ impl Work for Waiting<'_> {
 
     async fn run(&self, connection: &mut Connection) -> Result<Vec<OutboxEvent>, Failure> {
         let outbox = self.layout.table.outbox();
-        let statement = format!("select id, event from {outbox} where delivered_at is null order by id limit $1");
-        let rows = connection.ask(&statement, &[(&i64::from(self.most), Type::INT8)]).await?;
+        let statement =
+            format!("select id, event from {outbox} where delivered_at is null and id > $1 order by id limit $2");
+        let rows =
+            connection.ask(&statement, &[(&self.after, Type::INT8), (&i64::from(self.most), Type::INT8)]).await?;
         rows.iter().map(|row| Ok(OutboxEvent { id: row.try_get(0)?, event: row.try_get(1)? })).collect()
+    }
+}
+
+struct Run<'a> {
+    statements: &'a str,
+}
+
+impl Work for Run<'_> {
+    type Answer = ();
+
+    async fn run(&self, connection: &mut Connection) -> Result<(), Failure> {
+        connection.run(self.statements).await
     }
 }
 

@@ -173,11 +173,18 @@ impl Tables for InMemoryTables {
         Ok(Description { columns: stored.columns, unique: stored.unique, granted })
     }
 
-    async fn waiting(&self, entry: Entry<'_>, layout: &Layout, most: u16) -> Result<Vec<OutboxEvent>, TableError> {
+    async fn waiting(
+        &self,
+        entry: Entry<'_>,
+        layout: &Layout,
+        after: Option<i64>,
+        most: u16,
+    ) -> Result<Vec<OutboxEvent>, TableError> {
         self.calls.call("read the outbox").map_err(|_| later("read the outbox"))?;
         let tables = self.tables.lock();
         let stored = tables.get(&place(entry.database, &layout.table.to_string()));
-        let waiting = stored.into_iter().flat_map(|stored| &stored.outbox).filter(|(_, is_settled)| !is_settled);
+        let events = stored.into_iter().flat_map(|stored| &stored.outbox);
+        let waiting = events.filter(|(event, is_settled)| !is_settled && after.is_none_or(|after| event.id > after));
         Ok(waiting.take(usize::from(most)).map(|(event, _)| event.clone()).collect())
     }
 

@@ -58,11 +58,12 @@ pub trait Tables: Send + Sync {
         entry: Entry<'_>,
         layout: &Layout,
     ) -> impl Future<Output = Result<Description, TableError>> + Send;
-    /// The first `most` events of the outbox that were not settled, in their order.
+    /// The first `most` events of the outbox that were not settled, in their order, of those behind `after`.
     fn waiting(
         &self,
         entry: Entry<'_>,
         layout: &Layout,
+        after: Option<i64>,
         most: u16,
     ) -> impl Future<Output = Result<Vec<OutboxEvent>, TableError>> + Send;
     /// Says of events of the outbox that they were sent.

@@ -122,7 +122,7 @@ pub fn problems(layout: &Layout, known: &Description) -> Vec<Problem> {
         match granted {
             Some(true) => {}
             Some(false) => {
-                report("database".to_owned(), format!("the user lacks {} on {}", need.privilege, need.table))
+                report("database".to_owned(), format!("the user lacks {} on {}", need.privilege, need.table));
             }
             // The table itself was told of already.
             None if need.table == layout.table.quoted() => {}

@@ -1,10 +1,5 @@
 //! The adapter against a real `PostgreSQL`: the suite of tables, and what only a real server can be asked.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "what a test builds on fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what a test builds on fails by panicking")]
 
 mod fault;
 mod world;

@@ -63,8 +63,14 @@ impl Tables for RealTables {
         self.0.describe(entry, layout).await
     }
 
-    async fn waiting(&self, entry: Entry<'_>, layout: &Layout, most: u16) -> Result<Vec<OutboxEvent>, TableError> {
-        self.0.waiting(entry, layout, most).await
+    async fn waiting(
+        &self,
+        entry: Entry<'_>,
+        layout: &Layout,
+        after: Option<i64>,
+        most: u16,
+    ) -> Result<Vec<OutboxEvent>, TableError> {
+        self.0.waiting(entry, layout, after, most).await
     }
 
     async fn settle(&self, entry: Entry<'_>, layout: &Layout, ids: &[i64]) -> Result<(), TableError> {

@@ -97,7 +97,7 @@ pub async fn a_row_is_written_once_however_often_its_delivery_comes(tables: &imp
     assert_eq!(case.write(&layout, &again).await, Ok(8));
     assert_eq!(case.write(&layout, &rows).await, Ok(0));
     assert_eq!(case.tables.rows(&case.database).await.len(), 20);
-    assert_eq!(tables.waiting(case.entry(), &layout, 100).await.unwrap().len(), 20, "and it is told once");
+    assert_eq!(tables.waiting(case.entry(), &layout, None, 100).await.unwrap().len(), 20, "and it is told once");
 }
 
 /// In one batch, in two, and late.
@@ -122,7 +122,7 @@ pub async fn a_row_that_is_refused_leaves_nothing_of_its_batch(tables: &impl Tab
     };
     assert!(!why.contains("secret"), "{why}");
     assert_eq!(case.people().await, "");
-    assert_eq!(tables.waiting(case.entry(), &layout, 100).await, Ok(vec![]));
+    assert_eq!(tables.waiting(case.entry(), &layout, None, 100).await, Ok(vec![]));
     assert_eq!(case.write(&layout, &[good]).await, Ok(1), "and its neighbour is as new as before");
     let same = row(&layout, "3", "ana", "3", 0);
     assert!(matches!(case.write(&layout, &[same]).await, Err(TableError::Refused(_))));
@@ -151,14 +151,16 @@ pub async fn what_the_outbox_tells_waits_in_its_order_until_it_is_settled(tables
     for n in 0..3 {
         case.write(&layout, &[row(&layout, &n.to_string(), &n.to_string(), "0", 0)]).await.unwrap();
     }
-    let waiting = tables.waiting(case.entry(), &layout, 2).await.unwrap();
-    assert_eq!(waiting, tables.waiting(case.entry(), &layout, 2).await.unwrap(), "until it is settled");
+    let waiting = tables.waiting(case.entry(), &layout, None, 2).await.unwrap();
+    assert_eq!(waiting, tables.waiting(case.entry(), &layout, None, 2).await.unwrap(), "until it is settled");
     let first = waiting[0].id;
     tables.settle(case.entry(), &layout, &[first]).await.unwrap();
     tables.settle(case.entry(), &layout, &[first]).await.unwrap();
-    let rest = tables.waiting(case.entry(), &layout, 100).await.unwrap();
+    let rest = tables.waiting(case.entry(), &layout, None, 100).await.unwrap();
     assert_eq!((rest.len(), rest[0].id), (2, waiting[1].id));
     assert!(rest[0].event.contains("table.written"));
+    let behind = tables.waiting(case.entry(), &layout, Some(rest[0].id), 100).await.unwrap();
+    assert_eq!(behind, rest[1..]);
 }
 
 /// A table that is not there, or lacks what the sink writes: nobody's row is to blame.

@@ -63,7 +63,7 @@ impl Tables for Perilous {
         Err(down())
     }
 
-    async fn waiting(&self, _: Entry<'_>, _: &Layout, _: u16) -> Result<Vec<OutboxEvent>, TableError> {
+    async fn waiting(&self, _: Entry<'_>, _: &Layout, _: Option<i64>, _: u16) -> Result<Vec<OutboxEvent>, TableError> {
         Err(down())
     }
 

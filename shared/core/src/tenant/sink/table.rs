@@ -127,7 +127,7 @@ impl RawTable {
         let address = required(self.database.as_ref(), place.path, "database", kind, findings).and_then(|text| {
             text.parse()
                 .map_err(|error: crate::table::InvalidAddress| {
-                    findings.report(place.field("database"), error.to_string())
+                    findings.report(place.field("database"), error.to_string());
                 })
                 .ok()
         });
@@ -151,7 +151,7 @@ impl RawTable {
             },
             (None, true) => return Some(Authentication::Iam),
             (Some(_), true) => {
-                findings.report(place.field("iam"), "a user enters by a password or by IAM: leave one out")
+                findings.report(place.field("iam"), "a user enters by a password or by IAM: leave one out");
             }
             (None, false) => {
                 findings
