@@ -45,7 +45,12 @@ impl Relayed {
 
     fn fail(&mut self, event: &OutboxEvent, error: &SendError) {
         self.failed += 1;
-        let problem = format!("event {} of the outbox was not sent: {error}", event.id);
+        let why = match error {
+            // With what each cause says.
+            SendError::Unavailable(unavailable) => format!("{unavailable:?}"),
+            SendError::Refused(_) => error.to_string(),
+        };
+        let problem = format!("event {} of the outbox was not sent: {why}", event.id);
         if self.problems.len() < 20 {
             self.problems.push(problem);
         }

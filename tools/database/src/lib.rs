@@ -4,6 +4,7 @@
 //! Whatever becomes of the test's process, the server ends and its folder goes: a shell waits for the end of a pipe that
 //! the process holds.
 
+mod bench;
 mod certificate;
 mod server;
 

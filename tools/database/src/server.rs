@@ -14,7 +14,7 @@ use crate::certificate::certificates;
 /// The user that owns what [`Server::create_database`] makes.
 pub const USER: &str = "acequia";
 /// Its password, and the superuser's.
-pub const PASSWORD: &str = "s3cret of a test";
+pub const PASSWORD: &str = "s3cret-of-a-test";
 
 /// Who the server runs as where this process is root: it refuses to run as root.
 const ACCOUNT: &str = "postgres";

@@ -25,7 +25,7 @@ pub const LEDGER_TABLE: &str = "bench-ledger";
 /// The bucket that is the archive.
 pub(crate) const ARCHIVE: &str = "bench-archive";
 /// The password of every database.
-pub(crate) const PASSWORD: &str = "s3cret of a test";
+pub(crate) const PASSWORD: &str = "s3cret-of-a-test";
 /// Which database table sinks write into, where a test has one: `database` and `authorities` of the sink.
 pub static DATABASE: OnceLock<Json> = OnceLock::new();
 /// The path at which the stub is the endpoint of webhooks.

@@ -220,10 +220,11 @@ pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Te
 
 /// Which secrets each function may read, by their purpose, and which may read what tenants' stacks allow: these and no
 /// others.
-const PARAMETERS: [(&str, &[&str]); 8] = [
+const PARAMETERS: [(&str, &[&str]); 9] = [
     ("ingest", &["jwt-issuer"]),
     ("webhook", &["tenant/*/header/*", "tenant/*/webhook/*"]),
     ("email", &["grants/*", "tenant/*/link/*", "tenant/*/personal/*"]),
+    ("table", &["grants/*", "tenant/*/database/*"]),
     ("forward", &["grants/*"]),
     ("eventbridge", &["grants/*"]),
     ("outbox", &["tenant/*/link/*"]),

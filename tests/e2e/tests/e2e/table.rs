@@ -11,13 +11,14 @@ use serde_json::{Value as Json, json};
 const TENANT: &str = "tamarisk";
 
 /// The tenant's own server, which ends with the process; and its configuration applied.
-fn server(world: &World) -> &'static Server {
+pub(crate) fn server(world: &World) -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let server = Server::start().unwrap();
         server.create_database("rows").unwrap();
         let table = "create schema crm authorization acequia; set role acequia; create table crm.people \
-                     (id text primary key, country text, score integer, changed_at timestamptz not null)";
+                     (id text primary key, country text, score integer, changed_at timestamptz not null); reset role; \
+                     create schema policy authorization acequia; create table policy.people (id text)";
         server.query("rows", table).unwrap();
         let text = world.document(TENANT).replace("localhost:5432", &format!("localhost:{}", server.port()));
         let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
@@ -27,7 +28,10 @@ fn server(world: &World) -> &'static Server {
         let lacking = world.run(&["table", "check", path, "--password", PASSWORD], "");
         assert_eq!(lacking.code, 3, "{lacking:?}");
         assert!(lacking.stderr.contains("acequia_inbox") && lacking.stderr.contains(".toml:"), "{lacking:?}");
-        world.acequia(&["table", "init", path, "rows", "--run", "--password", PASSWORD], "");
+        // The table itself is not its user's: who owns it grants what is needed.
+        for (sink, who) in [("rows", "acequia"), ("policy", "postgres")] {
+            world.acequia(&["table", "init", path, sink, "--run", "--as", who, "--password", PASSWORD], "");
+        }
         world.acequia(&["tenant", "apply", path, "--yes", "--check", "--password", PASSWORD], "");
         server
     })
