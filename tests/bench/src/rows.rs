@@ -104,7 +104,7 @@ async fn at(server: &Server, size: usize, rounds: usize) -> Result<Rates> {
     };
     let (tenant, password, tables) = (build::tenant_id("acme"), Secret::new(PASSWORD), PostgresTables::new());
     let entry = Entry { tenant: &tenant, database: &database, credential: &password };
-    let copier = Copier::connect(server).await?;
+    let beside = Copier::connect(server).await?;
     let (mut statement, mut copy) = (Duration::ZERO, Duration::ZERO);
     for round in 0..=rounds {
         let number = (size * 1_000_000) + round * 2;
@@ -114,15 +114,19 @@ async fn at(server: &Server, size: usize, rounds: usize) -> Result<Rates> {
         let took = begun.elapsed();
         let rows = batch(&layout, number + 1, size)?;
         let begun = clock();
-        let copied = copier.write(&rows).await?;
+        let copied = beside.write(&rows).await?;
         // The first round opens connections and looks up types.
         if round > 0 {
             statement += took;
             copy += begun.elapsed();
         }
-        anyhow::ensure!((new, copied) == (size as u64, size as i64), "{new} and {copied} of {size} rows were new");
+        anyhow::ensure!(
+            (usize::try_from(new)?, usize::try_from(copied)?) == (size, size),
+            "{new} and {copied} of {size} rows were new"
+        );
     }
-    let rate = |time: Duration| (size * rounds) as f64 / time.as_secs_f64();
+    let rows = f64::from(u32::try_from(size * rounds)?);
+    let rate = |time: Duration| rows / time.as_secs_f64();
     Ok(Rates { batch: size, statement: rate(statement), copy: rate(copy) })
 }
 

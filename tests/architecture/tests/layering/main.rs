@@ -149,6 +149,8 @@ const LAYERS: &[Layer] = &[
             "acequia-access",
             "stub",
             "sweeper",
+            "acequia-postgres",
+            "database",
             // What the SDK takes by itself is measured without our adapter around it, and so is a handler of a team's
             // own.
             "aws-config",

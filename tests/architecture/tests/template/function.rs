@@ -8,11 +8,19 @@ pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
 const ROLE: &str = "AWS::IAM::Role";
 const MANAGED: &str = "AWS::IAM::ManagedPolicy";
 
-/// Actions that know no resource, so that `*` is all there is (Service Authorization Reference).
+/// Actions that know no resource, so that `*` is all there is (Service Authorization Reference); and those of EC2 that
+/// Lambda calls by a function's role for its place in a VPC, and wants for all interfaces
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions>).
 const WITHOUT_RESOURCE: &[&str] = &[
     "cloudformation:DescribeStacks",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
     "lambda:GetAccountSettings",
     "lambda:ListEventSourceMappings",
     "ses:GetAccount",

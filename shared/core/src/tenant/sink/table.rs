@@ -44,14 +44,14 @@ pub struct RawTable {
         )
     )]
     pub database: Option<String>,
-    /// The secret that holds the user's password, as `acequia secret put TENANT NAME --for database` has written it.
+    /// The secret that holds the user's password; it is needed where `iam` is not said. As `acequia secret put TENANT NAME --for database` has written it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "SecretNameText", extend("examples" = ["crm-database"])))]
     pub password: Option<String>,
     /// `true` enters by a token of IAM's in place of a password: RDS and Aurora, where the platform's
     /// `DatabaseUserArns` allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "bool", extend("default" = false, "examples" = [true])))]
+    #[cfg_attr(feature = "schema", schemars(with = "bool", extend("default" = false, "examples" = [false])))]
     pub iam: Option<bool>,
     /// Certificates of the authorities that may have signed the server's, as PEM. Without it, those of the public web;
     /// RDS has its own (docs/TABLES.md).
@@ -93,14 +93,16 @@ pub struct RawTable {
         schemars(with = "TableMode", extend("default" = TableMode::default(), "examples" = ["upsert"]))
     )]
     pub mode: Option<TableMode>,
-    /// The columns that make a row the same one; a unique index of the table has exactly these. For `upsert` alone.
+    /// The columns that make a row the same one; a unique index of the table has exactly these. It is needed for `upsert`, and of it
+    /// alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
         schemars(with = "Vec<String>", extend("minItems" = 1, "x-bounds" = "columns of the sink", "examples" = [["supporter_id"]]))
     )]
     pub key: Option<Vec<String>>,
-    /// The column that says which of two rows of one key is newer: the greater one stays. For `upsert` alone.
+    /// The column that says which of two rows of one key is newer: the greater one stays. It is needed for
+    /// `upsert`, and of it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "String", extend("x-type" = "name", "examples" = ["changed_at"])))]
     pub newest: Option<String>,
@@ -206,7 +208,7 @@ impl RawTable {
             TableMode::Append => {
                 for (name, is_there) in [("key", self.key.is_some()), ("newest", self.newest.is_some())] {
                     if is_there {
-                        findings.report(place.field(name), "this is of mode = \"upsert\" alone");
+                        findings.report(place.field("mode"), format!("`{name}` is of mode = \"upsert\" alone"));
                     }
                 }
                 Some(Mode::Append)
@@ -296,7 +298,7 @@ mod tests {
             (serde_json::json!({"columns": {}}), "sinks[0].columns"),
             (serde_json::json!({"columns": {"a b": "data.x"}}), "sinks[0].columns.a b"),
             (serde_json::json!({"columns": {"a": "data..x"}}), "sinks[0].columns.a"),
-            (serde_json::json!({"key": ["id"]}), "sinks[0].key: this is of mode"),
+            (serde_json::json!({"key": ["id"]}), "sinks[0].mode: `key` is of"),
             (serde_json::json!({"mode": "upsert", "key": ["other"], "newest": "at"}), "sinks[0].key[0]"),
             (serde_json::json!({"mode": "upsert", "key": ["id"]}), "sinks[0].newest: it is missing"),
             (serde_json::json!({"mode": "upsert", "key": ["id"], "newest": "id"}), "never differs"),
