@@ -147,6 +147,11 @@ pub struct Scenario {
 }
 
 impl SinkPlan {
+    /// Whether its target knows a delivery by its id alone, and drops another content of the same.
+    pub fn goes_by_id(&self) -> bool {
+        self.fifo || self.kind == SinkKind::Table
+    }
+
     /// The rate at which it is served, where it has one. No chance decides it, so that a seed stays the seed it was.
     pub fn rate(&self) -> Option<PerMinute> {
         matches!(self.id.as_str(), "crm-strict" | "queue").then_some(PerMinute(1))
