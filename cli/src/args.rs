@@ -5,6 +5,7 @@ mod dlq;
 #[cfg(test)]
 mod documented;
 mod key;
+mod table;
 mod template;
 mod time;
 
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
+pub(crate) use self::table::{CheckTableArgs, EntryArgs, InitTableArgs, RelayArgs, TableCommand};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use self::time::parse_time;
 use crate::author::Author;
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// Templates of mails
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// Databases of table sinks: prepare, check, and relay their outbox
+    #[command(subcommand)]
+    Table(TableCommand),
     /// Send events to a tenant's intake queue
     Send(SendArgs),
     /// Tell what became of an event: where it was routed, and each delivery
@@ -217,6 +222,11 @@ pub(crate) struct ApplyArgs {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Compare table sinks with their databases first, as `acequia table check` does
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) entry: EntryArgs,
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
@@ -247,7 +257,8 @@ pub(crate) struct PutArgs {
     /// The secret's name, as in the configuration
     pub(crate) name: SecretName,
     /// What it is for. `webhook` signs requests (a sink's `secrets`), `header` is the value of a header,
-    /// `link` signs the links of mails (`consent.keys`), `personal` opens sealed addresses (`mail.personal_key`)
+    /// `link` signs the links of mails (`consent.keys`), `personal` opens sealed addresses (`mail.personal_key`),
+    /// `database` is the password of a table sink (`password`)
     #[arg(long = "for", value_name = "PURPOSE", value_parser = purposes())]
     pub(crate) purpose: SecretPurpose,
     #[command(flatten)]

@@ -7,7 +7,7 @@ use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
+    DynamoMailStore, DynamoTenants, RdsTokens, SqsQueues, SsmGrants, SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
@@ -59,6 +59,7 @@ pub(crate) struct Context {
     pub(crate) region: String,
     /// Sends the mails of `template send-test`.
     pub(crate) ses: aws_sdk_sesv2::Client,
+    tokens: RdsTokens<SystemClock>,
     clients: Clients,
     account: Account,
 }
@@ -78,7 +79,13 @@ impl Context {
         let clients = Clients::new(&config);
         let account = Account::new(&config, &clients);
         let ses = aws_sdk_sesv2::Client::new(&config);
-        Ok(Self { stage: stage.clone(), region, ses, clients, account })
+        let tokens = RdsTokens::new(&config, SystemClock);
+        Ok(Self { stage: stage.clone(), region, ses, tokens, clients, account })
+    }
+
+    /// Makes the tokens by which IAM's users enter databases, by the operator's own credentials.
+    pub(crate) fn database_tokens(&self) -> RdsTokens<SystemClock> {
+        self.tokens.clone()
     }
 
     pub(crate) fn account(&self) -> Account {

@@ -53,6 +53,8 @@ fn whole() -> Json {
             {"id": "c", "kind": "forward", "types": ["*"], "queue": "out"},
             {"id": "d", "kind": "eventbridge", "types": ["*"], "bus": "arn:aws:events:eu-west-1:123456789012:event-bus/d"},
             {"id": "e", "kind": "archive", "types": ["*"]},
+            {"id": "f", "kind": "table", "types": ["*"], "database": "postgresql://a@db.example/crm", "password": "db", "table": "t",
+                "columns": {"id": "id"}},
         ],
         "consent": {
             "types": ["action.*"], "subject": "{{ data.email }}", "keys": ["links"], "redirect_hosts": ["dalia.example"],

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 40] = [
     "",
     "tenant",
     "tenant validate",
@@ -32,6 +32,10 @@ const COMMANDS: [&str; 36] = [
     "template",
     "template preview",
     "template send-test",
+    "table",
+    "table init",
+    "table check",
+    "table relay",
     "send",
     "explain",
     "dlq",

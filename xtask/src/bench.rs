@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::process::{self, Running};
 use crate::test::plan;
-use crate::{build, host, report, setup};
+use crate::{build, host, postgres, report, setup};
 
 /// Options of the bench.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,8 +17,7 @@ pub(crate) struct Options {
     /// Small sizes and few rounds, for a look; the document is left as it is.
     #[arg(long)]
     quick: bool,
-    /// This part alone; repeatable. Without it, all but throughput, which takes longer than the others and is not
-    /// written into the document.
+    /// This part alone; repeatable. Without it, all but throughput and table, which are not written into the document.
     #[arg(long, value_parser = PARTS)]
     part: Vec<String>,
     /// Rounds of the throughput, and of the flood at the door.
@@ -36,11 +35,12 @@ pub(crate) struct Options {
     debug: bool,
 }
 
-const PARTS: [&str; 6] = ["counts", "scale", "instructions", "processes", "door", "throughput"];
+const PARTS: [&str; 7] = ["counts", "scale", "instructions", "processes", "door", "throughput", "table"];
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    postgres::ensure()?;
     let of_instructions = |part: &String| part == "instructions" || part == "door";
     let counts_instructions = options.part.is_empty() || options.part.iter().any(of_instructions);
     if counts_instructions {

@@ -5,8 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::report::Step;
-use crate::{host, process};
+use crate::debian;
 
 /// The programs that the tests start.
 const PROGRAMS: [&str; 2] = ["chromium", "chromedriver"];
@@ -22,27 +21,10 @@ pub(crate) fn ensure() -> Result<()> {
     let packages = PACKAGES.join(" ");
     let by_hand =
         format!("the tests of pages need it (Debian: apt install {packages}); `cargo xtask test --fast` does not");
-    if !runs("apt-get") {
-        bail!("{missing} is missing, and there is no apt-get to install it: {by_hand}");
-    }
-    if !rustix::process::geteuid().is_root() {
-        bail!("{missing} is missing, and only root can install it: {by_hand}");
-    }
-    let step = Step::begin("install Chromium");
-    let log = host::scratch("log/chromium.log");
-    for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"]] {
-        let mut command = process::command("apt-get");
-        // Another apt may be at work; it is waited for.
-        command.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        if arguments.len() > 1 {
-            command.args(PACKAGES);
-        }
-        process::run_logged(&mut command, "apt-get", &log)?;
-    }
+    debian::install("Chromium", missing, &PACKAGES, &by_hand)?;
     if let Some(missing) = PROGRAMS.into_iter().find(|program| !runs(program)) {
-        bail!("{missing} is missing although {packages} were installed (log: {}): {by_hand}", log.display());
+        bail!("{missing} is missing although {packages} were installed : {by_hand}");
     }
-    step.end();
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod secret;
 mod send;
 mod status;
 mod story;
+mod table;
 mod tally;
 mod template;
 mod tenant;
@@ -24,7 +25,8 @@ use acequia_operations::audit::Begun;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{
-    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, SecretCommand, TemplateCommand, TenantCommand,
+    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, SecretCommand, TableCommand, TemplateCommand,
+    TenantCommand,
 };
 use crate::context::{Context, egress};
 use crate::exit::Exit;
@@ -47,6 +49,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Key(command) => Box::pin(key::run(&context().await?, command)).await,
         Command::Consent(command) => consent::run(&context().await?, command).await,
         Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,
+        Command::Table(command) => Box::pin(table::run(command, egress(&arguments.stage), context)).await,
         Command::Send(send) => Box::pin(send::run(context, send)).await,
         Command::Explain(explain) => explain::run(&context().await?, explain).await,
         Command::Dlq(command) => Box::pin(dlq::run(&context().await?, command)).await,
@@ -129,6 +132,13 @@ pub(crate) fn so_far(command: &Command) -> String {
         Command::Template(TemplateCommand::SendTest { to, .. }) => {
             format!("the test was sent to {to}, or was not: look there")
         }
+        Command::Table(TableCommand::Init(init)) if init.run => {
+            "the statements ran as a whole or not at all: run it again".to_owned()
+        }
+        Command::Table(TableCommand::Relay(_)) => {
+            "what was sent and not settled is sent again, under the same ids: run it again".to_owned()
+        }
+        Command::Table(_) => "nothing was changed".to_owned(),
         Command::Send(_) => "nothing was sent".to_owned(),
         Command::Dlq(DlqCommand::Redrive(_)) => {
             "what was moved so far stays so; run it again, it goes on from there".to_owned()

@@ -102,6 +102,16 @@ sink_kinds! {
         reads_secrets: false,
         reads_grants: false,
     },
+    /// A table of `PostgreSQL`.
+    Table: SinkFacts {
+        word: "table",
+        in_stack: "Table",
+        always_claims: false,
+        keeps_order: false,
+        sends_by_ses: false,
+        reads_secrets: true,
+        reads_grants: true,
+    },
 }
 
 impl SinkKind {

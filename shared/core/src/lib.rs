@@ -14,13 +14,14 @@
 //! 6. [`routing`]: which sinks take an event.
 //! 7. [`delivery`]: bringing an event to a sink: what is remembered, what holds it back, what becomes of what failed.
 //! 8. [`access`]: who may send and read.
-//! 9. [`tenant`]: what a tenant asks for.
-//! 10. [`consent`]: whose agreement an event needs.
-//! 11. [`watch`]: which queues are in trouble.
-//! 12. [`intake`]: what producers hand in at the front door.
-//! 13. [`archive`]: what is kept of events, and how.
-//! 14. [`port`]: the outside world, as traits.
-//! 15. [`flow`]: what takes several calls of ports.
+//! 9. [`table`]: rows of tenants' databases.
+//! 10. [`tenant`]: what a tenant asks for.
+//! 11. [`consent`]: whose agreement an event needs.
+//! 12. [`watch`]: which queues are in trouble.
+//! 13. [`intake`]: what producers hand in at the front door.
+//! 14. [`archive`]: what is kept of events, and how.
+//! 15. [`port`]: the outside world, as traits.
+//! 16. [`flow`]: what takes several calls of ports.
 
 pub mod access;
 pub mod address;
@@ -41,6 +42,7 @@ pub mod port;
 pub mod queue;
 pub mod routing;
 pub mod secret;
+pub mod table;
 pub mod template;
 pub mod tenant;
 pub mod time;

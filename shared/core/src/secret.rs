@@ -61,6 +61,17 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// A password.
+    ///
+    /// # Errors
+    /// [`UnusableSecret::Password`] where it is none.
+    pub fn password(&self) -> Result<&str, UnusableSecret> {
+        let is_line = (1..=1000).contains(&self.0.len()) && !self.0.chars().any(char::is_control);
+        if is_line { Ok(&self.0) } else { Err(UnusableSecret::Password) }
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
@@ -87,6 +98,9 @@ pub enum UnusableSecret {
     /// It is no private key.
     #[error("a private key of X25519 is the base64url of 32 bytes")]
     Private,
+    /// It cannot be a password.
+    #[error("a password is one line of 1 to 1000 bytes, without control characters")]
+    Password,
 }
 
 /// What a secret is for. A secret serves one purpose: it is part of its path, and each function can read those of its
@@ -102,6 +116,8 @@ pub enum SecretPurpose {
     Link,
     /// Opens sealed personal data.
     Personal,
+    /// Is the password of a user of a database.
+    Database,
 }
 
 /// What a tenant's secrets are for and called.
@@ -109,7 +125,7 @@ pub type SecretNames = BTreeSet<(SecretPurpose, SecretName)>;
 
 impl SecretPurpose {
     /// All purposes.
-    pub const ALL: [Self; 4] = [Self::Webhook, Self::Header, Self::Link, Self::Personal];
+    pub const ALL: [Self; 5] = [Self::Webhook, Self::Header, Self::Link, Self::Personal, Self::Database];
 
     /// The word for it in paths and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -118,6 +134,7 @@ impl SecretPurpose {
             Self::Header => "header",
             Self::Link => "link",
             Self::Personal => "personal",
+            Self::Database => "database",
         }
     }
 
@@ -135,6 +152,7 @@ impl SecretPurpose {
             Self::Webhook | Self::Link => secret.signing_key().map(drop),
             Self::Header => secret.header_value().map(drop),
             Self::Personal => secret.private_key().map(drop),
+            Self::Database => secret.password().map(drop),
         }
     }
 }
@@ -147,7 +165,7 @@ impl fmt::Display for SecretPurpose {
 
 /// A word that is no purpose.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not webhook, header, link or personal")]
+#[error("{0:?} is not webhook, header, link, personal or database")]
 pub struct UnknownPurpose(String);
 
 impl FromStr for SecretPurpose {
@@ -178,6 +196,7 @@ mod tests {
             (SecretPurpose::Webhook, vec![SIGNING], vec![PRIVATE, "whsec_!!", "whsec_c2hvcnQ=", ""]),
             (SecretPurpose::Link, vec![SIGNING], vec!["Bearer t0ken", "whsec_x"]),
             (SecretPurpose::Personal, vec![PRIVATE, PADDED], vec![SIGNING, "AgIC", ""]),
+            (SecretPurpose::Database, vec!["hunter2", "k\u{f6}nig in sp\u{e9}"], vec!["", "a\nb"]),
             (SecretPurpose::Header, vec!["Bearer t0ken", SIGNING], vec!["", "  ", "a\nb", "t\u{f6}ken"]),
         ];
         for (purpose, good, bad) in rows {

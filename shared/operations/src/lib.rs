@@ -25,6 +25,7 @@ pub mod key;
 pub mod pause;
 pub mod paused;
 mod ports;
+pub mod relay;
 pub mod resume;
 mod stage;
 pub mod status;

@@ -32,6 +32,10 @@ mod archive {
     acequia_testkit::suite!(archive, acequia_testkit::InMemoryArchive::new());
 }
 
+mod tables {
+    acequia_testkit::suite!(tables, acequia_testkit::InMemoryTables::new());
+}
+
 mod topics {
     acequia_testkit::suite!(topics, acequia_testkit::InMemoryTopics::new());
 }

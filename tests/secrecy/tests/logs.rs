@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::message::{Incoming, Outgoing};
-use acequia_core::port::{Clock as _, Mail, MailError, Mailer, Queues as _};
+use acequia_core::port::{Clock as _, DatabaseTokens, Mail, MailError, Mailer, Queues as _, Unavailable};
 use acequia_core::queue::QueueRole;
-use acequia_core::secret::SecretPurpose;
+use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::table::{Authentication, Database, DatabaseAddress};
 use acequia_core::tenant::BusArn;
 use acequia_core::time::after;
 use acequia_lambda::{
@@ -20,7 +21,7 @@ use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryAlerts, InMemoryArchive, InMemoryConsents, InMemoryDelays, InMemoryEndpoints,
     InMemoryGrants, InMemoryLedger, InMemoryLines, InMemoryMailStore, InMemoryQueues, InMemoryRates, InMemorySecrets,
-    InMemoryTenants, SeededChance, build,
+    InMemoryTables, InMemoryTenants, SeededChance, build,
 };
 use archive::ArchiveSink;
 use email::EmailSink;
@@ -29,6 +30,7 @@ use eventbridge::bus::{Buses, Entry, PutError};
 use forward::ForwardSink;
 use receiver::{Endpoint, Endpoints, Mode};
 use router::Router;
+use table::TableSink;
 use webhook::WebhookSink;
 
 const ADDRESS: &str = "xanthippe@very-private.example";
@@ -77,11 +79,21 @@ impl Mailer for MoodyMailer {
     }
 }
 
+const DATABASE: &str = "postgresql://acequia@db.example:5432/crm";
 const BUS: &str = "arn:aws:events:us-east-1:123456789012:event-bus/partners";
 
 /// Buses of all moods.
 #[derive(Debug, Default)]
 struct MoodyBuses(Mutex<u32>);
+
+/// No user of a database is IAM's here.
+struct NoTokens;
+
+impl DatabaseTokens for NoTokens {
+    async fn token(&self, _: &DatabaseAddress) -> Result<Secret, Unavailable> {
+        Err(Unavailable::new("make a token", "nobody asks for one"))
+    }
+}
 
 impl Buses for MoodyBuses {
     async fn put(&self, _bus: &BusArn, entries: &[Entry<'_>]) -> Vec<Result<String, PutError>> {
@@ -224,7 +236,9 @@ fn document(url: &str) -> String {
         {"id": "keyless", "kind": "webhook", "types": ["*"], "url": format!("{url}/crm"), "secrets": ["missing"]},
         {"id": "analytics", "kind": "forward", "types": ["*"], "queue": "out"},
         {"id": "partners", "kind": "eventbridge", "types": ["*"], "bus": BUS},
-        {"id": "kept", "kind": "archive", "types": ["*"]}]})
+        {"id": "kept", "kind": "archive", "types": ["*"]},
+        {"id": "rows", "kind": "table", "types": ["*"], "database": DATABASE, "password": "db", "table": "people",
+            "columns": {"id": "id", "email": "data.email"}}]})
     .to_string()
 }
 
@@ -278,6 +292,23 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
     let clock = || Arc::new(world.clock.clone());
     world.work_off(ForwardSink { queues: world.queues.clone(), grants: grants.clone(), clock: clock() }).await;
     world.work_off(EventbridgeSink { buses: MoodyBuses::default(), grants, clock: clock() }).await;
+    let (tables, address) = (InMemoryTables::new(), DATABASE.parse().unwrap());
+    let authentication = Authentication::Password(build::secret_name("db"));
+    let database = Database { address, authentication, authorities: None };
+    let rows = || TableSink {
+        tables: tables.clone(),
+        secrets: InMemorySecrets::new().with(&tenant, SecretPurpose::Database, &build::secret_name("db"), HEADER),
+        grants: InMemoryGrants::new().with(&tenant, "", DATABASE),
+        tokens: NoTokens,
+        clock: clock(),
+    };
+    tables.calls.go_down();
+    world.work_off(rows()).await;
+    tables.calls.mend();
+    world.work_off(rows()).await;
+    // An address is no number: the row is refused.
+    tables.create(&database, "public.people", &[("id", "text"), ("email", "integer")], &["id"]);
+    world.work_off(rows()).await;
     let archive = InMemoryArchive::new();
     archive.writes.go_down();
     world.work_off(ArchiveSink { archive: archive.clone(), clock: clock() }).await;

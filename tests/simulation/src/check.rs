@@ -91,7 +91,7 @@ fn check_event(world: &World, index: usize) {
     for (place, sink) in tenant.sinks.iter().enumerate() {
         let key: StoryKey = (event.identity, place);
         let Some(story) = history.stories.get(&key) else { continue };
-        let done = |effect: &Effect| effect.event == index || (sink.fifo && !alone);
+        let done = |effect: &Effect| effect.event == index || (sink.goes_by_id() && !alone);
         if !story.sent.contains_key(&index) || story.effects.iter().any(done) {
             continue;
         }
@@ -131,11 +131,12 @@ fn check_ledger(world: &World) {
                 history.report(0, format_args!("the ledger of {tenant} has a row of a delivery that nobody sent"));
                 continue;
             };
-            let (claims, fifo) = history.plan(key).map_or((false, false), |plan| (plan.claims, plan.fifo));
+            let (claims, by_id) = history.plan(key).map_or((false, false), |plan| (plan.claims, plan.goes_by_id()));
             let effect = story.effects.iter().any(|effect| {
-                fifo || history
-                    .event(effect.event)
-                    .is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
+                by_id
+                    || history
+                        .event(effect.event)
+                        .is_some_and(|event| acequia_core::id::digest(event.body.as_bytes()) == record.digest)
             });
             let holds = match record.status {
                 Status::Delivered => effect,

@@ -16,6 +16,7 @@ use eventbridge::EventbridgeSink;
 use forward::ForwardSink;
 use router::Router;
 use sweeper::Sweeper;
+use table::TableSink;
 
 use crate::peril::Instance;
 use crate::port::Perilous;
@@ -23,13 +24,14 @@ use crate::webhook::{SimulatedWebhook, UnderWay};
 use crate::world::World;
 
 /// The functions, by the queues that they read.
-pub const ROLES: [QueueRole; 6] = [
+pub const ROLES: [QueueRole; 7] = [
     QueueRole::Intake,
     QueueRole::Sink(SinkKind::Webhook),
     QueueRole::Sink(SinkKind::Email),
     QueueRole::Sink(SinkKind::Forward),
     QueueRole::Sink(SinkKind::Eventbridge),
     QueueRole::Sink(SinkKind::Archive),
+    QueueRole::Sink(SinkKind::Table),
 ];
 
 /// What stands for the sweeper, which reads no queue.
@@ -37,6 +39,8 @@ pub const SWEEPER: QueueRole = QueueRole::Out;
 
 /// The simulated tenants ask for no consent, so what the function knows of it is out of reach of peril.
 type Email = EmailSink<Perilous, InMemorySecrets, InMemoryGrants, InMemoryMailStore, InMemoryConsents>;
+/// Its databases are where its effects are, and so where its calls are worth a peril.
+type Table = TableSink<Perilous, InMemorySecrets, InMemoryGrants, Perilous>;
 type Loop<S> = SinkLoop<Perilous, S>;
 
 enum Code {
@@ -46,6 +50,7 @@ enum Code {
     Forward(Box<Loop<ForwardSink<Perilous, InMemoryGrants>>>),
     Eventbridge(Box<Loop<EventbridgeSink<Perilous, InMemoryGrants>>>),
     Archive(Box<Loop<ArchiveSink<Perilous>>>),
+    Table(Box<Loop<Table>>),
     Sweeper(Box<Sweeper<Perilous, Perilous, ()>>),
 }
 
@@ -99,6 +104,14 @@ impl Function {
             QueueRole::Sink(SinkKind::Archive) => {
                 Code::Archive(wire(&instance, ArchiveSink { archive: ports(), clock }, seed))
             }
+            QueueRole::Sink(SinkKind::Table) => {
+                let (secrets, grants) = (InMemorySecrets::new(), world.grants.clone());
+                Code::Table(wire(
+                    &instance,
+                    TableSink { tables: ports(), secrets, grants, tokens: ports(), clock },
+                    seed,
+                ))
+            }
             // No function reads a tenant's own queue; here its place is the sweeper's.
             SWEEPER => Code::Sweeper(Box::new(Sweeper {
                 // Redriving has an actor of its own here.
@@ -138,6 +151,7 @@ impl Function {
             Code::Forward(sink) => sink.handle(event, deadline).await,
             Code::Eventbridge(sink) => sink.handle(event, deadline).await,
             Code::Archive(sink) => sink.handle(event, deadline).await,
+            Code::Table(sink) => sink.handle(event, deadline).await,
             Code::Sweeper(sweeper) => {
                 // What fails is made up for by the next sweep.
                 let _ = sweeper.handle(deadline).await;

@@ -140,7 +140,11 @@ pub fn play(seed: u64, dice: Dice, weather: Weather, scenario: Scenario, options
     let world = World::new(clock, state, options);
     for tenant in &world.lock().history.scenario.tenants {
         world.tenants.put(&tenant.id, tenant.document());
-        let buses = format!("arn:aws:events:us-east-1:123456789012:event-bus/{}.*", tenant.id);
+        let buses = format!(
+            "arn:aws:events:us-east-1:123456789012:event-bus/{}.*,{}",
+            tenant.id,
+            crate::scenario::address(tenant.id.as_str())
+        );
         world.grants.put(&tenant.id, &format!("{}.example", tenant.id), &buses);
     }
     break_loops(options.mutation);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use acequia_core::id::{EventId, SinkId, TenantId};
 use acequia_core::kind::SinkKind;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::table::{Authentication, Database, InvalidAddress};
 use acequia_testkit::build;
 use jiff::Timestamp;
 
@@ -16,6 +17,22 @@ use crate::limit::PerMinute;
 
 /// The sink that keeps events in the archive, where its tenant has one.
 pub const ARCHIVED: &str = "queue-strict";
+
+/// The tenants, in their order.
+pub const TENANTS: [&str; 3] = ["acme", "bona", "cora"];
+
+/// Where a tenant's database is.
+pub fn address(tenant: &str) -> String {
+    format!("postgresql://acequia@db.{tenant}.example:5432/events")
+}
+
+/// A tenant's database.
+///
+/// # Errors
+/// Where a tenant's name is none that a host can have.
+pub fn database(tenant: &str) -> Result<Database, InvalidAddress> {
+    Ok(Database { address: address(tenant).parse()?, authentication: Authentication::Iam, authorities: None })
+}
 
 /// The types of events.
 pub const TYPES: [&str; 3] = ["action.signed", "action.shared", "order.placed"];
@@ -130,6 +147,11 @@ pub struct Scenario {
 }
 
 impl SinkPlan {
+    /// Whether its target knows a delivery by its id alone, and drops another content of the same.
+    pub fn goes_by_id(&self) -> bool {
+        self.fifo || self.kind == SinkKind::Table
+    }
+
     /// The rate at which it is served, where it has one. No chance decides it, so that a seed stays the seed it was.
     pub fn rate(&self) -> Option<PerMinute> {
         matches!(self.id.as_str(), "crm-strict" | "queue").then_some(PerMinute(1))
@@ -190,10 +212,10 @@ impl TenantPlan {
             fifo,
         };
         // By the tenant and not by chance, so that a seed of earlier days tells the same story of the other tenants.
-        let (outside, kept) = if index == 2 {
-            (SinkKind::Eventbridge, SinkKind::Archive)
-        } else {
-            (SinkKind::Forward, SinkKind::Forward)
+        let (outside, kept) = match index {
+            1 => (SinkKind::Table, SinkKind::Forward),
+            2 => (SinkKind::Eventbridge, SinkKind::Archive),
+            _ => (SinkKind::Forward, SinkKind::Forward),
         };
         let mut all = vec![
             plan("mail", SinkKind::Email, true, dice.happens(0.5), false),
@@ -210,7 +232,7 @@ impl TenantPlan {
         sinks.sort_by(|one, other| one.id.cmp(&other.id));
         let first = sinks.iter().map(|_| SinkVersion::of(dice)).collect();
         Self {
-            id: build::tenant_id(["acme", "bona", "cora"].get(index).unwrap_or(&"zeta")),
+            id: build::tenant_id(TENANTS.get(index).unwrap_or(&"zeta")),
             sinks,
             versions: vec![first],
             ordered: false,
@@ -276,6 +298,10 @@ impl TenantPlan {
                 serde_json::json!({ "bus": bus, "strict": plan.claims })
             }
             SinkKind::Archive => serde_json::json!({ "strict": plan.claims }),
+            SinkKind::Table => {
+                serde_json::json!({ "strict": plan.claims, "database": address(tenant.as_str()), "iam": true,
+                "table": "events", "columns": { "event": "$event" } })
+            }
         };
         let pattern =
             version.country.map(|country| serde_json::json!({ "pattern": { "data": { "country": [country] } } }));

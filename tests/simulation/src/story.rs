@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use acequia_core::delivery::ledger::{DeliveryRecord, Status};
+use acequia_core::kind::SinkKind;
 use acequia_core::time::after;
 use jiff::Timestamp;
 
@@ -129,6 +130,9 @@ impl Story {
         now: &Effect,
         running: &BTreeSet<u64>,
     ) -> Option<&'static str> {
+        if plan.kind == SinkKind::Table {
+            return Some("a second row of one delivery");
+        }
         if !plan.claims {
             return None;
         }
@@ -190,9 +194,10 @@ impl Story {
 
     /// Whether a message of this event may be acknowledged: it had its effect, or lies in the dead-letter queue.
     ///
-    /// A FIFO queue drops what comes under a known id, whatever its content: there any effect of the identity counts.
+    /// A FIFO queue drops what comes under a known id, whatever its content, and so does an inbox: there any effect of
+    /// the identity counts.
     pub fn is_safe(&self, plan: &SinkPlan, event: usize) -> bool {
-        self.effects.iter().any(|effect| effect.event == event || plan.fifo) || self.dead.contains_key(&event)
+        self.effects.iter().any(|effect| effect.event == event || plan.goes_by_id()) || self.dead.contains_key(&event)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acequia_testkit::{
     FixedClock, InMemoryArchive, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger,
-    InMemoryQueues, InMemoryRates, InMemoryTenants, InMemoryTopics,
+    InMemoryQueues, InMemoryRates, InMemoryTables, InMemoryTenants, InMemoryTopics,
 };
 
 use crate::dice::Dice;
@@ -54,6 +54,8 @@ pub struct World {
     pub rates: InMemoryRates,
     /// The archive, without perils.
     pub archive: InMemoryArchive,
+    /// The databases, without perils.
+    pub tables: InMemoryTables,
     /// The journal of redriving.
     pub journal: InMemoryJournal,
     /// Delayed messages, without perils.
@@ -76,6 +78,7 @@ impl World {
             endpoints: InMemoryEndpoints::new(),
             rates: InMemoryRates::new(),
             archive: InMemoryArchive::new(),
+            tables: tables(),
             journal: InMemoryJournal::new(),
             delays: InMemoryDelays::new(),
             topics: InMemoryTopics::new(),
@@ -89,4 +92,15 @@ impl World {
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The databases with the tables of the sinks that may write into one.
+fn tables() -> InMemoryTables {
+    let tables = InMemoryTables::new();
+    for tenant in crate::scenario::TENANTS {
+        if let Ok(database) = crate::scenario::database(tenant) {
+            tables.create(&database, "public.events", &[("event", "json")], &[]);
+        }
+    }
+    tables
 }

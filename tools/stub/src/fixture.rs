@@ -1,6 +1,6 @@
 //! The tenant, the events and the messages that everything is measured with.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use acequia_core::delivery::Delivery;
 use acequia_core::event::envelope::Envelope;
@@ -24,6 +24,10 @@ pub const TENANTS_TABLE: &str = "bench-tenants";
 pub const LEDGER_TABLE: &str = "bench-ledger";
 /// The bucket that is the archive.
 pub(crate) const ARCHIVE: &str = "bench-archive";
+/// The password of every database.
+pub(crate) const PASSWORD: &str = "s3cret-of-a-test";
+/// Which database table sinks write into, where a test has one: `database` and `authorities` of the sink.
+pub static DATABASE: OnceLock<Json> = OnceLock::new();
 /// The path at which the stub is the endpoint of webhooks.
 pub(crate) const ENDPOINT_PATH: &str = "/endpoint/";
 /// A signing secret of no worth, in the form of Standard Webhooks: what every webhook is signed with.
@@ -106,8 +110,15 @@ pub fn sink(id: &str, kind: SinkKind, more: &Json) -> Json {
         SinkKind::Forward => json!({"queue": "out"}),
         SinkKind::Eventbridge => json!({"bus": "arn:aws:events:us-east-1:123456789012:event-bus/partners"}),
         SinkKind::Archive => json!({}),
+        SinkKind::Table => json!({
+            "database": "postgresql://acequia@localhost:1/bench",
+            "password": "db",
+            "table": "bench",
+            "columns": {"event": "$event", "id": "id", "email": "data.email"},
+        }),
     };
-    for part in [own, more.clone()] {
+    let of_test = if kind == SinkKind::Table { DATABASE.get().cloned().unwrap_or_default() } else { Json::Null };
+    for part in [own, of_test, more.clone()] {
         if let (Some(sink), Json::Object(part)) = (sink.as_object_mut(), part) {
             sink.extend(part);
         }

@@ -30,7 +30,7 @@ mod store;
 pub use clock::now;
 pub use count::{Counts, Tally};
 pub use endpoint::{Arrival, Traffic};
-pub use fixture::{LEDGER_TABLE, Messages, SECRET, TENANT, TENANTS_TABLE, World, deliveries, sink};
+pub use fixture::{DATABASE, LEDGER_TABLE, Messages, SECRET, TENANT, TENANTS_TABLE, World, deliveries, sink};
 pub use function::{Answer, Function, Memory};
 pub use latency::Latencies;
 pub use rows::keep_rows;

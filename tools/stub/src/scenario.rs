@@ -110,6 +110,9 @@ pub fn all() -> Vec<Scenario> {
         of(SinkKind::Archive, "plain", "all", &plain),
         of(SinkKind::Archive, "plain", "failures", &plain),
         of(SinkKind::Archive, "strict", "all", &strict),
+        of(SinkKind::Table, "plain", "all", &plain),
+        // With record = "failures" it calls nothing of AWS: the inbox is in the tenant's database.
+        of(SinkKind::Table, "strict", "all", &strict),
     ]
 }
 

@@ -21,7 +21,7 @@ use crate::local::Local;
 use crate::report::Step;
 use crate::setup::{self, Tools};
 use crate::stack::TenantStack;
-use crate::{build, chromium, consent, deny, emulator, host, lint, node, process, recipe};
+use crate::{build, chromium, consent, deny, emulator, host, lint, node, postgres, process, recipe};
 use plan::{Plan, Suite};
 
 /// Options of the tests.
@@ -61,7 +61,7 @@ const TOOLS: [(Tools, &str); 5] = [
 
 /// The tenants of the end-to-end tests: one with a sink of each kind, one for what must stay apart, and one that keeps
 /// order.
-const TENANTS: [TenantStack; 4] = [
+const TENANTS: [TenantStack; 5] = [
     TenantStack {
         tenant: "alder",
         parameters: &[
@@ -86,6 +86,11 @@ const TENANTS: [TenantStack; 4] = [
         ],
     },
     TenantStack { tenant: "aspen", parameters: &["Ordered=enabled", "Forward=enabled", "OutQueue=fifo"] },
+    TenantStack {
+        tenant: "tamarisk",
+        // The port is found when the test starts its server.
+        parameters: &["Table=enabled", "ForwardTargets=postgresql://acequia@localhost:*/rows"],
+    },
     TenantStack { tenant: "unknown", parameters: &["Webhook=enabled"] },
 ];
 
@@ -108,6 +113,7 @@ pub(crate) fn run(options: &Options) -> bool {
 
 fn all(plan: &mut Plan, options: &Options) -> Result<()> {
     setup::ensure()?;
+    postgres::ensure()?;
     if options.fast {
         return fast(plan);
     }
@@ -174,6 +180,7 @@ fn suite(tools: Tools, folder: &str) -> Result<Suite> {
 fn end_to_end(plan: &mut Plan, options: &Options, filter: &str) -> Result<()> {
     let built = build::build_with_tools(options.build)?;
     setup::ensure_one(Tools::Kafka)?;
+    postgres::ensure()?;
     let local = Local::up(&built, &TENANTS, None, false)?;
     let mut tests =
         plan::cargo(&["test", "--locked", "--workspace", "--test", "e2e", "--test", "tutorial", "--no-fail-fast"]);

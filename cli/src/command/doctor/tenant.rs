@@ -333,7 +333,7 @@ mod tests {
         assert!(
             mend.contains("--stack-name acequia-dev-acme")
                 && mend
-                    .ends_with("Webhook=enabled Email=enabled Forward=disabled Eventbridge=disabled Archive=disabled"),
+                    .ends_with("Webhook=enabled Email=enabled Forward=disabled Eventbridge=disabled Archive=disabled Table=disabled"),
             "{mend}"
         );
         let lines = queues(&stored(&["email"]), &both, None, "dev");
@@ -362,7 +362,7 @@ mod tests {
         );
         assert!(
             deploy("dev", &build::tenant_id("acme"), &raw)
-                .ends_with("Forward=enabled Eventbridge=disabled Archive=disabled OutQueue=fifo")
+                .ends_with("Forward=enabled Eventbridge=disabled Archive=disabled Table=disabled OutQueue=fifo")
         );
         let file = File { name: "acme.toml".into(), configuration: Ok(raw), differs: None };
         assert_eq!(planned(&[file]).into_values().collect::<Vec<_>>(), [20]);

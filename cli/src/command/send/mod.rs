@@ -117,7 +117,7 @@ fn describe_sent(sent: &Sums, name: &str, rest: Option<usize>, stopped: Option<E
 }
 
 /// The tenant's intake: FIFO where its stack keeps order, else standard.
-async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, QueueArn), Failure> {
+pub(in crate::command) async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, QueueArn), Failure> {
     let standard = QueueName::new(&context.stage, tenant, QueueRole::Intake);
     let ordered = QueueName { fifo: true, ..standard.clone() };
     if let Some(queue) = context.stage_queues().locate(&ordered).await? {
@@ -128,7 +128,7 @@ async fn intake(context: &Context, tenant: &TenantId) -> Result<(QueueName, Queu
 }
 
 /// The message of a line. What is no event is quarantined, in no order with others.
-fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
+pub(in crate::command) fn message(queue: &QueueArn, tenant: &TenantId, body: &str) -> Outgoing {
     let plain = Outgoing { body: body.to_owned(), ..Outgoing::default() };
     // A standard queue needs no look at what is in it.
     if !queue.is_fifo() {

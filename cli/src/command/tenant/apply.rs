@@ -11,6 +11,7 @@ use acequia_operations::OperationError;
 use acequia_operations::apply::{self, Applied, MissingSecret, Plan};
 
 use crate::args::ApplyArgs;
+use crate::command::table;
 use crate::confirm::confirm;
 use crate::context::Context;
 use crate::failure::{Failure, describe as describe_failure};
@@ -27,6 +28,9 @@ pub(super) async fn run(
         note(&format!("note: {found}"));
     }
     let context = context().await?;
+    if arguments.check {
+        table::require(&file, &arguments.entry, async || Ok(context.database_tokens())).await?;
+    }
     let plan = apply::plan(&context, &file.tenant, &file.raw).await.map_err(|error| in_file(error, &file))?;
     for found in secrets(&plan.tenant, &plan.missing_secrets) {
         note(&found);

@@ -127,6 +127,9 @@ pub enum Cause {
     /// Sink: SES takes no mail of the account, or of the sender, for now.
     #[error("SES does not take the mail: {0}")]
     MailHeld(MailHold),
+    /// Sink: the database is not as the sink needs it: a table, a column, a privilege, the password.
+    #[error("the database does not fit the sink: {0}")]
+    DatabaseUnready(String),
     /// Sink: the service refused the request, and will again.
     #[error("the service refused the request: {0}")]
     Rejected(String),
@@ -282,6 +285,7 @@ impl Cause {
             | Self::Connection(_)
             | Self::Status { .. }
             | Self::Throttled(_)
+            | Self::DatabaseUnready(_)
             | Self::MailHeld(_)
             | Self::Repeated
             | Self::NoTime
@@ -300,6 +304,7 @@ impl Cause {
                 | Self::Connection(_)
                 | Self::Status { .. }
                 | Self::Permanent { .. }
+                | Self::DatabaseUnready(_)
                 | Self::Bug(_)
         )
     }
@@ -399,6 +404,7 @@ mod tests {
             (Cause::Connection(ConnectionFailure::Refused), Outcome::Retry, true),
             (Cause::Permanent { code: 404 }, quarantine(Reason::HttpStatus), true),
             (Cause::Throttled(String::new()), Outcome::Retry, false),
+            (Cause::DatabaseUnready(String::new()), Outcome::Retry, true),
             (Cause::MailHeld(MailHold::Sandbox), Outcome::Retry, false),
             (Cause::Rejected(String::new()), quarantine(Reason::Rejected), false),
             (Cause::EgressRefused("x"), quarantine(Reason::EgressRefused), false),

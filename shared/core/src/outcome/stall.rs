@@ -112,6 +112,7 @@ impl Cause {
             | Self::Repeated
             | Self::Status { .. }
             | Self::Permanent { .. }
+            | Self::DatabaseUnready(_)
             | Self::Rejected(_)
             | Self::EgressRefused(_)
             | Self::TemplateVariable { .. }

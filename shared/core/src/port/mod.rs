@@ -16,6 +16,7 @@ mod ledger;
 mod mailer;
 mod operator;
 mod queues;
+mod table;
 mod tenants;
 mod watch;
 
@@ -40,6 +41,7 @@ pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
+pub use table::{DatabaseTokens, Entry, OutboxEvent, TableError, Tables};
 pub use tenants::{
     AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore, TopicStore,
     auto_redrive_of,

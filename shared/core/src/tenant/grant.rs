@@ -1,5 +1,5 @@
 //! What a tenant's stack allows its configuration: the addresses that it may send mail from, and the queues and buses
-//! outside that it may fill.
+//! outside that it may fill; databases, as the user of theirs that may be entered as.
 //!
 //! Who writes a tenant's configuration says what it wants; who deploys its stack says what is its own. The two are
 //! compared when a file is applied, and again before each mail and each message to a place outside: what was taken back
@@ -12,6 +12,7 @@ use url::Host;
 
 use crate::outcome::Cause;
 use crate::queue::QueueArn;
+use crate::table::DatabaseAddress;
 use crate::tenant::{Issue, RawTarget, RawTenant};
 
 /// What a tenant's stack allows.
@@ -144,6 +145,15 @@ fn wishes(configuration: &RawTenant) -> Vec<Wish<'_>> {
             Some(RawTarget::Eventbridge(eventbridge)) => {
                 if let Some(bus) = &eventbridge.bus {
                     wishes.push(Wish { path: format!("sinks[{index}].bus"), what: What::Target(bus.clone()) });
+                }
+            }
+            Some(RawTarget::Table(table)) => {
+                // The form in which a grant names it; what is no address has another problem.
+                if let Some(Ok(address)) = table.database.as_ref().map(|text| text.parse::<DatabaseAddress>()) {
+                    wishes.push(Wish {
+                        path: format!("sinks[{index}].database"),
+                        what: What::Target(address.to_string()),
+                    });
                 }
             }
             Some(RawTarget::Webhook(_) | RawTarget::Archive(_)) | None => {}

@@ -28,6 +28,11 @@ impl RawTenant {
         let mut uses = Vec::new();
         let mut name = |purpose, name, path| uses.push(SecretUse { purpose, name, path });
         for (index, sink) in self.sinks.iter().enumerate() {
+            if let Some(RawTarget::Table(table)) = &sink.own
+                && let Some(password) = &table.password
+            {
+                name(SecretPurpose::Database, password.as_str(), format!("sinks[{index}].password"));
+            }
             // Sinks of other kinds name none.
             let Some(webhook) = sink.own.as_ref().and_then(RawTarget::as_webhook) else { continue };
             for (number, secret) in webhook.secrets.iter().flatten().enumerate() {

@@ -30,6 +30,7 @@ pub mod operator;
 pub mod queues;
 pub mod rates;
 pub mod secrets;
+pub mod tables;
 pub mod tenants;
 pub mod topics;
 pub mod watch;
@@ -193,6 +194,21 @@ macro_rules! suite {
     };
     (audit_copies, $port:expr) => {
         $crate::cases!(audit_copies, $port, [a_row_is_kept_whole_and_for_its_tenant, a_copy_that_is_there_stays,]);
+    };
+    (tables, $port:expr) => {
+        $crate::cases!(
+            tables,
+            $port,
+            [
+                a_row_is_written_once_however_often_its_delivery_comes,
+                of_two_events_of_one_key_the_newer_one_stays,
+                a_row_that_is_refused_leaves_nothing_of_its_batch,
+                values_arrive_as_they_are,
+                what_the_outbox_tells_waits_in_its_order_until_it_is_settled,
+                a_table_that_does_not_fit_is_told_and_described,
+                no_tenant_writes_into_the_database_of_another,
+            ]
+        );
     };
     (topics, $port:expr) => {
         $crate::cases!(

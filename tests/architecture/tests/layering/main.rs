@@ -46,6 +46,12 @@ const LAYERS: &[Layer] = &[
         refuses: &["aws-", "aws_", "lambda_"],
     },
     Layer {
+        folder: "shared/postgres",
+        may_use: &["acequia-core"],
+        may_test_with: &["acequia-testkit", "database"],
+        refuses: &["aws-", "aws_", "lambda_"],
+    },
+    Layer {
         folder: "shared/access",
         may_use: &["acequia-core", "acequia-egress"],
         may_test_with: &["acequia-testkit"],
@@ -61,8 +67,9 @@ const LAYERS: &[Layer] = &[
             "acequia-egress",
             "acequia-access",
             "acequia-operations",
+            "acequia-postgres",
         ],
-        may_test_with: &["acequia-testkit", "receiver", "stub"],
+        may_test_with: &["acequia-testkit", "database", "receiver", "stub"],
         refuses: &[],
     },
     // Use cases over ports: no AWS, no terminal, and nothing of the command line.
@@ -87,7 +94,16 @@ const LAYERS: &[Layer] = &[
     Layer {
         folder: "cli",
         // What `tenant try` shows is made by the functions' own code.
-        may_use: &["acequia-core", "acequia-aws", "acequia-operations", "email", "eventbridge", "forward", "webhook"],
+        may_use: &[
+            "acequia-core",
+            "acequia-aws",
+            "acequia-operations",
+            "acequia-postgres",
+            "email",
+            "eventbridge",
+            "forward",
+            "webhook",
+        ],
         may_test_with: &["acequia-testkit"],
         refuses: &["lambda_", "aws_lambda"],
     },
@@ -106,6 +122,7 @@ const LAYERS: &[Layer] = &[
             "forward",
             "email",
             "sweeper",
+            "table",
             "webhook",
             "outbox",
             "confirm",
@@ -132,6 +149,8 @@ const LAYERS: &[Layer] = &[
             "acequia-access",
             "stub",
             "sweeper",
+            "acequia-postgres",
+            "database",
             // What the SDK takes by itself is measured without our adapter around it, and so is a handler of a team's
             // own.
             "aws-config",

@@ -13,6 +13,7 @@ const IN_MEMORY: &str = "shared/testkit/tests/";
 /// The traits among the ports that have no suite, and why.
 const WITHOUT_SUITE: &[(&str, &str)] = &[
     ("Chance", "what it answers is arbitrary: there is nothing that two implementations could have in common"),
+    ("DatabaseTokens", "what it answers is a signature, compared with what botocore makes of the same"),
     ("Clock", "what it answers is the time, which a test of the real one could only compare with another clock"),
     ("Lines", "it has one method and no answer; what is written is tested line by line"),
     ("Ports", "it only bundles ports, and has no method"),

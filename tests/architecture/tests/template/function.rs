@@ -8,11 +8,19 @@ pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
 const ROLE: &str = "AWS::IAM::Role";
 const MANAGED: &str = "AWS::IAM::ManagedPolicy";
 
-/// Actions that know no resource, so that `*` is all there is (Service Authorization Reference).
+/// Actions that know no resource, so that `*` is all there is (Service Authorization Reference); and those of EC2 that
+/// Lambda calls by a function's role for its place in a VPC, and wants for all interfaces
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions>).
 const WITHOUT_RESOURCE: &[&str] = &[
     "cloudformation:DescribeStacks",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
     "lambda:GetAccountSettings",
     "lambda:ListEventSourceMappings",
     "ses:GetAccount",
@@ -220,10 +228,11 @@ pub(crate) fn function_is_called_by_an_alias_that_tenants_can_find(template: &Te
 
 /// Which secrets each function may read, by their purpose, and which may read what tenants' stacks allow: these and no
 /// others.
-const PARAMETERS: [(&str, &[&str]); 8] = [
+const PARAMETERS: [(&str, &[&str]); 9] = [
     ("ingest", &["jwt-issuer"]),
     ("webhook", &["tenant/*/header/*", "tenant/*/webhook/*"]),
     ("email", &["grants/*", "tenant/*/link/*", "tenant/*/personal/*"]),
+    ("table", &["grants/*", "tenant/*/database/*"]),
     ("forward", &["grants/*"]),
     ("eventbridge", &["grants/*"]),
     ("outbox", &["tenant/*/link/*"]),

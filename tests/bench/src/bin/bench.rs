@@ -12,7 +12,7 @@ use bench::instruction::{self, Sizes};
 use bench::process::{self, Rounds};
 use bench::program::{Programs, functions_of_queues};
 use bench::throughput::Aim;
-use bench::{cost, document, throughput};
+use bench::{cost, document, rows, throughput};
 use clap::{Parser, ValueEnum};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +23,7 @@ enum Part {
     Processes,
     Door,
     Throughput,
+    Table,
 }
 
 /// Measures what a delivery costs.
@@ -74,6 +75,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let wanted = |part| arguments.part.is_empty() || asked(part);
     let mut parts: Vec<(&str, String)> = Vec::new();
     let mut goals: Vec<Goal> = Vec::new();
+    // The table function writes into a real database in the parts that run its program.
+    let server = (wanted(Part::Counts) || wanted(Part::Processes) || wanted(Part::Instructions))
+        .then(rows::serve)
+        .transpose()?;
     if wanted(Part::Counts) {
         for function in functions_of_queues().chain([stub::scenario::DOOR]) {
             let checked = stub::gate::check(function, &programs.find(function)?, &programs.logs, false);
@@ -130,6 +135,13 @@ fn run(arguments: &Arguments) -> Result<bool> {
         let missed_there = measure_throughput(&programs, arguments)?;
         missed.extend(missed_there.into_iter().filter(|_| arguments.goals));
     }
+    if asked(Part::Table) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (table, aims) = runtime.block_on(rows::measure(arguments.quick))?;
+        println!("\nrows of tables\n{table}\n\ngoals of tables\n{}", throughput::aims(&aims));
+        let missed_there = aims.iter().filter(|aim| arguments.goals && !aim.is_met());
+        missed.extend(missed_there.map(|aim| aim.what.clone()));
+    }
     if let Some(file) = &arguments.write {
         let mut text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         for (name, table) in &parts {
@@ -137,6 +149,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         }
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    drop(server);
     if !missed.is_empty() {
         bail!("goals are missed: {}", missed.join("; "));
     }

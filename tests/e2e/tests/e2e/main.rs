@@ -24,6 +24,7 @@ mod permission;
 mod policy;
 mod producers;
 mod secrecy;
+mod table;
 mod trace;
 mod trial;
 mod watch;

@@ -90,6 +90,12 @@ impl Stage {
             }
             "template send-test" => format!("{file} thanks --event {sample} --to ana@alder.example"),
             "send" => format!("rowan {sample}"),
+            "table init" => {
+                format!("{} supporters", world().environment.root.join("examples/tenants/fresno.toml").display())
+            }
+            // It has no sink of that kind: the database is asked by the test of tables.
+            "table check" => file.clone(),
+            "table relay" => format!("tamarisk policy --password {}", database::PASSWORD),
             "explain" => "birch /e2e|policy".to_owned(),
             "dlq list" | "status" => "rowan".to_owned(),
             "dlq show" => "rowan /e2e|letter".to_owned(),
@@ -117,6 +123,7 @@ impl Stage {
                 world.put("rowan", "out-dlq", &body, &attributes);
             }
             "tenant resume" => break_endpoint(turn),
+            "table relay" => fill_outbox(),
             // The file says that nothing is paused.
             "tenant pause" => drop(world.run_as(&world.aws, &["tenant", "apply", &file, "--yes"], "")),
             "consent show" | "consent export" | "consent erase" => suppress(),
@@ -137,6 +144,14 @@ impl Drop for Stage {
             world().aws.json("sqs", "AmazonSQS.DeleteQueue", &json!({"QueueUrl": queue})).unwrap();
         }
     }
+}
+
+/// Has an event wait in the outbox that the relay is asked for.
+fn fill_outbox() {
+    let event = event("policy.relayed", "relayed", &json!({}));
+    let row =
+        format!("insert into policy.acequia_outbox (event_id, event) values (gen_random_uuid()::text, '{event}')");
+    crate::table::server(world()).query("rows", &row).unwrap();
 }
 
 /// Has a sink of birch that is paused and has a delivery delayed that was not made due yet, and whose endpoint is known

@@ -10,6 +10,7 @@ mod ledger;
 mod mailer;
 mod queues;
 mod rates;
+mod tables;
 mod tenants;
 
 use acequia_core::port::Ports;

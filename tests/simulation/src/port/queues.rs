@@ -153,6 +153,7 @@ impl Queues for Perilous {
             (_, QueueRole::Sink(SinkKind::Forward)) => "queues.send to forward",
             (_, QueueRole::Sink(SinkKind::Eventbridge)) => "queues.send to eventbridge",
             (_, QueueRole::Sink(SinkKind::Archive)) => "queues.send to archive",
+            (_, QueueRole::Sink(SinkKind::Table)) => "queues.send to table",
             (_, QueueRole::Out) => "queues.send to the target",
         };
         if let Some(event) = self.deadly(&name, messages) {

@@ -4,15 +4,20 @@ use serde_json::{Value as Json, json};
 
 use super::{Refusal, Taken, entries, text};
 use crate::count::{Tally, count};
-use crate::fixture::SECRET;
+use crate::fixture::{PASSWORD, SECRET};
 use crate::latency::Latencies;
 
 /// Allows what the fixture's tenant asks for.
-const GRANTS: &str = r#"{"senders":"acme.example","targets":"arn:aws:events:*:event-bus/partners"}"#;
+const GRANTS: &str =
+    r#"{"senders":"acme.example","targets":"arn:aws:events:*:event-bus/partners,postgresql://acequia@localhost:*"}"#;
 
 pub(super) fn take(latencies: &Latencies, operation: &str, request: &Json) -> Result<Taken, Refusal> {
     let parameter = |name: &str| {
-        let value = if name.contains("/grants/") { GRANTS } else { SECRET };
+        let value = match name {
+            _ if name.contains("/grants/") => GRANTS,
+            _ if name.contains("/database/") => PASSWORD,
+            _ => SECRET,
+        };
         json!({"Name": name, "Type": "String", "Value": value, "Version": 1, "DataType": "text"})
     };
     let (items, answer) = match operation {

@@ -14,8 +14,11 @@ use acequia_core::outcome::{Cause, DisabledBy};
 use acequia_core::port::{Clock as _, Mail, SecretError, Secrets};
 use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::secret::{Secret, SecretPurpose};
+use acequia_core::table::{Cell, Row};
 use acequia_core::template::Context;
-use acequia_core::tenant::{EmailSink, EventbridgeSink, ForwardSink, ForwardTarget, Target, Tenant, WebhookSink};
+use acequia_core::tenant::{
+    EmailSink, EventbridgeSink, ForwardSink, ForwardTarget, TableSink, Target, Tenant, WebhookSink,
+};
 use acequia_core::time::after;
 use serde::Serialize;
 use webhook::request::Sender;
@@ -69,6 +72,12 @@ pub(super) enum What {
         /// What the name of its object begins with.
         archive: String,
         body: String,
+    },
+    Row {
+        /// The table, and where it is.
+        table: String,
+        /// The columns with their values; nothing where the event has none.
+        values: BTreeMap<String, Option<String>>,
     },
     Mail {
         from: String,
@@ -125,6 +134,7 @@ impl<'t> Maker<'t> {
                 Target::Email(email) => self.mail(email, delivery),
                 Target::Eventbridge(eventbridge) => entry(eventbridge, delivery),
                 Target::Archive(_) => Ok(kept(delivery)),
+                Target::Table(table) => row(table, delivery),
             }
         };
         let what = match what {
@@ -221,6 +231,16 @@ fn kept(delivery: &Delivery) -> What {
     let envelope = &delivery.envelope;
     let archive = format!("{}{}/", ObjectKey::prefix(&envelope.tenant), Hour::of(envelope.accepted_at));
     What::Kept { archive, body: envelope.body.clone() }
+}
+
+/// A row of a database.
+fn row(sink: &TableSink, delivery: &Delivery) -> Result<What, Cause> {
+    let row = Row::of(&sink.layout, delivery)?;
+    let value = |cell: &Option<Cell>| cell.as_ref().map(|cell| cell.written(false).into_owned());
+    let values =
+        sink.layout.columns.iter().zip(&row.cells).map(|(column, cell)| (column.name.to_string(), value(cell)));
+    let table = format!("{} of {}", sink.layout.table, sink.database.address);
+    Ok(What::Row { table, values: values.collect() })
 }
 
 /// A mail, with the names of its links in their places.

@@ -80,6 +80,13 @@ fn one(delivery: &Tried) -> String {
         What::Kept { archive, body } => {
             format!("  {sink} takes it: a line of an object in {archive}\n{}", block(body))
         }
+        What::Row { table, values } => {
+            let shown = |(name, value): (&String, &Option<String>)| match value {
+                Some(value) => format!("      {}: {}\n", clean(name), clean(value)),
+                None => format!("      {} is null\n", clean(name)),
+            };
+            format!("  {sink} takes it: row of {}\n{}", clean(table), values.iter().map(shown).collect::<String>())
+        }
         What::Mail { from, to, reply_to, subject, headers, text, html } => {
             let mut head = format!("      from: {}\n", clean(from));
             if let Some(reply_to) = reply_to {

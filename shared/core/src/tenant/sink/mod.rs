@@ -11,6 +11,7 @@ mod format;
 mod forward;
 mod header;
 mod retry;
+mod table;
 mod webhook;
 mod written;
 
@@ -31,6 +32,7 @@ use crate::id::{SinkId, TenantId};
 use crate::kind::SinkKind;
 use crate::outcome::schedule::RetryPolicy;
 use crate::routing::TypeRule;
+use crate::table::WRITTEN;
 use crate::time::after;
 
 use retry::{validate_expiry, validate_retry};
@@ -41,6 +43,7 @@ pub use eventbridge::{BusArn, EventbridgeSink, InvalidBus, RawEventbridge};
 pub use format::SinkFormat;
 pub use forward::{ForwardSink, ForwardTarget, RawForward};
 pub use header::{Header, HeaderValue, RawHeader, RawSecretRef};
+pub use table::{RawTable, TableMode, TableSink};
 pub use webhook::{RawWebhook, WebhookSink};
 pub use written::RawSink;
 #[cfg(feature = "schema")]
@@ -115,6 +118,8 @@ kinds! {
     Eventbridge: RawEventbridge => EventbridgeSink,
     /// The archive in S3.
     Archive: RawArchive => ArchiveSink,
+    /// A table of `PostgreSQL`.
+    Table: RawTable => Box<TableSink>,
 }
 
 /// One sink of one tenant.
@@ -192,6 +197,15 @@ pub(super) fn validate_sink(raw: &RawSink, place: &Place<'_>, findings: &mut Fin
     };
     raw.refuse_foreign_fields(kind, place.path, findings);
     let target = own.validate(place, findings);
+    if let Some(Target::Table(table)) = &target
+        && table.layout.outbox
+        && types.iter().any(|rule| rule.takes(WRITTEN))
+    {
+        findings.report(
+            place.field("types"),
+            format!("its outbox tells each row as an event of type {WRITTEN}, and it would take that: name the types that it is to take"),
+        );
+    }
     // A mail cannot be taken back and its reader cannot drop duplicates: it is always claimed.
     let always = kind.facts().always_claims;
     if always && raw.strict == Some(false) {

@@ -1,0 +1,25 @@
+//! The memory that the function takes: its real process, with the largest batches that Lambda can hand over, against a
+//! stub of AWS and a real `PostgreSQL`.
+
+mod bench_database;
+
+use std::path::Path;
+
+use acequia_core::kind::SinkKind;
+use stub::peak::LOADS;
+
+/// The function has 256 MB; half of that stays free.
+const MOST: u64 = 128_000_000;
+
+#[test]
+#[expect(clippy::print_stdout, reason = "docs/PERFORMANCE.md has these figures: --nocapture shows them")]
+fn for_no_batch_of_six_megabytes_does_the_function_take_more_than_128_megabytes() {
+    let _server = bench_database::serve();
+    let (program, logs) = (Path::new(env!("CARGO_BIN_EXE_table")), Path::new(env!("CARGO_TARGET_TMPDIR")));
+    for load in LOADS {
+        let memory =
+            load.of_sink(SinkKind::Table, program, logs).unwrap_or_else(|error| panic!("{}: {error}", load.what));
+        println!("table: {}: {} MB at the most", load.what, memory.peak / 1_000_000);
+        assert!(memory.peak < MOST, "{}: {} bytes", load.what, memory.peak);
+    }
+}

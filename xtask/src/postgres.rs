@@ -1,0 +1,31 @@
+//! The server of the tests of table sinks: Debian's package `postgresql`, installed where it is missing. No cluster of the
+//! package's own is made or used: `tools/database` makes one for each test.
+
+use anyhow::{Result, bail};
+
+use crate::debian;
+
+/// Where Debian has its programs, by version.
+const PROGRAMS: &str = "/usr/lib/postgresql";
+const PACKAGES: [&str; 1] = ["postgresql"];
+
+/// Installs it where it is missing.
+///
+/// # Errors
+/// Where it cannot be installed from here: it says what to run.
+pub(crate) fn ensure() -> Result<()> {
+    if is_there() {
+        return Ok(());
+    }
+    let by_hand = "the tests of table sinks need it (Debian: apt install postgresql)";
+    debian::install("PostgreSQL", "initdb", &PACKAGES, by_hand)?;
+    if !is_there() {
+        bail!("initdb is missing below {PROGRAMS} although {} was installed: {by_hand}", PACKAGES.join(" "));
+    }
+    Ok(())
+}
+
+fn is_there() -> bool {
+    let versions = std::fs::read_dir(PROGRAMS).into_iter().flatten().filter_map(Result::ok);
+    versions.into_iter().any(|version| version.path().join("bin/initdb").exists())
+}
