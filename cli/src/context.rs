@@ -7,14 +7,16 @@ use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoTenants, SqsQueues, SsmGrants, SsmSecrets, clients,
+    DynamoMailStore, DynamoReplays, DynamoTenants, S3ArchiveReader, SdkConfig, SqsQueues, SsmGrants, SsmSecrets,
+    clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
-    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
+use acequia_core::queue::QueueArn;
 use acequia_operations::Ports;
 use jiff::Timestamp;
 
@@ -61,6 +63,7 @@ pub(crate) struct Context {
     pub(crate) ses: aws_sdk_sesv2::Client,
     clients: Clients,
     account: Account,
+    config: SdkConfig,
 }
 
 impl Context {
@@ -78,7 +81,7 @@ impl Context {
         let clients = Clients::new(&config);
         let account = Account::new(&config, &clients);
         let ses = aws_sdk_sesv2::Client::new(&config);
-        Ok(Self { stage: stage.clone(), region, ses, clients, account })
+        Ok(Self { stage: stage.clone(), region, ses, clients, account, config })
     }
 
     pub(crate) fn account(&self) -> Account {
@@ -151,6 +154,19 @@ impl Ports for Context {
 
     fn journal(&self) -> impl RedriveJournal {
         DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger"))
+    }
+
+    fn sending(&self) -> impl Queues {
+        self.queues()
+    }
+
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader {
+        let bucket = format!("acequia-{}-archive-{}-{}", self.stage, beside.account(), beside.region());
+        S3ArchiveReader::new(&self.config, &bucket)
+    }
+
+    fn replays(&self) -> impl ReplayStore {
+        DynamoReplays::new(self.clients.dynamodb.clone(), self.table("tenants"))
     }
 
     fn ledger(&self) -> impl Ledger {

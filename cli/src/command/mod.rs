@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod key;
 mod pace;
+mod replay;
 mod secret;
 mod send;
 mod status;
@@ -22,7 +23,8 @@ use std::io::{ErrorKind, Write as _};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{
-    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, SecretCommand, TemplateCommand, TenantCommand,
+    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, ReplayCommand, SecretCommand, TemplateCommand,
+    TenantCommand,
 };
 use crate::context::{Context, egress};
 use crate::exit::Exit;
@@ -48,6 +50,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Send(send) => Box::pin(send::run(context, send)).await,
         Command::Explain(explain) => explain::run(&context().await?, explain).await,
         Command::Dlq(command) => Box::pin(dlq::run(&context().await?, command)).await,
+        Command::Replay(replay) => Box::pin(replay::run(&context().await?, replay)).await,
         Command::Doctor(doctor) => {
             crate::input::all_exist(&doctor.files)?;
             Ok(Box::pin(doctor::run(&context().await?, doctor)).await)
@@ -118,6 +121,14 @@ pub(crate) fn so_far(command: &Command) -> String {
         Command::Send(_) => "nothing was sent".to_owned(),
         Command::Dlq(DlqCommand::Redrive(_)) => "what was moved so far stays so; run it again, it goes on from there".to_owned(),
         Command::Dlq(DlqCommand::Purge(_)) => "what was deleted so far stays so; run it again for the rest".to_owned(),
+        Command::Replay(replay) => match &replay.command {
+            Some(ReplayCommand::List { .. } | ReplayCommand::Show { .. }) => "nothing was changed".to_owned(),
+            Some(ReplayCommand::Stop { .. }) => "it was stopped, or was not: `acequia replay list TENANT` tells".to_owned(),
+            Some(ReplayCommand::Resume(_)) | None => {
+                "what was sent so far stays so: `acequia replay list TENANT` says how far it is, and `acequia replay resume` goes on"
+                    .to_owned()
+            }
+        },
         Command::Dlq(DlqCommand::List { .. } | DlqCommand::Show(_)) => {
             "nothing was changed; messages that were looked at are shown again within a few minutes".to_owned()
         }

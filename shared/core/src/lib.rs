@@ -19,8 +19,9 @@
 //! 11. [`watch`]: which queues are in trouble.
 //! 12. [`intake`]: what producers hand in at the front door.
 //! 13. [`archive`]: what is kept of events, and how.
-//! 14. [`port`]: the outside world, as traits.
-//! 15. [`flow`]: what takes several calls of ports.
+//! 14. [`replay`]: what of that is sent again.
+//! 15. [`port`]: the outside world, as traits.
+//! 16. [`flow`]: what takes several calls of ports.
 
 pub mod access;
 pub mod address;
@@ -38,6 +39,7 @@ pub mod message;
 pub mod outcome;
 pub mod port;
 pub mod queue;
+pub mod replay;
 pub mod routing;
 pub mod secret;
 pub mod template;

@@ -28,6 +28,14 @@ mod archive {
     acequia_testkit::suite!(archive, acequia_testkit::InMemoryArchive::new());
 }
 
+mod archive_reader {
+    acequia_testkit::suite!(archive_reader, acequia_testkit::InMemoryArchive::new());
+}
+
+mod replays {
+    acequia_testkit::suite!(replays, acequia_testkit::InMemoryReplays::new());
+}
+
 mod topics {
     acequia_testkit::suite!(topics, acequia_testkit::InMemoryTopics::new());
 }

@@ -15,6 +15,7 @@ mod ledger;
 mod mailer;
 mod operator;
 mod queues;
+mod replays;
 mod tenants;
 mod watch;
 
@@ -29,7 +30,7 @@ use jiff::Timestamp;
 use crate::id::TenantId;
 
 pub use api_keys::{ApiKeys, KeyError, KeyNote};
-pub use archive::Archive;
+pub use archive::{Archive, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject};
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
 pub use endpoints::{Advance, EndpointStore, KnownEndpoint, RateStore};
@@ -38,6 +39,7 @@ pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
+pub use replays::{Begun, ReplayStore};
 pub use tenants::{
     AuditRow, AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore,
     TopicStore, auto_redrive_of,

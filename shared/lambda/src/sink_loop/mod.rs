@@ -143,7 +143,7 @@ impl BatchItem for Item {
     }
 
     fn situation(&self, clock: &dyn Clock, is_suspect: bool) -> Situation<'_> {
-        let expiry = self.sink.as_ref().zip(self.delivery.as_ref()).and_then(|(sink, one)| sink.expiry(&one.envelope));
+        let expiry = self.sink.as_ref().zip(self.delivery.as_ref()).and_then(|(sink, one)| sink.expiry(one));
         let left = |expiry: jiff::Timestamp| Duration::try_from(expiry.duration_since(clock.now())).unwrap_or_default();
         Situation {
             policy: self.sink.as_ref().map_or(RetryPolicy::standard(), |sink| &sink.retry),

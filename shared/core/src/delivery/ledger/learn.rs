@@ -66,6 +66,7 @@ mod tests {
     fn record(status: Status, reason: Option<Reason>, lease_s: Option<i64>) -> DeliveryRecord {
         DeliveryRecord {
             event: "/a|1".parse().unwrap(),
+            replay: None,
             sink: "thanks".parse().unwrap(),
             kind: crate::kind::SinkKind::Email,
             status,

@@ -24,9 +24,9 @@ use super::field;
 use super::issue::{Findings, Issue};
 use super::mail::MailSettings;
 use super::pace::validate_rate;
+use crate::delivery::Delivery;
 use crate::delivery::rate::Rate;
 use crate::egress::Egress;
-use crate::event::envelope::Envelope;
 use crate::id::{SinkId, TenantId};
 use crate::kind::SinkKind;
 use crate::outcome::schedule::RetryPolicy;
@@ -141,10 +141,12 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Until when an event is delivered to it: what the event says or what the sink says, whichever is earlier.
-    pub fn expiry(&self, envelope: &Envelope) -> Option<Timestamp> {
-        let own = self.expires_after.map(|time| after(envelope.accepted_at, time));
-        own.into_iter().chain(envelope.expires_at).min()
+    /// Until when a delivery is made: what the event says or what the sink says, whichever is earlier. The sink's time
+    /// counts from when the event was accepted, or from when the replay began that sends it again.
+    pub fn expiry(&self, delivery: &Delivery) -> Option<Timestamp> {
+        let since = delivery.replay.as_ref().map_or(delivery.envelope.accepted_at, |replay| replay.at);
+        let own = self.expires_after.map(|time| after(since, time));
+        own.into_iter().chain(delivery.envelope.expires_at).min()
     }
 
     /// The kind of the sink.
