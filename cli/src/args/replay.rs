@@ -26,7 +26,7 @@ pub(crate) struct ReplayArgs {
     #[command(subcommand)]
     pub(crate) command: Option<ReplayCommand>,
     #[command(flatten)]
-    pub(crate) order: Option<OrderArgs>,
+    pub(crate) order: OrderArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,17 +74,18 @@ pub(crate) struct ResumeArgs {
     pub(crate) actor: Option<String>,
 }
 
-/// What is sent, and how.
+/// What is sent, and how. What is needed is optional here, because no other command of `replay` has it.
 #[derive(Debug, Args)]
 pub(crate) struct OrderArgs {
     /// The tenant's id
-    pub(crate) tenant: TenantId,
+    #[arg(required = true)]
+    pub(crate) tenant: Option<TenantId>,
     /// Events that were accepted from this time on: how long ago (5m, 2h, 3d), a date (in UTC), or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) from: Timestamp,
+    #[arg(long, required = true, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) from: Option<Timestamp>,
     /// And before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) to: Timestamp,
+    #[arg(long, required = true, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) to: Option<Timestamp>,
     /// Only events of this type, or of all below a prefix: action.*; several times for several
     #[arg(long = "type", value_name = "TYPE", value_parser = parse_type)]
     pub(crate) types: Vec<TypeRule>,
@@ -172,7 +173,6 @@ mod tests {
     #[test]
     fn a_replay_needs_its_time_and_the_choice_of_ids_and_its_other_commands_need_neither() {
         let order = read("acme --from 2d --to 1d --fresh-id --sink crm --sink new --type action.*").unwrap().order;
-        let order = order.unwrap();
         assert_eq!((order.ids.ids(), order.rate, order.sinks.len()), (ReplayIds::Fresh, RATE, 2));
         for (line, misses) in [
             ("acme --from 2d --to 1d", "--same-id"),

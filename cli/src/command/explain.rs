@@ -136,6 +136,7 @@ fn standing(delivery: &Delivery, now: Timestamp) -> String {
             format!("will be tried again {due}")
         }
         Status::Expired => format!("expired {at} and was not sent"),
+        Status::Shadowed => format!("was made {at} and not sent: the sink is in shadow mode"),
         Status::Quarantined => {
             let reason = delivery.reason.map_or("for a reason that is not recorded", Reason::as_str);
             format!("is in the dead-letter queue: {reason}")

@@ -6,6 +6,7 @@ use acequia_core::port::Unavailable;
 use acequia_core::replay::Query;
 use acequia_operations::replay::{self, Begin, Figures, Order, Preview, ReplayStatus, Standing};
 use acequia_operations::time;
+use jiff::Timestamp;
 
 use super::dlq::{Progress, unless_stopped};
 use super::tenant::actor;
@@ -17,27 +18,29 @@ use crate::failure::{Failure, describe};
 use crate::output::{Report, clean, count, note, table};
 
 pub(super) async fn run(context: &Context, arguments: &ReplayArgs) -> Result<Report, Failure> {
-    match (&arguments.command, &arguments.order) {
-        (Some(ReplayCommand::List { tenant }), _) => {
+    match &arguments.command {
+        Some(ReplayCommand::List { tenant }) => {
             let replays = replay::list(context, tenant).await?;
             Ok(Report::new(&replays, listed(&replays)))
         }
-        (Some(ReplayCommand::Show { tenant, id }), _) => {
+        Some(ReplayCommand::Show { tenant, id }) => {
             let status = replay::show(context, tenant, id).await?;
             Ok(Report::new(&status, shown(&status)))
         }
-        (Some(ReplayCommand::Stop { tenant, id, actor: by }), _) => {
+        Some(ReplayCommand::Stop { tenant, id, actor: by }) => {
             let status = replay::stop(context, tenant, id, &actor(by.as_deref())).await?;
             Ok(Report::new(&status, format!("Replay {id} of {tenant} is stopped. {}", goes_on(&status))))
         }
-        (Some(ReplayCommand::Resume(resume)), _) => Box::pin(go_on(context, resume)).await,
-        (None, Some(order)) => Box::pin(send(context, order)).await,
-        (None, None) => Err(Failure::Usage("name the tenant, --from, --to, and --same-id or --fresh-id".to_owned())),
+        Some(ReplayCommand::Resume(resume)) => Box::pin(go_on(context, resume)).await,
+        None => Box::pin(send(context, &arguments.order)).await,
     }
 }
 
 async fn send(context: &Context, arguments: &OrderArgs) -> Result<Report, Failure> {
-    let (tenant, order) = (&arguments.tenant, order_of(arguments));
+    let OrderArgs { tenant: Some(tenant), from: Some(from), to: Some(to), .. } = arguments else {
+        return Err(Failure::Usage("name the tenant, --from, --to, and --same-id or --fresh-id".to_owned()));
+    };
+    let order = order_of(arguments, (*from, *to));
     let basis = replay::basis(context, tenant).await?;
     if arguments.dry_run || !arguments.yes {
         let watch = Progress::silent();
@@ -74,14 +77,14 @@ async fn run_begun(context: &Context, tenant: &acequia_core::id::TenantId, begun
     })
 }
 
-fn order_of(arguments: &OrderArgs) -> Order {
+fn order_of(arguments: &OrderArgs, (from, to): (Timestamp, Timestamp)) -> Order {
     let query = Query {
         types: arguments.types.iter().map(ToString::to_string).collect(),
         pattern: arguments.pattern.clone(),
         events: arguments.events.clone(),
         status: arguments.status,
         sinks: arguments.sinks.clone(),
-        ..Query::between(arguments.from, arguments.to)
+        ..Query::between(from, to)
     };
     Order { query, ids: arguments.ids.ids(), rate: arguments.rate }
 }

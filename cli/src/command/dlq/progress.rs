@@ -67,7 +67,7 @@ impl Observer for Progress {
         match &self.bar {
             Some(bar) => bar.inc(more),
             None if self.total > 0 && before / LINE != (before + more) / LINE => {
-                note(&format!("{} of {}", before + more, self.total))
+                note(&format!("{} of {}", before + more, self.total));
             }
             None => {}
         }

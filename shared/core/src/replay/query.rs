@@ -20,7 +20,7 @@ pub const MAX_PATTERN_BYTES: usize = 16 * 1024;
 pub enum Was {
     /// It is in the dead-letter queue, or expired.
     Failed,
-    /// The ledger knows of none: the sink did not take the event, or was not there.
+    /// The ledger knows of none: the sink did not take the event, or was not there. Or it was in shadow mode.
     Unmatched,
     /// The sink has it.
     Delivered,

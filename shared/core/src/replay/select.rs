@@ -105,7 +105,7 @@ impl<'t> Selection<'t> {
         match self.status {
             None => true,
             Some(Was::Failed) => matches!(status, Some(Status::Quarantined | Status::Expired)),
-            Some(Was::Unmatched) => status.is_none(),
+            Some(Was::Unmatched) => matches!(status, None | Some(Status::Shadowed)),
             Some(Was::Delivered) => status == Some(Status::Delivered),
         }
     }

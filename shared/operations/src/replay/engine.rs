@@ -311,7 +311,10 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
                     Ok(()) => {}
                     // Its bytes came through a queue before, so it is the queue: none of these deliveries is passed over.
                     Err(SendError::Refused(why)) => {
-                        return Err(Ended::Refused(format!("the queue of {} refuses deliveries: {why}", delivery.sink)));
+                        return Err(Ended::Refused(format!(
+                            "the queue of {} refuses deliveries: {why}",
+                            delivery.sink
+                        )));
                     }
                     Err(SendError::Unavailable(unavailable)) => {
                         error = Some(unavailable);

@@ -22,6 +22,7 @@ mod order;
 mod permission;
 mod policy;
 mod producers;
+mod replay;
 mod secrecy;
 mod trace;
 mod trial;

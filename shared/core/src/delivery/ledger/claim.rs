@@ -73,7 +73,7 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     }
     let redriven = existing.is_redriven_by(request);
     let ambiguous = match existing.status {
-        Status::Delivered | Status::Expired => return Verdict::Done,
+        Status::Delivered | Status::Expired | Status::Shadowed => return Verdict::Done,
         // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
         Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => false,
         Status::Claimed => match remaining(existing.lease_until, request.now) {

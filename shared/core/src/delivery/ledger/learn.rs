@@ -32,7 +32,7 @@ pub fn learn(record: &DeliveryRecord, receipt: Receipt, now: Timestamp) -> Learn
             true
         }
         (Status::Retry, _) | (Status::Quarantined, Some(Reason::Ambiguous)) => true,
-        (Status::Delivered | Status::Quarantined | Status::Expired, _) => false,
+        (Status::Delivered | Status::Quarantined | Status::Expired | Status::Shadowed, _) => false,
     };
     if !open {
         return Learned::Known;

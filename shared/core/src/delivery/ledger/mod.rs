@@ -69,6 +69,8 @@ pub enum Status {
     Quarantined,
     /// Its time was over before it could be delivered: it was not, and is not any more.
     Expired,
+    /// Its sink was in shadow mode: it was made, and not sent.
+    Shadowed,
 }
 
 /// One attempt, as it is remembered.

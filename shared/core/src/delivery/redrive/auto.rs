@@ -97,7 +97,7 @@ fn is_failed(record: &DeliveryRecord, letter: &Letter, content: &str) -> bool {
         // ahead.
         Status::Retry => record.due_at.is_none_or(|due| due <= letter.at),
         // An invocation performs it, or died on the way: a person decides.
-        Status::Claimed | Status::Delivered | Status::Expired => false,
+        Status::Claimed | Status::Delivered | Status::Expired | Status::Shadowed => false,
     };
     failed && record.reason != Some(Reason::Ambiguous) && record.digest == content
 }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_was_delivered_or_is_or_may_have_been_never_goes_back_by_itself() {
-        for status in [Status::Claimed, Status::Delivered, Status::Expired] {
+        for status in [Status::Claimed, Status::Delivered, Status::Expired, Status::Shadowed] {
             assert_eq!(decide(&record(status, 0), at(50)), AutoVerdict::NotMeant, "{status:?}");
         }
         let ambiguous = DeliveryRecord { reason: Some(Reason::Ambiguous), ..record(Status::Quarantined, 0) };

@@ -42,9 +42,9 @@ pub use format::SinkFormat;
 pub use forward::{ForwardSink, ForwardTarget, RawForward};
 pub use header::{Header, HeaderValue, RawHeader, RawSecretRef};
 pub use webhook::{RawWebhook, WebhookSink};
-pub use written::RawSink;
 #[cfg(feature = "schema")]
 pub(super) use written::schema;
+pub use written::{RawSink, SinkMode};
 
 /// Makes of the kinds' own types the enums of them, and what is done with any kind.
 macro_rules! kinds {
@@ -134,6 +134,8 @@ pub struct Sink {
     pub claims: bool,
     /// Whether its deliveries are held back.
     pub paused: bool,
+    /// Whether its deliveries are sent, or only made and recorded.
+    pub mode: SinkMode,
     /// How many deliveries may start in a time, where that is limited.
     pub rate: Option<Rate>,
     /// Where it delivers, and how.
@@ -202,7 +204,11 @@ pub(super) fn validate_sink(raw: &RawSink, place: &Place<'_>, findings: &mut Fin
     let claims = always || raw.strict.unwrap_or(false);
     let rate = validate_rate(raw.rate.as_deref(), raw.burst, place.path, findings);
     let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
-    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, rate, target: target? })
+    let mode = raw.mode.unwrap_or(SinkMode::Live);
+    if mode == SinkMode::Shadow && kind == SinkKind::Archive {
+        findings.report(place.field("mode"), "an archive keeps what it gets: leave the field out, or the sink");
+    }
+    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, mode, rate, target: target? })
 }
 
 /// `a, b or c`.
