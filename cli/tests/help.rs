@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 41] = [
     "",
     "tenant",
     "tenant validate",
@@ -39,6 +39,11 @@ const COMMANDS: [&str; 36] = [
     "dlq show",
     "dlq purge",
     "dlq redrive",
+    "replay",
+    "replay list",
+    "replay show",
+    "replay stop",
+    "replay resume",
     "doctor",
     "status",
     "delayed",

@@ -108,7 +108,7 @@ pub async fn go<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Ke
         hour: None,
         pending: Vec::new(),
         pending_bytes: 0,
-        owed: Duration::ZERO,
+        due_in: Duration::ZERO,
         kept_at: way.clock.now(),
     };
     match run.all(&mut ahead).await {
@@ -132,7 +132,7 @@ struct Run<'r, 'a, A, L, S, C: ?Sized, K, W> {
     pending: Vec<Delivery>,
     pending_bytes: usize,
     /// How long the last step may still take, by the rate.
-    owed: Duration,
+    due_in: Duration,
     kept_at: Timestamp,
 }
 
@@ -260,10 +260,10 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
             pending = self.asked(ahead, pending).await?;
         }
         if !pending.is_empty() {
-            ahead.beside(self.way.clock.sleep(std::mem::take(&mut self.owed))).await;
+            ahead.beside(self.way.clock.sleep(std::mem::take(&mut self.due_in))).await;
             self.send(ahead, &pending).await?;
             let count = u32::try_from(pending.len()).unwrap_or(u32::MAX);
-            self.owed =
+            self.due_in =
                 self.way.rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1).saturating_mul(count) / rate);
         }
         let mut last: Option<&Delivery> = None;

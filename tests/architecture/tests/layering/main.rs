@@ -123,6 +123,7 @@ const LAYERS: &[Layer] = &[
             "acequia-core",
             "acequia-aws",
             "acequia-lambda",
+            "acequia-operations",
             "acequia-testkit",
             "router",
             "webhook",
