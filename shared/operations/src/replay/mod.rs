@@ -7,6 +7,8 @@
 
 mod ahead;
 pub mod engine;
+#[cfg(test)]
+mod killed;
 mod report;
 pub mod runner;
 mod sender;
@@ -182,6 +184,9 @@ pub async fn resume(
         let until = Some(hold.until);
         return Err(OperationError::ReplayBusy { tenant: tenant.clone(), replay: id.clone(), until });
     }
+    // What would end it at once is told before it is taken.
+    let configured = configured(ports, tenant, replay.config_version).await?;
+    queues(ports, tenant, &select(tenant, &replay.query, &configured, replay.created_at)?).await?;
     let token = ports.chance().token();
     let mut replay = replay.held(&token, now).noting(actor, "resumed", now);
     replay.rate = rate.unwrap_or(replay.rate);

@@ -22,14 +22,14 @@ use super::*;
 use crate::world::World;
 
 /// Ends a run after so many looks at it.
-struct After(AtomicU64);
+pub(super) struct After(AtomicU64);
 
 impl After {
     fn looks(count: u64) -> Self {
         Self(AtomicU64::new(count))
     }
 
-    fn never() -> Self {
+    pub(super) fn never() -> Self {
         Self::looks(u64::MAX)
     }
 }
@@ -47,7 +47,7 @@ impl Observer for After {
 }
 
 /// Lets time pass wherever somebody waits for it.
-fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
+pub(super) fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     let mut context = Context::from_waker(Waker::noop());
     loop {
@@ -103,12 +103,12 @@ fn world() -> World {
     world
 }
 
-fn webhooks() -> QueueName {
+pub(super) fn webhooks() -> QueueName {
     QueueName::new(&build::stage(), &build::tenant_id("acme"), QueueRole::Sink(SinkKind::Webhook))
 }
 
 /// What stands in the queue: which event to which sink, with the mark, and its id.
-fn sent(world: &World) -> Vec<(String, Replayed)> {
+pub(super) fn sent(world: &World) -> Vec<(String, Replayed)> {
     let tenant = build::tenant_id("acme");
     let read = |message: Incoming| {
         let delivery = Delivery::from_message(&tenant, &message).unwrap();
@@ -127,15 +127,15 @@ fn sent(world: &World) -> Vec<(String, Replayed)> {
     }
 }
 
-fn names(sent: &[(String, Replayed)]) -> Vec<&str> {
+pub(super) fn names(sent: &[(String, Replayed)]) -> Vec<&str> {
     sent.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     Order { query: Query::between(build::start(), build::at(7_200)), ids: ReplayIds::Same, rate: 100 }
 }
 
-fn previewed(world: &World, order: &Order) -> Result<Preview, OperationError> {
+pub(super) fn previewed(world: &World, order: &Order) -> Result<Preview, OperationError> {
     let tenant = build::tenant_id("acme");
     drive(world, async {
         let basis = basis(world, &tenant).await?;
@@ -143,7 +143,7 @@ fn previewed(world: &World, order: &Order) -> Result<Preview, OperationError> {
     })
 }
 
-fn begun(world: &World, order: &Order) -> Result<Begin, OperationError> {
+pub(super) fn begun(world: &World, order: &Order) -> Result<Begin, OperationError> {
     let tenant = build::tenant_id("acme");
     drive(world, async {
         let basis = basis(world, &tenant).await?;
@@ -151,12 +151,12 @@ fn begun(world: &World, order: &Order) -> Result<Begin, OperationError> {
     })
 }
 
-fn ran(world: &World, begun: Begin, watch: &After) -> (ReplayStatus, Option<Unavailable>) {
+pub(super) fn ran(world: &World, begun: Begin, watch: &After) -> (ReplayStatus, Option<Unavailable>) {
     drive(world, run(world, &build::tenant_id("acme"), begun, watch)).unwrap()
 }
 
 /// Twenty events of two types in five objects of two hours; one of them twice in its hour.
-fn filled() -> World {
+pub(super) fn filled() -> World {
     let world = world();
     for object in 0..5_u64 {
         let events: Vec<Envelope> = (0..4)
@@ -263,82 +263,6 @@ fn what_cannot_be_read_is_named_and_costs_no_other_event_anything() {
         [format!("{damaged}: it is no whole zstd"), format!("{odd}, line 1: it is no line"), "notes.txt".to_owned()]
     {
         assert!(said.contains(&part), "{part} is not in {said}");
-    }
-}
-
-/// What became of a replay that is killed after so many steps, changed by `tamper`, and then gone on with: nothing where
-/// it came to its end before.
-fn killed(steps: usize, wanted: &Figures, tamper: impl Fn(&mut Replay)) -> Option<Result<(), String>> {
-    let (world, tenant) = (filled(), build::tenant_id("acme"));
-    let begun = begun(&world, &Order { rate: 10, ..order() }).unwrap();
-    let id = begun.id().clone();
-    {
-        // The process ends here, whatever it waits for.
-        let mut work = pin!(run(&world, &tenant, begun, &NEVER));
-        let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..=steps {
-            if work.as_mut().poll(&mut context).is_ready() {
-                return None;
-            }
-            world.clock.set(world.clock.next_sleeper().unwrap());
-        }
-    }
-    let held = drive(&world, resume(&world, &tenant, &id, ("bob", None, true))).unwrap_err();
-    assert!(matches!(held, OperationError::ReplayBusy { until: Some(_), .. }), "{held:?}");
-    world.clock.advance(acequia_core::replay::LEASE);
-    let mut stored = drive(&world, world.replays.load(&tenant, &id)).unwrap().unwrap();
-    tamper(&mut stored);
-    stored.revision += 1;
-    assert!(drive(&world, world.replays.save(&tenant, &stored)).unwrap());
-    let again = drive(&world, resume(&world, &tenant, &id, ("bob", None, true))).unwrap();
-    let (status, _) = ran(&world, again, &After::never());
-    let sent = sent(&world);
-    let distinct: BTreeSet<&str> = names(&sent).into_iter().collect();
-    // Two a step, five steps a second, five seconds without a place written down.
-    let most = 30 + 52;
-    let checks = [
-        (status.figures == *wanted, format!("it tells of {:?}", status.figures)),
-        (distinct.len() == 30, format!("{} of 30 deliveries", distinct.len())),
-        (sent.len() <= most, format!("{} messages", sent.len())),
-        // So that the ledger knows them again.
-        (sent.iter().all(|(_, mark)| mark.id == id), "of another replay".to_owned()),
-    ];
-    let wrong = checks.into_iter().find(|(holds, _)| !holds);
-    Some(wrong.map_or(Ok(()), |(_, what)| Err(format!("killed after {steps} steps: {what}"))))
-}
-
-#[test]
-fn a_killed_replay_goes_on_behind_its_place_and_nothing_is_lost() {
-    let wanted = previewed(&filled(), &order()).unwrap().figures;
-    let kills: Vec<_> = (0..2_000).map_while(|steps| killed(steps, &wanted, |_| ())).collect();
-    assert!(kills.len() > 10, "{}", kills.len());
-    for killed in kills {
-        killed.unwrap();
-    }
-}
-
-#[test]
-fn a_runner_that_wrote_its_place_down_ahead_of_what_it_sent_would_be_found_out() {
-    let wanted = previewed(&filled(), &order()).unwrap().figures;
-    let ahead = |replay: &mut Replay| {
-        let place = &mut replay.progress.place;
-        *place = place.take().map(|place| acequia_core::replay::Place { lines: place.lines + 1, ..place });
-    };
-    let found = (0..2_000).map_while(|steps| killed(steps, &wanted, ahead)).filter(Result::is_err).count();
-    assert!(found > 5, "{found}");
-}
-
-/// Nobody ends it.
-struct Never;
-static NEVER: Never = Never;
-
-impl Observer for Never {
-    fn dealt(&self, _: u64) {}
-
-    fn trouble(&self, _: &str) {}
-
-    fn ends(&self) -> bool {
-        false
     }
 }
 
