@@ -5,6 +5,7 @@ mod dlq;
 #[cfg(test)]
 mod documented;
 mod key;
+mod replay;
 mod table;
 mod template;
 mod time;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
+pub(crate) use self::replay::{OrderArgs, ReplayArgs, ReplayCommand, ResumeArgs};
 pub(crate) use self::table::{CheckTableArgs, EntryArgs, InitTableArgs, RelayArgs, TableCommand};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use self::time::parse_time;
@@ -109,6 +111,8 @@ pub(crate) enum Command {
     Dlq(DlqCommand),
     /// Tell who did what for a tenant, and check that no row of the log was changed or left out
     Audit(AuditArgs),
+    /// Send archived events again, or count what that would send
+    Replay(Box<ReplayArgs>),
     /// Say what of the account, the platform and the tenants is not as it must be, and how it is mended
     Doctor(DoctorArgs),
     /// Show how deep the queues are

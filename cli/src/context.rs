@@ -7,14 +7,16 @@ use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoTenants, RdsTokens, SqsQueues, SsmGrants, SsmSecrets, clients,
+    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveReader, SdkConfig, SqsQueues, SsmGrants,
+    SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
-    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
+use acequia_core::queue::QueueArn;
 use acequia_operations::Ports;
 use jiff::Timestamp;
 
@@ -62,6 +64,7 @@ pub(crate) struct Context {
     tokens: RdsTokens<SystemClock>,
     clients: Clients,
     account: Account,
+    config: SdkConfig,
 }
 
 impl Context {
@@ -80,7 +83,7 @@ impl Context {
         let account = Account::new(&config, &clients);
         let ses = aws_sdk_sesv2::Client::new(&config);
         let tokens = RdsTokens::new(&config, SystemClock);
-        Ok(Self { stage: stage.clone(), region, ses, tokens, clients, account })
+        Ok(Self { stage: stage.clone(), region, ses, tokens, clients, account, config })
     }
 
     /// Makes the tokens by which IAM's users enter databases, by the operator's own credentials.
@@ -158,6 +161,19 @@ impl Ports for Context {
 
     fn journal(&self) -> impl RedriveJournal {
         DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger"))
+    }
+
+    fn sending(&self) -> impl Queues {
+        self.queues()
+    }
+
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader {
+        let bucket = format!("acequia-{}-archive-{}-{}", self.stage, beside.account(), beside.region());
+        S3ArchiveReader::new(&self.config, &bucket)
+    }
+
+    fn replays(&self) -> impl ReplayStore {
+        DynamoReplays::new(self.clients.dynamodb.clone(), self.table("tenants"))
     }
 
     fn ledger(&self) -> impl Ledger {

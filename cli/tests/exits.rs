@@ -17,7 +17,7 @@ use exits::aws;
 use exits::run::{Ran, Surroundings, everywhere};
 
 /// A command with arguments with which it could do its work. `{file}`, `{event}` and `{new}` stand for paths.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 33] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
@@ -46,6 +46,11 @@ const COMMANDS: [&str; 28] = [
     "tally acme",
     "tally acme --since 2h",
     "doctor {file}",
+    "replay acme --from 2h --to 1h --same-id --yes",
+    "replay list acme",
+    "replay show acme r1",
+    "replay stop acme r1",
+    "replay resume acme r1",
 ];
 
 /// The commands that ask AWS for nothing, and read what they are given.

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 45] = [
     "",
     "tenant",
     "tenant validate",
@@ -43,6 +43,11 @@ const COMMANDS: [&str; 40] = [
     "dlq show",
     "dlq purge",
     "dlq redrive",
+    "replay",
+    "replay list",
+    "replay show",
+    "replay stop",
+    "replay resume",
     "doctor",
     "status",
     "delayed",

@@ -89,7 +89,8 @@ fn narrate(explained: &Explanation, now: Timestamp) -> String {
         }
     }
     for delivery in &explained.deliveries {
-        let _ = writeln!(text, "\n{} ({}) {}", delivery.sink, delivery.kind, standing(delivery, now));
+        let replay = delivery.replay.as_ref().map(|replay| format!(", replay {replay}")).unwrap_or_default();
+        let _ = writeln!(text, "\n{} ({}{replay}) {}", delivery.sink, delivery.kind, standing(delivery, now));
         let _ = writeln!(text, "  delivery {}, version {}", delivery.delivery_id, delivery.config_version);
         let due_at = delivery.due_at.filter(|_| delivery.status == Status::Retry);
         for line in story(&delivery.attempts, &delivery.redriven_at, due_at) {
@@ -135,6 +136,7 @@ fn standing(delivery: &Delivery, now: Timestamp) -> String {
             format!("will be tried again {due}")
         }
         Status::Expired => format!("expired {at} and was not sent"),
+        Status::Shadowed => format!("was made {at} and not sent: the sink is in shadow mode"),
         Status::Quarantined => {
             let reason = delivery.reason.map_or("for a reason that is not recorded", Reason::as_str);
             format!("is in the dead-letter queue: {reason}")
@@ -163,6 +165,7 @@ mod tests {
     fn delivery(sink: &str, status: Status) -> Delivery {
         Delivery {
             sink: build::sink_id(sink),
+            replay: None,
             kind: SinkKind::Email,
             delivery_id: DeliveryId::derive(&build::tenant_id("acme"), &build::sink_id(sink), &build::event_id("1")),
             status,

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod key;
 mod pace;
+mod replay;
 mod secret;
 mod send;
 mod status;
@@ -25,8 +26,8 @@ use acequia_operations::audit::Begun;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{
-    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, SecretCommand, TableCommand, TemplateCommand,
-    TenantCommand,
+    Arguments, Command, ConsentCommand, DlqCommand, KeyCommand, ReplayCommand, SecretCommand, TableCommand,
+    TemplateCommand, TenantCommand,
 };
 use crate::context::{Context, egress};
 use crate::exit::Exit;
@@ -54,6 +55,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Explain(explain) => explain::run(&context().await?, explain).await,
         Command::Dlq(command) => Box::pin(dlq::run(&context().await?, command)).await,
         Command::Audit(arguments) => audit::run(&context().await?, arguments).await,
+        Command::Replay(replay) => Box::pin(replay::command(&context().await?, replay)).await,
         Command::Doctor(doctor) => {
             crate::input::all_exist(&doctor.files)?;
             Ok(Box::pin(doctor::run(&context().await?, doctor)).await)
@@ -144,6 +146,14 @@ pub(crate) fn so_far(command: &Command) -> String {
             "what was moved so far stays so; run it again, it goes on from there".to_owned()
         }
         Command::Dlq(DlqCommand::Purge(_)) => "what was deleted so far stays so; run it again for the rest".to_owned(),
+        Command::Replay(replay) => match &replay.command {
+            Some(ReplayCommand::List { .. } | ReplayCommand::Show { .. }) => "nothing was changed".to_owned(),
+            Some(ReplayCommand::Stop { .. }) => "it was stopped, or was not: `acequia replay list TENANT` tells".to_owned(),
+            Some(ReplayCommand::Resume(_)) | None => {
+                "what was sent so far stays so: `acequia replay list TENANT` says how far it is, and `acequia replay resume` goes on"
+                    .to_owned()
+            }
+        },
         Command::Dlq(DlqCommand::List { .. } | DlqCommand::Show(_)) => {
             "nothing was changed; messages that were looked at are shown again within a few minutes".to_owned()
         }

@@ -1,6 +1,7 @@
 //! `acequia status`: how deep every queue is, what waits delayed outside them, and which endpoints are not well.
 
 use acequia_core::id::{SinkId, Stage, TenantId};
+use acequia_operations::replay::{ReplayStatus, Standing};
 use acequia_operations::status::{
     self, CircuitStatus, DelayedStatus, EndpointStatus, QueueStatus, Status, TenantStatus,
 };
@@ -33,7 +34,14 @@ fn report(status: &Status, stage: &Stage, region: &str) -> Report {
     };
     let rows = status.tenants.iter().flat_map(|tenant| tenant.queues.iter().map(move |queue| row(tenant, queue)));
     let header = ["TENANT", "QUEUE", "VISIBLE", "IN FLIGHT", "NOT YET VISIBLE", "IN DLQ", "OLDEST (S)"];
-    let parts = [Some(table(header, rows)), delayed(status), endpoints(status), pauses(status), crowds(status)];
+    let parts = [
+        Some(table(header, rows)),
+        delayed(status),
+        endpoints(status),
+        replays(status),
+        pauses(status),
+        crowds(status),
+    ];
     Report::new(status, parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
 }
 
@@ -76,6 +84,20 @@ fn endpoints(status: &Status) -> Option<String> {
     let rows: Vec<_> = status.tenants.iter().flat_map(ill).collect();
     (!rows.is_empty())
         .then(|| table(["TENANT", "ENDPOINT", "CIRCUIT", "NEXT PROBE", "FAILING SINCE", "DISABLED"], rows))
+}
+
+/// The replays that are not done, a line each; `None` where all are.
+fn replays(status: &Status) -> Option<String> {
+    let line = |tenant: &TenantStatus, one: &ReplayStatus| {
+        let (tenant, id, state) = (&tenant.tenant, &one.id, one.state.as_str());
+        let sent = count(one.figures.deliveries, "delivery", "deliveries");
+        let (command, end) =
+            if one.state == Standing::Running { ("stop", "ends it") } else { ("resume", "goes on with it") };
+        format!("{tenant}: replay {id} is {state}, with {sent} sent. `acequia replay {command} {tenant} {id}` {end}.")
+    };
+    let lines: Vec<_> =
+        status.tenants.iter().flat_map(|tenant| tenant.replays.iter().map(move |one| line(tenant, one))).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// The paused sinks with what waits because of it, a line each; `None` where none is.
@@ -131,8 +153,8 @@ mod tests {
             oldest_age_s: None,
         };
         let tenant = build::tenant_id("acme");
-        let (delayed, endpoints, paused) = (Vec::new(), Vec::new(), Vec::new());
-        Status { tenants: vec![TenantStatus { tenant, queues: vec![queue], delayed, endpoints, paused }] }
+        let (delayed, endpoints, paused, replays) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Status { tenants: vec![TenantStatus { tenant, queues: vec![queue], delayed, endpoints, paused, replays }] }
     }
 
     fn delayed(sink: Option<&str>, count: u64) -> DelayedStatus {

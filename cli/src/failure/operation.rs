@@ -21,10 +21,14 @@ pub(super) fn exit_of(error: &OperationError) -> Exit {
         | OperationError::NoSink { .. }
         | OperationError::KeyChange { source: KeyChangeRefused::Unknown(_), .. }
         | OperationError::UnknownSubject { .. }
-        | OperationError::NothingRecorded { .. } => Exit::NotFound,
+        | OperationError::NothingRecorded { .. }
+        | OperationError::NoReplay { .. } => Exit::NotFound,
         OperationError::UnreadableConfiguration { .. } | OperationError::Ended => Exit::Failed,
-        OperationError::NotGranted { .. } => Exit::Invalid,
+        OperationError::NotGranted { .. } | OperationError::Query { .. } => Exit::Invalid,
         OperationError::Contested { .. }
+        | OperationError::ReplayBusy { .. }
+        | OperationError::ReplayDone { .. }
+        | OperationError::ReplayContested { .. }
         | OperationError::KeyChange { .. }
         | OperationError::KeysContested { .. }
         | OperationError::Publish { source: PublishError::Conflict { .. }, .. } => Exit::Conflict,
@@ -76,7 +80,22 @@ pub(super) fn told(error: OperationError, region: &str) -> Failure {
                 _ => Failure::Conflict(text),
             };
         }
-        OperationError::Contested { .. } | OperationError::KeysContested { .. } => {
+        OperationError::Query { .. } => return Failure::Invalid(said),
+        OperationError::NoReplay { tenant, .. } => format!("{said}; `acequia replay list {tenant}` shows all"),
+        OperationError::ReplayDone { tenant, replay } => {
+            return Failure::Conflict(format!(
+                "{said}: nothing of it is left; `acequia replay show {tenant} {replay}` tells"
+            ));
+        }
+        OperationError::ReplayBusy { tenant, replay, .. } => {
+            return Failure::Conflict(format!(
+                "{said}: wait for its end, or stop it (`acequia replay stop {tenant} {replay}`); --beside goes on beside another. \
+                 Where its runner died, stop it and go on with it"
+            ));
+        }
+        OperationError::Contested { .. }
+        | OperationError::KeysContested { .. }
+        | OperationError::ReplayContested { .. } => {
             return Failure::Conflict(format!("{said}; run the command again"));
         }
         OperationError::Publish { source, .. } => return source.into(),

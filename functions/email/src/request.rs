@@ -4,7 +4,6 @@ use acequia_core::address::Address;
 use acequia_core::consent::link::Links;
 use acequia_core::consent::token::Purpose;
 use acequia_core::delivery::Delivery;
-use acequia_core::delivery::ledger::DeliveryKey;
 use acequia_core::mail::{Composed, Locale, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::port::Mail;
@@ -59,7 +58,7 @@ pub fn mail(
         text,
         html,
         delivery: delivery.id.clone(),
-        key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
+        key: delivery.key(),
         tenant: tenant.summary.id.clone(),
         headers: links.map(|links| unsubscribe_headers(links, sink)).unwrap_or_default(),
         about: links.map(|links| (links.consent, links.action)),

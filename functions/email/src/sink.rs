@@ -92,6 +92,21 @@ impl<M: Mailer, S: Secrets, G: GrantStore, B: SuppressionList + SendQuota, C: Co
         self.grants_of(&batch.current.tenant.summary.id).await
     }
 
+    /// Renders the mail, and asks neither the suppression list nor the send quota: the one would say what is known of a
+    /// person, and the other would count it. Mails about consent are not among those that a tenant's file makes sinks of.
+    async fn shadow(&self, batch: Batch<'_>, grants: &Option<Grants>, job: &Job) -> Result<String, Cause> {
+        let Target::Email(sink) = &job.sink.target else { return Err(Cause::SinkUnknown) };
+        grants.as_ref().ok_or(Cause::StoreDown(Store::Secrets))?.check_sender(&sink.from)?;
+        let tenant = &batch.current.tenant;
+        let personal = self.open(tenant, &job.delivery).await?;
+        let sealed = personal.is_none() && is_sealed(&job.delivery);
+        let context = Context::with_personal(&tenant.summary, &job.delivery.envelope, personal);
+        let mail =
+            request::mail(tenant, sink, &job.delivery, &context, None).map_err(|cause| name_the_seal(cause, sealed))?;
+        let html = mail.html.as_ref().map_or(0, String::len);
+        Ok(format!("a mail of {} bytes of text and {html} of HTML", mail.text.len()))
+    }
+
     async fn deliver(&self, batch: Batch<'_>, grants: &Option<Grants>, course: &Course<'_>) {
         let attempt = |job| -> Work<'_> { (ATTEMPT, self.attempt(batch, job, grants.as_ref()).boxed()) };
         each(course, course.jobs().iter().map(attempt).collect()).await;

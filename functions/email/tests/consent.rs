@@ -212,7 +212,11 @@ async fn a_suppressed_address_gets_no_mail_of_any_sink() {
         assert!(world.deliver(sink, &envelope).await);
     }
     assert!(world.sent().is_empty() && world.reasons().is_empty());
-    let key = acequia_core::delivery::ledger::DeliveryKey { event: build::event_id("1"), sink: build::sink_id("news") };
+    let key = acequia_core::delivery::ledger::DeliveryKey {
+        event: build::event_id("1"),
+        sink: build::sink_id("news"),
+        replay: None,
+    };
     let record = world.ledger.record(tenant, &key).unwrap();
     let note = &record.attempts[0];
     assert_eq!((&*note.outcome, &*note.detail, record.receipt), ("filtered", "not wanted: its owner complained", None));
@@ -318,6 +322,7 @@ async fn with_a_look_up_down_mails_wait_and_none_is_lost() {
     let key = acequia_core::delivery::ledger::DeliveryKey {
         event: build::event_id("1"),
         sink: build::sink_id("acequia-confirm-1"),
+        replay: None,
     };
     let record = world.ledger.record(&world.settings.summary.id, &key).unwrap();
     assert_eq!((world.sent().len(), record.attempts_used), (1, 1), "and no attempt is spent");

@@ -175,8 +175,9 @@ impl Notice {
         let about =
             subject.zip(list).zip(action).map(|((subject, list), action)| (ConsentKey { subject, list }, action));
         let sink = tag("acequia-sink").and_then(|sink| sink.parse().ok());
-        let delivery =
-            tag("acequia-event").and_then(read_event_tag).zip(sink).map(|(event, sink)| DeliveryKey { event, sink });
+        let replay = tag("acequia-replay").and_then(|id| id.parse().ok());
+        let event = tag("acequia-event").and_then(read_event_tag);
+        let delivery = event.zip(sink).map(|(event, sink)| DeliveryKey { event, sink, replay });
         let of = |recipients: &[Recipient]| recipients.iter().map(|it| it.email_address.clone()).collect::<Vec<_>>();
         let (happened, addresses) = match (&*wire.event_type, &wire.bounce, &wire.complaint) {
             ("Bounce", Some(bounce), _) if bounce.bounce_type == "Permanent" => {

@@ -5,7 +5,7 @@ use acequia_core::event::proca;
 use acequia_core::message::{Attribute, Attributes, Outgoing};
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::tenant::{ForwardTarget, Sink, SinkFormat, Target};
-use acequia_core::wire::add_trace;
+use acequia_core::wire::{REPLAY_OF, add_trace};
 use acequia_lambda::{Batch, Job};
 
 /// The queue that a sink fills; `None` for a sink of another kind.
@@ -54,6 +54,9 @@ pub fn message(delivery: &Delivery, fifo: bool, format: SinkFormat) -> Outgoing 
         .into(),
         SinkFormat::Proca => proca::attributes(&envelope.body).into_iter().map(named).collect(),
     };
+    if let Some(first) = delivery.repeats().filter(|_| format == SinkFormat::Event) {
+        attributes.insert(REPLAY_OF.to_owned(), Attribute::text(first.as_str()));
+    }
     if let Some(trace) = envelope.trace.as_ref().filter(|_| format == SinkFormat::Event) {
         add_trace(&mut attributes, trace);
     }

@@ -49,6 +49,13 @@ impl<Q: Queues, G: GrantStore> Sink for ForwardSink<Q, G> {
         if sinks.iter().any(goes_outside) { self.grants_of(&batch.current.tenant.summary.id).await } else { None }
     }
 
+    async fn shadow(&self, batch: Batch<'_>, grants: &Option<Grants>, job: &Job) -> Result<String, Cause> {
+        let queue = request::target(&batch, &job.sink).ok_or(Cause::SinkUnknown)?;
+        check(&batch, &queue, grants.as_ref())?;
+        let message = request::message(&job.delivery, queue.is_fifo(), request::format(job));
+        Ok(format!("{} bytes with {} attributes to {}", message.body.len(), message.attributes.len(), queue.name()))
+    }
+
     async fn deliver(&self, batch: Batch<'_>, grants: &Option<Grants>, course: &Course<'_>) {
         for (queue, (places, messages)) in by_queue(&batch, course.jobs()) {
             let may_begin = || batch.deadline.for_effects(&*self.clock) >= BUDGET;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::delivery::Delivery;
-use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict};
+use acequia_core::delivery::ledger::{ClaimRequest, DeliveryRecord, Record, Status, Verdict};
 use acequia_core::id::digest;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Outgoing;
@@ -104,7 +104,8 @@ impl World {
         for message in self.queues.receive(&queue, 10, HOUR) {
             let delivery = Delivery::from_message(&id, &message).unwrap();
             let request = ClaimRequest {
-                key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
+                key: delivery.key(),
+                replay: None,
                 digest: digest(message.body.as_bytes()),
                 redrive: redrive_of(&message),
                 now: self.clock.now(),

@@ -8,6 +8,7 @@ use acequia_core::outcome::stall::Store;
 use acequia_core::port::{SecretError, Secrets};
 use acequia_core::secret::{Secret, SecretPurpose};
 use acequia_core::tenant::{HeaderValue as Value, SinkFormat, WebhookSink};
+use acequia_core::wire::REPLAY_OF;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
@@ -85,6 +86,10 @@ impl Sender {
         }
         for (name, value) in &self.fixed {
             headers.insert(name.clone(), value.clone());
+        }
+        if let Some(first) = delivery.repeats() {
+            let value = HeaderValue::from_str(first.as_str()).map_err(|_| Cause::Bug(UNSENDABLE))?;
+            headers.insert(HeaderName::from_static(REPLAY_OF), value);
         }
         // A receiver that reads Proca's messages as they are may have no secret to check them with.
         if self.keys.is_empty() {

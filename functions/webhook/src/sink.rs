@@ -67,6 +67,16 @@ impl<S: Secrets> Sink for WebhookSink<S> {
         futures::future::join_all(read).await.into_iter().collect()
     }
 
+    async fn shadow(&self, _: Batch<'_>, senders: &Senders, job: &Job) -> Result<String, Cause> {
+        let endpoint = webhook(&job.sink).ok_or(Cause::SinkUnknown)?;
+        egress::check_literal(self.egress, &endpoint.url)?;
+        let sender = senders.get(&job.sink.id).ok_or(Cause::SinkUnknown)?.as_ref().map_err(Cause::clone)?;
+        let headers = sender.headers(&job.delivery, self.clock.now())?;
+        // Of the address no more than its host: there may be a secret behind it.
+        let (host, bytes) = (endpoint.url.host_str().unwrap_or_default(), job.delivery.envelope.body.len());
+        Ok(format!("{bytes} bytes with {} headers to {host}", headers.len()))
+    }
+
     async fn deliver(&self, _: Batch<'_>, senders: &Senders, course: &Course<'_>) {
         let work = course.jobs().iter().map(|job| -> Work<'_> { (budget(job), self.attempt(job, senders).boxed()) });
         each(course, work.collect()).await;

@@ -15,6 +15,7 @@ use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ErrorMetadata;
 use base64::Engine as _;
@@ -34,6 +35,28 @@ pub struct S3Archive {
     operation: Operation<Put, bool, Refused>,
     /// What stands before a key in the path: nothing where the bucket is a part of the host's name.
     before: String,
+}
+
+/// What an operation on a bucket is made of: its client, and what stands before a key in the path.
+pub(crate) fn bucket(config: &SdkConfig, bucket: &str) -> (String, String, StaticRuntimePlugin) {
+    // S3 signs a path as it is sent, and wants the digest of the body beside the signature
+    // (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+    let mut signing = SigningOptions::default();
+    signing.double_uri_encode = false;
+    signing.normalize_uri_path = false;
+    signing.content_sha256_header = true;
+    let (regional, plugin) = plugin(config, "S3", S3, signing);
+    // A local AWS has no names of its own: there the bucket is a part of the path.
+    let (endpoint, before) = match config.endpoint_url() {
+        Some(local) => (local.to_owned(), format!("/{bucket}")),
+        None => (regional.replacen("https://", &format!("https://{bucket}."), 1), String::new()),
+    };
+    (endpoint, before, plugin)
+}
+
+/// A key as it stands in a path: what it has beside letters, digits, `/`, `-` and `.` is `=`.
+pub(crate) fn in_path(key: &str) -> String {
+    key.replace('=', "%3D")
 }
 
 impl fmt::Debug for S3Archive {
@@ -58,18 +81,7 @@ impl fmt::Debug for Put {
 impl S3Archive {
     /// The bucket of this name, in the configuration's region.
     pub fn new(config: &SdkConfig, bucket: &str) -> Self {
-        // S3 signs a path as it is sent, and wants the digest of the body beside the signature
-        // (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
-        let mut signing = SigningOptions::default();
-        signing.double_uri_encode = false;
-        signing.normalize_uri_path = false;
-        signing.content_sha256_header = true;
-        let (regional, plugin) = plugin(config, "S3", S3, signing);
-        // A local AWS has no names of its own: there the bucket is a part of the path.
-        let (endpoint, before) = match config.endpoint_url() {
-            Some(local) => (local.to_owned(), format!("/{bucket}")),
-            None => (regional.replacen("https://", &format!("https://{bucket}."), 1), String::new()),
-        };
+        let (endpoint, before, plugin) = self::bucket(config, bucket);
         let operation = Operation::builder()
             .service_name("S3")
             .operation_name("PutObject")
@@ -97,8 +109,7 @@ impl S3Archive {
         content: Vec<u8>,
         kind: &'static str,
     ) -> Result<bool, Unavailable> {
-        // What a key has beside letters, digits, `/`, `-` and `.` is `=`.
-        let path = format!("{}/{}", self.before, key.replace('=', "%3D"));
+        let path = format!("{}/{}", self.before, in_path(key));
         self.operation.invoke(Put { path, content, kind }).await.map_err(|error| unavailable(operation, error))
     }
 }
@@ -137,7 +148,7 @@ fn answer(response: &HttpResponse) -> Result<bool, OrchestratorError<Refused>> {
 }
 
 /// The code and the words of a refusal.
-fn refused(body: &str, status: u16) -> (String, String) {
+pub(crate) fn refused(body: &str, status: u16) -> (String, String) {
     let error = Xml::parse(body);
     let word = |name: &str| error.as_ref().and_then(|error| error.find(name)).map(|found| found.own_text().to_owned());
     let code = word("Code").filter(|code| !code.is_empty()).unwrap_or_else(|| by_status(status));

@@ -9,7 +9,7 @@ use acequia_core::audit::AuditRow;
 use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
 use acequia_core::delivery::ledger::Record;
 use acequia_core::delivery::share::Bucket;
-use acequia_core::id::{EventId, SecretName, SinkId, Stage, TenantId};
+use acequia_core::id::{EventId, ReplayId, SecretName, SinkId, Stage, TenantId};
 use acequia_core::intake::EntryKey;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::topic::Topic;
@@ -31,6 +31,10 @@ pub(crate) const KEYS: &str = "keys";
 pub(crate) const TENANTS: &str = "@tenants";
 /// The partition key of the rows that list the tenants whose dead letters go back by themselves.
 pub(crate) const AUTO_REDRIVEN: &str = "@auto-redriven";
+/// What the sort keys of replays begin with.
+pub(crate) const REPLAY: &str = "replay#";
+/// The row that says which replay is the tenant's one.
+pub(crate) const REPLAYING: &str = "replaying";
 /// What the sort keys of audit rows begin with.
 pub(crate) const AUDIT: &str = "audit#";
 
@@ -106,16 +110,24 @@ pub(crate) fn bucket(of: Bucket) -> String {
 }
 
 /// The sort key of a row of the ledger.
-pub(crate) fn row(record: &Record) -> &str {
+pub(crate) fn row(record: &Record) -> String {
     match record {
-        Record::Route(_) => ROUTE,
-        Record::Delivery(delivery) => delivery.sink.as_str(),
+        Record::Route(_) => ROUTE.to_owned(),
+        Record::Delivery(delivery) => delivery_row(&delivery.sink, delivery.replay.as_ref().map(|replay| &replay.id)),
     }
 }
 
-/// The key of a delivery's record.
-pub(crate) fn delivery(tenant: &TenantId, id: &EventId, sink: &SinkId) -> Item {
-    key(event(tenant, id), sink.as_str())
+/// The sort key of a delivery's record: its sink, and behind it the replay that makes it. No sink's id has a `#`.
+pub(crate) fn delivery_row(sink: &SinkId, replay: Option<&ReplayId>) -> String {
+    match replay {
+        None => sink.as_str().to_owned(),
+        Some(replay) => [sink.as_str(), "#", replay.as_str()].concat(),
+    }
+}
+
+/// The sink of a delivery's record whose sort key this is.
+pub(crate) fn sink_of(row: &str) -> &str {
+    row.split_once('#').map_or(row, |(sink, _)| sink)
 }
 
 /// The sort key of a version of a tenant's configuration, padded so that versions sort as numbers do.
@@ -225,6 +237,10 @@ mod tests {
         assert!(!event(&long, &id).starts_with(&ledger_prefix(&short)));
         assert_eq!(event(&short, &id), "ab#/a|1");
         assert_eq!(endpoints(&short), "ab#@endpoint");
+        let (sink, replay) = ("crm".parse().unwrap(), "r1".parse().unwrap());
+        for (row, wanted) in [(delivery_row(&sink, None), "crm"), (delivery_row(&sink, Some(&replay)), "crm#r1")] {
+            assert_eq!((row.as_str(), sink_of(&row)), (wanted, "crm"));
+        }
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl Xml {
         self.children.iter().find(|child| child.name == list).map_or(&[], |list| &list.children)
     }
 
+    /// The elements of this name directly below.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
     /// The text of the element of this name directly below; empty where there is none.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.children.iter().find(|child| child.name == name).map_or("", Self::own_text)

@@ -20,6 +20,8 @@ pub enum AuditAction {
     Redrive,
     /// Dead letters were deleted.
     Purge,
+    /// Archived events were sent again.
+    Replay,
     /// What is kept about a person was written into a file.
     Export,
     /// What is kept about a person was erased.
@@ -28,8 +30,16 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Configuration, Self::Keys, Self::Secret, Self::Redrive, Self::Purge, Self::Export, Self::Erase];
+    pub const ALL: [Self; 8] = [
+        Self::Configuration,
+        Self::Keys,
+        Self::Secret,
+        Self::Redrive,
+        Self::Purge,
+        Self::Replay,
+        Self::Export,
+        Self::Erase,
+    ];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +49,7 @@ impl AuditAction {
             Self::Secret => "secret",
             Self::Redrive => "redrive",
             Self::Purge => "purge",
+            Self::Replay => "replay",
             Self::Export => "export",
             Self::Erase => "erase",
         }

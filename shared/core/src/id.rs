@@ -123,6 +123,23 @@ slug!(
     "1 to 64 characters, a lower-case letter first, then lower-case letters, digits or hyphens"
 );
 
+slug!(
+    /// One replay of a tenant's events ([`crate::replay`]): `[a-z][a-z0-9]{1,31}`, made by [`ReplayId::of`].
+    ReplayId,
+    "replay id",
+    2,
+    32,
+    |b| b.is_ascii_lowercase() || b.is_ascii_digit(),
+    "2 to 32 characters, a lower-case letter first, then lower-case letters or digits"
+);
+
+impl ReplayId {
+    /// The id that is made of these random bytes: `r` and twelve hex digits, so that people can read it out.
+    pub fn of(bytes: [u8; 32]) -> Self {
+        Self(hex_behind("r", bytes.get(..6).unwrap_or_default()))
+    }
+}
+
 /// The bytes of URI references, a bit for each of ASCII.
 const OF_URIS: u128 = {
     let (mut bits, mut byte) = (0, 0_u8);
@@ -252,6 +269,17 @@ impl DeliveryId {
         Self(hex_behind("dlv_", half(&hash.finalize())))
     }
 
+    /// Derives the id that a delivery has in a replay which gives new ones: of the first id and the replay.
+    #[must_use]
+    pub fn anew(&self, replay: &ReplayId) -> Self {
+        let mut hash = Sha256::new();
+        for part in [self.as_str(), replay.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hex_behind("dlv_", half(&hash.finalize())))
+    }
+
     /// The text of the id: 36 ASCII characters, letters, digits and one underscore.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -365,5 +393,18 @@ mod tests {
         assert_ne!(base, id("acme", "crm", "/a1", "1"));
         assert_ne!(id("acme", "crm", "/a", "11"), id("acme", "crm", "/a1", "1"));
         assert_eq!(base.as_str().len(), 36);
+    }
+
+    #[test]
+    fn a_replay_that_gives_new_ids_gives_each_delivery_its_own_and_the_same_each_time() {
+        let id = |sink: &str| {
+            DeliveryId::derive(&"acme".parse().unwrap(), &sink.parse().unwrap(), &EventId::new("/a", "1").unwrap())
+        };
+        let (one, other): (ReplayId, ReplayId) = ("r1".parse().unwrap(), "r2".parse().unwrap());
+        assert_eq!(id("crm").anew(&one), id("crm").anew(&one));
+        let ids = [id("crm"), id("crm").anew(&one), id("crm").anew(&other), id("mail").anew(&one)];
+        assert_eq!(std::collections::BTreeSet::from(ids).len(), 4);
+        let made = ReplayId::of([0xab; 32]);
+        assert_eq!((made.as_str(), made.as_str().parse()), ("rabababababab", Ok(made.clone())));
     }
 }

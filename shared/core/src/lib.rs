@@ -20,8 +20,9 @@
 //! 12. [`watch`]: which queues are in trouble.
 //! 13. [`intake`]: what producers hand in at the front door.
 //! 14. [`archive`]: what is kept of events, and how.
-//! 15. [`port`]: the outside world, as traits.
-//! 16. [`flow`]: what takes several calls of ports.
+//! 15. [`replay`]: what of that is sent again.
+//! 16. [`port`]: the outside world, as traits.
+//! 17. [`flow`]: what takes several calls of ports.
 
 pub mod access;
 pub mod address;
@@ -40,6 +41,7 @@ pub mod message;
 pub mod outcome;
 pub mod port;
 pub mod queue;
+pub mod replay;
 pub mod routing;
 pub mod secret;
 pub mod table;

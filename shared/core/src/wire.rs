@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::trace::{TRACEPARENT, TRACESTATE, TraceContext};
+use crate::id::ReplayId;
 use crate::message::{Attribute, Attributes, Incoming, MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, Outgoing};
 use crate::outcome::Reason;
 
@@ -30,6 +31,59 @@ pub const QUARANTINE_ATTRIBUTES: [&str; 4] = [REASON, DETAIL, ATTEMPTS, QUARANTI
 pub const REDRIVEN: &str = "acequia-redriven";
 /// The attribute of a message that came back from its delay: its [`Returned`].
 pub const RETURNED: &str = "acequia-returned";
+
+/// The attribute of a delivery that a replay sends: its [`Replayed`].
+pub const REPLAY: &str = "acequia-replay";
+/// The header or attribute by which receivers are told which delivery it repeats, where it has an id of its own.
+pub const REPLAY_OF: &str = "acequia-replay-of";
+
+/// Which ids receivers see in a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplayIds {
+    /// Those of the first time: who has a delivery can drop it.
+    Same,
+    /// New ones, the same within one replay: who has a delivery takes it again.
+    Fresh,
+}
+
+impl ReplayIds {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Fresh => "fresh",
+        }
+    }
+}
+
+/// That a delivery is of a replay.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Which replay.
+    pub id: ReplayId,
+    /// Which ids it gives.
+    pub ids: ReplayIds,
+    /// When it began: `expires_after` counts from here.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+}
+
+impl Replayed {
+    /// What a message's attributes say; `None` where they say nothing, or what no replay wrote.
+    pub fn of(attributes: &Attributes) -> Option<Self> {
+        let mut parts = attributes.get(REPLAY)?.as_text()?.split('/');
+        let id = parts.next()?.parse().ok()?;
+        let word = parts.next()?;
+        let ids = [ReplayIds::Same, ReplayIds::Fresh].into_iter().find(|ids| ids.as_str() == word)?;
+        let at = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+        parts.next().is_none().then_some(Self { id, ids, at })
+    }
+
+    pub(crate) fn to_attribute(&self) -> Attribute {
+        Attribute::text(format!("{}/{}/{}", self.id, self.ids.as_str(), self.at.as_millisecond()))
+    }
+}
 
 /// The trace that a message's attributes name.
 pub fn trace_of(attributes: &Attributes) -> Option<TraceContext> {
@@ -205,6 +259,21 @@ mod tests {
     fn a_body_of_the_full_size_leaves_no_room() {
         let full = message(Attributes::new(), "x".repeat(MAX_MESSAGE_BYTES));
         assert_eq!(quarantined(&full, Reason::TooLarge, "", 1, Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn the_mark_of_a_replay_reads_back_and_nothing_else_is_one() {
+        let marks = |text: &str| Replayed::of(&[(REPLAY.to_owned(), Attribute::text(text))].into());
+        let mark = Replayed {
+            id: "r1".parse().unwrap(),
+            ids: ReplayIds::Fresh,
+            at: Timestamp::from_millisecond(1_700_000_000_123).unwrap(),
+        };
+        assert_eq!(mark.to_attribute(), Attribute::text("r1/fresh/1700000000123"));
+        assert_eq!(marks("r1/fresh/1700000000123"), Some(mark));
+        for other in ["", "r1", "r1/new/1", "r1/same/x", "R1/same/1", "r1/same/1/2"] {
+            assert_eq!(marks(other), None, "{other}");
+        }
     }
 
     #[test]

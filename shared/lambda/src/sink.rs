@@ -83,6 +83,18 @@ pub trait Sink: Send + Sync {
     /// cannot be had is kept as the cause for which deliveries fail.
     fn prepare(&self, batch: Batch<'_>, sinks: &[Arc<tenant::Sink>]) -> impl Future<Output = Self::Ready> + Send;
 
+    /// Makes what a delivery would send, and sends nothing: what that would be, in a few words without personal data and
+    /// secrets, or why nothing would be sent.
+    fn shadow(
+        &self,
+        _batch: Batch<'_>,
+        _ready: &Self::Ready,
+        job: &Job,
+    ) -> impl Future<Output = Result<String, Cause>> + Send {
+        let bytes = job.delivery.envelope.body.len();
+        async move { Ok(format!("{bytes} bytes")) }
+    }
+
     /// Attempts the deliveries of one tenant that are on `course`, and tells it what came of each as soon as that is
     /// known.
     ///

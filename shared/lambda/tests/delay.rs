@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use acequia_core::delivery::Delivery;
 use acequia_core::delivery::delay::Delayed;
 use acequia_core::delivery::ledger::{DeliveryRecord, Receipt, Status};
 use acequia_core::kind::SinkKind;
@@ -13,7 +14,7 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::tenant::Sink as SinkConfig;
 use acequia_core::time::after;
-use acequia_core::wire::RETURNED;
+use acequia_core::wire::{RETURNED, ReplayIds, Replayed};
 use acequia_lambda::{
     Batch, BatchLoop, CachedTenants, Course, Deadline, Job, RateLimiter, Reporting, Sink, SinkLoop, Telemetry, Widths,
     Work, each,
@@ -203,6 +204,49 @@ async fn an_expired_delivery_is_recorded_and_not_sent() {
         assert_eq!(world.handle(&[back]).await, 0, "a second copy is a duplicate");
         assert!(world.queues.messages(&build::dead_letter_queue("acme", QUEUE)).is_empty());
     }
+}
+
+/// The same delivery as a replay makes it.
+fn replayed(id: &str, ids: ReplayIds, began: u64) -> Incoming {
+    let mark = Replayed { id: id.parse().unwrap(), ids, at: build::at(began) };
+    let envelope = build::envelope("acme", "1", "t", "{}");
+    let outgoing = Delivery::new(build::sink_id("crm"), envelope).replayed(Some(mark)).to_message();
+    let fresh = build::incoming(&build::queue("acme", QUEUE), &format!("m-{id}"), outgoing.body);
+    Incoming { attributes: outgoing.attributes, sent_at: build::at(began), ..fresh }
+}
+
+#[tokio::test]
+async fn a_replay_delivers_again_what_was_delivered_once_for_each_replay_and_its_time_counts_from_its_beginning() {
+    let world = world(r#","strict":true,"expires_after":"1h""#);
+    *world.status.lock().unwrap() = 204;
+    world.handle(&[message("")]).await;
+    world.clock.advance(HOUR + HOUR);
+    let began = 7_200;
+    for (mark, made) in [("r1", 2), ("r1", 2), ("r2", 3)] {
+        assert_eq!(world.handle(&[replayed(mark, ReplayIds::Same, began)]).await, 0);
+        assert_eq!(world.attempts.lock().unwrap().len(), made, "{mark}");
+    }
+    assert_eq!(world.record().unwrap().attempts.len(), 1, "the first delivery's record is as it was");
+    let (one, two) = (replayed("r3", ReplayIds::Same, began), replayed("r4", ReplayIds::Same, began));
+    world.handle(&[one.clone(), two, Incoming { message_id: "m-again".to_owned(), ..one }]).await;
+    assert_eq!(world.attempts.lock().unwrap().len(), 5, "two replays in a batch are two, and a copy is none");
+}
+
+#[tokio::test]
+async fn a_sink_in_shadow_mode_sends_nothing_and_the_ledger_says_what_it_would_have_sent() {
+    let world = world(r#","mode":"shadow","strict":true,"rate":"1/h""#);
+    let messages = [message(""), replayed("r1", ReplayIds::Fresh, 0)];
+    assert_eq!(world.handle(&messages).await, 0);
+    assert_eq!(world.handle(&messages).await, 0, "and once");
+    assert!(world.attempts.lock().unwrap().is_empty());
+    let record = world.record().unwrap();
+    assert_eq!((record.status, record.attempts_used, record.attempts.len()), (Status::Shadowed, 0, 1));
+    let note = &record.attempts[0];
+    assert_eq!(note.outcome, "shadowed");
+    assert!(note.detail.starts_with("shadow: would send ") && note.detail.ends_with(" bytes"), "{}", note.detail);
+    assert!(world.delays.rows().is_empty(), "no rate holds it");
+    let records = world.ledger.records(&build::tenant_id("acme"));
+    assert_eq!(records.len(), 2, "the replay's record is another");
 }
 
 #[tokio::test]

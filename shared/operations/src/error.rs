@@ -2,12 +2,15 @@
 
 use acequia_core::access::KeyChangeRefused;
 use acequia_core::consent::SubjectId;
-use acequia_core::id::{EventId, SinkId, Stage, TenantId};
+use acequia_core::id::{EventId, ReplayId, SinkId, Stage, TenantId};
 use acequia_core::port::{PublishError, Unavailable};
 use acequia_core::queue::{QueueName, QueueRole};
+use acequia_core::replay::InvalidQuery;
 use acequia_core::tenant::Issues;
+use jiff::Timestamp;
 
 use crate::paused::Paused;
+use crate::time;
 
 /// Why a use case did not do what it was asked to. Each says what is wrong and where; what to do, the caller says in
 /// its own way.
@@ -57,6 +60,48 @@ pub enum OperationError {
         tenant: TenantId,
         /// The stage.
         stage: Stage,
+    },
+    /// A replay's query cannot be asked.
+    #[error("the replay of {tenant} cannot be asked for: {source}")]
+    Query {
+        /// The tenant.
+        tenant: TenantId,
+        /// What of it, and why.
+        source: Box<InvalidQuery>,
+    },
+    /// The tenant has no such replay.
+    #[error("tenant {tenant} has no replay {replay}")]
+    NoReplay {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which one.
+        replay: ReplayId,
+    },
+    /// All of it is sent already.
+    #[error("replay {replay} of {tenant} is done")]
+    ReplayDone {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which one.
+        replay: ReplayId,
+    },
+    /// A replay is under way.
+    #[error("replay {replay} of {tenant} is under way{}", until.map(|until| format!(", and held until {}", time::text(until))).unwrap_or_default())]
+    ReplayBusy {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which one.
+        replay: ReplayId,
+        /// Until when its runner holds it, where that is what was asked for.
+        until: Option<Timestamp>,
+    },
+    /// Others write a replay all the time.
+    #[error("replay {replay} of {tenant} is changed by somebody else at this moment")]
+    ReplayContested {
+        /// The tenant.
+        tenant: TenantId,
+        /// Which one.
+        replay: ReplayId,
     },
     /// The tenant's configuration has no such version.
     #[error("tenant {tenant} has no version {version}")]

@@ -26,6 +26,7 @@ pub mod pause;
 pub mod paused;
 mod ports;
 pub mod relay;
+pub mod replay;
 pub mod resume;
 mod stage;
 pub mod status;
@@ -71,5 +72,18 @@ mod tests {
         on_any_thread(dead_letters::purge::run(&world, &[], &Filter::default(), None, &Unwatched));
         let order = dead_letters::redrive::Order::default();
         on_any_thread(dead_letters::redrive::run(&world, &tenant, &[], order, &Unwatched));
+        let query = acequia_core::replay::Query::between(build::start(), build::at(1));
+        let ids = acequia_core::wire::ReplayIds::Same;
+        let (order, basis) =
+            (replay::Order { query, ids, rate: 1 }, replay::Basis { config_version: 1, as_of: build::start() });
+        let id = acequia_core::id::ReplayId::of([0; 32]);
+        on_any_thread(replay::preview(&world, &tenant, &order, basis, &Unwatched));
+        on_any_thread(replay::begin(&world, &tenant, &order, basis, ("ana", true)));
+        on_any_thread(replay::resume(&world, &tenant, &id, ("ana", None, true)));
+        on_any_thread(replay::stop(&world, &tenant, &id, "ana"));
+        on_any_thread(async {
+            let begun = replay::begin(&world, &tenant, &order, basis, ("ana", true)).await?;
+            replay::run(&world, &tenant, begun, &Unwatched).await
+        });
     }
 }

@@ -2,9 +2,10 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
-    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
+use acequia_core::queue::QueueArn;
 
 /// One stage and its ports. Each call gives a handle that is cheap to make.
 pub trait Ports: Send + Sync {
@@ -30,6 +31,12 @@ pub trait Ports: Send + Sync {
     fn dead_letters(&self) -> impl DeadLetters;
     /// The journal of redriving.
     fn journal(&self) -> impl RedriveJournal;
+    /// Queues that are sent to.
+    fn sending(&self) -> impl Queues;
+    /// The archive of the account and region that this queue is in.
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader;
+    /// Replays.
+    fn replays(&self) -> impl ReplayStore;
     /// The memory of deliveries.
     fn ledger(&self) -> impl Ledger;
     /// Messages that wait outside their queues.

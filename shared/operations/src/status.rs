@@ -13,6 +13,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::replay::{self, ReplayStatus};
 use crate::stage::{find_queues, queues_of, require_platform_without_queues};
 use crate::{OperationError, Ports, configuration, paused, time};
 
@@ -23,14 +24,14 @@ const LATELY: Duration = Duration::from_mins(5);
 const CALLS: usize = 8;
 
 /// The tenants of a stage that have queues, by id.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Status {
     /// Each tenant.
     pub tenants: Vec<TenantStatus>,
 }
 
 /// One tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TenantStatus {
     /// Its id.
     pub tenant: TenantId,
@@ -42,6 +43,8 @@ pub struct TenantStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// The sinks that an operator paused, as far as that may be seen.
     pub paused: Vec<SinkId>,
+    /// The replays that are not done, as far as those may be seen.
+    pub replays: Vec<ReplayStatus>,
 }
 
 /// A queue with the dead-letter queue behind it: how many messages each holds, as SQS estimates it.
@@ -183,6 +186,8 @@ pub async fn run(ports: &impl Ports, tenant: Option<&TenantId>) -> Result<Status
         // A role that may not read configurations sees the rest.
         let configuration = configuration::current(ports, &tenant.tenant).await;
         tenant.paused = configuration.map(|current| paused::sinks(&current.raw)).unwrap_or_default();
+        let replays = replay::list(ports, &tenant.tenant).await.unwrap_or_default();
+        tenant.replays = replays.into_iter().filter(|replay| replay.state.is_open()).collect();
     }
     Ok(status)
 }
@@ -209,6 +214,7 @@ fn gather(depths: Vec<(QueueName, Depth)>) -> Status {
         delayed: Vec::new(),
         endpoints: Vec::new(),
         paused: Vec::new(),
+        replays: Vec::new(),
     };
     Status { tenants: tenants.into_iter().map(of_tenant).collect() }
 }
@@ -237,7 +243,7 @@ mod tests {
             json,
             serde_json::json!({"tenants": [{"tenant": "acme", "queues": [
             {"queue": "intake", "visible": 1, "in_flight": 2, "not_yet_visible": 3, "dlq_visible": 4, "dlq_in_flight": 5,
-             "oldest_age_s": null}], "delayed": [], "endpoints": [], "paused": []}]})
+             "oldest_age_s": null}], "delayed": [], "endpoints": [], "paused": [], "replays": []}]})
         );
     }
 

@@ -148,6 +148,8 @@ impl SinkCounts {
             Status::Retry => self.retrying += 1,
             Status::Quarantined => self.quarantined += 1,
             Status::Expired => self.expired += 1,
+            // Nothing was sent.
+            Status::Shadowed => self.filtered += 1,
             Status::Delivered => {
                 self.delivered += 1;
                 let received_at = delivery.attempts.last().map_or(delivery.updated_at, |attempt| attempt.at);

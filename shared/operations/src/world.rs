@@ -2,13 +2,14 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger, Platform,
-    RedriveJournal, SecretCatalog, StageQueues, SuppressionList, TenantStore,
+    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
+use acequia_core::queue::QueueArn;
 use acequia_testkit::{
-    FixedClock, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal, InMemoryLedger,
-    InMemoryMailStore, InMemoryPlatform, InMemoryQueues, InMemorySecrets, InMemoryStageQueues, InMemoryTenants,
-    SeededChance, build,
+    FixedClock, InMemoryArchive, InMemoryConsents, InMemoryDelays, InMemoryEndpoints, InMemoryGrants, InMemoryJournal,
+    InMemoryLedger, InMemoryMailStore, InMemoryPlatform, InMemoryQueues, InMemoryReplays, InMemorySecrets,
+    InMemoryStageQueues, InMemoryTenants, SeededChance, build,
 };
 
 use crate::Ports;
@@ -25,6 +26,8 @@ pub(crate) struct World {
     pub(crate) stage_queues: InMemoryStageQueues,
     pub(crate) queues: InMemoryQueues,
     pub(crate) journal: InMemoryJournal,
+    pub(crate) archive: InMemoryArchive,
+    pub(crate) replays: InMemoryReplays,
     pub(crate) ledger: InMemoryLedger,
     pub(crate) delays: InMemoryDelays,
     pub(crate) endpoints: InMemoryEndpoints,
@@ -47,6 +50,8 @@ impl Default for World {
             stage_queues: InMemoryStageQueues::new(queues.clone()),
             queues,
             journal: InMemoryJournal::new(),
+            archive: InMemoryArchive::new(),
+            replays: InMemoryReplays::new(),
             ledger: InMemoryLedger::new(),
             delays: InMemoryDelays::new(),
             endpoints: InMemoryEndpoints::new(),
@@ -99,6 +104,18 @@ impl Ports for World {
 
     fn journal(&self) -> impl RedriveJournal {
         self.journal.clone()
+    }
+
+    fn sending(&self) -> impl Queues {
+        self.queues.clone()
+    }
+
+    fn archive(&self, _: &QueueArn) -> impl ArchiveReader {
+        self.archive.clone()
+    }
+
+    fn replays(&self) -> impl ReplayStore {
+        self.replays.clone()
     }
 
     fn ledger(&self) -> impl Ledger {

@@ -3,17 +3,34 @@
 use std::collections::BTreeMap;
 
 use acequia_core::archive::ObjectKey;
-use acequia_core::port::{Archive, Unavailable};
+use acequia_core::id::TenantId;
+use acequia_core::port::{Archive, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable};
+use jiff::Timestamp;
 
+use crate::build::start;
 use crate::fault::Faults;
 use crate::shared::Shared;
+
+/// How many names a page has.
+const PAGE: usize = 1_000;
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, (ObjectKey, Vec<u8>, Timestamp)>,
+    now: Option<Timestamp>,
+    foreign: Vec<String>,
+}
 
 /// An archive in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemoryArchive {
-    objects: Shared<BTreeMap<ObjectKey, Vec<u8>>>,
+    state: Shared<State>,
     /// Makes keeping fail.
     pub writes: Faults,
+    /// Makes listing fail.
+    pub lists: Faults,
+    /// Makes reading fail.
+    pub reads: Faults,
 }
 
 impl InMemoryArchive {
@@ -24,16 +41,69 @@ impl InMemoryArchive {
 
     /// What is in it, by name.
     pub fn objects(&self) -> BTreeMap<ObjectKey, Vec<u8>> {
-        self.objects.lock().clone()
+        self.state.lock().objects.values().map(|(key, content, _)| (key.clone(), content.clone())).collect()
+    }
+
+    /// Says when objects are kept from now on; at the beginning of time of tests without.
+    pub fn keeps_at(&self, now: Timestamp) {
+        self.state.lock().now = Some(now);
+    }
+
+    /// Takes an object away.
+    pub fn remove(&self, key: &ObjectKey) {
+        self.state.lock().objects.remove(&key.to_string());
+    }
+
+    /// Puts other content in an object's place, as nothing of ours does.
+    pub fn damage(&self, key: &ObjectKey, content: Vec<u8>) {
+        if let Some((_, there, _)) = self.state.lock().objects.get_mut(&key.to_string()) {
+            *there = content;
+        }
+    }
+
+    /// Puts something into it that is none of the archive's.
+    pub fn put_foreign(&self, name: &str) {
+        self.state.lock().foreign.push(name.to_owned());
     }
 }
 
 impl Archive for InMemoryArchive {
     async fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> Result<bool, Unavailable> {
         self.writes.call("keep an object in the archive")?;
-        let mut objects = self.objects.lock();
-        let is_new = !objects.contains_key(key);
-        objects.entry(key.clone()).or_insert(content);
+        let mut state = self.state.lock();
+        let (name, now) = (key.to_string(), state.now.unwrap_or_else(start));
+        let is_new = !state.objects.contains_key(&name);
+        state.objects.entry(name).or_insert_with(|| (key.clone(), content, now));
         Ok(is_new)
+    }
+}
+
+impl ArchiveReader for InMemoryArchive {
+    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
+        self.lists.call("list the archive's objects")?;
+        let state = self.state.lock();
+        let prefix = ObjectKey::prefix(tenant);
+        let behind = state.objects.range::<str, _>((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
+        let ours = behind.filter(|(name, _)| name.starts_with(&prefix));
+        let all: Vec<StoredObject> = ours
+            .map(|(_, (key, content, kept_at))| StoredObject {
+                key: key.clone(),
+                bytes: content.len() as u64,
+                kept_at: *kept_at,
+            })
+            .collect();
+        let foreign = state.foreign.iter().filter(|name| name.starts_with(&prefix) && name.as_str() > after);
+        let foreign = foreign.cloned().collect();
+        let next = all.get(PAGE - 1).filter(|_| all.len() > PAGE).map(|last| last.key.to_string());
+        Ok(Listing { objects: all.into_iter().take(PAGE).collect(), foreign, next })
+    }
+
+    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
+        self.reads.call("read an object of the archive")?;
+        if object.bytes > MAX_PACKED_BYTES {
+            return Err(ReadError::TooLarge { bytes: object.bytes });
+        }
+        let found = self.state.lock().objects.get(&object.key.to_string()).map(|(_, content, _)| content.clone());
+        found.ok_or(ReadError::Missing)
     }
 }

@@ -67,7 +67,7 @@ pub fn delayed(tenant: &str, sink: Option<&str>, message_id: &str, due: u64) -> 
 
 /// The key of the delivery of event `event` to `sink`.
 pub fn delivery_key(event: &str, sink: &str) -> DeliveryKey {
-    DeliveryKey { event: event_id(event), sink: sink_id(sink) }
+    DeliveryKey { event: event_id(event), sink: sink_id(sink), replay: None }
 }
 
 /// The ARN of a queue of stage `test`.
@@ -129,6 +129,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         config_version: 1,
         accepted_at: start(),
         trace_id: None,
+        replay: None,
         redrive: None,
         token: "me".to_owned(),
         expedited: false,

@@ -81,7 +81,8 @@ impl InMemoryLedger {
 }
 
 fn delivery_key(tenant: &TenantId, key: &DeliveryKey) -> Key {
-    (tenant.clone(), key.event.to_string(), key.sink.to_string())
+    let replay = key.replay.as_ref().map(|replay| format!("#{replay}")).unwrap_or_default();
+    (tenant.clone(), key.event.to_string(), format!("{}{replay}", key.sink))
 }
 
 fn key_of(tenant: &TenantId, record: &Record) -> Key {

@@ -36,6 +36,14 @@ mod tables {
     acequia_testkit::suite!(tables, acequia_testkit::InMemoryTables::new());
 }
 
+mod archive_reader {
+    acequia_testkit::suite!(archive_reader, acequia_testkit::InMemoryArchive::new());
+}
+
+mod replays {
+    acequia_testkit::suite!(replays, acequia_testkit::InMemoryReplays::new());
+}
+
 mod topics {
     acequia_testkit::suite!(topics, acequia_testkit::InMemoryTopics::new());
 }

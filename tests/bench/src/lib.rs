@@ -14,6 +14,7 @@ pub mod instruction;
 pub mod price;
 pub mod process;
 pub mod program;
+pub mod replay;
 pub mod rows;
 pub mod scale;
 pub mod table;

@@ -141,6 +141,8 @@ fn check_ledger(world: &World) {
             let holds = match record.status {
                 Status::Delivered => effect,
                 Status::Quarantined => !story.dead.is_empty(),
+                // No sink of a scenario is in shadow mode.
+                Status::Shadowed => false,
                 // A claim may stay behind where its last record was lost. Nothing waits any more.
                 Status::Claimed => claims,
                 // The same happens to a delivery that was not claimed because its sink was switched off.

@@ -12,7 +12,7 @@ use acequia_core::queue::QueueName;
 use acequia_operations::OperationError;
 use acequia_operations::dead_letters::{Broken, Place, look_into_empty};
 
-use self::progress::Progress;
+pub(super) use self::progress::Progress;
 use crate::args::DlqCommand;
 use crate::context::Context;
 use crate::failure::{Failure, describe};
@@ -58,7 +58,7 @@ async fn looked_into(context: &Context, places: Vec<Place>) -> Result<Vec<Place>
 }
 
 /// The answer of what only looked, unless a signal ended it.
-fn unless_stopped<T>(watch: &Progress, answer: Result<T, OperationError>) -> Result<T, Failure> {
+pub(super) fn unless_stopped<T>(watch: &Progress, answer: Result<T, OperationError>) -> Result<T, Failure> {
     watch.finish();
     match (watch.stopped(), answer) {
         (Some(exit), Ok(_) | Err(OperationError::Ended)) => {

@@ -14,7 +14,7 @@ use crate::output::note;
 /// Without a terminal there is a line for each so many messages; so few need no bar either.
 const LINE: u64 = 100;
 
-pub(super) struct Progress {
+pub(in crate::command) struct Progress {
     bar: Option<ProgressBar>,
     total: u64,
     dealt: AtomicU64,
@@ -31,8 +31,13 @@ impl Progress {
         Self { bar, total, dealt: AtomicU64::new(0), orderly: InGoodOrder::begin() }
     }
 
+    /// Of nobody knows how many.
+    pub(in crate::command) fn silent() -> Self {
+        Self { bar: None, total: 0, dealt: AtomicU64::new(0), orderly: InGoodOrder::begin() }
+    }
+
     /// How the command is to end, where a signal ended it.
-    pub(super) fn stopped(&self) -> Option<Exit> {
+    pub(in crate::command) fn stopped(&self) -> Option<Exit> {
         self.orderly.stopped()
     }
 
@@ -49,7 +54,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn finish(&self) {
+    pub(in crate::command) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -61,7 +66,9 @@ impl Observer for Progress {
         let before = self.dealt.fetch_add(more, Ordering::Relaxed);
         match &self.bar {
             Some(bar) => bar.inc(more),
-            None if before / LINE != (before + more) / LINE => note(&format!("{} of {}", before + more, self.total)),
+            None if self.total > 0 && before / LINE != (before + more) / LINE => {
+                note(&format!("{} of {}", before + more, self.total));
+            }
             None => {}
         }
     }

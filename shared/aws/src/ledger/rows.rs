@@ -69,10 +69,11 @@ impl Rows {
         tenant: &TenantId,
         wanted: &[DeliveryKey],
     ) -> Vec<Result<Option<DeliveryRecord>, Unavailable>> {
-        let pair = |key: &DeliveryKey| (keys::event(tenant, &key.event), key.sink.to_string());
+        let row = |key: &DeliveryKey| keys::delivery_row(&key.sink, key.replay.as_ref());
+        let pair = |key: &DeliveryKey| (keys::event(tenant, &key.event), row(key));
         let mut found: HashMap<KeyPair, Result<DeliveryRecord, Unavailable>> = HashMap::with_capacity(wanted.len());
         for batch in wanted.chunks(READ_BATCH) {
-            let open = batch.iter().map(|key| keys::delivery(tenant, &key.event, &key.sink)).collect();
+            let open = batch.iter().map(|key| keys::key(keys::event(tenant, &key.event), row(key))).collect();
             if let Err(error) = self.read_batch(open, &mut found).await {
                 let error = SharedError::new(error);
                 for key in batch {
@@ -216,7 +217,7 @@ fn pair_of(item: &Item) -> Option<KeyPair> {
 pub(super) fn columns_of(tenant: &TenantId, record: &DeliveryRecord) -> Result<Vec<Column>, ItemError> {
     let mut columns = columns(record, &IN_KEY).map_err(ItemError::Unreadable)?;
     columns.push((PK, text(keys::event(tenant, &record.event))));
-    columns.push((SK, text(record.sink.as_str())));
+    columns.push((SK, text(keys::delivery_row(&record.sink, record.replay.as_ref().map(|replay| &replay.id)))));
     Ok(columns)
 }
 
@@ -253,7 +254,7 @@ fn record_of(item: Item) -> Result<Option<Record>, ItemError> {
 }
 
 fn delivery_of(item: Item, (pk, sk): &KeyPair) -> Result<DeliveryRecord, ItemError> {
-    serde_dynamo::from_item(whole(item, pk, &[(SINK, sk)])).map_err(ItemError::Unreadable)
+    serde_dynamo::from_item(whole(item, pk, &[(SINK, keys::sink_of(sk))])).map_err(ItemError::Unreadable)
 }
 
 /// The item with what its key says: the event of the partition key, and `more`.

@@ -6,11 +6,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-use acequia_aws::{S3Archive, S3AuditCopies};
+use acequia_aws::{S3Archive, S3ArchiveReader, S3AuditCopies};
 use acequia_core::archive::ObjectKey;
 use acequia_core::audit::AuditRow;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, AuditCopies, Unavailable};
+use acequia_core::port::{Archive, ArchiveReader, AuditCopies, Listing, ReadError, StoredObject, Unavailable};
 use acequia_testkit::conformance::archive::ArchiveInTest;
 use acequia_testkit::conformance::audit_copies::AuditCopiesInTest;
 use aws_sdk_sqs::config::Credentials;
@@ -25,6 +25,7 @@ use crate::World;
 /// The archive, and what a test needs beside the port.
 pub(crate) struct RealArchive {
     used: S3Archive,
+    reader: S3ArchiveReader,
     endpoint: String,
     bucket: String,
 }
@@ -34,8 +35,9 @@ impl World {
         let bucket = format!("{}-archive", self.stage);
         let endpoint = self.config.endpoint_url().unwrap().to_owned();
         let used = S3Archive::new(&self.config, &bucket);
+        let reader = S3ArchiveReader::new(&self.config, &bucket);
         assert_eq!(call(&endpoint, "PUT", &format!("/{bucket}")).0, 200);
-        RealArchive { used, endpoint, bucket }
+        RealArchive { used, reader, endpoint, bucket }
     }
 }
 
@@ -45,7 +47,22 @@ impl Archive for RealArchive {
     }
 }
 
+impl ArchiveReader for RealArchive {
+    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
+        self.reader.list(tenant, after).await
+    }
+
+    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
+        self.reader.read(object).await
+    }
+}
+
 impl ArchiveInTest for RealArchive {
+    async fn delete(&self, key: &ObjectKey) {
+        let path = format!("/{}/{}", self.bucket, key.to_string().replace('=', "%3D"));
+        assert_eq!(call(&self.endpoint, "DELETE", &path).0, 204);
+    }
+
     async fn content(&self, key: &ObjectKey) -> Option<Vec<u8>> {
         let path = format!("/{}/{}", self.bucket, key.to_string().replace('=', "%3D"));
         let (status, body) = call(&self.endpoint, "GET", &path);

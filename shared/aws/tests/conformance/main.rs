@@ -48,6 +48,14 @@ mod archive {
     acequia_testkit::suite!(archive, crate::World::load().await.archive());
 }
 
+mod archive_reader {
+    acequia_testkit::suite!(archive_reader, crate::World::load().await.archive());
+}
+
+mod replays {
+    acequia_testkit::suite!(replays, crate::World::load().await.replays().await);
+}
+
 mod topics {
     acequia_testkit::suite!(topics, crate::World::load().await.topics());
 }

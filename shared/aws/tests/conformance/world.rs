@@ -8,8 +8,8 @@ use std::time::Duration;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoFindings, DynamoIntake, DynamoJournal,
-    DynamoLedger, DynamoMailStore, DynamoRates, DynamoTenants, ParameterKind, PutClaims, SqsQueues, SsmGrants,
-    SsmSecrets, SsmTopics,
+    DynamoLedger, DynamoMailStore, DynamoRates, DynamoReplays, DynamoTenants, ParameterKind, PutClaims, SqsQueues,
+    SsmGrants, SsmSecrets, SsmTopics,
 };
 use acequia_core::access::{KeyId, KeyRing};
 use acequia_core::audit::AuditNote;
@@ -101,6 +101,10 @@ impl World {
 
     pub(crate) async fn platform(&self) -> RealPlatform {
         RealPlatform { used: self.tenants().await, clients: self.clients.clone() }
+    }
+
+    pub(crate) async fn replays(&self) -> DynamoReplays {
+        DynamoReplays::new(self.clients.dynamodb.clone(), self.table("tenants").await)
     }
 
     pub(crate) async fn endpoints(&self) -> DynamoEndpoints {

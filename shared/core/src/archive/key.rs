@@ -65,6 +65,11 @@ impl ObjectKey {
     pub fn prefix(tenant: &TenantId) -> String {
         format!("tenant={tenant}/")
     }
+
+    /// What sorts before the names of all of a tenant's objects of an hour, and behind those of the hours before.
+    pub fn before(tenant: &TenantId, hour: Hour) -> String {
+        format!("{}{hour}/", Self::prefix(tenant))
+    }
 }
 
 impl fmt::Display for ObjectKey {
@@ -118,6 +123,8 @@ mod tests {
         assert_ne!(name, key(&[&one]).to_string());
         assert_ne!(key(&[&one]), key(&[&other]), "two sinks may keep the same event");
         assert!(name.starts_with(&ObjectKey::prefix(&"acme".parse().unwrap())));
+        let hour = |at: &str| ObjectKey::before(&"acme".parse().unwrap(), Hour::of(at.parse().unwrap()));
+        assert!(hour("2026-11-29T23:00:00Z") < name && name < hour("2026-11-30T00:00:00Z"));
     }
 
     #[test]

@@ -17,11 +17,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::delivery::ledger::DeliveryKey;
 use crate::event::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::message::{Attribute, Attributes, Incoming, Outgoing};
 use crate::outcome::Cause;
-use crate::wire::{ACCEPTED_AT, SINK, add_trace, trace_of};
+use crate::wire::{ACCEPTED_AT, REPLAY, ReplayIds, Replayed, SINK, add_trace, trace_of};
 
 /// The intent to bring one envelope to one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Delivery {
     pub sink: SinkId,
     /// What is delivered; all deliveries of an event share it.
     pub envelope: Arc<Envelope>,
+    /// The replay that it is made by, where one makes it.
+    pub replay: Option<Replayed>,
 }
 
 impl Delivery {
@@ -39,7 +42,35 @@ impl Delivery {
     pub fn new(sink: SinkId, envelope: impl Into<Arc<Envelope>>) -> Self {
         let envelope = envelope.into();
         let id = DeliveryId::derive(&envelope.tenant, &sink, &envelope.event);
-        Self { id, sink, envelope }
+        Self { id, sink, envelope, replay: None }
+    }
+
+    /// The same delivery as a replay makes it: a delivery of its own, in the ledger too, and to receivers where the
+    /// replay gives new ids.
+    #[must_use]
+    pub fn replayed(self, replay: Option<Replayed>) -> Self {
+        let first = Self::new(self.sink, self.envelope);
+        let id = match &replay {
+            Some(Replayed { id, ids: ReplayIds::Fresh, .. }) => first.id.anew(id),
+            _ => first.id,
+        };
+        Self { id, replay, ..first }
+    }
+
+    /// The id that receivers know the delivery by, where a replay gave this one a new id.
+    pub fn repeats(&self) -> Option<DeliveryId> {
+        let replay = self.replay.as_ref()?;
+        let first = || DeliveryId::derive(&self.envelope.tenant, &self.sink, &self.envelope.event);
+        (replay.ids == ReplayIds::Fresh).then(first)
+    }
+
+    /// Which record of the ledger is about it.
+    pub fn key(&self) -> DeliveryKey {
+        DeliveryKey {
+            event: self.envelope.event.clone(),
+            sink: self.sink.clone(),
+            replay: self.replay.as_ref().map(|replay| replay.id.clone()),
+        }
     }
 
     /// The message that carries it to the sink's queue: a copy of the event's bytes, so that it is made when it is
@@ -59,6 +90,9 @@ impl Delivery {
             (ACCEPTED_AT.to_owned(), Attribute::number(self.envelope.accepted_at.as_millisecond())),
         ]
         .into();
+        if let Some(replay) = &self.replay {
+            attributes.insert(REPLAY.to_owned(), replay.to_attribute());
+        }
         if let Some(trace) = &self.envelope.trace {
             add_trace(&mut attributes, trace);
         }
@@ -68,7 +102,9 @@ impl Delivery {
     /// The message that carries it to the sink's FIFO queue.
     pub fn to_ordered_message(&self) -> Outgoing {
         let group = Some(order::group_of(&self.sink, &self.envelope));
-        Outgoing { group, deduplication: Some(self.id.as_str().to_owned()), ..self.to_message() }
+        // A replay's message is none that the queue has seen, whichever id its receiver sees.
+        let id = self.replay.as_ref().map_or_else(|| self.id.clone(), |replay| self.id.anew(&replay.id));
+        Outgoing { group, deduplication: Some(id.as_str().to_owned()), ..self.to_message() }
     }
 
     /// Reads it back from a message of a sink's queue of `tenant`.
@@ -85,7 +121,11 @@ impl Delivery {
             .and_then(|millis| Timestamp::from_millisecond(millis).ok())
             .ok_or(Cause::NotADelivery("the attribute acequia-accepted-at is missing or no time"))?;
         let envelope = Envelope::parse_text(tenant, accepted_at, &message.body)?;
-        Ok(Self::new(sink, envelope.traced(|| trace_of(&message.attributes))))
+        let fresh = Self::new(sink, envelope.traced(|| trace_of(&message.attributes)));
+        Ok(match Replayed::of(&message.attributes) {
+            None => fresh,
+            replay => fresh.replayed(replay),
+        })
     }
 }
 
@@ -124,6 +164,23 @@ mod tests {
         assert_eq!(traced.message_bytes(), outgoing.bytes());
         let read = Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body));
         assert_eq!(read.unwrap(), traced);
+    }
+
+    #[test]
+    fn a_replays_delivery_is_one_of_its_own_and_says_what_it_repeats_where_its_id_is_new() {
+        let mark = |ids| Some(Replayed { id: "r1".parse().unwrap(), ids, at: Timestamp::UNIX_EPOCH });
+        let (same, fresh) = (delivery().replayed(mark(ReplayIds::Same)), delivery().replayed(mark(ReplayIds::Fresh)));
+        assert_eq!((&same.id, same.repeats()), (&delivery().id, None));
+        assert_ne!(fresh.id, delivery().id);
+        assert_eq!(fresh.repeats(), Some(delivery().id));
+        for replayed in [same, fresh] {
+            assert_ne!(replayed.key(), delivery().key());
+            assert_ne!(replayed.to_ordered_message().deduplication, delivery().to_ordered_message().deduplication);
+            let outgoing = replayed.to_message();
+            assert_eq!((&outgoing.body, replayed.message_bytes()), (&delivery().envelope.body, outgoing.bytes()));
+            let read = Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body));
+            assert_eq!(read.unwrap(), replayed);
+        }
     }
 
     #[test]

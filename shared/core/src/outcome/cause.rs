@@ -164,6 +164,9 @@ pub enum Cause {
     /// Sink: the one who would get it does not want it, or it is void by now.
     #[error("not wanted: {0}")]
     NotWanted(&'static str),
+    /// Sink: it is in shadow mode. What would have been sent, or why nothing would have been, without personal data.
+    #[error("{0}")]
+    Shadowed(String),
     /// Consent: the event cannot wait for its subject.
     #[error("the event cannot wait for consent: {0}")]
     CannotWait(&'static str),
@@ -211,6 +214,8 @@ pub enum Outcome {
     Filtered,
     /// Nobody wants it any more: its time is over, and it is not sent.
     Expired,
+    /// The sink is in shadow mode: it was made, and not sent.
+    Shadowed,
     /// It may succeed later, and not before this time has passed. Spends no attempt.
     RetryAfter(Duration),
     /// It may succeed later; the schedule says when.
@@ -231,6 +236,7 @@ impl Outcome {
             Self::Duplicate => "duplicate",
             Self::Filtered => "filtered",
             Self::Expired => "expired",
+            Self::Shadowed => "shadowed",
             Self::RetryAfter(_) => "retry-after",
             Self::Retry => "retry",
             Self::Quarantine(_) => "quarantined",
@@ -277,6 +283,7 @@ impl Cause {
             Self::AddressEncrypted(_) => Outcome::Quarantine(Reason::AddressEncrypted),
             Self::AddressUnusable(_) => Outcome::Quarantine(Reason::AddressUnusable),
             Self::NotWanted(_) => Outcome::Filtered,
+            Self::Shadowed(_) => Outcome::Shadowed,
             Self::CannotWait(_) => Outcome::Quarantine(Reason::CannotWait),
             Self::SecretMissing(_) | Self::SecretMalformed(..) => Outcome::Quarantine(Reason::SecretUnusable),
             Self::SenderNotGranted(_) | Self::TargetNotGranted(_) => Outcome::Quarantine(Reason::NotGranted),
@@ -417,6 +424,7 @@ mod tests {
             (Cause::AddressEncrypted("x"), quarantine(Reason::AddressEncrypted), false),
             (Cause::AddressUnusable(AddressProblem::Domain), quarantine(Reason::AddressUnusable), false),
             (Cause::NotWanted("x"), Outcome::Filtered, false),
+            (Cause::Shadowed("x".to_owned()), Outcome::Shadowed, false),
             (Cause::StoreDown(Store::Consents), Outcome::Retry, false),
             (Cause::CannotWait("x"), quarantine(Reason::CannotWait), false),
             (Cause::SecretMissing(name.clone()), quarantine(Reason::SecretUnusable), false),

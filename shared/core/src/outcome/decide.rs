@@ -94,7 +94,9 @@ impl Cause {
     /// What is done with the message, as if it could wait in its queue for any time.
     fn disposition(&self, policy: &RetryPolicy, attempt: u32, received: u32, random: f64) -> Disposition {
         match self.outcome() {
-            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered | Outcome::Expired => Disposition::Acknowledge,
+            Outcome::Delivered | Outcome::Duplicate | Outcome::Filtered | Outcome::Expired | Outcome::Shadowed => {
+                Disposition::Acknowledge
+            }
             Outcome::Quarantine(reason) => Disposition::Quarantine(reason),
             Outcome::Disabled => Disposition::Quarantine(Reason::SinkDisabled),
             Outcome::RetryAfter(wait) => Disposition::Hide(wait.max(Duration::from_secs(1))),

@@ -120,6 +120,7 @@ impl Cause {
             | Self::AddressEncrypted(_)
             | Self::AddressUnusable(_)
             | Self::NotWanted(_)
+            | Self::Shadowed(_)
             | Self::CannotWait(_)
             | Self::SecretMissing(_)
             | Self::SecretMalformed(..)

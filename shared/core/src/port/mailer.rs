@@ -68,6 +68,7 @@ impl Mail {
         if event.len() < LONGEST_TAG {
             tags.push(("acequia-event", event));
             tags.push(("acequia-sink", self.key.sink.as_str().to_owned()));
+            tags.extend(self.key.replay.iter().map(|replay| ("acequia-replay", replay.as_str().to_owned())));
         }
         if let Some((key, action)) = &self.about {
             tags.push(("acequia-subject", key.subject.to_string()));

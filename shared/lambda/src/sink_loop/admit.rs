@@ -30,7 +30,8 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
             let Some(delivery) = item.open() else { continue };
             let sink = current.tenant.sink(&delivery.sink).filter(|sink| sink.kind() == S::KIND);
             let request = ClaimRequest {
-                key: DeliveryKey { event: delivery.envelope.event.clone(), sink: delivery.sink.clone() },
+                key: delivery.key(),
+                replay: delivery.replay.clone(),
                 kind: S::KIND,
                 digest: id::digest(delivery.envelope.body.as_bytes()),
                 config_version: current.version,
@@ -149,7 +150,7 @@ fn apply(item: &mut Item, verdict: Verdict) {
 
 /// Whether the time of a delivery is over. `now` is when it was admitted.
 fn is_expired(item: &Item, sink: &SinkConfig, now: Timestamp) -> bool {
-    let expiry = item.delivery.as_ref().and_then(|delivery| sink.expiry(&delivery.envelope));
+    let expiry = item.delivery.as_ref().and_then(|delivery| sink.expiry(delivery));
     expiry.is_some_and(|expiry| expiry <= now)
 }
 

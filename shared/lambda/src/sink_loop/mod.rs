@@ -27,6 +27,7 @@ mod deliver;
 mod limit;
 mod record;
 mod report;
+mod shadow;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -143,7 +144,7 @@ impl BatchItem for Item {
     }
 
     fn situation(&self, clock: &dyn Clock, is_suspect: bool) -> Situation<'_> {
-        let expiry = self.sink.as_ref().zip(self.delivery.as_ref()).and_then(|(sink, one)| sink.expiry(&one.envelope));
+        let expiry = self.sink.as_ref().zip(self.delivery.as_ref()).and_then(|(sink, one)| sink.expiry(one));
         let left = |expiry: jiff::Timestamp| Duration::try_from(expiry.duration_since(clock.now())).unwrap_or_default();
         Situation {
             policy: self.sink.as_ref().map_or(RetryPolicy::standard(), |sink| &sink.retry),
@@ -199,6 +200,7 @@ impl<P: Ports, S: Sink> BatchFunction for SinkLoop<P, S> {
         let known = self.look_at_circuits(batch, &sinks);
         let admitted = self.admit(batch.current, batch.deadline, items);
         let (ready, known, ()) = futures::join!(ready, known, admitted);
+        self.shadow(batch, items, &ready).await;
         self.limit(&batch.queue.name.tenant, items).await;
         let passes = self.ask_circuits(batch, items, known).await;
         stop_groups(items);
@@ -241,20 +243,24 @@ fn read(tenant: &TenantId, items: &mut [Item]) {
     }
 }
 
+/// What a batch knows a delivery by: its id, and the replay that makes it.
+type Identity<'a> = (&'a str, Option<&'a str>);
+
 /// Marks deliveries that stand in the batch already, and those of which the id does, with another content.
 fn fold(items: &mut [Item]) {
     #[cfg(feature = "mutation")]
     if crate::mutation::skips_fold() {
         return;
     }
-    let mut first: HashMap<&str, (usize, &str)> = HashMap::with_capacity(items.len());
-    let mut rivals: Vec<(&str, usize, &str)> = Vec::new();
+    let mut first: HashMap<Identity<'_>, (usize, &str)> = HashMap::with_capacity(items.len());
+    let mut rivals: Vec<(Identity<'_>, usize, &str)> = Vec::new();
     let mut again: Vec<(usize, Option<usize>)> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Some(delivery) = item.open() else { continue };
-        // The id is the hash of what identifies a delivery.
-        let (id, body) = (delivery.id.as_str(), delivery.envelope.body.as_str());
-        match first.get(id) {
+        // The id is the hash of what identifies a delivery, but that a replay may make it again under the same.
+        let replay = delivery.replay.as_ref().map(|replay| replay.id.as_str());
+        let (id, body) = ((delivery.id.as_str(), replay), delivery.envelope.body.as_str());
+        match first.get(&id) {
             None => {
                 first.insert(id, (index, body));
             }

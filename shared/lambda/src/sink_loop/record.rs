@@ -131,7 +131,8 @@ fn as_settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deli
         record.reservation = None;
     }
     // What the sink did not want leaves a note too: the message is acknowledged, and nothing arrived.
-    let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered);
+    let shadowed = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Shadowed);
+    let filtered = attempted.result.as_ref().is_err_and(|cause| cause.outcome() == Outcome::Filtered) || shadowed;
     // Nothing was sent, and an operator has to do something about it: who asks for the event is to see what.
     let held = matches!(attempted.result, Err(Cause::MailHeld(_)));
     if spends || quarantined || expired || filtered || held {
@@ -153,7 +154,11 @@ fn as_settled(item: &Item, decided: &Decided<'_>, now: Timestamp) -> Option<Deli
     (record.claim, record.lease_until) = (None, None);
     match decided.disposition {
         Disposition::Acknowledge => {
-            record.status = if expired { Status::Expired } else { Status::Delivered };
+            record.status = match (expired, shadowed) {
+                (true, _) => Status::Expired,
+                (_, true) => Status::Shadowed,
+                _ => Status::Delivered,
+            };
             record.receipt = attempted.result.as_ref().ok().cloned();
         }
         Disposition::Hide(wait) | Disposition::Delay(wait) => {

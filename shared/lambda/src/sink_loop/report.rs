@@ -29,7 +29,9 @@ pub(super) fn report<S: Sink>(telemetry: &Telemetry, clock: &dyn Clock, settled:
         let result = item.attempted.as_ref().map(|attempted| &attempted.result);
         match decision.disposition {
             Disposition::Acknowledge if matches!(result, Some(Ok(_))) => metrics.delivered += 1,
-            Disposition::Acknowledge if matches!(result, Some(Err(Cause::NotWanted(_)))) => metrics.filtered += 1,
+            Disposition::Acknowledge if matches!(result, Some(Err(Cause::NotWanted(_) | Cause::Shadowed(_)))) => {
+                metrics.filtered += 1;
+            }
             Disposition::Acknowledge if matches!(result, Some(Err(Cause::Expired))) => metrics.expired += 1,
             Disposition::Acknowledge => metrics.duplicates += 1,
             Disposition::Hide(_) => metrics.retried += 1,
@@ -53,6 +55,8 @@ pub(super) fn report<S: Sink>(telemetry: &Telemetry, clock: &dyn Clock, settled:
         match result {
             // Nothing was attempted, and an outage would hold thousands: the batch's line counts them.
             Some(Err(Cause::Held { by, .. })) => *metrics.held.entry(*by).or_default() += 1,
+            // The ledger has it, and nothing failed.
+            Some(Err(Cause::Shadowed(_))) => {}
             Some(Err(cause)) if *cause != Cause::AlreadyDone => {
                 AttemptRecord::new(name, now, item, decision, Some(cause)).log_failure::<S>();
             }

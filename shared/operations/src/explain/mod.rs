@@ -3,10 +3,11 @@
 mod hold;
 
 use acequia_core::delivery::ledger::{AttemptNote, DeliveryRecord, Receipt, Record, RouteRecord, Status};
-use acequia_core::id::{DeliveryId, EventId, SinkId, TenantId};
+use acequia_core::id::{DeliveryId, EventId, ReplayId, SinkId, TenantId};
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Reason;
 use acequia_core::port::Ledger as _;
+use acequia_core::wire::{ReplayIds, Replayed};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -61,6 +62,9 @@ pub struct Route {
 pub struct Delivery {
     /// Where to.
     pub sink: SinkId,
+    /// The replay that makes it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayId>,
     /// The sink's kind.
     pub kind: SinkKind,
     /// Its id: the same on every attempt.
@@ -178,7 +182,10 @@ impl Explanation {
     /// The sinks that take it, and of which nothing is recorded.
     pub fn unrecorded(&self) -> Vec<SinkId> {
         let taken = self.route.iter().flat_map(|route| &route.taken);
-        taken.filter(|sink| !self.deliveries.iter().any(|delivery| delivery.sink == **sink)).cloned().collect()
+        taken
+            .filter(|sink| !self.deliveries.iter().any(|delivery| delivery.sink == **sink && delivery.replay.is_none()))
+            .cloned()
+            .collect()
     }
 
     /// The sinks that are to get it still.
@@ -206,8 +213,13 @@ impl Route {
 
 impl Delivery {
     fn of(tenant: &TenantId, row: DeliveryRecord) -> Self {
+        let first = DeliveryId::derive(tenant, &row.sink, &row.event);
         Self {
-            delivery_id: DeliveryId::derive(tenant, &row.sink, &row.event),
+            delivery_id: match &row.replay {
+                Some(Replayed { id, ids: ReplayIds::Fresh, .. }) => first.anew(id),
+                _ => first,
+            },
+            replay: row.replay.map(|replay| replay.id),
             sink: row.sink,
             kind: row.kind,
             status: row.status,

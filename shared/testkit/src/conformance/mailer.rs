@@ -178,7 +178,7 @@ pub async fn a_mail_with_all_that_it_may_have_arrives_whole(mailer: &impl Mailer
 
 /// SES takes no longer tag, and would refuse the mail for it.
 pub async fn an_event_too_long_for_a_tag_is_left_out_and_the_mail_is_sent(mailer: &impl MailerInTest) {
-    let key = DeliveryKey { event: event_id(&"1".repeat(250)), sink: sink_id("thanks") };
+    let key = DeliveryKey { event: event_id(&"1".repeat(250)), sink: sink_id("thanks"), replay: None };
     let arrived = sent(mailer, &Mail { key, ..plain() }).await;
     assert_eq!(tags(&arrived), ["acequia-delivery-id", "acequia-tenant"]);
 }

@@ -29,6 +29,7 @@ pub mod mailer;
 pub mod operator;
 pub mod queues;
 pub mod rates;
+pub mod replays;
 pub mod secrets;
 pub mod tables;
 pub mod tenants;
@@ -284,6 +285,30 @@ macro_rules! suite {
                 a_state_is_read_as_it_was_written,
                 of_two_changes_of_one_state_one_is_made,
                 the_endpoint_of_another_tenant_is_another,
+            ]
+        );
+    };
+    (archive_reader, $port:expr) => {
+        $crate::cases!(
+            archive,
+            $port,
+            [
+                objects_are_listed_in_the_order_of_their_names_behind_any_name,
+                what_is_listed_is_read_to_the_byte_and_what_is_gone_is_missing,
+                more_than_a_page_of_objects_is_listed_whole,
+                no_tenants_objects_stand_among_those_of_another,
+            ]
+        );
+    };
+    (replays, $port:expr) => {
+        $crate::cases!(
+            replays,
+            $port,
+            [
+                a_replay_is_read_back_as_it_was_written,
+                of_two_writers_of_one_revision_one_writes,
+                a_tenant_has_one_under_way,
+                no_tenant_sees_the_replays_of_another,
             ]
         );
     };

@@ -140,6 +140,7 @@ const LAYERS: &[Layer] = &[
             "acequia-core",
             "acequia-aws",
             "acequia-lambda",
+            "acequia-operations",
             "acequia-testkit",
             "router",
             "webhook",

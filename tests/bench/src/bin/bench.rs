@@ -22,6 +22,7 @@ enum Part {
     Instructions,
     Processes,
     Door,
+    Replay,
     Throughput,
     Table,
 }
@@ -122,12 +123,17 @@ fn run(arguments: &Arguments) -> Result<bool> {
     for (name, table) in &parts {
         println!("\n{name}\n{table}");
     }
+    if asked(Part::Replay) {
+        let (found, table) = bench::replay::measure(arguments.quick)?;
+        println!("\nreplay\n{table}");
+        aims.extend(found);
+    }
     let mut missed: Vec<String> = goals.iter().filter(|goal| goal.fails()).map(|goal| goal.what.clone()).collect();
     if !goals.is_empty() {
         println!("\ngoals\n{}", goal::table(&goals));
     }
     if !aims.is_empty() {
-        println!("\ngoals of the door\n{}", throughput::aims(&aims));
+        println!("\ngoals of the door and of replays\n{}", throughput::aims(&aims));
         let missed_there = aims.iter().filter(|aim| arguments.goals && !aim.is_met());
         missed.extend(missed_there.map(|aim| aim.what.clone()));
     }

@@ -23,6 +23,7 @@ mod order;
 mod permission;
 mod policy;
 mod producers;
+mod replay;
 mod secrecy;
 mod table;
 mod trace;

@@ -25,12 +25,18 @@ const QUEUES: [&str; 4] = ["intake", "intake-dlq", "out", "out-dlq"];
 fn commands(program: &std::path::Path, above: &[String]) -> Vec<String> {
     let output = Command::new(program).args(above).arg("--help").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let Some((_, listed)) = text.split_once("Commands:\n") else { return vec![above.join(" ")] };
+    let Some((before, listed)) = text.split_once("Commands:\n") else { return vec![above.join(" ")] };
     let listed = listed.lines().take_while(|line| !line.trim().is_empty());
     // A description that goes on in a second line stands further in than a name.
     let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next());
-    names.flat_map(|name| commands(program, &[above, &[name.to_owned()]].concat())).collect()
+    let mut found: Vec<String> =
+        names.flat_map(|name| commands(program, &[above, &[name.to_owned()]].concat())).collect();
+    // One that does something by itself, and has others below it.
+    if !above.is_empty() && before.contains(" --") {
+        found.push(above.join(" "));
+    }
+    found
 }
 
 fn documented() -> Vec<Row> {
@@ -100,6 +106,10 @@ impl Stage {
             "dlq list" | "status" => "rowan".to_owned(),
             "dlq show" => "rowan /e2e|letter".to_owned(),
             "dlq redrive" | "dlq purge" => "rowan --queue out --yes".to_owned(),
+            "replay" => "birch --from 3h --to 2h --same-id --sink away --yes --beside".to_owned(),
+            "replay list" => "birch".to_owned(),
+            "replay show" | "replay stop" => format!("birch {}", a_replay(turn)),
+            "replay resume" => format!("birch {} --beside", a_replay(turn)),
             "delayed" => "birch --sink away".to_owned(),
             "tally" => "birch".to_owned(),
             "completions" => "bash".to_owned(),
@@ -173,6 +183,24 @@ fn break_endpoint(turn: usize) {
     });
     let put = json!({"TableName": format!("acequia-{}-ledger", world.environment.stage), "Item": item});
     world.aws.json("dynamodb", "DynamoDB_20120810.PutItem", &put).unwrap();
+}
+
+/// A replay of birch's whose runner died, of a time in which nothing was kept.
+fn a_replay(turn: usize) -> String {
+    let (id, at) = (format!("rpolicy{turn}x{}", std::process::id()), 1_767_225_600_000_u64);
+    let document = json!({
+        "id": id, "query": {"from": at, "to": at + 1, "sinks": ["away"]}, "ids": "same", "rate": 1, "config_version": 1,
+        "as_of": at, "created_at": at, "updated_at": at, "notes": [], "state": "running", "revision": 1,
+        "progress": {"tally": {"objects": 0, "lines": 0, "repeated": 0, "events": 0, "deliveries": 0, "bytes": 0,
+            "unreadable": 0, "refused": 0, "counts": []}},
+    });
+    let item = json!({
+        "pk": {"S": "birch"}, "sk": {"S": format!("replay#{id}")}, "document": {"S": document.to_string()},
+        "revision": {"N": "1"},
+    });
+    let put = json!({"TableName": format!("acequia-{}-tenants", world().environment.stage), "Item": item});
+    world().aws.json("dynamodb", "DynamoDB_20120810.PutItem", &put).unwrap();
+    id
 }
 
 /// A key of rowan's, made anew.

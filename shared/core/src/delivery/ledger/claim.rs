@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{DeliveryKey, DeliveryRecord, EARLY, Status};
 use crate::kind::SinkKind;
 use crate::outcome::Reason;
-use crate::wire::Redrive;
+use crate::wire::{Redrive, Replayed};
 
 /// What an invocation asks for before it performs a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct ClaimRequest {
     pub accepted_at: Timestamp,
     /// The id of the trace that the event belongs to, if it belongs to one.
     pub trace_id: Option<String>,
+    /// The replay that makes it, where one does; the key has its id.
+    pub replay: Option<Replayed>,
     /// The mark with which the message came out of the dead-letter queue, if it did ([`crate::wire::redrive_of`]).
     pub redrive: Option<Redrive>,
     /// The claimant: unique to this invocation.
@@ -71,7 +73,7 @@ pub fn judge(existing: Option<&DeliveryRecord>, request: &ClaimRequest) -> Verdi
     }
     let redriven = existing.is_redriven_by(request);
     let ambiguous = match existing.status {
-        Status::Delivered | Status::Expired => return Verdict::Done,
+        Status::Delivered | Status::Expired | Status::Shadowed => return Verdict::Done,
         // A call whose answer was lost is repeated by the SDK and finds what it wrote the first time.
         Status::Claimed if existing.claim.as_deref() == Some(request.token.as_str()) => false,
         Status::Claimed => match remaining(existing.lease_until, request.now) {
@@ -204,7 +206,8 @@ mod tests {
 
     fn request(now: i64) -> ClaimRequest {
         ClaimRequest {
-            key: DeliveryKey { event: EventId::new("/a", "1").unwrap(), sink: "crm".parse().unwrap() },
+            key: DeliveryKey { event: EventId::new("/a", "1").unwrap(), sink: "crm".parse().unwrap(), replay: None },
+            replay: None,
             kind: SinkKind::Email,
             digest: "d".to_owned(),
             config_version: 1,

@@ -32,7 +32,7 @@ pub fn learn(record: &DeliveryRecord, receipt: Receipt, now: Timestamp) -> Learn
             true
         }
         (Status::Retry, _) | (Status::Quarantined, Some(Reason::Ambiguous)) => true,
-        (Status::Delivered | Status::Quarantined | Status::Expired, _) => false,
+        (Status::Delivered | Status::Quarantined | Status::Expired | Status::Shadowed, _) => false,
     };
     if !open {
         return Learned::Known;
@@ -66,6 +66,7 @@ mod tests {
     fn record(status: Status, reason: Option<Reason>, lease_s: Option<i64>) -> DeliveryRecord {
         DeliveryRecord {
             event: "/a|1".parse().unwrap(),
+            replay: None,
             sink: "thanks".parse().unwrap(),
             kind: crate::kind::SinkKind::Email,
             status,

@@ -23,11 +23,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::rate::Reservation;
-use crate::id::{EventId, SinkId};
+use crate::id::{EventId, ReplayId, SinkId};
 use crate::kind::SinkKind;
 use crate::outcome::Reason;
 use crate::time::after;
-use crate::wire::Redrive;
+use crate::wire::{Redrive, Replayed};
 
 pub use claim::{ClaimRequest, Verdict, judge, judge_unclaimed};
 pub use learn::{Learned, learn};
@@ -51,6 +51,8 @@ pub struct DeliveryKey {
     pub event: EventId,
     /// The sink.
     pub sink: SinkId,
+    /// The replay that makes it, where one does: its deliveries have records of their own.
+    pub replay: Option<ReplayId>,
 }
 
 /// Where a delivery stands.
@@ -67,6 +69,8 @@ pub enum Status {
     Quarantined,
     /// Its time was over before it could be delivered: it was not, and is not any more.
     Expired,
+    /// Its sink was in shadow mode: it was made, and not sent.
+    Shadowed,
 }
 
 /// One attempt, as it is remembered.
@@ -108,6 +112,9 @@ pub struct DeliveryRecord {
     pub event: EventId,
     /// The sink.
     pub sink: SinkId,
+    /// The replay that makes it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replayed>,
     /// The sink's kind.
     pub kind: SinkKind,
     /// Where it stands.
@@ -171,7 +178,8 @@ pub struct DeliveryRecord {
 impl DeliveryRecord {
     /// The key of the record.
     pub fn key(&self) -> DeliveryKey {
-        DeliveryKey { event: self.event.clone(), sink: self.sink.clone() }
+        let replay = self.replay.as_ref().map(|replay| replay.id.clone());
+        DeliveryKey { event: self.event.clone(), sink: self.sink.clone(), replay }
     }
 
     /// Adds an attempt to the history, which forgets the oldest. What happens to an attempt again before it is used up
@@ -216,6 +224,7 @@ impl DeliveryRecord {
         Self {
             event: request.key.event.clone(),
             sink: request.key.sink.clone(),
+            replay: request.replay.clone(),
             kind: request.kind,
             status: Status::Claimed,
             attempts_used: 0,

@@ -19,7 +19,7 @@ use super::letter::{Letter, Received, restored};
 use crate::delivery::ledger::{DeliveryKey, DeliveryRecord, Status};
 use crate::outcome::Reason;
 use crate::time::after;
-use crate::wire::REDRIVEN;
+use crate::wire::{REDRIVEN, Replayed};
 
 /// Which dead letters go back by themselves, when, and how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,8 @@ pub fn may_be_due(settings: &AutoRedrive, received: &Received, letter: &Letter, 
     let (event, sink) = letter.event.clone().zip(letter.sink.clone())?;
     let due = is_meant(settings, letter) && after(letter.at, settings.wait(redriven(letter, None))) <= now;
     // Without its mark it would not start over, and nobody would count it.
-    (due && restored(received).attributes.contains_key(REDRIVEN)).then_some(DeliveryKey { event, sink })
+    let replay = Replayed::of(&received.message.attributes).map(|replay| replay.id);
+    (due && restored(received).attributes.contains_key(REDRIVEN)).then_some(DeliveryKey { event, sink, replay })
 }
 
 /// Decides by what the ledger knows of the delivery. `content` is the digest of the letter's body.
@@ -96,7 +97,7 @@ fn is_failed(record: &DeliveryRecord, letter: &Letter, content: &str) -> bool {
         // ahead.
         Status::Retry => record.due_at.is_none_or(|due| due <= letter.at),
         // An invocation performs it, or died on the way: a person decides.
-        Status::Claimed | Status::Delivered | Status::Expired => false,
+        Status::Claimed | Status::Delivered | Status::Expired | Status::Shadowed => false,
     };
     failed && record.reason != Some(Reason::Ambiguous) && record.digest == content
 }
@@ -142,7 +143,8 @@ mod tests {
 
     fn record(status: Status, redrives: usize) -> DeliveryRecord {
         let request = ClaimRequest {
-            key: DeliveryKey { event: EventId::new("/a", "1").unwrap(), sink: "crm".parse().unwrap() },
+            key: DeliveryKey { event: EventId::new("/a", "1").unwrap(), sink: "crm".parse().unwrap(), replay: None },
+            replay: None,
             kind: SinkKind::Webhook,
             digest: "d".to_owned(),
             config_version: 1,
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_was_delivered_or_is_or_may_have_been_never_goes_back_by_itself() {
-        for status in [Status::Claimed, Status::Delivered, Status::Expired] {
+        for status in [Status::Claimed, Status::Delivered, Status::Expired, Status::Shadowed] {
             assert_eq!(decide(&record(status, 0), at(50)), AutoVerdict::NotMeant, "{status:?}");
         }
         let ambiguous = DeliveryRecord { reason: Some(Reason::Ambiguous), ..record(Status::Quarantined, 0) };

@@ -14,6 +14,7 @@ use crate::delivery::redrive::{Filter, Letter, Received, Standing, Verdict, deci
 use crate::id::{TenantId, digest};
 use crate::port::{Clock, DeadLetters, Ledger, RedriveJournal, Sending, Unavailable};
 use crate::queue::QueueArn;
+use crate::wire::Replayed;
 
 /// SQS's bound of a call.
 const ENTRIES: usize = 10;
@@ -213,7 +214,9 @@ impl<D: DeadLetters, J: RedriveJournal, L: Ledger, C: Clock + ?Sized, W: Observe
     async fn delivered(&self, one: &Received) -> Result<bool, Unavailable> {
         let letter = Letter::read(&one.message);
         let Some((event, sink)) = letter.event.zip(letter.sink) else { return Ok(false) };
-        let answer = self.ledger.read(&self.way.tenant, &[DeliveryKey { event, sink }]).await.pop().transpose()?;
+        let replay = Replayed::of(&one.message.attributes).map(|replay| replay.id);
+        let answer =
+            self.ledger.read(&self.way.tenant, &[DeliveryKey { event, sink, replay }]).await.pop().transpose()?;
         let content = digest(one.message.body.as_bytes());
         Ok(answer.flatten().is_some_and(|record| record.status == Status::Delivered && record.digest == content))
     }

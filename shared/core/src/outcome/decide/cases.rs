@@ -36,7 +36,7 @@ fn a_failure_is_never_acknowledged_unless_it_was_done_before() {
     let policy = RetryPolicy::default();
     for (cause, outcome, _) in table() {
         let acknowledged = decide(&cause, &first(&policy), 0.5) == Disposition::Acknowledge;
-        let silent = matches!(outcome, Outcome::Duplicate | Outcome::Filtered | Outcome::Expired);
+        let silent = matches!(outcome, Outcome::Duplicate | Outcome::Filtered | Outcome::Expired | Outcome::Shadowed);
         assert_eq!(acknowledged, silent, "{cause:?}");
     }
 }

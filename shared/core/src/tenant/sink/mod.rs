@@ -25,9 +25,9 @@ use super::field;
 use super::issue::{Findings, Issue};
 use super::mail::MailSettings;
 use super::pace::validate_rate;
+use crate::delivery::Delivery;
 use crate::delivery::rate::Rate;
 use crate::egress::Egress;
-use crate::event::envelope::Envelope;
 use crate::id::{SinkId, TenantId};
 use crate::kind::SinkKind;
 use crate::outcome::schedule::RetryPolicy;
@@ -45,9 +45,9 @@ pub use forward::{ForwardSink, ForwardTarget, RawForward};
 pub use header::{Header, HeaderValue, RawHeader, RawSecretRef};
 pub use table::{RawTable, TableMode, TableSink};
 pub use webhook::{RawWebhook, WebhookSink};
-pub use written::RawSink;
 #[cfg(feature = "schema")]
 pub(super) use written::schema;
+pub use written::{RawSink, SinkMode};
 
 /// Makes of the kinds' own types the enums of them, and what is done with any kind.
 macro_rules! kinds {
@@ -139,6 +139,8 @@ pub struct Sink {
     pub claims: bool,
     /// Whether its deliveries are held back.
     pub paused: bool,
+    /// Whether its deliveries are sent, or only made and recorded.
+    pub mode: SinkMode,
     /// How many deliveries may start in a time, where that is limited.
     pub rate: Option<Rate>,
     /// Where it delivers, and how.
@@ -146,10 +148,12 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Until when an event is delivered to it: what the event says or what the sink says, whichever is earlier.
-    pub fn expiry(&self, envelope: &Envelope) -> Option<Timestamp> {
-        let own = self.expires_after.map(|time| after(envelope.accepted_at, time));
-        own.into_iter().chain(envelope.expires_at).min()
+    /// Until when a delivery is made: what the event says or what the sink says, whichever is earlier. The sink's time
+    /// counts from when the event was accepted, or from when the replay began that sends it again.
+    pub fn expiry(&self, delivery: &Delivery) -> Option<Timestamp> {
+        let since = delivery.replay.as_ref().map_or(delivery.envelope.accepted_at, |replay| replay.at);
+        let own = self.expires_after.map(|time| after(since, time));
+        own.into_iter().chain(delivery.envelope.expires_at).min()
     }
 
     /// The kind of the sink.
@@ -214,7 +218,11 @@ pub(super) fn validate_sink(raw: &RawSink, place: &Place<'_>, findings: &mut Fin
     let claims = always || raw.strict.unwrap_or(false);
     let rate = validate_rate(raw.rate.as_deref(), raw.burst, place.path, findings);
     let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
-    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, rate, target: target? })
+    let mode = raw.mode.unwrap_or(SinkMode::Live);
+    if mode == SinkMode::Shadow && kind == SinkKind::Archive {
+        findings.report(place.field("mode"), "an archive keeps what it gets: leave the field out, or the sink");
+    }
+    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, mode, rate, target: target? })
 }
 
 /// `a, b or c`.

@@ -53,7 +53,12 @@ fn requests(round: usize) -> Result<Vec<ClaimRequest>> {
         let id = format!("{round:08}-{number:08}");
         requests.push(ClaimRequest {
             digest: digest(id.as_bytes()),
-            key: DeliveryKey { event: EventId::new("https://actions.acme.example", &id)?, sink: "one".parse()? },
+            key: DeliveryKey {
+                event: EventId::new("https://actions.acme.example", &id)?,
+                sink: "one".parse()?,
+                replay: None,
+            },
+            replay: None,
             kind: SinkKind::Email,
             config_version: 1,
             accepted_at: now,

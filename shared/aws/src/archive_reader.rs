@@ -1,0 +1,196 @@
+//! The archive as it is read: names in pages, and objects whole
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>,
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>).
+
+use std::fmt;
+use std::time::Duration;
+
+use acequia_core::archive::ObjectKey;
+use acequia_core::id::TenantId;
+use acequia_core::port::{ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable};
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata as _};
+use aws_smithy_types::timeout::TimeoutConfig;
+use jiff::Timestamp;
+
+use crate::archive::{bucket, in_path, refused};
+use crate::error::ItemError;
+use crate::json_client::Refused;
+use crate::refusal::unavailable;
+use crate::xml::Xml;
+
+const LIST: &str = "list the archive's objects";
+const READ: &str = "read an object of the archive";
+/// One try: an object of some megabytes over a slow line.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// With all tries.
+const OPERATION: Duration = Duration::from_mins(2);
+
+/// A bucket that is an archive, for who reads it.
+pub struct S3ArchiveReader {
+    operation: Operation<Get, Answer, Refused>,
+    /// What stands before a key in the path: nothing where the bucket is a part of the host's name.
+    before: String,
+}
+
+impl fmt::Debug for S3ArchiveReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("S3ArchiveReader").field(&self.before).finish()
+    }
+}
+
+/// What is asked for: a path, with its query.
+#[derive(Debug)]
+struct Get(String);
+
+/// What came back. It holds events, and shows nowhere.
+struct Answer(Vec<u8>);
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
+}
+
+impl S3ArchiveReader {
+    /// The bucket of this name, in the configuration's region.
+    pub fn new(config: &SdkConfig, name: &str) -> Self {
+        let (endpoint, before, plugin) = bucket(config, name);
+        let times = config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts);
+        let times: TimeoutConfig =
+            times.to_builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+        let operation = Operation::builder()
+            .service_name("S3")
+            .operation_name("GetObject")
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&endpoint)
+            .timeout_config(times)
+            .standard_retry(&config.retry_config().cloned().unwrap_or_else(crate::clients::retries))
+            .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(TransientErrorClassifier::<Refused>::new())
+            .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
+            .runtime_plugin(plugin)
+            .serializer(request)
+            .deserializer(answer)
+            .build();
+        Self { operation, before }
+    }
+}
+
+impl ArchiveReader for S3ArchiveReader {
+    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
+        let (prefix, after) = (in_query(&ObjectKey::prefix(tenant)), in_query(after));
+        let path = if self.before.is_empty() { "/" } else { &self.before };
+        let asked = Get(format!("{path}?list-type=2&max-keys=1000&prefix={prefix}&start-after={after}"));
+        let Answer(page) = self.operation.invoke(asked).await.map_err(|error| unavailable(LIST, error))?;
+        let read = std::str::from_utf8(&page).ok().and_then(Xml::parse).as_ref().and_then(|page| listing(tenant, page));
+        read.ok_or_else(|| Unavailable::new(LIST, ItemError::Attribute("Contents")))
+    }
+
+    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
+        if object.bytes > MAX_PACKED_BYTES {
+            return Err(ReadError::TooLarge { bytes: object.bytes });
+        }
+        let path = format!("{}/{}", self.before, in_path(&object.key.to_string()));
+        match self.operation.invoke(Get(path)).await {
+            Ok(Answer(content)) => Ok(content),
+            Err(error) if error.as_service_error().is_some_and(|refused| refused.code() == Some("NoSuchKey")) => {
+                Err(ReadError::Missing)
+            }
+            Err(error) => Err(unavailable(READ, error).into()),
+        }
+    }
+}
+
+/// A value of a query, as signatures want it: all but letters, digits, `-`, `.`, `_` and `~` is `%XX`.
+fn in_query(value: &str) -> String {
+    use std::fmt::Write as _;
+    let mut written = String::with_capacity(value.len() + 16);
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            written.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(written, "%{byte:02X}");
+        }
+    }
+    written
+}
+
+/// A page of names; `None` where it is not as it is documented.
+fn listing(tenant: &TenantId, page: &Xml) -> Option<Listing> {
+    let mut listing = Listing::default();
+    let mut last = None;
+    for one in page.all("Contents") {
+        let name = one.text("Key");
+        match name.parse::<ObjectKey>() {
+            Ok(key) if key.tenant == *tenant => {
+                let (bytes, kept_at) = (one.text("Size").parse().ok()?, one.text("LastModified").parse().ok()?);
+                listing.objects.push(StoredObject { key, bytes, kept_at: Timestamp::clone(&kept_at) });
+            }
+            _ => listing.foreign.push(name.to_owned()),
+        }
+        last = Some(name.to_owned());
+    }
+    listing.next = last.filter(|_| page.text("IsTruncated") == "true");
+    Some(listing)
+}
+
+fn request(Get(path): Get) -> Result<HttpRequest, BoxError> {
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request.set_method("GET")?;
+    request.set_uri(path)?;
+    Ok(request)
+}
+
+fn answer(response: &HttpResponse) -> Result<Answer, OrchestratorError<Refused>> {
+    let body = response.body().bytes().unwrap_or_default();
+    if response.status().is_success() {
+        return Ok(Answer(body.to_vec()));
+    }
+    let (code, message) = refused(&String::from_utf8_lossy(body), response.status().as_u16());
+    // An answer may have no body.
+    let code = if response.status().as_u16() == 404 && code == "HTTP 404" { "NoSuchKey".to_owned() } else { code };
+    Err(OrchestratorError::operation(Refused(ErrorMetadata::builder().code(code).message(message).build())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_the_tenants_objects_what_is_none_and_where_the_next_begins() {
+        let digest = "1f0c8c4f9d2b7a6e5d4c3b2a19080706";
+        let key = format!("tenant=acme/date=2026-11-29/hour=13/{digest}.ndjson.zst");
+        let one = |key: &str| {
+            format!(
+                "<Contents><Key>{key}</Key><LastModified>2026-11-29T13:52:36.000Z</LastModified><Size>17</Size></Contents>"
+            )
+        };
+        let page = |truncated| {
+            let (ours, other) = (one(&key), one("tenant=acme/notes &amp; more.txt"));
+            let xml = format!(
+                "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>{truncated}</IsTruncated>{ours}{other}</ListBucketResult>"
+            );
+            listing(&"acme".parse().unwrap(), &Xml::parse(&xml).unwrap()).unwrap()
+        };
+        let found = page(true);
+        assert_eq!(found.objects.len(), 1);
+        assert_eq!((found.objects[0].key.to_string(), found.objects[0].bytes), (key.clone(), 17));
+        assert_eq!(found.objects[0].kept_at, "2026-11-29T13:52:36Z".parse().unwrap());
+        let other = "tenant=acme/notes & more.txt".to_owned();
+        assert_eq!((found.foreign, found.next), (vec![other.clone()], Some(other)));
+        assert_eq!(page(false).next, None);
+    }
+
+    #[test]
+    fn what_stands_in_a_query_is_written_as_signatures_want_it() {
+        assert_eq!(in_query("tenant=acme/a.b-c_d~é"), "tenant%3Dacme%2Fa.b-c_d~%C3%A9");
+    }
+}

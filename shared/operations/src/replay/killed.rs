@@ -1,0 +1,163 @@
+//! Replays whose runner is killed: at every step of a call of any port, of which each entry has two, before and after.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use acequia_core::delivery::Delivery;
+use acequia_core::port::{ArchiveReader, Listing, ReadError, ReplayStore, SendError, StoredObject};
+use acequia_core::replay::{LEASE, Place};
+use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build};
+
+use super::tests::{After, begun, drive, filled, names, order, previewed, ran, sent, webhooks};
+use super::*;
+use crate::world::World;
+
+/// A port at whose every step the process can die.
+struct Stepping<T>(T);
+
+/// Is there the second time that it is asked.
+async fn step() {
+    let mut asked = false;
+    std::future::poll_fn(|context| {
+        if asked {
+            return Poll::Ready(());
+        }
+        asked = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Sender for Stepping<ToQueues<InMemoryQueues>> {
+    async fn send(&self, deliveries: &[Delivery]) -> Vec<Result<(), SendError>> {
+        let mut answers = Vec::new();
+        for delivery in deliveries {
+            step().await;
+            answers.extend(self.0.send(std::slice::from_ref(delivery)).await);
+        }
+        step().await;
+        answers
+    }
+}
+
+impl ArchiveReader for Stepping<InMemoryArchive> {
+    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
+        step().await;
+        self.0.list(tenant, after).await
+    }
+
+    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
+        step().await;
+        self.0.read(object).await
+    }
+}
+
+impl ReplayStore for Stepping<InMemoryReplays> {
+    async fn begin(&self, tenant: &TenantId, replay: &Replay, alone: bool) -> Result<Begun, Unavailable> {
+        self.0.begin(tenant, replay, alone).await
+    }
+
+    async fn save(&self, tenant: &TenantId, replay: &Replay) -> Result<bool, Unavailable> {
+        step().await;
+        let saved = self.0.save(tenant, replay).await;
+        step().await;
+        saved
+    }
+
+    async fn load(&self, tenant: &TenantId, id: &ReplayId) -> Result<Option<Replay>, Unavailable> {
+        step().await;
+        self.0.load(tenant, id).await
+    }
+
+    async fn list(&self, tenant: &TenantId) -> Result<Vec<Replay>, Unavailable> {
+        self.0.list(tenant).await
+    }
+}
+
+/// Runs a replay that is killed after so many steps; whether it came to its end before.
+fn runs(world: &World, begun: Begin, steps: usize) -> bool {
+    let tenant = build::tenant_id("acme");
+    let Begin { replay, token, actor } = begun;
+    let configured = drive(world, configured(world, &tenant, replay.config_version)).unwrap();
+    let selection = select(&tenant, &replay.query, &configured, replay.created_at).unwrap();
+    let kinds = selection.sinks().map(|sink| (sink.id.clone(), sink.kind())).collect();
+    let of = [(SinkKind::Webhook, build::named_queue(&webhooks()))].into();
+    let (archive, replays) = (Stepping(world.archive.clone()), Stepping(world.replays.clone()));
+    let sender = Stepping(ToQueues { queues: world.queues.clone(), of, kinds });
+    let (ledger, clock) = (world.ledger.clone(), world.clock.clone());
+    let outside = Outside { archive: &archive, ledger: &ledger, sender: &sender, replays: &replays, clock: &clock };
+    let (runner, watch) = (Runner { token: &token, actor: &actor }, After::never());
+    let mut work = pin!(runner::run(&outside, &tenant, &selection, (replay, runner), &watch));
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..=steps {
+        if work.as_mut().poll(&mut context).is_ready() {
+            return true;
+        }
+        if let Some(until) = world.clock.next_sleeper() {
+            world.clock.set(until);
+        }
+    }
+    false
+}
+
+/// What became of a replay that is killed after so many steps, changed by `tamper`, and then gone on with: nothing where
+/// it came to its end before.
+fn killed(steps: usize, wanted: &Figures, tamper: impl Fn(&mut Replay)) -> Option<Result<(), String>> {
+    let (world, tenant) = (filled(), build::tenant_id("acme"));
+    let begun = begun(&world, &Order { rate: 1, ..order() }).unwrap();
+    let id = begun.id().clone();
+    if runs(&world, begun, steps) {
+        return None;
+    }
+    let mut stored = drive(&world, world.replays.load(&tenant, &id)).unwrap().unwrap();
+    if stored.state == State::Running {
+        let held = drive(&world, resume(&world, &tenant, &id, ("bob", None, true))).unwrap_err();
+        assert!(matches!(held, OperationError::ReplayBusy { until: Some(_), .. }), "{held:?}");
+    }
+    world.clock.advance(LEASE);
+    tamper(&mut stored);
+    stored.revision += 1;
+    assert!(drive(&world, world.replays.save(&tenant, &stored)).unwrap());
+    let status = match drive(&world, resume(&world, &tenant, &id, ("bob", None, true))) {
+        Ok(again) => ran(&world, again, &After::never()).0,
+        // It died behind its last writing.
+        Err(OperationError::ReplayDone { .. }) => drive(&world, show(&world, &tenant, &id)).unwrap(),
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let sent = sent(&world);
+    let distinct: BTreeSet<&str> = names(&sent).into_iter().collect();
+    // One a second, at most five seconds without a place written down, and what was under way.
+    let most = 30 + 7;
+    let checks = [
+        (status.figures == *wanted, format!("it tells of {:?}", status.figures)),
+        (distinct.len() == 30, format!("{} of 30 deliveries", distinct.len())),
+        (sent.len() <= most, format!("{} messages", sent.len())),
+        // So that the ledger knows them again.
+        (sent.iter().all(|(_, mark)| mark.id == id), "of another replay".to_owned()),
+    ];
+    let wrong = checks.into_iter().find(|(holds, _)| !holds);
+    Some(wrong.map_or(Ok(()), |(_, what)| Err(format!("killed after {steps} steps: {what}"))))
+}
+
+#[test]
+fn a_replay_that_is_killed_at_any_step_goes_on_behind_its_place_and_nothing_is_lost() {
+    let wanted = previewed(&filled(), &order()).unwrap().figures;
+    let kills: Vec<_> = (0..5_000).map_while(|steps| killed(steps, &wanted, |_| ())).collect();
+    assert!(kills.len() > 60, "{}", kills.len());
+    for killed in kills {
+        killed.unwrap();
+    }
+}
+
+#[test]
+fn a_runner_that_wrote_its_place_down_ahead_of_what_it_sent_would_be_found_out() {
+    let wanted = previewed(&filled(), &order()).unwrap().figures;
+    let ahead = |replay: &mut Replay| {
+        let place = &mut replay.progress.place;
+        *place = place.take().map(|place| Place { lines: place.lines + 1, ..place });
+    };
+    let found = (0..5_000).map_while(|steps| killed(steps, &wanted, ahead)).filter(Result::is_err).count();
+    assert!(found > 5, "{found}");
+}
