@@ -153,12 +153,12 @@ mod tests {
     #[tokio::test]
     async fn whatever_step_a_run_ends_at_the_next_one_sends_the_rest_and_nothing_is_lost() {
         // The calls of a run over 250 events: three times read and settled, and the look that finds nothing.
-        for call in 1..=8 {
+        for call in 1..=7 {
             let world = world(250).await;
             let before = world.tables.calls.calls();
             world.tables.calls.fail_call(before + call);
             let first = world.relay().await;
-            assert_eq!(first.is_err(), call <= 7, "{call}");
+            assert!(first.is_err(), "{call}");
             world.relay().await.unwrap();
             let (messages, events) = world.arrived();
             assert_eq!(events, 250, "{call}");
