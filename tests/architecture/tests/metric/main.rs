@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use acequia_core::audit::{AuditAction, AuditNote, AuditRow};
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::outcome::{Hold, Reason};
@@ -113,6 +114,11 @@ fn lines() -> Vec<Value> {
     telemetry.write_sweep(&stage, build::start(), &eventful_sweep());
     telemetry.write_intake(&stage, &tenant, build::start(), &eventful_request());
     telemetry.write_watch(&stage, build::start(), &eventful_look());
+    // One that somebody bent: its hash is another's.
+    let note =
+        AuditNote { action: AuditAction::Purge, actor: "ana".to_owned(), at: build::start(), summary: String::new() };
+    let bent = AuditRow { summary: "bent".to_owned(), ..AuditRow::of(&note, 1, "") };
+    telemetry.write_audit(&stage, &tenant, &bent);
     telemetry.write_stalls(&stage, ("router", Some(&tenant)), build::start(), &stalls());
     written.written().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
