@@ -15,6 +15,7 @@
 mod event;
 mod figures;
 mod foretold;
+mod memory;
 mod order;
 mod phase;
 mod proof;
@@ -116,7 +117,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     println!("\n{}", account.table());
     local.receiver.switch(&broken_endpoint()?, "200")?;
     let redrive = mend(&local, &mut view)?;
-    let verdict = proof::judge(&local, &account, &phases, &redrive)?;
+    let replayed = memory::replay(&local, &mut view, &phases)?;
+    let verdict = proof::judge(&local, &account, &phases, (&redrive, &replayed))?;
     println!("\n{}", verdict.text());
     let seconds = whole.end();
     if let Some(file) = &options.json {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::figures::{self, Arrived, Tally};
+use super::memory::{self, Replayed};
 use super::order::{self, Order};
 use super::phase::Phase;
 use super::tenant::{BROKEN, SINKS, STACKS, Sink};
@@ -169,7 +170,12 @@ fn orders(local: &Local, time: Range<u64>) -> Result<BTreeMap<String, Order>> {
 pub(super) struct Verdict(Vec<Check>);
 
 /// Judges the account, and what mending came to.
-pub(super) fn judge(local: &Local, account: &Account, phases: &Phases, redrive: &Redrive) -> Result<Verdict> {
+pub(super) fn judge(
+    local: &Local,
+    account: &Account,
+    phases: &Phases,
+    (redrive, replayed): (&Redrive, &Replayed),
+) -> Result<Verdict> {
     let mut checks: Vec<Check> = account.lines.iter().map(sum_check).collect();
     checks.push(duplicate_check(&account.lines));
     checks.push(signature_check(&account.lines));
@@ -189,6 +195,7 @@ pub(super) fn judge(local: &Local, account: &Account, phases: &Phases, redrive: 
     let arrived = figures::arrived(local, &SINKS)?;
     let distinct = |endpoint: &str| arrived.get(endpoint).map(|arrived| arrived.distinct).unwrap_or_default();
     checks.push(foretold::check(&foretold::count(local, phases)?, distinct));
+    checks.push(memory::check(replayed));
     let routed = |phase: &Phase| phase.tallies.values().map(|tally| tally.events).sum::<u64>();
     let unmatched: u64 = account.unmatched.values().sum();
     checks.push(Check {

@@ -24,6 +24,8 @@ pub(crate) const STACKS: [TenantStack; 3] = [
             "OutQueue=standard",
             "Eventbridge=enabled",
             "ForwardTargets=arn:aws:events:us-east-1:000000000000:event-bus/bona",
+            "Archive=enabled",
+            "ArchiveBatchWindow=2",
         ],
     },
     TenantStack { tenant: "cedar", parameters: &["Webhook=enabled"] },
@@ -51,6 +53,9 @@ pub(super) fn doors(local: &Local, broker: &str) -> Result<BTreeMap<&'static str
     let key = local.acequia.make_key("bona")?;
     Ok([("acme", Door::Http(token)), ("bona", Door::Http(key)), (BROKEN, Door::Topic(broker.to_owned()))].into())
 }
+
+/// The tenant whose events are archived, all of them: the demo adds that sink to its example.
+pub(super) const ARCHIVED: &str = "bona";
 
 /// The tenant whose endpoint breaks.
 pub(super) const BROKEN: &str = "cedar";
@@ -203,6 +208,11 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
             // to the end.
             sink.insert("breaker".to_owned(), false.into());
         }
+    }
+    if tenant == ARCHIVED {
+        let types = toml::Value::Array(vec!["*".into()]);
+        let archive = [("id", "archive".into()), ("kind", "archive".into()), ("types", types)];
+        sinks.push(toml::Table::from_iter(archive.map(|(name, value)| (name.to_owned(), value))).into());
     }
     let file = applied(tenant);
     fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;
