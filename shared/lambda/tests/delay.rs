@@ -234,7 +234,7 @@ async fn a_replay_delivers_again_what_was_delivered_once_for_each_replay_and_its
 
 #[tokio::test]
 async fn a_sink_in_shadow_mode_sends_nothing_and_the_ledger_says_what_it_would_have_sent() {
-    let world = world(r#","mode":"shadow","strict":true,"rate":"1/h""#);
+    let world = world(r#","shadow":true,"strict":true,"rate":"1/h""#);
     let messages = [message(""), replayed("r1", ReplayIds::Fresh, 0)];
     assert_eq!(world.handle(&messages).await, 0);
     assert_eq!(world.handle(&messages).await, 0, "and once");

@@ -14,7 +14,7 @@ use super::mail::{MailSettings, validate_mail};
 use super::raw::{MAX_NAME_CHARS, MAX_SINKS, RawTenant, Recording};
 use super::redrive::validate_auto_redrive;
 use super::secret_use::refuse_two_purposes;
-use super::sink::{Ambiguous, EmailSink, Place, Sink, SinkMode, Target, validate_sink};
+use super::sink::{Ambiguous, EmailSink, Place, Sink, Target, validate_sink};
 use super::source::validate_wrap;
 use crate::access::JwtIssuer;
 use crate::delivery::redrive::AutoRedrive;
@@ -193,7 +193,7 @@ fn mail_sinks(mail: &MailSettings) -> BTreeMap<MailKind, Arc<Sink>> {
             expires_after: None,
             rate: None,
             paused: false,
-            mode: SinkMode::Live,
+            shadow: false,
             target: Target::Email(Box::new(target)),
         };
         Some((kind, Arc::new(sink)))
@@ -255,7 +255,7 @@ mod tests {
                 "kind = \"webhook\"",
                 "kind = \"pigeon\"",
                 "sinks[0].kind",
-                "webhook, email, forward, eventbridge or archive",
+                "webhook, email, forward, eventbridge, archive or table",
             ),
             ("id = \"thanks\"", "id = \"crm\"", "sinks[1].id", "unique"),
             ("https://crm.example.org/hook", "http://crm.example.org/hook", "sinks[0].url", "https"),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use acequia_core::outcome::{Cause, Outcome};
 use acequia_core::port::Ports;
-use acequia_core::tenant::SinkMode;
 
 use super::{Item, SinkLoop};
 use crate::batch_loop::BatchItem as _;
@@ -16,8 +15,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
     pub(super) async fn shadow(&self, batch: Batch<'_>, items: &mut [Item], ready: &Result<S::Ready, Cause>) {
         let timing = Timing { clock: &*self.common.clock, deadline: batch.deadline };
         for item in items {
-            let Some((delivery, sink, record)) = item.admitted().filter(|(_, sink, _)| sink.mode == SinkMode::Shadow)
-            else {
+            let Some((delivery, sink, record)) = item.admitted().filter(|(_, sink, _)| sink.shadow) else {
                 continue;
             };
             let attempt = record.attempts_used.saturating_add(1);

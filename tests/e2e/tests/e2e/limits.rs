@@ -58,8 +58,8 @@ fn a_paused_sink_gets_nothing_and_resuming_it_brings_back_what_waited() {
         sweep();
         (world.requests("held", "held-").len() > before && of_sink("delayed", "held").is_none()).then_some(())
     });
-    let history = world.read(&["tenant", "history", "alder"]).to_string();
-    assert!(history.contains("paused held") && history.contains("resumed held"), "{history}");
+    let log = world.read(&["audit", "alder"]).to_string();
+    assert!(log.contains("paused held") && log.contains("resumed held"), "{log}");
 }
 
 #[test]

@@ -45,9 +45,9 @@ pub use forward::{ForwardSink, ForwardTarget, RawForward};
 pub use header::{Header, HeaderValue, RawHeader, RawSecretRef};
 pub use table::{RawTable, TableMode, TableSink};
 pub use webhook::{RawWebhook, WebhookSink};
+pub use written::RawSink;
 #[cfg(feature = "schema")]
 pub(super) use written::schema;
-pub use written::{RawSink, SinkMode};
 
 /// Makes of the kinds' own types the enums of them, and what is done with any kind.
 macro_rules! kinds {
@@ -123,6 +123,7 @@ kinds! {
 }
 
 /// One sink of one tenant.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the file, and none says anything of another")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sink {
     /// Its id.
@@ -139,8 +140,8 @@ pub struct Sink {
     pub claims: bool,
     /// Whether its deliveries are held back.
     pub paused: bool,
-    /// Whether its deliveries are sent, or only made and recorded.
-    pub mode: SinkMode,
+    /// Whether its deliveries are only made and recorded, and not sent.
+    pub shadow: bool,
     /// How many deliveries may start in a time, where that is limited.
     pub rate: Option<Rate>,
     /// Where it delivers, and how.
@@ -218,11 +219,11 @@ pub(super) fn validate_sink(raw: &RawSink, place: &Place<'_>, findings: &mut Fin
     let claims = always || raw.strict.unwrap_or(false);
     let rate = validate_rate(raw.rate.as_deref(), raw.burst, place.path, findings);
     let (enabled, paused) = (raw.enabled.unwrap_or(true), raw.paused.unwrap_or(false));
-    let mode = raw.mode.unwrap_or(SinkMode::Live);
-    if mode == SinkMode::Shadow && kind == SinkKind::Archive {
-        findings.report(place.field("mode"), "an archive keeps what it gets: leave the field out, or the sink");
+    let shadow = raw.shadow.unwrap_or(false);
+    if shadow && kind == SinkKind::Archive {
+        findings.report(place.field("shadow"), "an archive keeps what it gets: leave the field out, or the sink");
     }
-    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, mode, rate, target: target? })
+    Some(Sink { id: id?, types, enabled, retry, expires_after, claims, paused, shadow, rate, target: target? })
 }
 
 /// `a, b or c`.

@@ -14,17 +14,6 @@ use super::RawTarget;
 use super::retry::{EXPIRIES, MAX_WAITS, default_waits};
 use crate::kind::SinkKind;
 
-/// Whether a sink sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum SinkMode {
-    /// It does.
-    Live,
-    /// It makes and records what it would send.
-    Shadow,
-}
-
 /// Where a tenant's events go: what sinks of every kind have.
 // `remote` makes what serde derives a function of this type: what all kinds have is read by it, and the rest by its
 // kind.
@@ -102,11 +91,11 @@ pub struct RawSink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "bool", extend("default" = false, "examples" = [true])))]
     pub paused: Option<bool>,
-    /// `shadow` makes deliveries as ever, records them as `shadowed` with what would have been sent, and sends nothing:
-    /// to see what a new filter or template does, with live events or by a replay. `live` sends.
+    /// `true` makes deliveries as ever, records them as `shadowed` with what would have been sent, and sends nothing: to
+    /// see what a new filter or template does, with live events or by a replay. No archive has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "SinkMode", extend("default" = "live", "examples" = ["shadow"])))]
-    pub mode: Option<SinkMode>,
+    #[cfg_attr(feature = "schema", schemars(with = "bool", extend("default" = false, "examples" = [true])))]
+    pub shadow: Option<bool>,
 
     /// What its kind alone has; `None` where there is no such kind.
     #[serde(flatten, skip_deserializing)]
