@@ -28,6 +28,9 @@ OTHERS = {
     "JwtJwksUrl": "https://id.example.org/keys",
     "JwtTenantClaim": "org",
     "JwtScopeClaim": "permissions",
+    "TableSubnetIds": "subnet-0123456789abcdef0",
+    "TableSecurityGroupIds": "sg-0123456789abcdef0",
+    "DatabaseUserArns": "arn:aws:rds-db:us-east-1:123456789012:dbuser:db-ABCDEFGHIJKL01234/acequia",
     "NotificationEmail": "ops@example.org",
     "Version": "1.2.3-0123456789ab",
 }
@@ -35,6 +38,7 @@ OTHERS = {
 TOGETHER = [
     ("LinkDomain", "LinkCertificateArn"),
     ("ApiDomain", "ApiCertificateArn"),
+    ("TableSubnetIds", "TableSecurityGroupIds"),
     ("JwtIssuer", "JwtAudience", "JwtJwksUrl", "JwtTenantClaim", "JwtScopeClaim"),
 ]
 COMPANIONS = {name: names for names in TOGETHER for name in names}
