@@ -236,6 +236,20 @@ async fn what_was_redriven_starts_over_with_its_history_kept() {
     assert_eq!((record.status, record.attempts.len(), record.attempts_used), (Status::Delivered, 2, 1));
 }
 
+/// The ledger lets the redriven one alone begin again: a copy beside it must not speak for it.
+#[tokio::test]
+async fn what_was_redriven_starts_over_also_beside_copies_of_it_in_the_same_batch() {
+    let world = world(r#","strict":true"#);
+    world.order("1", fail_with(400));
+    world.handle(&[message("m1", "1")]).await;
+    world.obey_no_more();
+    let mut redriven = message("m9", "1");
+    redriven.attributes.insert(REDRIVEN.to_owned(), Attribute::text("letter-1"));
+    assert!(world.handle(&[message("m2", "1"), redriven, message("m3", "1")]).await.is_empty());
+    assert_eq!((world.attempts().len(), world.dead_letters().len()), (2, 1));
+    assert_eq!(world.status("1"), Some(Status::Delivered));
+}
+
 #[tokio::test]
 async fn the_same_delivery_twice_in_one_batch_is_one_effect_and_shares_its_fate() {
     let world = world("");

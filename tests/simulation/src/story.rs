@@ -172,12 +172,8 @@ impl Story {
         }
         self.recorded += u32::from(failed_at.is_some());
         // Another content under the same id goes on with the count of the first one where that one's quarantine was not
-        // recorded, is attempted once all the same, and ends then: delivered, or both lie dead. Nothing else goes beyond.
-        let ends = match record.status {
-            Status::Quarantined => self.dead.len() > 1,
-            Status::Delivered => self.sent.len() > 1,
-            _ => false,
-        };
+        // recorded, is attempted once all the same, and ends then: delivered or dead. Nothing else goes beyond.
+        let ends = matches!(record.status, Status::Quarantined | Status::Delivered) && self.sent.len() > 1;
         let most = schedules.most_attempts() + u32::from(ends && !plan.claims);
         // Copies that are attempted at the same time each spend an attempt, and write over each other.
         let attempts_used = record.attempts_used.max(if self.is_serial(plan) { self.recorded } else { 0 });

@@ -41,6 +41,7 @@ use acequia_core::outcome::schedule::RetryPolicy;
 use acequia_core::outcome::{Cause, PANICKED, Situation, Stay};
 use acequia_core::port::{Clock, Ports};
 use acequia_core::tenant::Sink as SinkConfig;
+use acequia_core::wire::redrive_of;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::batch_loop::{BatchFunction, BatchItem, BatchLoop, Settled, Unrecorded, handle, stop_groups};
@@ -73,7 +74,7 @@ pub struct Item {
     record: Option<Box<DeliveryRecord>>,
     /// What came of it, from the time that this is known.
     attempted: Option<Attempted>,
-    /// The earlier item of the batch that holds the same delivery.
+    /// The item of the batch that holds the same delivery, and makes it for both.
     follows: Option<usize>,
     /// Whether an earlier item of the batch has the same id and another content.
     rivals: bool,
@@ -255,6 +256,7 @@ fn fold(items: &mut [Item]) {
     let mut first: HashMap<Identity<'_>, (usize, &str)> = HashMap::with_capacity(items.len());
     let mut rivals: Vec<(Identity<'_>, usize, &str)> = Vec::new();
     let mut again: Vec<(usize, Option<usize>)> = Vec::new();
+    let mut moved: Vec<(usize, usize)> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Some(delivery) = item.open() else { continue };
         // The id is the hash of what identifies a delivery, but that a replay may make it again under the same.
@@ -262,6 +264,14 @@ fn fold(items: &mut [Item]) {
         let (id, body) = ((delivery.id.as_str(), replay), delivery.envelope.body.as_str());
         match first.get(&id) {
             None => {
+                first.insert(id, (index, body));
+            }
+            // Of a delivery that is quarantined, the ledger lets the redriven message alone begin again.
+            Some((earlier, same))
+                if *same == body && is_redriven(item) && !items.get(*earlier).is_some_and(is_redriven) =>
+            {
+                moved.push((*earlier, index));
+                again.push((*earlier, Some(index)));
                 first.insert(id, (index, body));
             }
             Some((earlier, same)) if *same == body => again.push((index, Some(*earlier))),
@@ -275,11 +285,18 @@ fn fold(items: &mut [Item]) {
         }
     }
     for (index, earlier) in again {
+        let leader = |old: usize| moved.iter().find(|(from, _)| *from == old).map_or(old, |(_, to)| *to);
+        let earlier = earlier.map(leader);
         if let Some(item) = items.get_mut(index) {
             item.follows = earlier;
             item.rivals = earlier.is_none();
         }
     }
+}
+
+/// Whether a message came out of a dead-letter queue.
+fn is_redriven(item: &Item) -> bool {
+    redrive_of(&item.message).is_some()
 }
 
 /// Lets rivals come back where deliveries are claimed: which of the two the id belongs to is the ledger's to say, once
