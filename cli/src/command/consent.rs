@@ -5,13 +5,13 @@ use std::path::Path;
 
 use acequia_core::audit::AuditAction;
 use acequia_core::consent::SubjectId;
-use acequia_operations::audit::{self, Begun};
-use acequia_operations::consent::{self, ShownSubject};
+use acequia_operations::consent::{self, Erasure, ShownSubject};
 use acequia_operations::time;
 use serde::Serialize;
 
-use super::ended;
+use super::audited;
 use crate::args::{ConsentCommand, SubjectArgs};
+use crate::author::Author;
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -32,20 +32,23 @@ pub(super) async fn run(context: &Context, command: &ConsentCommand) -> Result<R
         }
         ConsentCommand::Export { subject, out, author } => {
             let id = identify(subject)?;
-            let actor = author.ask(context).await;
-            let begun = audit::begin(context, &subject.tenant, &actor, AuditAction::Export, &id.to_string()).await?;
-            let shown = consent::show(context, &subject.tenant, id).await;
-            let exported = shown.map_err(Failure::from).and_then(|shown| export(&shown, out));
-            ended(begun, context, if exported.is_ok() { "done" } else { "failed" }).await;
-            exported
+            let what = id.to_string();
+            let exporting = Box::pin(async { export(&consent::show(context, &subject.tenant, id).await?, out) });
+            let done = |_: &Report| "done".to_owned();
+            audited(
+                context,
+                (&subject.tenant, &author.ask(context).await),
+                (AuditAction::Export, &what),
+                exporting,
+                done,
+            )
+            .await
         }
         ConsentCommand::Erase { subject, keep_suppressed, yes, author } => {
             let id = identify(subject)?;
             let question = format!("This erases {id} of {} for good.", subject.tenant);
             let confirmed = confirm_by_name(&question, &subject.tenant, *yes)?;
-            let actor = author.ask(context).await;
-            let begun = audit::begin(context, &subject.tenant, &actor, AuditAction::Erase, &id.to_string()).await?;
-            erase(context, subject, id, *keep_suppressed, (&confirmed, begun)).await
+            erase(context, (subject, author), id, *keep_suppressed, &confirmed).await
         }
     }
 }
@@ -97,15 +100,16 @@ fn export(shown: &ShownSubject, out: &Path) -> Result<Report, Failure> {
 
 async fn erase(
     context: &Context,
-    arguments: &SubjectArgs,
+    (arguments, author): (&SubjectArgs, &Author),
     id: SubjectId,
     keep_suppressed: bool,
-    (_confirmed, begun): (&ConfirmedByName, Begun<'_>),
+    _confirmed: &ConfirmedByName,
 ) -> Result<Report, Failure> {
-    let erased = consent::erase(context, &arguments.tenant, id, keep_suppressed).await;
-    let came_to = erased.as_ref().map_or_else(|_| "failed".to_owned(), |erased| count(erased.rows, "row", "rows"));
-    ended(begun, context, &came_to).await;
-    let erased = erased?;
+    let (tenant, what) = (&arguments.tenant, id.to_string());
+    let erasing = Box::pin(consent::erase(context, tenant, id, keep_suppressed));
+    let came_to = |erased: &Erasure| count(erased.rows, "row", "rows");
+    let erased =
+        audited(context, (tenant, &author.ask(context).await), (AuditAction::Erase, &what), erasing, came_to).await?;
     let remains = erased.remains.map(|text| format!("  {text}")).join("\n");
     let rows = count(erased.rows, "row is", "rows are");
     Ok(Report::new(&erased, format!("{rows} erased. What remains, and why:\n{remains}")))

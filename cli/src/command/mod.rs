@@ -22,7 +22,9 @@ mod tenant;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Write as _};
 
-use acequia_operations::audit::Begun;
+use acequia_core::audit::AuditAction;
+use acequia_core::id::TenantId;
+use acequia_operations::audit::{self as audit_log, Begun};
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{
@@ -72,6 +74,24 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
     };
     let region = region.get().map_or("(none)", String::as_str);
     answer.map_err(|failure| failure.in_stage(&arguments.stage, region))
+}
+
+/// Does something with a row of the audit log before it, without which it is not done, and one that says what it came
+/// to.
+async fn audited<T, E>(
+    context: &Context,
+    (tenant, actor): (&TenantId, &str),
+    (action, what): (AuditAction, &str),
+    work: impl Future<Output = Result<T, E>>,
+    came_to: impl FnOnce(&T) -> String,
+) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    let begun = audit_log::begin(context, tenant, actor, action, what).await?;
+    let done = work.await;
+    ended(begun, context, &done.as_ref().map_or_else(|_| "failed".to_owned(), came_to)).await;
+    Ok(done?)
 }
 
 /// Writes into the audit log what something came to. It is done already, so that a log that cannot be written is told.

@@ -11,7 +11,7 @@ use acequia_operations::{OperationError, audit, time};
 use jiff::Timestamp;
 
 use super::dlq::{Progress, unless_stopped};
-use super::ended as audit_ended;
+use super::{audited, ended as audit_ended};
 use crate::args::{OrderArgs, ReplayArgs, ReplayCommand, ResumeArgs};
 use crate::confirm::confirm;
 use crate::context::Context;
@@ -32,10 +32,9 @@ pub(super) async fn command(context: &Context, arguments: &ReplayArgs) -> Result
         Some(ReplayCommand::Stop { tenant, id, author }) => {
             let by = author.ask(context).await;
             let what = format!("stop of replay {id}");
-            let log = audit::begin(context, tenant, &by, AuditAction::Replay, &what).await?;
-            let stopped = replay::stop(context, tenant, id, &by).await;
-            audit_ended(log, context, if stopped.is_ok() { "stopped" } else { "failed" }).await;
-            let status = stopped?;
+            let stopping = Box::pin(replay::stop(context, tenant, id, &by));
+            let stopped = |_: &ReplayStatus| "stopped".to_owned();
+            let status = audited(context, (tenant, &by), (AuditAction::Replay, &what), stopping, stopped).await?;
             Ok(Report::new(&status, format!("Replay {id} of {tenant} is stopped. {}", goes_on(&status))))
         }
         Some(ReplayCommand::Resume(resume)) => Box::pin(go_on(context, resume)).await,

@@ -3,12 +3,12 @@
 
 use acequia_core::audit::AuditAction;
 use acequia_core::secret::{Secret, SecretPurpose};
-use acequia_operations::{audit, require_platform};
+use acequia_operations::require_platform;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::ended;
+use super::audited;
 use crate::args::PutArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -35,21 +35,18 @@ pub(super) async fn put(context: &Context, arguments: &PutArgs) -> Result<Report
     let secrets = context.secrets();
     // What is written for a stage that is not there would never be read.
     require_platform(context).await?;
-    let actor = author.ask(context).await;
+    let writing = async {
+        if arguments.value.generate && !arguments.overwrite {
+            secrets.put_new(tenant, purpose, name, &value).await
+        } else {
+            secrets.put(tenant, purpose, name, &value).await.map(|()| true)
+        }
+    };
+    let came_to =
+        |is_written: &bool| if *is_written { "written" } else { "there already, and left as it is" }.to_owned();
     let what = format!("{name}, for {purpose}");
-    let begun = audit::begin(context, tenant, &actor, AuditAction::Secret, &what).await?;
-    let is_written = if arguments.value.generate && !arguments.overwrite {
-        secrets.put_new(tenant, purpose, name, &value).await
-    } else {
-        secrets.put(tenant, purpose, name, &value).await.map(|()| true)
-    };
-    let came_to = match is_written {
-        Ok(true) => "written",
-        Ok(false) => "there already, and left as it is",
-        Err(_) => "failed",
-    };
-    ended(begun, context, came_to).await;
-    let is_written = is_written?;
+    let is_written =
+        audited(context, (tenant, &author.ask(context).await), (AuditAction::Secret, &what), writing, came_to).await?;
     if !is_written {
         let list = if purpose == SecretPurpose::Link { "`consent.keys`" } else { "the sink's `secrets`" };
         return Err(Failure::Conflict(format!(

@@ -4,6 +4,8 @@
 //! reads the member finds out. All bytes that mean something here are ASCII, and none of them is a part of another
 //! character of UTF-8.
 
+use acequia_core::event::behind_string;
+
 /// Why a list has no members to be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoList {
@@ -79,7 +81,8 @@ impl<'b> Cut<'b> {
         loop {
             match self.peek().ok_or(NoList::At(self.at))? {
                 b'"' => {
-                    self.skip_string()?;
+                    let inside = self.body.get(self.at + 1..).unwrap_or_default();
+                    self.at = self.body.len() - behind_string(inside).len();
                     continue;
                 }
                 b'[' | b'{' => depth += 1,
@@ -91,22 +94,6 @@ impl<'b> Cut<'b> {
         }
         let member = self.body.get(begin..self.at).unwrap_or_default().trim_ascii_end();
         if member.is_empty() { Err(NoList::At(self.at)) } else { Ok(member) }
-    }
-
-    /// Goes behind the string that begins here.
-    fn skip_string(&mut self) -> Result<(), NoList> {
-        let end = NoList::At(self.body.len());
-        self.at += 1;
-        loop {
-            let rest = self.body.get(self.at..).ok_or(end)?;
-            let found = memchr::memchr2(b'"', b'\\', rest).ok_or(end)?;
-            let is_end = rest.get(found) == Some(&b'"');
-            // Whatever is escaped, it is one byte that ends no string.
-            self.at += found + if is_end { 1 } else { 2 };
-            if is_end {
-                return Ok(());
-            }
-        }
     }
 }
 

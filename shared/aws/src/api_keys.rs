@@ -15,14 +15,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put};
 use jiff::Timestamp;
 
 use crate::DynamoTenants;
-use crate::error::{EntryError, ItemError, was_written};
+use crate::contest::{Contest, TRIES, transaction};
+use crate::error::{ItemError, was_written};
 use crate::keys::{self, text, text_of};
 use crate::refusal::unavailable;
-use crate::tenants::{Pointer, TRIES, number, was_contested};
+use crate::tenants::{Pointer, number};
 
 /// The ring, as JSON.
 const DOC: &str = "doc";
@@ -68,12 +69,8 @@ impl DynamoApiKeys {
                 .expression_attribute_values(":before", number(before)),
         };
         let audit = self.tenants.audit_row(tenant, row).map_err(SdkError::construction_failure)?;
-        let mut request = self.tenants.client.transact_write_items();
-        for put in [put, pointer.moved(table, tenant, row), audit] {
-            let put = put.build().map_err(SdkError::construction_failure)?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
-        }
-        request.send().await.map(|_| ())
+        let request = transaction(&self.tenants.client, [put, pointer.moved(table, tenant, row), audit]);
+        request.map_err(SdkError::construction_failure)?.send().await.map(|_| ())
     }
 }
 
@@ -88,7 +85,7 @@ impl ApiKeys for DynamoApiKeys {
     }
 
     async fn change(&self, tenant: &TenantId, ring: &KeyRing, note: &AuditNote) -> Result<(), KeyError> {
-        let mut last: Option<Unavailable> = None;
+        let mut contest = Contest::new(CHANGE);
         for _ in 0..TRIES {
             let pointer = self.tenants.pointer(tenant).await?.filter(|pointer| pointer.version > 0);
             let pointer = pointer.ok_or(KeyError::NoConfiguration)?;
@@ -98,15 +95,11 @@ impl ApiKeys for DynamoApiKeys {
             let row = AuditRow::of(note, pointer.version, &pointer.audit);
             match self.transact(tenant, ring, &row, &pointer).await {
                 Ok(()) => return Ok(()),
-                // Another transaction was there first, or still is: revision and pointer say which.
-                Err(error) if error.as_service_error().is_some_and(was_contested) => {
-                    last = Some(unavailable(CHANGE, error));
-                }
-                Err(error) => return Err(unavailable(CHANGE, error).into()),
+                // Revision and pointer say which was there first.
+                Err(error) => contest.lost(error)?,
             }
         }
-        let never = || unavailable(CHANGE, EntryError::new("TransactionConflict", "others write all the time"));
-        Err(last.unwrap_or_else(never).into())
+        Err(contest.given_up().into())
     }
 
     async fn used(&self, tenant: &TenantId, key: &KeyId, hour: Timestamp) -> Result<(), Unavailable> {

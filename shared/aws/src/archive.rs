@@ -8,11 +8,9 @@ use std::fmt;
 
 use acequia_core::archive::ObjectKey;
 use acequia_core::port::{Archive, Unavailable};
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_runtime::auth::SigningOptions;
-use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
@@ -22,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::json_client::{NO_REASON, Refused, by_status, plugin};
+use crate::json_client::{NO_REASON, Refused, by_status, operation, plugin, retrying};
 use crate::refusal::unavailable;
 use crate::service::Service;
 use crate::xml::Xml;
@@ -82,25 +80,11 @@ impl S3Archive {
     /// The bucket of this name, in the configuration's region.
     pub fn new(config: &SdkConfig, bucket: &str) -> Self {
         let (endpoint, before, plugin) = self::bucket(config, bucket);
-        let operation = Operation::builder()
-            .service_name("S3")
-            .operation_name("PutObject")
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&endpoint)
-            .timeout_config(config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts))
-            .standard_retry(&config.retry_config().cloned().unwrap_or_else(crate::clients::retries))
-            .retry_classifier(HttpStatusCodeClassifier::default())
-            .retry_classifier(TransientErrorClassifier::<Refused>::new())
-            .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
-            .runtime_plugin(plugin)
-            .serializer(request)
-            .deserializer(answer)
-            .build();
+        let operation = retrying(operation(config, ("S3", "PutObject"), &endpoint), config);
+        let operation = operation.runtime_plugin(plugin).serializer(request).deserializer(answer).build();
         Self { operation, before }
     }
-}
 
-impl S3Archive {
     /// Puts an object where none of its name is; false where there is one.
     pub(crate) async fn put_new(
         &self,

@@ -8,20 +8,19 @@ use std::time::Duration;
 use acequia_core::archive::ObjectKey;
 use acequia_core::id::TenantId;
 use acequia_core::port::{ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable};
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_config::SdkConfig;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata as _};
 use aws_smithy_types::timeout::TimeoutConfig;
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::archive::{bucket, in_path, refused};
 use crate::error::ItemError;
-use crate::json_client::Refused;
+use crate::json_client::{Refused, operation, retrying};
 use crate::refusal::unavailable;
 use crate::xml::Xml;
 
@@ -65,20 +64,8 @@ impl S3ArchiveReader {
         let times = config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts);
         let times: TimeoutConfig =
             times.to_builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
-        let operation = Operation::builder()
-            .service_name("S3")
-            .operation_name("GetObject")
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&endpoint)
-            .timeout_config(times)
-            .standard_retry(&config.retry_config().cloned().unwrap_or_else(crate::clients::retries))
-            .retry_classifier(HttpStatusCodeClassifier::default())
-            .retry_classifier(TransientErrorClassifier::<Refused>::new())
-            .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
-            .runtime_plugin(plugin)
-            .serializer(request)
-            .deserializer(answer)
-            .build();
+        let operation = retrying(operation(config, ("S3", "GetObject"), &endpoint).timeout_config(times), config);
+        let operation = operation.runtime_plugin(plugin).serializer(request).deserializer(answer).build();
         Self { operation, before }
     }
 }
@@ -108,19 +95,12 @@ impl ArchiveReader for S3ArchiveReader {
     }
 }
 
-/// A value of a query, as signatures want it: all but letters, digits, `-`, `.`, `_` and `~` is `%XX`.
+/// What signatures want as `%XX`: all but letters, digits, `-`, `.`, `_` and `~`.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A value of a query, as signatures want it.
 fn in_query(value: &str) -> String {
-    use std::fmt::Write as _;
-    let mut written = String::with_capacity(value.len() + 16);
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            written.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(written, "%{byte:02X}");
-        }
-    }
-    written
+    utf8_percent_encode(value, &RESERVED).to_string()
 }
 
 /// A page of names; `None` where it is not as it is documented.

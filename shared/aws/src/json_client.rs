@@ -15,7 +15,7 @@ use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_smithy_runtime::client::identity::IdentityCache;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::orchestrator::operation::{Operation, OperationBuilder};
 use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::AuthSchemeOptionResolverParams;
@@ -151,21 +151,8 @@ impl JsonClient {
     /// A client of this configuration's account and region.
     pub fn new(config: &SdkConfig, service: JsonService) -> Self {
         let (endpoint, plugin) = plugin(config, service.name, service.service, SigningOptions::default());
-        let operation = Operation::builder()
-            .service_name(service.name)
-            .operation_name(service.name)
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(config.endpoint_url().unwrap_or(&endpoint))
-            .timeout_config(config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts));
-        let operation = if service.retries {
-            operation
-                .standard_retry(&config.retry_config().cloned().unwrap_or_else(crate::clients::retries))
-                .retry_classifier(HttpStatusCodeClassifier::default())
-                .retry_classifier(TransientErrorClassifier::<Refused>::new())
-                .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
-        } else {
-            operation.no_retry()
-        };
+        let operation = operation(config, (service.name, service.name), config.endpoint_url().unwrap_or(&endpoint));
+        let operation = if service.retries { retrying(operation, config) } else { operation.no_retry() };
         let operation = operation.runtime_plugin(plugin).serializer(request).deserializer(answer).build();
         Self { service, operation }
     }
@@ -183,6 +170,29 @@ impl JsonClient {
         let answer = self.operation.invoke(question).await.map_err(|error| CallError::Failed(Box::new(error)))?;
         serde_json::from_slice(&answer.0).map_err(CallError::NotUnderstood)
     }
+}
+
+/// An operation of a service, by both names, with the configuration's time limits.
+pub(crate) fn operation(
+    config: &SdkConfig,
+    (service, name): (&'static str, &'static str),
+    endpoint: &str,
+) -> OperationBuilder {
+    Operation::builder()
+        .service_name(service)
+        .operation_name(name)
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .timeout_config(config.timeout_config().cloned().unwrap_or_else(crate::clients::timeouts))
+}
+
+/// The operation, whose calls are made again where that may do better.
+pub(crate) fn retrying(operation: OperationBuilder, config: &SdkConfig) -> OperationBuilder {
+    operation
+        .standard_retry(&config.retry_config().cloned().unwrap_or_else(crate::clients::retries))
+        .retry_classifier(HttpStatusCodeClassifier::default())
+        .retry_classifier(TransientErrorClassifier::<Refused>::new())
+        .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
 }
 
 /// What calls of a service are signed and sent by; and where the service is, unless the configuration says otherwise.

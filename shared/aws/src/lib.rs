@@ -15,6 +15,7 @@ mod audit_copies;
 pub mod clients;
 mod columns;
 mod consents;
+mod contest;
 mod dead_letters;
 mod delays;
 mod elsewhere;

@@ -8,13 +8,14 @@ use acequia_core::port::{Begun, ReplayStore, Unavailable};
 use acequia_core::replay::{Replay, State};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::Put;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
-use crate::error::{EntryError, ItemError};
+use crate::contest::{Contest, TRIES, transaction};
+use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
 use crate::refusal::unavailable;
-use crate::tenants::{TRIES, number, was_contested};
+use crate::tenants::number;
 
 const BEGIN: &str = "begin a replay";
 const SAVE: &str = "write down how far a replay is";
@@ -80,6 +81,7 @@ impl ReplayStore for DynamoReplays {
             return Ok(if self.save(tenant, replay).await? { Begun::Yes } else { Begun::Changed });
         }
         let unbuilt = |error| Unavailable::new(BEGIN, error);
+        let mut contest = Contest::new(BEGIN);
         for _ in 0..TRIES {
             let pointer = self.get(tenant, keys::REPLAYING).await?;
             let before = pointer.as_ref().and_then(|item| text_of(item, ID)).and_then(|id| id.parse::<ReplayId>().ok());
@@ -88,24 +90,20 @@ impl ReplayStore for DynamoReplays {
             {
                 return Ok(Begun::Busy(other.clone()));
             }
-            let mut request = self.client.transact_write_items();
             let puts = [self.put(tenant, replay).map_err(unbuilt)?, self.point(tenant, replay, before.as_ref())];
-            for put in puts {
-                let put = put.build().map_err(|error| Unavailable::new(BEGIN, error))?;
-                request = request.transact_items(TransactWriteItem::builder().put(put).build());
-            }
+            let request = transaction(&self.client, puts).map_err(|error| Unavailable::new(BEGIN, error))?;
             match request.send().await {
                 Ok(_) => return Ok(Begun::Yes),
-                Err(error) if error.as_service_error().is_some_and(was_contested) => {
+                Err(error) => {
+                    contest.lost(error)?;
                     let there = self.load(tenant, &replay.id).await?.map_or(0, |there| there.revision);
                     if there.saturating_add(1) != replay.revision {
                         return Ok(Begun::Changed);
                     }
                 }
-                Err(error) => return Err(unavailable(BEGIN, error)),
             }
         }
-        Err(unavailable(BEGIN, EntryError::new("TransactionConflict", "others write all the time")))
+        Err(contest.given_up())
     }
 
     async fn save(&self, tenant: &TenantId, replay: &Replay) -> Result<bool, Unavailable> {

@@ -20,12 +20,10 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 
-use crate::error::{EntryError, ItemError};
+use crate::contest::{Contest, TRIES, transaction};
+use crate::error::ItemError;
 use crate::keys::{self, Item, text, text_of};
 use crate::refusal::unavailable;
-
-/// How often a transaction is tried that lost to another one without a change of the pointer.
-pub(crate) const TRIES: usize = 4;
 
 /// What a tenant's current configuration says of the automatic redrive, as JSON.
 const SETTINGS: &str = "settings";
@@ -115,11 +113,7 @@ impl DynamoTenants {
             Put::builder().table_name(&self.table).set_item(Some(latest)),
             Put::builder().table_name(&self.table).set_item(Some(listed)),
         ];
-        let mut request = self.client.transact_write_items();
-        for put in puts {
-            let put = put.build().map_err(SdkError::construction_failure)?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
-        }
+        let request = transaction(&self.client, puts).map_err(SdkError::construction_failure)?;
         let redriven = self.auto_redriven_row(tenant, change).map_err(SdkError::construction_failure)?;
         request.transact_items(redriven).send().await.map(|_| ())
     }
@@ -131,13 +125,9 @@ impl DynamoTenants {
         row: &AuditRow,
         pointer: &Pointer,
     ) -> Result<(), SdkError<TransactWriteItemsError>> {
-        let mut request = self.client.transact_write_items();
         let audit = self.audit_row(tenant, row).map_err(SdkError::construction_failure)?;
-        for put in [pointer.moved(&self.table, tenant, row), audit] {
-            let put = put.build().map_err(SdkError::construction_failure)?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
-        }
-        request.send().await.map(|_| ())
+        let request = transaction(&self.client, [pointer.moved(&self.table, tenant, row), audit]);
+        request.map_err(SdkError::construction_failure)?.send().await.map(|_| ())
     }
 
     /// A row of the log, which is new.
@@ -200,7 +190,7 @@ impl TenantStore for DynamoTenants {
     }
 
     async fn publish(&self, tenant: &TenantId, change: Change) -> Result<u64, PublishError> {
-        let mut last: Option<Unavailable> = None;
+        let mut contest = Contest::new(PUBLISH);
         for _ in 0..TRIES {
             let pointer = self.pointer(tenant).await?.unwrap_or_default();
             if pointer.version != change.expected {
@@ -208,32 +198,23 @@ impl TenantStore for DynamoTenants {
             }
             match self.transact(tenant, &change, &pointer).await {
                 Ok(()) => return Ok(change.expected.saturating_add(1)),
-                // Another transaction was there first, or still is: the pointer says which.
-                Err(error) if error.as_service_error().is_some_and(was_contested) => {
-                    last = Some(unavailable(PUBLISH, error));
-                }
-                Err(error) => return Err(unavailable(PUBLISH, error).into()),
+                Err(error) => contest.lost(error)?,
             }
         }
-        let never = || unavailable(PUBLISH, EntryError::new("TransactionConflict", "others write all the time"));
-        Err(last.unwrap_or_else(never).into())
+        Err(contest.given_up().into())
     }
 
     async fn note(&self, tenant: &TenantId, note: &AuditNote) -> Result<(), Unavailable> {
-        let mut last: Option<Unavailable> = None;
+        let mut contest = Contest::new(NOTE);
         for _ in 0..TRIES {
             let pointer = self.pointer(tenant).await?.unwrap_or_default();
             let row = AuditRow::of(note, pointer.version, &pointer.audit);
             match self.transact_note(tenant, &row, &pointer).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.as_service_error().is_some_and(was_contested) => {
-                    last = Some(unavailable(NOTE, error));
-                }
-                Err(error) => return Err(unavailable(NOTE, error)),
+                Err(error) => contest.lost(error)?,
             }
         }
-        Err(last
-            .unwrap_or_else(|| unavailable(NOTE, EntryError::new("TransactionConflict", "others write all the time"))))
+        Err(contest.given_up())
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Vec<AuditRow>, Unavailable> {
@@ -303,10 +284,6 @@ impl TenantStore for DynamoTenants {
         let rows: Result<Vec<_>, ItemError> = answer.items().iter().map(row).collect();
         rows.map_err(|error| Unavailable::new(REDRIVEN, error))
     }
-}
-
-pub(crate) fn was_contested(error: &TransactWriteItemsError) -> bool {
-    error.is_transaction_canceled_exception() || error.is_transaction_in_progress_exception()
 }
 
 pub(crate) fn number(value: u64) -> AttributeValue {

@@ -6,7 +6,7 @@
 //! The modules stand on floors: each uses those before it in this list, and none behind it (a test in
 //! `tests/architecture` keeps that).
 //!
-//! 1. [`time`], [`version`], [`id`], [`audit`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`], [`topic`]: names and small things.
+//! 1. [`time`], [`version`], [`id`], [`audit`], [`price`], [`kind`], [`address`], [`egress`], [`secret`], [`queue`], [`topic`]: names and small things.
 //! 2. [`event`]: what an event is.
 //! 3. [`outcome`]: what can happen to a message, and what is done with it then.
 //! 4. [`message`], [`wire`]: SQS's messages, and what ours say beside the event.
@@ -40,6 +40,7 @@ pub mod mail;
 pub mod message;
 pub mod outcome;
 pub mod port;
+pub mod price;
 pub mod queue;
 pub mod replay;
 pub mod routing;

@@ -1,4 +1,5 @@
-//! List prices in US dollars, us-east-1, on demand, without free tiers.
+//! List prices in US dollars, us-east-1, on demand, without free tiers: those that only the bench needs, beside
+//! [`acequia_core::price`].
 //!
 //! From the price pages of AWS: <https://aws.amazon.com/sqs/pricing/>,
 //! <https://aws.amazon.com/dynamodb/pricing/on-demand/>, <https://aws.amazon.com/lambda/pricing/>,
@@ -6,20 +7,10 @@
 //! <https://aws.amazon.com/cloudwatch/pricing/>, <https://aws.amazon.com/eventbridge/pricing/>,
 //! <https://aws.amazon.com/api-gateway/pricing/>.
 
-/// A million requests of SQS to a standard queue, each up to 64 KB.
-pub const SQS_STANDARD: f64 = 0.40;
+pub use acequia_core::price::{DYNAMODB_READS, DYNAMODB_WRITES, EVENTS, S3_PUTS, SES, SQS_STANDARD};
+
 /// A million requests of SQS to a FIFO queue, each up to 64 KB.
 pub const SQS_FIFO: f64 = 0.50;
-/// A million write units of `DynamoDB`.
-pub const DYNAMODB_WRITES: f64 = 0.625;
-/// A million read units of `DynamoDB`.
-pub const DYNAMODB_READS: f64 = 0.125;
-/// A million mails of SES.
-pub const SES: f64 = 100.0;
-/// A million PUT requests of S3.
-pub const S3_PUTS: f64 = 5.0;
-/// A million events put on a bus of `EventBridge`, each up to 64 KB.
-pub const EVENTS: f64 = 1.00;
 /// A million requests of an HTTP API, each up to 512 KB: the first 300 million of a month.
 pub const HTTP_API_REQUESTS: f64 = 1.00;
 /// A million invocations of Lambda.

@@ -3,14 +3,14 @@
 use acequia_core::audit::AuditAction;
 use acequia_core::delivery::redrive::Filter;
 use acequia_core::id::TenantId;
-use acequia_operations::audit::{self, Begun};
 use acequia_operations::dead_letters::purge::{self, Purge, PurgePreview};
 use acequia_operations::dead_letters::{Place, places};
 
-use super::super::ended;
+use super::super::audited;
 use super::progress::Progress;
 use super::{INEXACT, looked_into, meant, nothing, tell_broken, tell_hidden, unless_stopped};
 use crate::args::PurgeArgs;
+use crate::author::Author;
 use crate::confirm::{ConfirmedByName, confirm_by_name};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -34,24 +34,22 @@ pub(super) async fn run(context: &Context, arguments: &PurgeArgs) -> Result<Repo
     }
     let question = format!("Delete messages of {tenant} for good ({})?", meant(&conditions, &places));
     let confirmed = confirm_by_name(&question, tenant, *yes)?;
-    let actor = author.ask(context).await;
-    let what = meant(&conditions, &places);
-    let begun = audit::begin(context, tenant, &actor, AuditAction::Purge, &what).await?;
-    delete(context, tenant, &places, (&conditions, *limit), (&confirmed, begun)).await
+    delete(context, (tenant, author), &places, (&conditions, *limit), &confirmed).await
 }
 
 async fn delete(
     context: &Context,
-    tenant: &TenantId,
+    (tenant, author): (&TenantId, &Author),
     places: &[Place],
     (filter, limit): (&Filter, Option<u64>),
-    (_confirmed, begun): (&ConfirmedByName, Begun<'_>),
+    _confirmed: &ConfirmedByName,
 ) -> Result<Report, Failure> {
     let watch = Progress::new(places.iter().map(Place::total).sum());
-    let sums = purge::run(context, places, filter, limit, &watch).await;
-    let came_to = sums.as_ref().map_or_else(|_| "failed".to_owned(), |sums| format!("{} deleted", sums.purged));
-    ended(begun, context, &came_to).await;
-    let sums = sums?;
+    let what = meant(filter, places);
+    let deleting = Box::pin(purge::run(context, places, filter, limit, &watch));
+    let came_to = |sums: &Purge| format!("{} deleted", sums.purged);
+    let sums =
+        audited(context, (tenant, &author.ask(context).await), (AuditAction::Purge, &what), deleting, came_to).await?;
     tell_broken(sums.broken.as_ref(), &watch);
     watch.finish();
     let report = report(tenant, &sums);

@@ -4,14 +4,14 @@
 
 use acequia_core::audit::AuditAction;
 use acequia_core::id::TenantId;
-use acequia_operations::audit::{self, Begun};
 use acequia_operations::dead_letters::redrive::{self, Order, Redrive, RedrivePreview};
 use acequia_operations::dead_letters::{Place, places};
 
-use super::super::ended;
+use super::super::audited;
 use super::progress::Progress;
 use super::{INEXACT, looked_into, meant, nothing, tell_broken, tell_hidden, unless_stopped};
 use crate::args::RedriveArgs;
+use crate::author::Author;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -42,24 +42,22 @@ pub(super) async fn run(context: &Context, arguments: &RedriveArgs) -> Result<Re
         resend_unsure: *resend_unsure,
         run: format!("{:032x}", rand::random::<u128>()),
     };
-    let actor = author.ask(context).await;
-    let what = meant(&order.filter, &places);
-    let begun = audit::begin(context, tenant, &actor, AuditAction::Redrive, &what).await?;
-    move_back(context, tenant, &places, order, (&confirmed, begun)).await
+    move_back(context, (tenant, author), &places, order, &confirmed).await
 }
 
 async fn move_back(
     context: &Context,
-    tenant: &TenantId,
+    (tenant, author): (&TenantId, &Author),
     places: &[Place],
     order: Order,
-    (_confirmed, begun): (&Confirmed, Begun<'_>),
+    _confirmed: &Confirmed,
 ) -> Result<Report, Failure> {
     let watch = Progress::new(places.iter().map(Place::total).sum());
-    let sums = redrive::run(context, tenant, places, order, &watch).await;
-    let came_to = sums.as_ref().map_or_else(|_| "failed".to_owned(), |sums| format!("{} moved back", sums.moved));
-    ended(begun, context, &came_to).await;
-    let sums = sums?;
+    let what = meant(&order.filter, places);
+    let moving = Box::pin(redrive::run(context, tenant, places, order, &watch));
+    let came_to = |sums: &Redrive| format!("{} moved back", sums.moved);
+    let sums =
+        audited(context, (tenant, &author.ask(context).await), (AuditAction::Redrive, &what), moving, came_to).await?;
     tell_broken(sums.broken.as_ref(), &watch);
     watch.finish();
     let report = report(tenant, &sums);

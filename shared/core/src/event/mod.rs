@@ -12,6 +12,7 @@ pub mod trace;
 pub mod wrap;
 
 pub use error::EnvelopeError;
+pub use nesting::behind_string;
 
 /// The largest event, in bytes: SQS's 1 MiB per message (body and attributes), less 16 KiB that stay free for the
 /// attributes of deliveries and quarantined messages.

@@ -29,9 +29,9 @@ pub(crate) fn exceeds(text: &str, most: usize) -> bool {
     false
 }
 
-/// What follows the string that has just begun. Most bytes of an event stand in strings, so these are not looked at one
-/// by one.
-fn behind_string(mut rest: &[u8]) -> &[u8] {
+/// What follows the JSON string that has just begun; nothing where it does not end. Most bytes of an event stand in
+/// strings, so these are not looked at one by one.
+pub fn behind_string(mut rest: &[u8]) -> &[u8] {
     while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
         let is_end = rest.get(at) == Some(&b'"');
         // Whatever is escaped, it is one byte that ends no string.

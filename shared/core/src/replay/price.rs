@@ -7,15 +7,8 @@ use serde::Serialize;
 
 use super::Tally;
 use crate::kind::SinkKind;
+use crate::price::{DYNAMODB_READS, DYNAMODB_WRITES, EVENTS, S3_GETS, S3_LISTS, SES, SQS_STANDARD};
 
-/// Dollars for a million.
-const SQS: f64 = 0.40;
-const WRITES: f64 = 0.625;
-const READS: f64 = 0.125;
-const GETS: f64 = 0.40;
-const LISTS: f64 = 5.0;
-const MAILS: f64 = 100.0;
-const ENTRIES: f64 = 1.0;
 /// How many messages a request of SQS carries.
 const BATCH: f64 = 10.0;
 /// SQS bills a request for each 64 KB.
@@ -38,7 +31,7 @@ pub struct Price {
 /// the ledger is asked about each delivery.
 pub fn price<'a>(tally: &'a Tally, looks_up: bool, kind: impl Fn(&'a crate::id::SinkId) -> (SinkKind, bool)) -> Price {
     let objects = number(tally.objects);
-    let reading = objects * (GETS + LISTS / LISTED + WRITES);
+    let reading = objects * (S3_GETS + S3_LISTS / LISTED + DYNAMODB_WRITES);
     let mut delivering = 0.0;
     for count in &tally.counts {
         let (deliveries, bytes) = (number(count.deliveries), number(count.bytes));
@@ -47,13 +40,13 @@ pub fn price<'a>(tally: &'a Tally, looks_up: bool, kind: impl Fn(&'a crate::id::
         let requests = (deliveries / BATCH).max(bytes / REQUEST_BYTES) * 2.0 + deliveries / BATCH;
         let writes = if claims { 2.0 } else { 1.0 };
         let own = match kind {
-            SinkKind::Email => MAILS,
-            SinkKind::Eventbridge => ENTRIES,
-            SinkKind::Forward => SQS / BATCH,
+            SinkKind::Email => SES,
+            SinkKind::Eventbridge => EVENTS,
+            SinkKind::Forward => SQS_STANDARD / BATCH,
             _ => 0.0,
         };
-        let looks = if looks_up { READS } else { 0.0 };
-        delivering += requests * SQS + deliveries * (writes * WRITES + own + looks);
+        let looks = if looks_up { DYNAMODB_READS } else { 0.0 };
+        delivering += requests * SQS_STANDARD + deliveries * (writes * DYNAMODB_WRITES + own + looks);
     }
     let dollars = |of_millions: f64| of_millions / 1e6;
     let (reading, delivering) = (dollars(reading), dollars(delivering));
