@@ -1,5 +1,6 @@
 //! What holds deliveries back: the circuit breaker, a pause, and a rate.
 
+use e2e::wait::{AFTER_LEASE, eventually_within};
 use e2e::world::{event, sweep};
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
@@ -27,7 +28,8 @@ fn an_endpoint_that_fails_is_left_alone_until_a_probe_finds_it_well_and_then_get
     let late = event("breaks", "breaks-late", &json!({}));
     world.send("alder", &[&late]);
     for id in ["breaks-0", "breaks-1", "breaks-2", "breaks-3", "breaks-late"] {
-        eventually("it is delivered in the end", || {
+        // A probe that fails doubles the time before the next, and who may not probe waits 20 s each time.
+        eventually_within(AFTER_LEASE, "it is delivered in the end", || {
             let text = world.read(&["explain", "alder", &format!("/e2e|{id}")]).to_string();
             text.contains("\"delivered\"").then_some(())
         });
