@@ -60,12 +60,13 @@ fn narrate(explained: &Explanation, now: Timestamp) -> String {
         let _ = writeln!(text, "  Trace {}", clean(trace));
     }
     match &explained.route {
-        None => text.push_str("  Where it was routed is not recorded (the tenant has record = \"failures\").\n"),
+        None => text.push_str("  Where it was routed is not recorded.\n"),
         Some(route) => {
-            let Route { config_version, accepted_at, routed_at, .. } = route;
+            let Route { config_version, accepted_at, routed_at, via, .. } = route;
+            let via = via.as_ref().map(|via| format!(" by {}", clean(via))).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "  {} accepted {}, routed {} with version {config_version}",
+                "  {} accepted {}{via}, routed {} with version {config_version}",
                 clean(&route.r#type),
                 time::text(*accepted_at),
                 time::text(*routed_at)
@@ -84,7 +85,7 @@ fn narrate(explained: &Explanation, now: Timestamp) -> String {
                 (None, false) => _ = writeln!(text, "  goes to {}", names(&route.taken)),
             }
             if !route.filtered.is_empty() {
-                let _ = writeln!(text, "  not wanted by {}", names(&route.filtered));
+                let _ = writeln!(text, "  not wanted by {}", unwanted(route));
             }
         }
     }
@@ -144,6 +145,15 @@ fn standing(delivery: &Delivery, now: Timestamp) -> String {
     }
 }
 
+/// The sinks that do not take an event, each with the clause of its rules that the event does not meet.
+fn unwanted(route: &Route) -> String {
+    let told = |sink: &SinkId| match route.clauses.get(sink) {
+        Some(clause) => format!("{sink} ({})", clean(clause)),
+        None => sink.to_string(),
+    };
+    route.filtered.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
 fn names(sinks: &[SinkId]) -> String {
     sinks.iter().map(SinkId::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -189,6 +199,8 @@ mod tests {
             r#type: "action.signed".to_owned(),
             taken: ["crm", "late", "mail"].map(build::sink_id).into(),
             filtered: vec![build::sink_id("analytics")],
+            clauses: [(build::sink_id("analytics"), "pattern.data.country".to_owned())].into(),
+            via: Some("sqs AROA:shop".to_owned()),
             unmatched: false,
             reason: None,
             advice: None,
@@ -203,6 +215,8 @@ mod tests {
             duration_ms: 12,
             detail: "the endpoint answered 500".to_owned(),
             content: None,
+            stages: None,
+            fault: None,
         };
         let crm = Delivery {
             reason: Some(Reason::AttemptsExhausted),
@@ -229,9 +243,9 @@ mod tests {
             explained().text(),
             "Event /tests|1 of acme
   Trace 4bf92f3577b34da6a3ce929d0e0e4736
-  action.signed accepted 2026-01-01T00:00:00.000Z, routed 2026-01-01T00:00:01.000Z with version 3
+  action.signed accepted 2026-01-01T00:00:00.000Z by sqs AROA:shop, routed 2026-01-01T00:00:01.000Z with version 3
   goes to crm, late, mail
-  not wanted by analytics
+  not wanted by analytics (pattern.data.country)
 
 crm (email) is in the dead-letter queue: attempts-exhausted
   delivery dlv_a1, version 1

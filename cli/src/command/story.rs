@@ -1,6 +1,6 @@
 //! The story of a delivery as people read it: its attempts, and the redrives between them.
 
-use acequia_operations::explain::Attempt;
+use acequia_operations::explain::{Attempt, RequestStages};
 use acequia_operations::time;
 use jiff::Timestamp;
 
@@ -30,7 +30,7 @@ fn redriven(at: Timestamp) -> String {
 }
 
 fn line(attempt: &Attempt) -> String {
-    let Attempt { number, at, outcome, duration_ms, detail, content } = attempt;
+    let Attempt { number, at, outcome, duration_ms, detail, content, stages, fault } = attempt;
     let what = match outcome.as_str() {
         "delivered" => format!("delivered in {duration_ms} ms"),
         "retry" | "retry-after" => format!("failed after {duration_ms} ms"),
@@ -41,19 +41,39 @@ fn line(attempt: &Attempt) -> String {
         other => format!("{other} after {duration_ms} ms"),
     };
     let detail = if detail.is_empty() { String::new() } else { format!(": {}", clean(detail)) };
+    let spent = stages.map(|stages| spent(&stages)).unwrap_or_default();
+    let fault = fault.map(|fault| format!(" [{fault}]")).unwrap_or_default();
     let of = if content.is_some() { " (another content of this id)" } else { "" };
-    format!("attempt {number}  {}  {what}{detail}{of}", time::text(*at))
+    format!("attempt {number}  {}  {what}{spent}{detail}{fault}{of}", time::text(*at))
+}
+
+/// What a request spent its time on, as far as it came to that.
+fn spent(stages: &RequestStages) -> String {
+    let RequestStages { dns_ms, connect_ms, tls_ms, first_byte_ms } = stages;
+    let named = [("DNS", dns_ms), ("connect", connect_ms), ("TLS", tls_ms), ("first byte", first_byte_ms)];
+    let told: Vec<String> = named.into_iter().filter_map(|(name, ms)| Some(format!("{name} {}", (*ms)?))).collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
 #[cfg(test)]
 mod tests {
+    use acequia_core::outcome::fault::Fault;
     use acequia_testkit::build;
 
     use super::*;
 
     fn note(number: u32, second: u64, outcome: &str, detail: &str) -> Attempt {
         let (outcome, detail) = (outcome.to_owned(), detail.to_owned());
-        Attempt { number, at: build::at(second), outcome, duration_ms: 5, detail, content: None }
+        Attempt {
+            number,
+            at: build::at(second),
+            outcome,
+            duration_ms: 5,
+            detail,
+            content: None,
+            stages: None,
+            fault: None,
+        }
     }
 
     #[test]
@@ -72,6 +92,21 @@ mod tests {
                 "attempt 1  2026-01-01T00:00:20.000Z  failed after 5 ms: the endpoint answered 503; next try \
                  2026-01-01T00:00:31.000Z",
             ]
+        );
+    }
+
+    #[test]
+    fn an_attempt_tells_what_its_time_went_to_and_where_to_look_for_its_failure() {
+        let stages = RequestStages { dns_ms: Some(1), connect_ms: Some(2), tls_ms: None, first_byte_ms: Some(40) };
+        let failed = Attempt {
+            stages: Some(stages),
+            fault: Some(Fault::Endpoint),
+            ..note(1, 1, "retry", "the endpoint answered 500")
+        };
+        assert_eq!(
+            story(&[failed], &[], None),
+            ["attempt 1  2026-01-01T00:00:01.000Z  failed after 5 ms (DNS 1, connect 2, first byte 40): the endpoint \
+              answered 500 [endpoint]"]
         );
     }
 

@@ -59,6 +59,6 @@ impl<A: Archive> ArchiveSink<A> {
         let ended = self.clock.now();
         let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
         let result = kept.map_or(Err(Cause::StoreDown(Store::Archive)), |kept| classify::answer(&group.key, kept));
-        tell(&Attempted { result, duration, ended_at: Some(ended) });
+        tell(&Attempted { result, duration, ended_at: Some(ended), stages: None });
     }
 }

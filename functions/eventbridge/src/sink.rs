@@ -98,7 +98,7 @@ impl<B: Buses, G: GrantStore> EventbridgeSink<B, G> {
         for place in places {
             let unanswered = || Err(Cause::Throttled("EventBridge said nothing of this entry".to_owned()));
             let result = answers.next().map_or_else(unanswered, classify::answer);
-            course.tell(place, Attempted { result, duration, ended_at: Some(ended) });
+            course.tell(place, Attempted { result, duration, ended_at: Some(ended), stages: None });
         }
     }
 

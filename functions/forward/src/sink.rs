@@ -72,7 +72,7 @@ impl<Q: Queues, G: GrantStore> Sink for ForwardSink<Q, G> {
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
             for place in places {
                 let result = answers.next().map_or(Err(Cause::StoreDown(Store::Queues)), classify::answer);
-                course.tell(place, Attempted { result, duration, ended_at: Some(ended) });
+                course.tell(place, Attempted { result, duration, ended_at: Some(ended), stages: None });
             }
         }
     }

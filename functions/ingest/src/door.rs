@@ -278,6 +278,7 @@ impl<P: DoorPorts> Door<P> {
             current: asked.current,
             principal: asked.principal,
             trace: asked.trace,
+            via: &format!("http {}", asked.principal.credential),
             now: self.clock.now(),
         };
         let Sorted { events, mut results } = reader.sort(texts, before);

@@ -29,6 +29,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) principal: &'a Principal,
     /// The trace that the request belongs to.
     pub(crate) trace: Option<&'a TraceContext>,
+    /// How its events come in, and by whom.
+    pub(crate) via: &'a str,
     /// When its events are accepted.
     pub(crate) now: Timestamp,
 }
@@ -71,7 +73,7 @@ impl Reader<'_> {
         let parse = AssertUnwindSafe(|| {
             let received = Envelope::receive(self.tenant, self.now, text)?;
             self.current.admits(&received.envelope, received.irregularity)?;
-            Ok(received.envelope.traced(|| self.trace.cloned()))
+            Ok(received.envelope.traced(|| self.trace.cloned()).come(Some(self.via.to_owned())))
         });
         let parsed = std::panic::catch_unwind(parse).unwrap_or(Err(Cause::Bug(PANICKED)));
         let envelope = parsed.map_err(of_cause)?;

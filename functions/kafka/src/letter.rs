@@ -8,7 +8,7 @@ use acequia_core::event::envelope::Envelope;
 use acequia_core::message::{Attribute, Attributes, Incoming, Outgoing};
 use acequia_core::outcome::{Cause, Reason};
 use acequia_core::queue::Queue;
-use acequia_core::wire;
+use acequia_core::wire::{self, VIA};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -50,6 +50,7 @@ pub(crate) fn of(
         queue: intake.arn.clone(),
         // Of one that is no event its own, so that nothing waits for it when it goes back.
         group: intake.arn.is_fifo().then(|| envelope.map_or_else(|| deduplication(record), group)),
+        sender: None,
     };
     let detail = cause.to_string();
     let quarantined = |message: &Incoming| wire::quarantined(message, reason, &detail, 1, now);
@@ -70,8 +71,10 @@ pub(crate) fn deduplication(record: &Record) -> String {
 
 /// The message of an event.
 pub(crate) fn of_event(record: &Record, envelope: &Envelope, intake: &Queue) -> Outgoing {
+    let mut message = to_intake(&intake.arn, envelope);
+    message.attributes.insert(VIA.to_owned(), Attribute::text(format!("kafka {}", record.place())));
     // What SQS knows it by is the record: two records with the same bytes are two.
-    Outgoing { deduplication: intake.arn.is_fifo().then(|| deduplication(record)), ..to_intake(&intake.arn, envelope) }
+    Outgoing { deduplication: intake.arn.is_fifo().then(|| deduplication(record)), ..message }
 }
 
 /// Whether SQS takes a character in a body

@@ -7,9 +7,10 @@ use acequia_core::consent::token::Purpose;
 use acequia_core::consent::{OutboxRow, OutboxTask, notice};
 use acequia_core::delivery::Delivery;
 use acequia_core::delivery::ledger::{RETENTION, Record, RouteRecord};
+use acequia_core::delivery::route::Routed;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::flow::link_key;
-use acequia_core::id::TenantId;
+use acequia_core::id::{SinkId, TenantId};
 use acequia_core::mail::{MailKind, MailRef};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
@@ -36,15 +37,20 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             return self.send(&current, vec![mail_about(mail, &envelope)?]).await;
         }
         let routing = current.tenant.routes.route(&envelope)?;
-        let mut deliveries: Vec<Delivery> =
-            routing.taken.iter().map(|sink| Delivery::new(sink.clone(), Arc::clone(&envelope))).collect();
+        // By the row's own time, so that the message is the same whenever it is made.
+        let routed = Routed::of(&envelope, &routing, current.version, row.at);
+        let route = routed.to_text().filter(|_| !routing.taken.is_empty()).map(Arc::from);
+        let delivery = |sink: &SinkId| Delivery::new(sink.clone(), Arc::clone(&envelope)).routed(route.as_ref());
+        let mut deliveries: Vec<Delivery> = routing.taken.iter().map(delivery).collect();
         if let OutboxTask::Deliver { repeat } = row.task
             && let Some(mail) = thanks(&current, repeat)
         {
             deliveries.push(mail_about(mail, &envelope)?);
         }
         self.send(&current, deliveries).await?;
-        self.record(&current, &envelope, routing).await;
+        if route.is_none() {
+            self.record(&current, &envelope, routing).await;
+        }
         Ok(())
     }
 
@@ -90,7 +96,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
         Ok(notice::moderation(row, &links.url(Purpose::Approve), &links.url(Purpose::Decline)))
     }
 
-    /// What `acequia explain` tells of the event. A write that fails is logged and costs nothing else: the deliveries
+    /// What `acequia explain` tells of an event whose deliveries do not carry it. A write that fails is logged and costs nothing else: the deliveries
     /// are in their queues.
     async fn record(&self, current: &CurrentTenant, envelope: &Envelope, routing: Routing) {
         let unmatched = routing.taken.is_empty();
@@ -103,6 +109,8 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             event_type: envelope.event_type.clone(),
             taken: routing.taken,
             filtered: routing.filtered,
+            clauses: routing.clauses,
+            via: envelope.via.clone(),
             unmatched,
             reason: None,
             config_version: current.version,
@@ -111,7 +119,7 @@ impl<T: TenantStore, L: Ledger, Q: Queues, C: Consents + Agenda, S: Secrets> Out
             expires_at: after(now, RETENTION),
             trace_id: envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
         };
-        let answers = self.ledger.write(&current.tenant.summary.id, &[Record::Route(row)]).await;
+        let answers = self.ledger.write(&current.tenant.summary.id, &[Record::Route(Box::new(row))]).await;
         if let Some(Err(error)) = answers.into_iter().next() {
             tracing::error!(tenant.id = %current.tenant.summary.id, error = ?error, "the routing of an event could not be recorded");
             self.stalled(Some(&current.tenant.summary.id), Some(Store::Ledger));

@@ -12,7 +12,7 @@ use acequia_core::outcome::schedule::RetryPolicy;
 use acequia_core::outcome::{Cause, PANICKED, Situation, Stay};
 use acequia_core::port::Clock;
 use acequia_core::routing::Routing;
-use acequia_core::wire::{entered_at, total_receive_count, trace_of};
+use acequia_core::wire::{entered_at, total_receive_count, trace_of, via_of};
 use acequia_lambda::CurrentTenant;
 use acequia_lambda::batch_loop::BatchItem;
 
@@ -23,6 +23,8 @@ pub struct Item {
     /// The rule of `CloudEvents` that it breaks, if any; a tenant may do without it.
     irregularity: Option<EnvelopeError>,
     pub(crate) routing: Option<Routing>,
+    /// How it is routed, as its deliveries carry it to the ledger; `None` where a row of its own is to say it.
+    pub(crate) route: Option<Arc<str>>,
     /// How it violates a schema that refuses nothing.
     pub(crate) violation: Option<Violation>,
     /// Whether it needs consent, so that it is not routed here.
@@ -37,6 +39,7 @@ impl BatchItem for Item {
             envelope: None,
             irregularity: None,
             routing: None,
+            route: None,
             violation: None,
             is_governed: false,
             failure: None,
@@ -99,7 +102,7 @@ impl Item {
         let parse = AssertUnwindSafe(|| Envelope::receive(tenant, entered_at(message), &message.body));
         match std::panic::catch_unwind(parse).map_or(Err(Cause::Bug(PANICKED)), |parsed| parsed.map_err(Cause::from)) {
             Ok(received) => {
-                let envelope = received.envelope.traced(|| trace_of(&message.attributes));
+                let envelope = received.envelope.traced(|| trace_of(&message.attributes)).come(via_of(message));
                 self.envelope = Some(Arc::new(envelope));
                 self.irregularity = received.irregularity;
             }

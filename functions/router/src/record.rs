@@ -1,4 +1,5 @@
-//! What the ledger keeps of routing: where each event went, and above all that it went nowhere.
+//! What the ledger keeps of routing by a row of its own: that an event went nowhere, and where it went if its deliveries
+//! cannot carry that ([`acequia_core::delivery::route`]).
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use acequia_lambda::{CurrentTenant, Timing};
 
 use crate::item::Item;
 
-/// Writes the routing of the events of a batch. For a tenant that records failures only, it writes the events that no
-/// sink takes, or that failed.
+/// Writes the routing of those events of a batch whose deliveries do not carry it: for a tenant that records failures
+/// only, those that no sink takes, or that failed.
 ///
 /// A write that fails is logged and costs nothing else: the deliveries themselves are in their queues. Answers how many
 /// failed.
@@ -40,7 +41,9 @@ pub(crate) async fn write(
         }
         let routing = item.routing.clone().unwrap_or_default();
         let unmatched = routing.taken.is_empty() && reason.is_none();
-        if current.tenant.record == Recording::Failures && !unmatched && reason.is_none() {
+        // Its deliveries carry it, and whoever writes of them first writes it: a row more would double what an event costs.
+        let is_carried = item.route.is_some() && reason.is_none();
+        if is_carried || (current.tenant.record == Recording::Failures && !unmatched && reason.is_none()) {
             continue;
         }
         let row = RouteRecord {
@@ -48,6 +51,8 @@ pub(crate) async fn write(
             event_type: envelope.event_type.clone(),
             taken: routing.taken,
             filtered: routing.filtered,
+            clauses: routing.clauses,
+            via: envelope.via.clone(),
             unmatched,
             reason,
             config_version: current.version,
@@ -56,7 +61,7 @@ pub(crate) async fn write(
             expires_at: after(now, RETENTION),
             trace_id: envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
         };
-        rows.insert(envelope.event.clone(), Record::Route(row));
+        rows.insert(envelope.event.clone(), Record::Route(Box::new(row)));
     }
     let rows: Vec<Record> = rows.into_values().collect();
     if rows.is_empty() {

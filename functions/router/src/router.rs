@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use acequia_core::delivery::Delivery;
+use acequia_core::delivery::route::Routed;
 use acequia_core::flow::consent::{ConsentCommands, ConsentError};
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Cause;
@@ -78,15 +79,19 @@ impl<P: Ports> Router<P> {
 
     /// Writes the deliveries. An event fails if one of its deliveries does.
     async fn dispatch(&self, batch: Batch<'_>, timing: Timing<'_>, items: &mut [Item]) {
+        let now = self.common.clock.now();
         let mut indexes = Vec::new();
         let mut deliveries = Vec::new();
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items.iter_mut().enumerate() {
             let (Some(envelope), Some(routing), None) = (&item.envelope, &item.routing, &item.failure) else {
                 continue;
             };
+            if !routing.taken.is_empty() {
+                item.route = Routed::of(envelope, routing, batch.current.version, now).to_text().map(Arc::from);
+            }
             for sink in &routing.taken {
                 indexes.push(index);
-                deliveries.push(Delivery::new(sink.clone(), Arc::clone(envelope)));
+                deliveries.push(Delivery::new(sink.clone(), Arc::clone(envelope)).routed(item.route.as_ref()));
             }
         }
         let fates = Fates::new(deliveries.len());

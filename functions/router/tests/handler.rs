@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::delivery::ledger::Record;
+use acequia_core::delivery::route::Routed;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::{Attribute, Incoming};
 use acequia_core::port::Clock as _;
 use acequia_core::queue::{QueueArn, QueueName, QueueRole};
 use acequia_core::time::after;
-use acequia_core::wire::{ACCEPTED_AT, DETAIL, REASON, REDRIVEN, RETURNED, SINK};
+use acequia_core::wire::{ACCEPTED_AT, DETAIL, REASON, REDRIVEN, RETURNED, ROUTE, SINK, VIA};
 use acequia_lambda::{BatchLoop, CachedTenants, Deadline, Reporting, Telemetry};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
@@ -162,6 +163,24 @@ async fn an_event_that_no_sink_takes_is_recorded_as_unmatched() {
     let [Record::Route(route)] = records.as_slice() else { panic!("one routing record was expected: {records:?}") };
     assert!(route.unmatched);
     assert_eq!(route.filtered.len(), 2);
+    assert_eq!(route.clauses, ["types", "pattern.data.country"]);
+    assert_eq!(route.via, None);
+}
+
+#[tokio::test]
+async fn where_an_event_was_routed_goes_with_its_deliveries_and_costs_no_row() {
+    let world = world();
+    let event = message("m1", "1", "action.signed", "{}");
+    let by_a_door = [(VIA.to_owned(), Attribute::text("http acq_dev_acme_k1"))].into();
+    let by_sqs = Incoming { sender: Some("AROA:shop".to_owned()), ..message("m2", "2", "action.signed", "{}") };
+    let events = [Incoming { attributes: by_a_door, ..event }, by_sqs];
+    assert!(world.handle(lambda_event(&events)).await.is_empty());
+    assert!(world.ledger.records(&build::tenant_id("acme")).is_empty());
+    let routed = |message: &Incoming| Routed::read(message.attributes[ROUTE].as_text().unwrap()).unwrap();
+    let sent = webhooks(&world);
+    let sent = sent.iter().map(routed).map(|routed| (routed.taken.len(), routed.via.unwrap()));
+    let wanted = ["http acq_dev_acme_k1", "sqs AROA:shop"].map(|via| (1, via.to_owned()));
+    assert_eq!(sent.collect::<Vec<_>>(), wanted);
 }
 
 #[tokio::test]
@@ -193,7 +212,12 @@ async fn each_store_that_holds_events_up_is_named_with_how_many_it_holds_up() {
     assert!(world.handle(lambda_event(&events)).await.is_empty());
     assert_eq!(world.lines.stalled(), BTreeMap::new(), "all is well");
     world.ledger.writes.go_down();
-    assert!(world.handle(lambda_event(&events)).await.is_empty(), "they are in their queues, and not recorded");
+    // What a sink takes is recorded by its delivery.
+    let unmatched = ["m1", "m2"].map(|id| message(id, id, "newsletter.opened", r#"{"country":"DE"}"#));
+    assert!(
+        world.handle(lambda_event(&unmatched)).await.is_empty(),
+        "nobody waits for them, and they are not recorded"
+    );
     world.ledger.writes.mend();
     world.queues.sends.go_down();
     assert_eq!(world.handle(lambda_event(&events)).await, ["m1", "m2"]);

@@ -105,7 +105,7 @@ impl<D: Tables, S: Secrets, G: GrantStore, T: DatabaseTokens> TableSink<D, S, G,
             let written = written.unwrap_or_else(|| Err(TableError::Later("the database took too long".to_owned())));
             let ended = self.clock.now();
             let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
-            let attempted = |result| Attempted { result, duration, ended_at: Some(ended) };
+            let attempted = |result| Attempted { result, duration, ended_at: Some(ended), stages: None };
             match written {
                 // That some were there already says that these deliveries were made before.
                 Ok(_) => {

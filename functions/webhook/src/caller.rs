@@ -10,42 +10,101 @@
 //! twice, as after every attempt that has no answer.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use acequia_core::delivery::ledger::Stages;
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
-use acequia_egress::{self as egress, ClientError};
+use acequia_core::port::Clock;
+use acequia_egress::{self as egress, ClientError, Watch};
+use acequia_lambda::note_stages;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use tower_layer::layer_fn;
 use tower_service::Service;
 
-/// How far a request has come with its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    /// It has asked for none of its own: it goes over a kept one.
-    Kept,
-    /// It has asked for one of its own: the name, the address and TLS are under way.
-    Connecting,
-    /// It has one of its own.
-    Connected,
+/// When a request came how far with its connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    /// When it was made.
+    began: Timestamp,
+    /// When it asked for a connection of its own; without this it goes over a kept one.
+    asked: Option<Timestamp>,
+    /// When the host's name had its addresses.
+    resolved: Option<Timestamp>,
+    /// When TLS began on the connection.
+    reached: Option<Timestamp>,
+    /// When it had the connection.
+    connected: Option<Timestamp>,
+    /// When the head of the answer came.
+    answered: Option<Timestamp>,
+}
+
+impl Way {
+    /// What it spent its time on, in milliseconds.
+    fn stages(&self) -> Stages {
+        let between = |from: Option<Timestamp>, to: Option<Timestamp>| {
+            let took = Duration::try_from(to?.duration_since(from?)).unwrap_or_default();
+            Some(u32::try_from(took.as_millis()).unwrap_or(u32::MAX))
+        };
+        // An address in the URL needs no name.
+        let addressed = self.resolved.or(self.asked);
+        Stages {
+            dns_ms: between(self.asked, self.resolved),
+            connect_ms: between(addressed, self.reached.or(self.connected)),
+            tls_ms: between(self.reached, self.connected),
+            first_byte_ms: between(self.connected.or(Some(self.began)), self.answered),
+        }
+    }
 }
 
 tokio::task_local! {
     /// That of the request that is being made.
-    static PROGRESS: Cell<Progress>;
+    static WAY: Cell<Way>;
 }
 
-fn note(progress: Progress) {
-    // Outside of a request (a connection that is finished for the next one) there is no request to note it for.
-    let _ = PROGRESS.try_with(|of_request| of_request.set(progress));
+/// Notes steps of the request that is being made.
+#[derive(Clone)]
+struct Stopwatch(Arc<dyn Clock>);
+
+impl fmt::Debug for Stopwatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopwatch").finish_non_exhaustive()
+    }
+}
+
+impl Stopwatch {
+    fn note(&self, step: impl FnOnce(&mut Way) -> &mut Option<Timestamp>) {
+        // Outside of a request (a connection that is finished for the next one) there is no request to note it for.
+        let _ = WAY.try_with(|of_request| {
+            let mut way = of_request.get();
+            *step(&mut way) = Some(self.0.now());
+            of_request.set(way);
+        });
+    }
+}
+
+impl Watch for Stopwatch {
+    fn resolved(&self) {
+        self.note(|way| &mut way.resolved);
+    }
+
+    fn reached(&self) {
+        self.note(|way| &mut way.reached);
+    }
 }
 
 /// Makes connections as `S` does, and notes for which request.
 #[derive(Debug, Clone)]
-struct Noting<S>(S);
+struct Noting<S> {
+    connector: S,
+    stopwatch: Stopwatch,
+}
 
 impl<S, R> Service<R> for Noting<S>
 where
@@ -57,16 +116,17 @@ where
     type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.connector.poll_ready(context)
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        note(Progress::Connecting);
-        let connecting = self.0.call(request);
+        self.stopwatch.note(|way| &mut way.asked);
+        let connecting = self.connector.call(request);
+        let stopwatch = self.stopwatch.clone();
         async move {
             let connected = connecting.await;
             if connected.is_ok() {
-                note(Progress::Connected);
+                stopwatch.note(|way| &mut way.connected);
             }
             connected
         }
@@ -93,6 +153,7 @@ pub enum Failed {
 pub struct Caller {
     egress: Egress,
     authorities: Authorities,
+    stopwatch: Stopwatch,
     /// Keeps its connections.
     kept: Client,
     /// Keeps none; made when it is first needed.
@@ -100,13 +161,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Calls what `egress` allows, and trusts `authorities`.
+    /// Calls what `egress` allows, and trusts `authorities`; measures by `clock`.
     ///
     /// # Errors
     /// When TLS or the client cannot be set up.
-    pub fn new(egress: Egress, authorities: Authorities) -> Result<Self, ClientError> {
-        let kept = noting(egress, authorities)?.build()?;
-        Ok(Self { egress, authorities, kept, fresh: OnceLock::new() })
+    pub fn new(egress: Egress, authorities: Authorities, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
+        let stopwatch = Stopwatch(clock);
+        let kept = noting(egress, authorities, &stopwatch)?.build()?;
+        Ok(Self { egress, authorities, stopwatch, kept, fresh: OnceLock::new() })
     }
 
     /// Sends a request; where a kept connection was dead, once more on a fresh one. `request` makes it for a client, in
@@ -115,35 +177,47 @@ impl Caller {
     /// # Errors
     /// Why there is no answer, or no request.
     pub async fn send(&self, request: impl Fn(&Client) -> Result<RequestBuilder, Cause>) -> Result<Response, Failed> {
-        let (error, progress) = match make(request(&self.kept).map_err(Failed::Unmade)?).await {
+        let (error, way) = match self.make(request(&self.kept).map_err(Failed::Unmade)?).await {
             (Ok(response), _) => return Ok(response),
-            (Err(error), progress) => (error, progress),
+            (Err(error), way) => (error, way),
         };
-        let fresh = (progress == Progress::Kept && broke(&error)).then(|| self.fresh()).flatten();
-        let Some(fresh) = fresh else { return Err(unanswered(error, progress)) };
+        let fresh = (way.asked.is_none() && broke(&error)).then(|| self.fresh()).flatten();
+        let Some(fresh) = fresh else { return Err(unanswered(error, &way)) };
         tracing::info!("a kept connection was dead: the request is made again on a fresh one");
-        let (answer, progress) = make(request(fresh).map_err(Failed::Unmade)?).await;
-        answer.map_err(|error| unanswered(error, progress))
+        let (answer, way) = self.make(request(fresh).map_err(Failed::Unmade)?).await;
+        answer.map_err(|error| unanswered(error, &way))
     }
 
     fn fresh(&self) -> Option<&Client> {
-        let make = || noting(self.egress, self.authorities).ok()?.pool_max_idle_per_host(0).build().ok();
+        let watched = || noting(self.egress, self.authorities, &self.stopwatch);
+        let make = || watched().ok()?.pool_max_idle_per_host(0).build().ok();
         self.fresh.get_or_init(make).as_ref()
+    }
+
+    /// Makes a request, and says besides how far it came with its connection, and when; the ledger hears of it too.
+    async fn make(&self, request: RequestBuilder) -> (Result<Response, reqwest::Error>, Way) {
+        let made = async {
+            let answer = request.send().await;
+            if answer.is_ok() {
+                self.stopwatch.note(|way| &mut way.answered);
+            }
+            (answer, WAY.with(Cell::get))
+        };
+        let began = Way { began: self.stopwatch.0.now(), ..Way::default() };
+        let (answer, way) = WAY.scope(Cell::new(began), made).await;
+        note_stages(way.stages());
+        (answer, way)
     }
 }
 
-fn noting(egress: Egress, authorities: Authorities) -> Result<ClientBuilder, ClientError> {
-    Ok(egress::builder(egress, authorities)?.connector_layer(layer_fn(Noting)))
+fn noting(egress: Egress, authorities: Authorities, stopwatch: &Stopwatch) -> Result<ClientBuilder, ClientError> {
+    let builder = egress::watched(egress, authorities, Arc::new(stopwatch.clone()))?;
+    let stopwatch = stopwatch.clone();
+    Ok(builder.connector_layer(layer_fn(move |connector| Noting { connector, stopwatch: stopwatch.clone() })))
 }
 
-/// Makes a request, and says besides how far it came with its connection.
-async fn make(request: RequestBuilder) -> (Result<Response, reqwest::Error>, Progress) {
-    let made = async { (request.send().await, PROGRESS.with(Cell::get)) };
-    PROGRESS.scope(Cell::new(Progress::Kept), made).await
-}
-
-fn unanswered(error: reqwest::Error, progress: Progress) -> Failed {
-    Failed::Unanswered { error, connecting: progress == Progress::Connecting }
+fn unanswered(error: reqwest::Error, way: &Way) -> Failed {
+    Failed::Unanswered { error, connecting: way.asked.is_some() && way.connected.is_none() }
 }
 
 /// Whether the connection broke before there was an answer: nothing was refused, and no time ran out.

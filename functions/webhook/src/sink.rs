@@ -106,7 +106,7 @@ impl<S: Secrets> WebhookSink<S> {
         authorities: Authorities,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ClientError> {
-        Ok(Self { secrets, caller: Caller::new(egress, authorities)?, egress, clock })
+        Ok(Self { secrets, caller: Caller::new(egress, authorities, Arc::clone(&clock))?, egress, clock })
     }
 
     async fn attempt(&self, job: &Job, senders: &Senders) -> Result<Receipt, Cause> {

@@ -14,7 +14,9 @@ use acequia_core::port::Clock as _;
 use acequia_core::queue::QueueRole;
 use acequia_core::secret::SecretPurpose;
 use acequia_core::time::after;
-use acequia_lambda::{BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, SinkLoop, Telemetry, Widths};
+use acequia_lambda::{
+    BatchLoop, Breakers, CachedTenants, Deadline, RateLimiter, SinkLoop, SystemClock, Telemetry, Widths,
+};
 use acequia_testkit::event::lambda_event;
 use acequia_testkit::{
     FixedClock, InMemory, InMemoryAlerts, InMemoryDelays, InMemoryEndpoints, InMemoryLedger, InMemoryQueues,
@@ -70,7 +72,7 @@ fn post(client: &Client, address: SocketAddr) -> RequestBuilder {
 #[tokio::test]
 async fn a_request_on_a_kept_connection_that_died_is_made_again_on_a_fresh_one() {
     let (address, requests) = server(Manners::ForgetsAfterOne).await;
-    let caller = Caller::new(Egress::Local, Authorities::Built).unwrap();
+    let caller = Caller::new(Egress::Local, Authorities::Built, Arc::new(SystemClock)).unwrap();
     for _ in 0..5 {
         let answer = caller.send(|client| Ok(post(client, address))).await.unwrap();
         assert_eq!(answer.status(), 204);
@@ -82,7 +84,7 @@ async fn a_request_on_a_kept_connection_that_died_is_made_again_on_a_fresh_one()
 #[tokio::test]
 async fn many_dead_connections_at_once_fail_nobody() {
     let (address, _) = server(Manners::ForgetsAfterOne).await;
-    let caller = Caller::new(Egress::Local, Authorities::Built).unwrap();
+    let caller = Caller::new(Egress::Local, Authorities::Built, Arc::new(SystemClock)).unwrap();
     for _ in 0..2 {
         let all = (0..16).map(|_| caller.send(|client| Ok(post(client, address))));
         for answer in futures::future::join_all(all).await {
@@ -94,7 +96,7 @@ async fn many_dead_connections_at_once_fail_nobody() {
 #[tokio::test]
 async fn a_fresh_connection_that_breaks_is_the_endpoints_own_and_is_not_tried_again() {
     let (address, requests) = server(Manners::Resets).await;
-    let caller = Caller::new(Egress::Local, Authorities::Built).unwrap();
+    let caller = Caller::new(Egress::Local, Authorities::Built, Arc::new(SystemClock)).unwrap();
     let failed = caller.send(|client| Ok(post(client, address))).await.unwrap_err();
     assert!(matches!(failed, Failed::Unanswered { connecting: false, .. }), "{failed:?}");
     assert_eq!(requests.load(Ordering::SeqCst), 1);

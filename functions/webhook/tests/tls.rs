@@ -8,11 +8,13 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::connection::ConnectionFailure;
+use acequia_lambda::SystemClock;
 use receiver::certificate::OwnCertificate;
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -86,7 +88,7 @@ async fn child_calls_the_endpoint() {
 #[tokio::test]
 #[ignore = "a test above runs it in a process of its own"]
 async fn child_calls_the_endpoint_by_another_name() {
-    let caller = Caller::new(Egress::Local, Authorities::Machine).unwrap();
+    let caller = Caller::new(Egress::Local, Authorities::Machine, Arc::new(SystemClock)).unwrap();
     let url = std::env::var(ENDPOINT).unwrap();
     let failed = caller.send(|client| Ok(client.post(&url))).await.unwrap_err();
     let Failed::Unanswered { error, connecting } = failed else { panic!("it was made: {failed:?}") };

@@ -135,5 +135,6 @@ pub(crate) fn incoming(queue: &QueueArn, message: &Message) -> Option<Incoming> 
         sent_at: sent_at.and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::UNIX_EPOCH),
         queue: queue.clone(),
         group: system(System::MessageGroupId).cloned(),
+        sender: system(System::SenderId).cloned(),
     })
 }

@@ -82,6 +82,8 @@ pub struct Incoming {
     pub queue: QueueArn,
     /// The group in which a FIFO queue keeps order.
     pub group: Option<String>,
+    /// Who sent it, as SQS says: the id of an account, a user, or a role with its session.
+    pub sender: Option<String>,
 }
 
 /// A message to send.
@@ -116,5 +118,6 @@ pub(crate) fn received(queue: &str, body: impl Into<String>, attributes: Attribu
         sent_at: Timestamp::UNIX_EPOCH,
         queue: format!("arn:aws:sqs:eu-west-1:123456789012:acequia_dev_acme_{queue}").parse().expect("an ARN"),
         group: None,
+        sender: None,
     }
 }

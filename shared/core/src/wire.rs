@@ -16,6 +16,10 @@ use crate::outcome::Reason;
 pub const SINK: &str = "acequia-sink";
 /// The attribute with the time of acceptance, in milliseconds since 1970.
 pub const ACCEPTED_AT: &str = "acequia-accepted-at";
+/// The attribute with how the event of a delivery was routed ([`crate::delivery::route`]).
+pub const ROUTE: &str = "acequia-route";
+/// The attribute of an event in an intake that says how it came in, and by whom.
+pub const VIA: &str = "acequia-via";
 /// The attribute with the code of a quarantined message's [`Reason`].
 pub const REASON: &str = "acequia-reason";
 /// The attribute that says in words what was wrong.
@@ -83,6 +87,25 @@ impl Replayed {
     pub(crate) fn to_attribute(&self) -> Attribute {
         Attribute::text(format!("{}/{}/{}", self.id, self.ids.as_str(), self.at.as_millisecond()))
     }
+}
+
+/// The longest text about how an event came in, in characters.
+const MAX_VIA: usize = 150;
+
+/// How an event came in, and by whom: what a door of ours wrote beside it, else whoever SQS says has sent it.
+///
+/// A producer that may send to the intake itself can write what a door would: it names what the event says of its way,
+/// and grants nothing.
+pub fn via_of(message: &Incoming) -> Option<String> {
+    let told = message.attributes.get(VIA).and_then(Attribute::as_text);
+    // What waited in a table, or as a dead letter, was sent here by one of our own.
+    let is_back = [RETURNED, REDRIVEN].iter().any(|mark| message.attributes.contains_key(*mark));
+    let via = match (told, &message.sender) {
+        (Some(told), _) => told.to_owned(),
+        (None, Some(sender)) if !is_back => format!("sqs {sender}"),
+        _ => return None,
+    };
+    Some(via.chars().filter(char::is_ascii).filter(|one| !one.is_ascii_control()).take(MAX_VIA).collect())
 }
 
 /// The trace that a message's attributes name.

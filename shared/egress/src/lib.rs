@@ -7,6 +7,8 @@
 //! - An address written into the URL never meets the resolver, so [`check_literal`] looks at it before each request.
 //! - No proxy is taken from the environment, and no redirect is followed: either would connect somewhere unchecked.
 
+mod watch;
+
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,9 +20,13 @@ use acequia_core::outcome::Cause;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Url};
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use webpki_roots::TLS_SERVER_ROOTS;
+
+pub use watch::Watch;
+use watch::WatchedSessions;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,14 +63,20 @@ pub enum ClientError {
 }
 
 /// Resolves names, and lets through only the addresses that may be called.
-#[derive(Debug, Clone, Copy)]
-struct CheckedResolver(Egress);
+#[derive(Debug, Clone)]
+struct CheckedResolver {
+    egress: Egress,
+    watch: Option<Arc<dyn Watch>>,
+}
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let egress = self.0;
+        let Self { egress, watch } = self.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            if let Some(watch) = watch {
+                watch.resolved();
+            }
             let found: Vec<SocketAddr> = found.map_err(|error| Unresolved { source: Some(error) })?.collect();
             if found.is_empty() {
                 return Err(Unresolved { source: None }.into());
@@ -86,10 +98,13 @@ fn allowed(egress: Egress, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Re
 
 /// TLS as the client would set it up, with Mozilla's authorities as they were when this was built: nothing is read at
 /// the start.
-fn public_authorities() -> Result<ClientConfig, rustls::Error> {
+fn public_authorities(watch: Option<&Arc<dyn Watch>>) -> Result<ClientConfig, rustls::Error> {
     let roots = RootCertStore { roots: TLS_SERVER_ROOTS.to_vec() };
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let mut config = builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth();
+    if let Some(watch) = watch {
+        config.resumption = Resumption::store(Arc::new(WatchedSessions::new(Arc::clone(watch))));
+    }
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -99,16 +114,32 @@ fn public_authorities() -> Result<ClientConfig, rustls::Error> {
 /// # Errors
 /// When the TLS library cannot be set up.
 pub fn builder(egress: Egress, authorities: Authorities) -> Result<ClientBuilder, ClientError> {
+    build(egress, authorities, None)
+}
+
+/// The same for a client whose connections are watched while they are made.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+pub fn watched(egress: Egress, authorities: Authorities, watch: Arc<dyn Watch>) -> Result<ClientBuilder, ClientError> {
+    build(egress, authorities, Some(watch))
+}
+
+fn build(
+    egress: Egress,
+    authorities: Authorities,
+    watch: Option<Arc<dyn Watch>>,
+) -> Result<ClientBuilder, ClientError> {
     let mut builder = Client::builder();
     if authorities == Authorities::Built {
-        builder = builder.tls_backend_preconfigured(public_authorities()?);
+        builder = builder.tls_backend_preconfigured(public_authorities(watch.as_ref())?);
     }
     Ok(builder
         .https_only(egress == Egress::Public)
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
-        .dns_resolver(CheckedResolver(egress))
+        .dns_resolver(CheckedResolver { egress, watch })
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .user_agent(concat!("Acequia/", env!("CARGO_PKG_VERSION"))))

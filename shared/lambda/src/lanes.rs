@@ -14,6 +14,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::course::Course;
+use crate::stages::noting;
 use crate::widths::Shared;
 use crate::{Attempted, unwind, within};
 
@@ -121,12 +122,13 @@ async fn one(
     work: BoxFuture<'_, Result<Receipt, Cause>>,
 ) -> (Timestamp, Attempted) {
     let begun = clock.now();
-    let result = match within(clock, allowed, unwind(work)).await {
+    let (made, stages) = noting(within(clock, allowed, unwind(work))).await;
+    let result = match made {
         Some(Ok(result)) => result,
         Some(Err(panic)) => Err(panic),
         None => Err(Cause::Timeout(allowed)),
     };
     let ended = clock.now();
     let duration = Duration::try_from(ended.duration_since(begun)).unwrap_or_default();
-    (begun, Attempted { result, duration, ended_at: Some(ended) })
+    (begun, Attempted { result, duration, ended_at: Some(ended), stages })
 }

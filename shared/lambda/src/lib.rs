@@ -26,6 +26,7 @@ mod rate_limiter;
 mod serve;
 mod sink;
 mod sink_loop;
+mod stages;
 mod system;
 mod telemetry;
 mod tenants;
@@ -45,6 +46,7 @@ pub use rate_limiter::{RateLimiter, SharedRate};
 pub use serve::{serve, serve_http, serve_json, serve_schedule};
 pub use sink::{Attempted, Batch, Endpoint, Job, Sink};
 pub use sink_loop::SinkLoop;
+pub use stages::note_stages;
 pub use system::{StandardOutput, SystemChance, SystemClock};
 pub use telemetry::{
     BatchMetrics, IntakeMetrics, Reporting, SourceMetrics, SweepMetrics, Telemetry, WatchMetrics, start_telemetry,

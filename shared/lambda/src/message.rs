@@ -52,7 +52,7 @@ fn present(value: Option<String>, name: &'static str) -> Result<String, Unusable
 
 fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, UnusableBatch> {
     let (mut receive_count, mut sent_at, mut group) = (1, Timestamp::UNIX_EPOCH, None);
-    let mut trace = None;
+    let (mut trace, mut sender) = (None, None);
     for (name, value) in record.attributes {
         match name.as_str() {
             "ApproximateReceiveCount" => receive_count = value.parse().unwrap_or(1),
@@ -61,6 +61,7 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
                 sent_at = sent.unwrap_or(Timestamp::UNIX_EPOCH);
             }
             "MessageGroupId" => group = Some(value),
+            "SenderId" => sender = Some(value),
             "AWSTraceHeader" => trace = TraceContext::read_aws(&value),
             _ => {}
         }
@@ -77,6 +78,7 @@ fn read_record(record: SqsMessage, queue: QueueArn) -> Result<Incoming, Unusable
     }
     Ok(Incoming {
         group,
+        sender,
         message_id: present(record.message_id, "messageId")?,
         receipt_handle: present(record.receipt_handle, "receiptHandle")?,
         // An empty body is a bad event of its own, not a bad batch.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acequia_core::delivery::Delivery;
 use acequia_core::delivery::breaker::Breaker;
-use acequia_core::delivery::ledger::Receipt;
+use acequia_core::delivery::ledger::{Receipt, Stages};
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
 use acequia_core::queue::Queue;
@@ -46,12 +46,14 @@ pub struct Attempted {
     pub duration: Duration,
     /// When it ended; nothing where it was not begun.
     pub ended_at: Option<Timestamp>,
+    /// What its request spent its time on, where it was one and said so ([`crate::note_stages`]).
+    pub stages: Option<Stages>,
 }
 
 impl Attempted {
     /// An attempt that was not begun.
     pub fn not_begun(cause: Cause) -> Self {
-        Self { result: Err(cause), duration: Duration::ZERO, ended_at: None }
+        Self { result: Err(cause), duration: Duration::ZERO, ended_at: None, stages: None }
     }
 }
 

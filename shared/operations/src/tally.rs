@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use acequia_core::delivery::ledger::{DeliveryRecord, Record, Status};
-use acequia_core::id::{SinkId, TenantId};
+use acequia_core::delivery::route::Routed;
+use acequia_core::id::{EventId, SinkId, TenantId};
 use acequia_core::kind::SinkKind;
 use acequia_core::port::Ledger as _;
 use jiff::Timestamp;
@@ -62,6 +63,8 @@ pub struct SinkTally {
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// The event of the row before: the rows of one stand together.
+    last: Option<EventId>,
     events: u64,
     unmatched: u64,
     quarantined: u64,
@@ -120,19 +123,33 @@ impl Counts {
         }
         match record {
             Record::Route(route) => {
-                self.events += 1;
                 self.unmatched += u64::from(route.unmatched);
                 self.quarantined += u64::from(route.reason.is_some());
-                for sink in &route.filtered {
-                    self.sinks.entry(sink.clone()).or_default().filtered += 1;
-                }
+                self.route(&route.event, &route.filtered);
             }
-            Record::Delivery(delivery) => self.sinks.entry(delivery.sink.clone()).or_default().add(delivery),
+            Record::Delivery(delivery) => {
+                if let Some(routed) = delivery.route.as_deref().and_then(Routed::read) {
+                    self.route(&delivery.event, &routed.filtered);
+                }
+                self.sinks.entry(delivery.sink.clone()).or_default().add(delivery);
+            }
+        }
+    }
+
+    /// Each row of an event may say where it was routed, and the first is counted.
+    fn route(&mut self, event: &EventId, filtered: &[SinkId]) {
+        if self.last.as_ref() == Some(event) {
+            return;
+        }
+        self.last = Some(event.clone());
+        self.events += 1;
+        for sink in filtered {
+            self.sinks.entry(sink.clone()).or_default().filtered += 1;
         }
     }
 
     fn finish(self, tenant: &TenantId) -> Tally {
-        let Self { events, unmatched, quarantined, sinks } = self;
+        let Self { last: _, events, unmatched, quarantined, sinks } = self;
         let sinks = sinks.into_iter().map(|(sink, counts)| counts.finish(sink)).collect();
         Tally { tenant: tenant.clone(), events, unmatched, quarantined, sinks }
     }
@@ -212,6 +229,8 @@ mod tests {
             event_type: "t".to_owned(),
             taken: vec![build::sink_id("crm")],
             filtered: vec![build::sink_id("mail")],
+            clauses: vec!["types".to_owned()],
+            via: None,
             unmatched: false,
             reason: None,
             config_version: 1,
@@ -232,9 +251,11 @@ mod tests {
             duration_ms: 5,
             detail: String::new(),
             content: None,
+            stages: None,
+            fault: None,
         });
         let early = Record::Delivery(Box::new(build::record("0", "crm", Status::Retry)));
-        let rows = [Record::Route(route), Record::Delivery(Box::new(delivered)), early];
+        let rows = [Record::Route(Box::new(route)), Record::Delivery(Box::new(delivered)), early];
         assert!(world.ledger.write(&tenant, &rows).await.iter().all(Result::is_ok));
         let tally = run(&world, &tenant, Some(build::at(1))).await.unwrap();
         assert_eq!(

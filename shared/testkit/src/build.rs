@@ -111,6 +111,7 @@ pub fn incoming(queue: &QueueArn, message_id: &str, body: impl Into<String>) -> 
         sent_at: start(),
         queue: queue.clone(),
         group: None,
+        sender: None,
     }
 }
 
@@ -129,6 +130,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         config_version: 1,
         accepted_at: start(),
         trace_id: None,
+        route: None,
         replay: None,
         redrive: None,
         token: "me".to_owned(),

@@ -35,8 +35,10 @@ fn record(message: &Incoming) -> Value {
         "ApproximateReceiveCount": message.receive_count.to_string(),
         "SentTimestamp": message.sent_at.as_millisecond().to_string(),
     });
-    if let (Some(group), Some(system)) = (&message.group, system.as_object_mut()) {
-        system.insert("MessageGroupId".to_owned(), group.as_str().into());
+    for (name, value) in [("MessageGroupId", &message.group), ("SenderId", &message.sender)] {
+        if let (Some(value), Some(system)) = (value, system.as_object_mut()) {
+            system.insert(name.to_owned(), value.as_str().into());
+        }
     }
     json!({
         "messageId": message.message_id,

@@ -102,7 +102,7 @@ fn as_delivery(row: &Row) -> Option<DeliveryRecord> {
 fn as_record(row: &Row) -> Option<Record> {
     match row {
         Row::Delivery(json) => serde_json::from_str(json).ok().map(|record| Record::Delivery(Box::new(record))),
-        Row::Route(json) => serde_json::from_str::<RouteRecord>(json).ok().map(Record::Route),
+        Row::Route(json) => serde_json::from_str::<RouteRecord>(json).ok().map(Box::new).map(Record::Route),
     }
 }
 

@@ -309,6 +309,7 @@ impl InMemoryQueues {
             sent_at: now,
             queue: queue.clone(),
             group: outgoing.group.clone(),
+            sender: None,
         };
         found.messages.push(Stored { message, group: outgoing.group.clone(), visible_at: now });
         Ok(id)

@@ -269,7 +269,7 @@ async fn run(log_level: &str) -> (String, Vec<String>, Vec<String>) {
         secrets: InMemorySecrets::new()
             .with(&tenant, SecretPurpose::Webhook, &build::secret_name("crm"), secret.clone())
             .with(&tenant, SecretPurpose::Header, &build::secret_name("crm-auth"), HEADER),
-        caller: webhook::caller::Caller::new(Egress::Local, Authorities::Built).unwrap(),
+        caller: webhook::caller::Caller::new(Egress::Local, Authorities::Built, Arc::new(SystemClock)).unwrap(),
         egress: Egress::Local,
         clock: Arc::new(world.clock.clone()),
     };

@@ -117,6 +117,8 @@ mod tests {
                 duration_ms: 12,
                 detail: "the endpoint answered 400".to_owned(),
                 content: None,
+                stages: None,
+                fault: None,
             }],
             redriven_at: Vec::new(),
             body_bytes: 81,

@@ -11,11 +11,11 @@ use crate::failure::Failure;
 pub(super) fn unknown(tenant: &TenantId, event: &EventId, stage: &Stage, paused: &[Paused]) -> Failure {
     let mut text = format!(
         "the ledger has nothing of event {event} of tenant {tenant} in stage {stage}. It may not have been routed yet \
-         (acequia status {tenant}), be quarantined before it could be read (acequia dlq list {tenant} --queue intake; acequia dlq show \
+         (acequia status {tenant}), wait for its first attempt: its sink is paused or has a rate (acequia tenant show {tenant}), its \
+         endpoint is slow or has a concurrency, or the circuit of its endpoint is open (acequia status {tenant} shows the circuits, and how \
+         much waits in the queues and delayed); be quarantined before it could be read (acequia dlq list {tenant} --queue intake; acequia dlq show \
          {tenant} --message MESSAGE shows one that is no readable event), or be older than 30 days. Where the tenant has \
-         record = \"failures\", it may also have gone well, or merely wait: its sink is paused or has a rate (acequia tenant show \
-         {tenant}), its endpoint is slow or has a concurrency, or the circuit of its endpoint is open (acequia status {tenant} shows the circuits, and how much waits in the \
-         queues and delayed)"
+         record = \"failures\", it may also have gone well"
     );
     for one in paused {
         text = format!("{text}. {}", told(one, tenant));

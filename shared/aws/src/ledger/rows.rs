@@ -248,7 +248,7 @@ fn record_of(item: Item) -> Result<Option<Record>, ItemError> {
     }
     if sk == ROUTE {
         let route: RouteRecord = serde_dynamo::from_item(whole(item, &pk, &[])).map_err(ItemError::Unreadable)?;
-        return Ok(Some(Record::Route(route)));
+        return Ok(Some(Record::Route(Box::new(route))));
     }
     Ok(Some(Record::Delivery(Box::new(delivery_of(item, &(pk, sk))?))))
 }

@@ -135,6 +135,7 @@ impl Delayed {
             receive_count: 1,
             sent_at: self.delayed_at,
             group: None,
+            sender: None,
             queue: self.queue.clone(),
         }
     }

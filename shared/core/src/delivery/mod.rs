@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod order;
 pub mod rate;
 pub mod redrive;
+pub mod route;
 pub mod share;
 pub mod width;
 
@@ -22,7 +23,7 @@ use crate::event::envelope::Envelope;
 use crate::id::{DeliveryId, SinkId, TenantId};
 use crate::message::{Attribute, Attributes, Incoming, Outgoing};
 use crate::outcome::Cause;
-use crate::wire::{ACCEPTED_AT, REPLAY, ReplayIds, Replayed, SINK, add_trace, trace_of};
+use crate::wire::{ACCEPTED_AT, REPLAY, ROUTE, ReplayIds, Replayed, SINK, add_trace, trace_of};
 
 /// The intent to bring one envelope to one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub struct Delivery {
     pub envelope: Arc<Envelope>,
     /// The replay that it is made by, where one makes it.
     pub replay: Option<Replayed>,
+    /// How its event was routed ([`route::Routed`]), where the ledger learns that by it; a replay's deliveries tell of no
+    /// routing.
+    pub route: Option<Arc<str>>,
 }
 
 impl Delivery {
@@ -42,7 +46,13 @@ impl Delivery {
     pub fn new(sink: SinkId, envelope: impl Into<Arc<Envelope>>) -> Self {
         let envelope = envelope.into();
         let id = DeliveryId::derive(&envelope.tenant, &sink, &envelope.event);
-        Self { id, sink, envelope, replay: None }
+        Self { id, sink, envelope, replay: None, route: None }
+    }
+
+    /// The same delivery, with what the ledger is to learn by it of its event's routing.
+    #[must_use]
+    pub fn routed(self, route: Option<&Arc<str>>) -> Self {
+        Self { route: route.cloned(), ..self }
     }
 
     /// The same delivery as a replay makes it: a delivery of its own, in the ledger too, and to receivers where the
@@ -90,8 +100,11 @@ impl Delivery {
             (ACCEPTED_AT.to_owned(), Attribute::number(self.envelope.accepted_at.as_millisecond())),
         ]
         .into();
+        // One of the two: in a dead-letter queue a message has its ten attributes together by then.
         if let Some(replay) = &self.replay {
             attributes.insert(REPLAY.to_owned(), replay.to_attribute());
+        } else if let Some(route) = &self.route {
+            attributes.insert(ROUTE.to_owned(), Attribute::text(&**route));
         }
         if let Some(trace) = &self.envelope.trace {
             add_trace(&mut attributes, trace);
@@ -123,7 +136,10 @@ impl Delivery {
         let envelope = Envelope::parse_text(tenant, accepted_at, &message.body)?;
         let fresh = Self::new(sink, envelope.traced(|| trace_of(&message.attributes)));
         Ok(match Replayed::of(&message.attributes) {
-            None => fresh,
+            None => {
+                let route = text(ROUTE).filter(|route| route.len() <= route::MAX_BYTES);
+                Self { route: route.map(Arc::from), ..fresh }
+            }
             replay => fresh.replayed(replay),
         })
     }
@@ -152,6 +168,21 @@ mod tests {
             Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body)).unwrap();
         assert_eq!(read, delivery());
         assert_eq!(delivery().message_bytes(), delivery().to_message().bytes());
+    }
+
+    #[test]
+    fn the_routing_of_its_event_goes_with_its_message_and_not_with_a_replays() {
+        let routed = delivery().routed(Some(&Arc::from("{}")));
+        let read = |delivery: &Delivery| {
+            let outgoing = delivery.to_message();
+            Delivery::from_message(&"acme".parse().unwrap(), &message(outgoing.attributes, outgoing.body)).unwrap()
+        };
+        assert_eq!(read(&routed), routed);
+        assert_eq!(routed.message_bytes(), routed.to_message().bytes());
+        let mark = Replayed { id: "r1".parse().unwrap(), ids: ReplayIds::Same, at: Timestamp::UNIX_EPOCH };
+        assert_eq!(read(&routed.replayed(Some(mark))).route, None);
+        let long = delivery().routed(Some(&Arc::from("x".repeat(route::MAX_BYTES + 1))));
+        assert_eq!(read(&long).route, None, "what is not ours is not kept");
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::envelope::Envelope;
 use crate::id::{self, SinkId};
-use crate::message::{Attributes, Outgoing};
+use crate::message::{Attribute, Attributes, Outgoing};
 use crate::queue::QueueArn;
-use crate::wire::add_trace;
+use crate::wire::{VIA, add_trace};
 
 /// The longest group id of a FIFO queue, in characters.
 const MAX_GROUP: usize = 128;
@@ -33,6 +33,9 @@ pub fn to_intake(queue: &QueueArn, envelope: &Envelope) -> Outgoing {
     let mut attributes = Attributes::new();
     if let Some(trace) = &envelope.trace {
         add_trace(&mut attributes, trace);
+    }
+    if let Some(via) = &envelope.via {
+        attributes.insert(VIA.to_owned(), Attribute::text(via));
     }
     Outgoing {
         group: is_fifo.then(|| group(envelope)),

@@ -58,6 +58,8 @@ pub struct Envelope {
     pub trace: Option<TraceContext>,
     /// When Acequia took it over from the producer: the time at which it entered the tenant's intake queue.
     pub accepted_at: Timestamp,
+    /// How it came in, and by whom, where that is known ([`crate::wire::via_of`]).
+    pub via: Option<String>,
     /// How it is written.
     pub format: Format,
     /// The event as it came, to the byte.
@@ -148,6 +150,12 @@ impl Envelope {
         self
     }
 
+    /// The envelope with how it came in.
+    #[must_use]
+    pub fn come(self, via: Option<String>) -> Self {
+        Self { via, ..self }
+    }
+
     fn read<'a>(
         tenant: &TenantId,
         accepted_at: Timestamp,
@@ -210,6 +218,7 @@ impl Envelope {
             expires_at: expires_at.transpose()?,
             trace: trace(members),
             accepted_at,
+            via: None,
             format: Format::CloudEvents,
             body: text.to_owned(),
         })
@@ -226,6 +235,7 @@ impl Envelope {
             expires_at: None,
             trace: None,
             accepted_at,
+            via: None,
             format: Format::Proca,
             body: text.to_owned(),
         })

@@ -9,6 +9,7 @@ mod cause;
 pub mod connection;
 mod decide;
 mod disabled;
+pub mod fault;
 mod hold;
 mod reason;
 pub mod schedule;

@@ -71,6 +71,8 @@ pub struct Routing {
     pub taken: Vec<SinkId>,
     /// The sinks that do not.
     pub filtered: Vec<SinkId>,
+    /// The clause of each one's rules that the event does not meet, in the order of `filtered`.
+    pub clauses: Vec<String>,
 }
 
 /// What one sink says of an event.
@@ -97,6 +99,18 @@ impl fmt::Display for Clause<'_> {
         match self {
             Self::Types => f.write_str("types"),
             Self::Pattern(field) => write!(f, "pattern.{field}"),
+        }
+    }
+}
+
+impl Clause<'_> {
+    /// The clause as it is remembered: a field that is long, or that a message's attribute could not hold, is not named.
+    fn brief(&self) -> String {
+        match self {
+            Self::Pattern(field) if field.len() > 100 || !field.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                "pattern".to_owned()
+            }
+            clause => clause.to_string(),
         }
     }
 }
@@ -133,8 +147,12 @@ impl Routes {
     pub fn route(&self, envelope: &Envelope) -> Result<Routing, Cause> {
         let mut routing = Routing::default();
         for Verdict { sink, clause } in self.judge(envelope)? {
-            let side = if clause.is_none() { &mut routing.taken } else { &mut routing.filtered };
-            side.push(sink.clone());
+            let Some(clause) = clause else {
+                routing.taken.push(sink.clone());
+                continue;
+            };
+            routing.filtered.push(sink.clone());
+            routing.clauses.push(clause.brief());
         }
         Ok(routing)
     }

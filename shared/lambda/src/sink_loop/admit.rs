@@ -37,6 +37,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
                 config_version: current.version,
                 accepted_at: delivery.envelope.accepted_at,
                 trace_id: delivery.envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
+                route: delivery.route.clone(),
                 redrive: redrive_of(&item.message),
                 token: token.clone(),
                 expedited: is_expedited(&item.message),

@@ -105,6 +105,8 @@ fn note(record: &DeliveryRecord, attempted: &Attempted, outcome: &str, now: Time
         duration_ms: u64::try_from(attempted.duration.as_millis()).unwrap_or(u64::MAX),
         detail: attempted.result.as_ref().err().map(ToString::to_string).unwrap_or_default(),
         content: None,
+        stages: attempted.stages,
+        fault: attempted.result.as_ref().err().and_then(Cause::fault),
     }
 }
 

@@ -48,7 +48,12 @@ impl Sink for Counter {
         let answer = |job: &Job| {
             let (tenant, sink) = (batch.queue.name.tenant.to_string(), job.sink.id.to_string());
             self.starts.lock().unwrap().push(Start { tenant, sink, at: self.clock.now() });
-            Attempted { result: Ok(Receipt::default()), duration: Duration::ZERO, ended_at: Some(self.clock.now()) }
+            Attempted {
+                result: Ok(Receipt::default()),
+                duration: Duration::ZERO,
+                ended_at: Some(self.clock.now()),
+                stages: None,
+            }
         };
         for (place, job) in course.jobs().iter().enumerate() {
             course.tell(place, answer(job));

@@ -229,7 +229,16 @@ mod tests {
         let mut record = build::record("1", "crm", Status::Quarantined);
         let detail = "the endpoint answered 400".to_owned();
         let outcome = "quarantined".to_owned();
-        record.note(AttemptNote { number: 1, at: build::at(8), outcome, duration_ms: 12, detail, content: None });
+        record.note(AttemptNote {
+            number: 1,
+            at: build::at(8),
+            outcome,
+            duration_ms: 12,
+            detail,
+            content: None,
+            stages: None,
+            fault: None,
+        });
         let letter = Letter::read(&one.message);
         let records = [Record::Delivery(Box::new(record))];
         DeadLetter::of(role, one, letter, Some(Standing::Begun(build::at(20))), &records, body)

@@ -2,10 +2,14 @@
 
 mod hold;
 
-use acequia_core::delivery::ledger::{AttemptNote, DeliveryRecord, Receipt, Record, RouteRecord, Status};
+use std::collections::BTreeMap;
+
+use acequia_core::delivery::ledger::{AttemptNote, DeliveryRecord, Receipt, Record, RouteRecord, Stages, Status};
+use acequia_core::delivery::route::Routed;
 use acequia_core::id::{DeliveryId, EventId, ReplayId, SinkId, TenantId};
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Reason;
+use acequia_core::outcome::fault::Fault;
 use acequia_core::port::Ledger as _;
 use acequia_core::wire::{ReplayIds, Replayed};
 use jiff::Timestamp;
@@ -22,7 +26,7 @@ pub struct Explanation {
     pub tenant: TenantId,
     /// The event.
     pub event: EventId,
-    /// Where it was routed; null where that is not recorded (the tenant has `record = "failures"`).
+    /// Where it was routed; null where that is not recorded: none of its deliveries has a row.
     pub route: Option<Route>,
     /// The id of the trace that it belongs to; null where it belongs to none.
     pub trace_id: Option<String>,
@@ -41,6 +45,12 @@ pub struct Route {
     pub taken: Vec<SinkId>,
     /// The sinks that do not.
     pub filtered: Vec<SinkId>,
+    /// The clause of a sink's rules that the event does not meet, of each of these where it is recorded: `types`, or
+    /// `pattern.data.country`.
+    pub clauses: BTreeMap<SinkId, String>,
+    /// How the event came in, and by whom: `sqs`, `http` or `kafka`, and the sender that SQS names, the API key or the
+    /// token's issuer and subject, or the record's place; null where that is not recorded.
+    pub via: Option<String>,
     /// Whether no sink takes it.
     pub unmatched: bool,
     /// Why it was quarantined, where it was.
@@ -119,12 +129,38 @@ pub struct Attempt {
     /// The digest of the content, where it is another one of the same id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// What its request spent its time on, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stages: Option<RequestStages>,
+    /// Where the cause of its failure is to be looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
+/// What one request spent its time on, each in milliseconds; null where it did not come to that, or went over a
+/// connection that stood already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RequestStages {
+    /// To find the addresses of the host's name.
+    pub dns_ms: Option<u32>,
+    /// To connect to one of them.
+    pub connect_ms: Option<u32>,
+    /// To agree on TLS.
+    pub tls_ms: Option<u32>,
+    /// From the connection to the first byte of the answer.
+    pub first_byte_ms: Option<u32>,
+}
+
+impl From<Stages> for RequestStages {
+    fn from(Stages { dns_ms, connect_ms, tls_ms, first_byte_ms }: Stages) -> Self {
+        Self { dns_ms, connect_ms, tls_ms, first_byte_ms }
+    }
 }
 
 impl From<AttemptNote> for Attempt {
     fn from(note: AttemptNote) -> Self {
-        let AttemptNote { number, at, outcome, duration_ms, detail, content } = note;
-        Self { number, at, outcome, duration_ms, detail, content }
+        let AttemptNote { number, at, outcome, duration_ms, detail, content, stages, fault } = note;
+        Self { number, at, outcome, duration_ms, detail, content, stages: stages.map(RequestStages::from), fault }
     }
 }
 
@@ -168,10 +204,13 @@ impl Explanation {
             match row {
                 Record::Route(mut row) => {
                     explanation.trace_id = row.trace_id.take().or(explanation.trace_id);
-                    explanation.route = Some(Route::of(row));
+                    explanation.route = Some(Route::of(*row));
                 }
                 Record::Delivery(mut row) => {
                     explanation.trace_id = explanation.trace_id.or(row.trace_id.take());
+                    let carried = row.route.as_deref().and_then(Routed::read);
+                    let carried = carried.map(|routed| Route::carried(routed, row.accepted_at));
+                    explanation.route = explanation.route.or(carried);
                     explanation.deliveries.push(Delivery::of(&explanation.tenant, *row));
                 }
             }
@@ -200,7 +239,9 @@ impl Route {
         Self {
             r#type: row.event_type,
             taken: row.taken,
+            clauses: clauses(&row.filtered, row.clauses),
             filtered: row.filtered,
+            via: row.via,
             unmatched: row.unmatched,
             reason: row.reason,
             advice: row.reason.map(Reason::advice),
@@ -209,6 +250,27 @@ impl Route {
             routed_at: row.updated_at,
         }
     }
+
+    /// What a delivery's row says of its event.
+    fn carried(routed: Routed, accepted_at: Timestamp) -> Self {
+        Self {
+            r#type: routed.event_type,
+            taken: routed.taken,
+            clauses: clauses(&routed.filtered, routed.clauses),
+            filtered: routed.filtered,
+            via: routed.via,
+            unmatched: false,
+            reason: None,
+            advice: None,
+            config_version: routed.config_version,
+            accepted_at,
+            routed_at: routed.routed_at,
+        }
+    }
+}
+
+fn clauses(filtered: &[SinkId], clauses: Vec<String>) -> BTreeMap<SinkId, String> {
+    filtered.iter().cloned().zip(clauses).collect()
 }
 
 impl Delivery {
@@ -255,6 +317,8 @@ mod tests {
             event_type: "action.signed".to_owned(),
             taken: vec![build::sink_id("crm"), build::sink_id("late")],
             filtered: vec![build::sink_id("analytics")],
+            clauses: vec!["types".to_owned()],
+            via: Some("sqs AROA:shop".to_owned()),
             unmatched: false,
             reason: None,
             config_version: 3,
@@ -272,9 +336,11 @@ mod tests {
             duration_ms: 12,
             detail: "the endpoint answered 500".to_owned(),
             content: None,
+            stages: None,
+            fault: None,
         });
         crm.redrives.push(Redrive { id: "m-1".to_owned(), at: build::at(1) });
-        let rows = [Record::Route(route), Record::Delivery(Box::new(crm))];
+        let rows = [Record::Route(Box::new(route)), Record::Delivery(Box::new(crm))];
         assert!(world.ledger.write(&build::tenant_id("acme"), &rows).await.iter().all(Result::is_ok));
         world
     }

@@ -109,6 +109,8 @@ pub async fn a_redriven_delivery_starts_over_and_keeps_its_history(ledger: &impl
         duration_ms: 12,
         detail: "the endpoint answered 500".to_owned(),
         content: None,
+        stages: None,
+        fault: None,
     });
     write(ledger, &tenant, dead.clone()).await;
     let copy = claim_one(ledger, &tenant, later(10, claim("1", "mail"))).await;

@@ -1,20 +1,27 @@
 //! The other half of the ledger's suite: what is written is read, explained and paged, by its tenant alone.
 
+use std::sync::Arc;
+
 use std::collections::BTreeSet;
 
-use acequia_core::delivery::ledger::{AttemptNote, DeliveryKey, DeliveryRecord, Receipt, Record, RouteRecord, Status};
+use acequia_core::delivery::ledger::{
+    AttemptNote, DeliveryKey, DeliveryRecord, Receipt, Record, RouteRecord, Stages, Status,
+};
 use acequia_core::id::TenantId;
 use acequia_core::outcome::Reason;
+use acequia_core::outcome::fault::Fault;
 use acequia_core::port::{Amend, Ledger};
 
 use crate::build::{at, claim, delivery_key, event_id, record, sink_id, start, tenant_id};
 
 fn route(event: &str) -> Record {
-    Record::Route(RouteRecord {
+    Record::Route(Box::new(RouteRecord {
         event: event_id(event),
         event_type: "action.signed".to_owned(),
         taken: vec![sink_id("crm"), sink_id("mail")],
         filtered: vec![sink_id("analytics")],
+        clauses: vec!["types".to_owned()],
+        via: Some("sqs AROA:shop".to_owned()),
         unmatched: false,
         reason: None,
         config_version: 3,
@@ -22,7 +29,7 @@ fn route(event: &str) -> Record {
         updated_at: at(1),
         expires_at: at(1_000_000),
         trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
-    })
+    }))
 }
 
 /// A record with something in every field.
@@ -34,6 +41,7 @@ fn full(event: &str, sink: &str) -> DeliveryRecord {
     full.due_at = Some(at(70));
     full.reason = Some(Reason::HttpStatus);
     full.receipt = Some(Receipt { id: Some("r-1".to_owned()), status: Some(204) });
+    full.route = Some(Arc::from(r#"{"type":"ü"}"#));
     full.attempts_used = 2;
     for number in 1..=2 {
         full.note(AttemptNote {
@@ -43,6 +51,8 @@ fn full(event: &str, sink: &str) -> DeliveryRecord {
             duration_ms: 1_234,
             detail: "übel: 500".to_owned(),
             content: None,
+            stages: Some(Stages { dns_ms: Some(1), first_byte_ms: Some(1_200), ..Stages::default() }),
+            fault: Some(Fault::Endpoint),
         });
     }
     full

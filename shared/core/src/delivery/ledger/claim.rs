@@ -1,5 +1,6 @@
 //! Who may perform a delivery: the decision on a claim.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ pub struct ClaimRequest {
     pub accepted_at: Timestamp,
     /// The id of the trace that the event belongs to, if it belongs to one.
     pub trace_id: Option<String>,
+    /// How its event was routed, where the delivery carries that ([`crate::delivery::route`]).
+    pub route: Option<Arc<str>>,
     /// The replay that makes it, where one does; the key has its id.
     pub replay: Option<Replayed>,
     /// The mark with which the message came out of the dead-letter queue, if it did ([`crate::wire::redrive_of`]).
@@ -179,6 +182,8 @@ mod tests {
             duration_ms: 5,
             detail: String::new(),
             content: content.map(str::to_owned),
+            stages: None,
+            fault: None,
         };
         let told = |record: &DeliveryRecord| -> Vec<(u32, Option<String>)> {
             record.attempts.iter().map(|note| (note.number, note.content.clone())).collect()
@@ -213,6 +218,7 @@ mod tests {
             config_version: 1,
             accepted_at: at(0),
             trace_id: None,
+            route: None,
             redrive: None,
             token: "me".to_owned(),
             expedited: false,
@@ -286,6 +292,8 @@ mod tests {
             duration_ms: 5,
             detail: String::new(),
             content: None,
+            stages: None,
+            fault: None,
         };
         quarantined.note(note.clone());
         let Verdict::Claimed { record, .. } = judge(Some(&quarantined), &redriven("a", 10)) else {
@@ -374,6 +382,8 @@ mod tests {
                 duration_ms: 1,
                 detail: String::new(),
                 content: None,
+                stages: None,
+                fault: None,
             });
         }
         assert_eq!(record.attempts.len(), KEPT_ATTEMPTS);

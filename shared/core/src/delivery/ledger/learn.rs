@@ -55,6 +55,8 @@ pub fn learn(record: &DeliveryRecord, receipt: Receipt, now: Timestamp) -> Learn
         duration_ms: 0,
         detail: "the sink told of it afterwards".to_owned(),
         content: None,
+        stages: None,
+        fault: None,
     });
     Learned::Delivered(Box::new(delivered))
 }
@@ -86,6 +88,7 @@ mod tests {
             redrives: Vec::new(),
             attempts_used_before: 0,
             trace_id: None,
+            route: None,
         }
     }
 

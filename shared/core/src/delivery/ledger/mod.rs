@@ -16,7 +16,9 @@
 
 mod claim;
 mod learn;
+mod stages;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,11 +28,13 @@ use crate::delivery::rate::Reservation;
 use crate::id::{EventId, ReplayId, SinkId};
 use crate::kind::SinkKind;
 use crate::outcome::Reason;
+use crate::outcome::fault::Fault;
 use crate::time::after;
 use crate::wire::{Redrive, Replayed};
 
 pub use claim::{ClaimRequest, Verdict, judge, judge_unclaimed};
 pub use learn::{Learned, learn};
+pub use stages::{InvalidStages, Stages};
 
 /// How long the ledger remembers: longer than SQS can hold a message and its dead-letter queue keep it (14 days each).
 pub const RETENTION: Duration = Duration::from_hours(720);
@@ -92,6 +96,12 @@ pub struct AttemptNote {
     /// two contents of one id have one record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// What a request spent its time on, where the attempt was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
+    /// Where the cause of a failure is to be looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 /// The sink's proof.
@@ -173,6 +183,9 @@ pub struct DeliveryRecord {
     /// The id of the trace that the event belongs to, if it belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+    /// How the event was routed, where no row of its own says it ([`crate::delivery::route::Routed`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Arc<str>>,
 }
 
 impl DeliveryRecord {
@@ -243,6 +256,7 @@ impl DeliveryRecord {
             redrives: request.redrive.iter().cloned().collect(),
             attempts_used_before: 0,
             trace_id: request.trace_id.clone(),
+            route: request.route.clone(),
         }
     }
 
@@ -301,6 +315,12 @@ pub struct RouteRecord {
     pub taken: Vec<SinkId>,
     /// The sinks that do not.
     pub filtered: Vec<SinkId>,
+    /// The clause of each one's rules that the event does not meet, in the order of `filtered`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clauses: Vec<String>,
+    /// How it came in, and by whom, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
     /// True where no sink takes it.
     pub unmatched: bool,
     /// Why the event is quarantined, where it is.
@@ -326,7 +346,7 @@ pub struct RouteRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// Of an event: where it was routed.
-    Route(RouteRecord),
+    Route(Box<RouteRecord>),
     /// Of a delivery: what became of it.
     Delivery(Box<DeliveryRecord>),
 }

@@ -150,6 +150,7 @@ mod tests {
             config_version: 1,
             accepted_at: at(-100),
             trace_id: None,
+            route: None,
             redrive: None,
             token: "me".to_owned(),
             expedited: false,

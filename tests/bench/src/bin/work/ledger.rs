@@ -36,6 +36,8 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
                 duration_ms: 45,
                 detail: String::new(),
                 content: None,
+                stages: None,
+                fault: None,
             });
             done.push(Record::Delivery(record));
         }
@@ -63,6 +65,7 @@ fn requests(round: usize) -> Result<Vec<ClaimRequest>> {
             config_version: 1,
             accepted_at: now,
             trace_id: None,
+            route: None,
             redrive: None,
             expedited: false,
             token: token.clone(),
