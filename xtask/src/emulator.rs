@@ -66,14 +66,44 @@ pub(crate) fn start_topic(endpoint: &str, tenant: &str, topic: &str, lasting: bo
     })
 }
 
+/// A server of `PostgreSQL`'s, and how to connect to it.
+pub(crate) struct Database {
+    /// Its process; its address is the URL of the database, with the user.
+    pub(crate) server: Server,
+    /// The user's password.
+    pub(crate) password: String,
+    /// The authority that its certificate is of, as PEM.
+    pub(crate) authority: String,
+    /// The file with it.
+    pub(crate) authority_file: String,
+}
+
+/// Starts a server of `PostgreSQL`'s on a free port, with an empty database. With `lasting` it can outlive us.
+pub(crate) fn start_database(program: &Path, lasting: bool) -> Result<Database> {
+    report::step("start PostgreSQL", || {
+        let (server, said) = start_saying(&mut new_command(program, lasting), "database")?;
+        let text = |name: &str| {
+            let found = said.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+            found.with_context(|| format!("the database did not say its {name}"))
+        };
+        let (password, authority) = (text("password")?, text("authority")?);
+        Ok(Database { server, password, authority, authority_file: text("authority_file")? })
+    })
+}
+
 /// Starts a server that says in a line of JSON where it is.
 fn start_telling(command: &mut Command, name: &str) -> Result<Server> {
+    start_saying(command, name).map(|(server, _)| server)
+}
+
+/// The same, with all that it says.
+fn start_saying(command: &mut Command, name: &str) -> Result<(Server, serde_json::Value)> {
     let (running, line) = start_and_read(command, name)?;
     let said: serde_json::Value =
         serde_json::from_str(&line).with_context(|| format!("{name} did not say where it is"))?;
-    let address = said.get("address").and_then(serde_json::Value::as_str);
+    let address = said.get("address").and_then(serde_json::Value::as_str).map(str::to_owned);
     let address = address.with_context(|| format!("{name} did not say where it is"))?;
-    Ok(Server { running, address: address.to_owned() })
+    Ok((Server { running, address }, said))
 }
 
 fn new_command(program: &Path, lasting: bool) -> Command {

@@ -1,5 +1,7 @@
-//! The server of the tests of table sinks: Debian's package `postgresql`, installed where it is missing. No cluster of the
-//! package's own is made or used: `tools/database` makes one for each test.
+//! The server of the demo and of the tests of table sinks: Debian's package `postgresql`, installed where it is missing.
+//! No cluster of the package's own is made or used: `tools/database` makes one for each.
+
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
@@ -17,7 +19,7 @@ pub(crate) fn ensure() -> Result<()> {
     if is_there() {
         return Ok(());
     }
-    let by_hand = "the tests of table sinks need it (Debian: apt install postgresql)";
+    let by_hand = "table sinks are shown and tested with it (Debian: apt install postgresql)";
     debian::install("PostgreSQL", "initdb", &PACKAGES, by_hand)?;
     if !is_there() {
         bail!("initdb is missing below {PROGRAMS} although {} was installed: {by_hand}", PACKAGES.join(" "));
@@ -25,7 +27,12 @@ pub(crate) fn ensure() -> Result<()> {
     Ok(())
 }
 
-fn is_there() -> bool {
+/// One of its programs; `None` where it is not installed.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir(PROGRAMS).into_iter().flatten().filter_map(Result::ok);
-    versions.into_iter().any(|version| version.path().join("bin/initdb").exists())
+    versions.map(|version| version.path().join("bin").join(name)).find(|path| path.exists())
+}
+
+fn is_there() -> bool {
+    program("initdb").is_some()
 }

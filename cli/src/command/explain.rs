@@ -63,7 +63,7 @@ fn narrate(explained: &Explanation, now: Timestamp) -> String {
         None => text.push_str("  Where it was routed is not recorded.\n"),
         Some(route) => {
             let Route { config_version, accepted_at, routed_at, via, .. } = route;
-            let via = via.as_ref().map(|via| format!(" by {}", clean(via))).unwrap_or_default();
+            let via = via.as_deref().map(came).unwrap_or_default();
             let _ = writeln!(
                 text,
                 "  {} accepted {}{via}, routed {} with version {config_version}",
@@ -142,6 +142,14 @@ fn standing(delivery: &Delivery, now: Timestamp) -> String {
             let reason = delivery.reason.map_or("for a reason that is not recorded", Reason::as_str);
             format!("is in the dead-letter queue: {reason}")
         }
+    }
+}
+
+/// How an event came in, and by whom.
+fn came(via: &str) -> String {
+    match via.split_once(' ') {
+        Some((way, who)) => format!(" over {} ({})", clean(way), clean(who)),
+        None => format!(" over {}", clean(via)),
     }
 }
 
@@ -243,7 +251,7 @@ mod tests {
             explained().text(),
             "Event /tests|1 of acme
   Trace 4bf92f3577b34da6a3ce929d0e0e4736
-  action.signed accepted 2026-01-01T00:00:00.000Z by sqs AROA:shop, routed 2026-01-01T00:00:01.000Z with version 3
+  action.signed accepted 2026-01-01T00:00:00.000Z over sqs (AROA:shop), routed 2026-01-01T00:00:01.000Z with version 3
   goes to crm, late, mail
   not wanted by analytics (pattern.data.country)
 

@@ -51,7 +51,7 @@ fn line(attempt: &Attempt) -> String {
 fn spent(stages: &RequestStages) -> String {
     let RequestStages { dns_ms, connect_ms, tls_ms, first_byte_ms } = stages;
     let named = [("DNS", dns_ms), ("connect", connect_ms), ("TLS", tls_ms), ("first byte", first_byte_ms)];
-    let told: Vec<String> = named.into_iter().filter_map(|(name, ms)| Some(format!("{name} {}", (*ms)?))).collect();
+    let told: Vec<String> = named.into_iter().filter_map(|(name, ms)| Some(format!("{name} {} ms", (*ms)?))).collect();
     if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
@@ -105,8 +105,10 @@ mod tests {
         };
         assert_eq!(
             story(&[failed], &[], None),
-            ["attempt 1  2026-01-01T00:00:01.000Z  failed after 5 ms (DNS 1, connect 2, first byte 40): the endpoint \
-              answered 500 [endpoint]"]
+            [
+                "attempt 1  2026-01-01T00:00:01.000Z  failed after 5 ms (DNS 1 ms, connect 2 ms, first byte 40 ms): the endpoint \
+              answered 500 [endpoint]"
+            ]
         );
     }
 

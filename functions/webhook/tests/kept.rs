@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use acequia_core::delivery::ledger::Status;
+use acequia_core::delivery::ledger::{Stages, Status};
 use acequia_core::egress::{Authorities, Egress};
 use acequia_core::kind::SinkKind;
 use acequia_core::port::Clock as _;
@@ -140,6 +140,9 @@ async fn a_delivery_whose_kept_connection_died_spends_one_attempt_and_comes_not_
         assert!(answer.batch_item_failures.is_empty(), "{event}");
         let record = ledger.record(&acme, &build::delivery_key(event, "crm")).unwrap();
         assert_eq!((record.status, record.attempts_used, record.attempts.len()), (Status::Delivered, 1, 1), "{event}");
+        // The address is in the URL, and the clock stands still: a stage that was gone through took no time.
+        let connected = Stages { connect_ms: Some(0), first_byte_ms: Some(0), ..Stages::default() };
+        assert_eq!((record.attempts[0].stages, record.attempts[0].fault), (Some(connected), None), "{event}");
     }
     assert_eq!(requests.load(Ordering::SeqCst), 3, "the second met a dead connection, and then a fresh one");
 }

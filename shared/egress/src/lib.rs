@@ -172,6 +172,8 @@ pub fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'sta
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
@@ -200,6 +202,32 @@ mod tests {
             assert!(check_literal(Egress::Public, &url.parse().unwrap()).is_err(), "{url}");
         }
         assert!(check_literal(Egress::Public, &"https://example.org/".parse().unwrap()).is_ok());
+    }
+
+    #[derive(Debug, Default)]
+    struct Steps(Mutex<Vec<&'static str>>);
+
+    impl Watch for Steps {
+        fn resolved(&self) {
+            self.0.lock().unwrap().push("resolved");
+        }
+
+        fn reached(&self) {
+            self.0.lock().unwrap().push("reached");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_watches_is_told_when_the_name_is_resolved_and_when_tls_begins() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // It takes the connection, and ends it.
+        let ends = tokio::spawn(async move { drop(listener.accept().await.unwrap()) });
+        let steps = Arc::new(Steps::default());
+        let client = watched(Egress::Local, Authorities::Built, steps.clone()).unwrap().build().unwrap();
+        client.get(format!("https://localhost:{port}/")).send().await.unwrap_err();
+        ends.await.unwrap();
+        assert_eq!(*steps.0.lock().unwrap(), ["resolved", "reached"]);
     }
 
     #[tokio::test]

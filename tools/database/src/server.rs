@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -107,6 +108,8 @@ impl Server {
             .args(["-c", SUPERVISOR, "supervisor"])
             .arg(&folder)
             .stdin(Stdio::piped())
+            // Who ends this process with its whole group leaves it to the supervisor to clear up.
+            .process_group(0)
             .spawn()
             .map_err(machine("start the supervisor"))?;
         // The port is free now; nobody else of this machine's tests takes it by number.
@@ -140,6 +143,11 @@ impl Server {
     /// The certificate of the authority that signed the server's, as PEM.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The file with it.
+    pub fn authority_file(&self) -> PathBuf {
+        self.folder.join("authority.pem")
     }
 
     /// The URL of a database of it, for [`USER`].

@@ -131,6 +131,9 @@ impl Programs {
     }
 }
 
+/// The programs of a local run beside the functions.
+const BESIDE: [&str; 3] = ["acequia", "receiver", "database"];
+
 /// Where the built things are.
 #[derive(Debug, Clone)]
 pub(crate) struct Built {
@@ -138,6 +141,8 @@ pub(crate) struct Built {
     pub(crate) acequia: PathBuf,
     /// The receiver.
     pub(crate) receiver: PathBuf,
+    /// What starts a server of `PostgreSQL`'s.
+    pub(crate) database: PathBuf,
     /// The template to deploy.
     pub(crate) template: PathBuf,
     /// Each function's packed size in bytes.
@@ -160,16 +165,13 @@ pub(crate) fn build(options: Options) -> Result<Built> {
     let architecture = Architecture::host();
     let programs = Programs::of(options.profile(), architecture);
     if options.as_built {
-        let missing =
-            FUNCTIONS.iter().copied().chain(["acequia", "receiver"]).find(|name| !programs.path(name).exists());
+        let missing = FUNCTIONS.iter().copied().chain(BESIDE).find(|name| !programs.path(name).exists());
         if let Some(name) = missing {
             bail!("--as-built: {name} was never built ({}); leave --as-built out", programs.path(name).display());
         }
     } else if options.release {
         let name = "build the functions, acequia and receiver (release)";
-        report::usual_step(name, RELEASE_TIMES, || {
-            release::compile(architecture, &FUNCTIONS, &["acequia", "receiver"])
-        })?;
+        report::usual_step(name, RELEASE_TIMES, || release::compile(architecture, &FUNCTIONS, &BESIDE))?;
     } else {
         quick()?;
     }
@@ -187,6 +189,7 @@ fn pack_local(options: Options) -> Result<Built> {
     Ok(Built {
         acequia: programs.path("acequia"),
         receiver: programs.path("receiver"),
+        database: programs.path("database"),
         template: packed.template,
         zip_bytes: packed.zip_bytes,
     })

@@ -13,7 +13,7 @@ use crate::test::plan;
 use crate::{host, process};
 
 /// The packages beside the functions; the last two make no program.
-const MORE: [&str; 4] = ["acequia", "receiver", "features", "acequia-aws"];
+const MORE: [&str; 5] = ["acequia", "receiver", "database", "features", "acequia-aws"];
 
 /// Compiles them all by one run of cargo, and strips what changed.
 pub(super) fn compile() -> Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn compile() -> Result<()> {
     cargo.args(["--features", "acequia-aws/emulator"]);
     process::run(&mut cargo, "the build")?;
     let programs = Programs::of(Profile::Quick, Architecture::host());
-    for name in FUNCTIONS.iter().copied().chain(["acequia", "receiver"]) {
+    for name in FUNCTIONS.iter().copied().chain(super::BESIDE) {
         let (source, target) = (host::target().join("debug").join(name), programs.path(name));
         if !is_newer(&target, &source) {
             let folder = target.parent().context("a program lies in a folder")?;

@@ -50,6 +50,11 @@ pub(super) struct Batch {
     pub(super) refused: u64,
 }
 
+/// The name of one event that [`make`] makes for each tenant in the phase `broken`.
+pub(super) fn one_of(tenant: &str) -> String {
+    format!("/demo/{tenant}|broken-1")
+}
+
 /// Makes `count` lines for a tenant; `phase` goes into the ids. The first lines have one of each kind of exception.
 pub(super) fn make(tenant: &str, phase: &str, count: usize) -> Batch {
     let seed =

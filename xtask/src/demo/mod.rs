@@ -9,6 +9,8 @@
 //! 4. *Broken*: it answers 503; all events, at the same pace. In both the others' overtake what waits of cedar's
 //!    ([`order`]).
 //! 5. *Mended*: it answers again, and its dead-letter queue is redriven with the operator's command.
+//! 6. *Remembered*: a sink that is added gets what the archive has by a replay ([`memory`]), and `DuckDB` and `psql` count
+//!    archive and table themselves ([`warehouse`]).
 //!
 //! `cargo xtask demo --consent` shows another thing: [`crate::consent`].
 
@@ -21,6 +23,7 @@ mod phase;
 mod proof;
 mod tenant;
 mod view;
+mod warehouse;
 
 use std::fs;
 use std::io::IsTerminal as _;
@@ -37,6 +40,7 @@ use crate::{build, consent, emulator, host, queue};
 use phase::Phase;
 use tenant::{BROKEN, SINKS, STACKS, TOPIC};
 use view::View;
+use warehouse::Warehouse;
 
 /// How many events warm the functions up; the fewest of any phase ([`event::make`]).
 const WARM_UP: u32 = 100;
@@ -90,10 +94,15 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let whole = Step::begin("demo");
     let built = build::build_with_tools(options.build)?;
     setup::ensure_one(Tools::Kafka)?;
+    setup::ensure_one(Tools::Recipes)?;
     let local = Local::up(&built, &STACKS, options.port, options.keep)?;
     let broker = emulator::start_topic(&local.aws.address, BROKEN, TOPIC, options.keep)?;
+    let warehouse = Warehouse::open(&built.database, options.keep)?;
     let doors = report::step("configure the tenants", || {
-        tenant::configure(&local)?;
+        tenant::configure(&local, warehouse.as_ref())?;
+        if let Some(warehouse) = &warehouse {
+            warehouse.prepare(&local)?;
+        }
         tenant::doors(&local, &broker.address)
     })?;
 
@@ -118,8 +127,13 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     local.receiver.switch(&broken_endpoint()?, "200")?;
     let redrive = mend(&local, &mut view)?;
     let replayed = memory::replay(&local, &mut view, &phases)?;
-    let verdict = proof::judge(&local, &account, &phases, (&redrive, &replayed))?;
-    println!("\n{}", verdict.text());
+    let judged = warehouse::judge(&local, warehouse.as_ref(), &phases)?;
+    let verdict = proof::judge(&local, &account, &phases, (&redrive, &replayed, judged))?;
+    println!("\nWhat became of one event of each tenant, by acequia explain:\n");
+    for stack in STACKS {
+        println!("{}", local.acequia.run(&["explain", stack.tenant, &event::one_of(stack.tenant)], "")?);
+    }
+    println!("{}", verdict.text());
     let seconds = whole.end();
     if let Some(file) = &options.json {
         let text = serde_json::to_string_pretty(&verdict.json(&account, seconds, &built.zip_bytes))?;
@@ -127,7 +141,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     }
     if options.keep {
         let played = ["acequia tally acme", "acequia explain acme '/demo/acme|broken-1'", "acequia dlq list acme"];
-        keep(local, Some(broker), &built.acequia, &played)?;
+        let servers = [Some(broker), warehouse.map(Warehouse::into_server)];
+        keep(local, servers.into_iter().flatten().collect(), &built.acequia, &played)?;
     }
     Ok(verdict.holds())
 }
@@ -148,7 +163,7 @@ fn consent(options: &Options) -> Result<bool> {
             "acequia consent show dalia supporter-0@example.org",
             "acequia consent export dalia supporter-14@example.org",
         ];
-        keep(local, None, &built.acequia, &played)?;
+        keep(local, Vec::new(), &built.acequia, &played)?;
     } else if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         println!("\nPress Enter to end it all.");
         std::io::stdin().read_line(&mut String::new()).context("cannot read from the terminal")?;
@@ -227,7 +242,7 @@ fn folder_of(acequia: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn keep(local: Local, broker: Option<Server>, acequia: &Path, played: &[&str]) -> Result<()> {
+fn keep(local: Local, servers: Vec<Server>, acequia: &Path, played: &[&str]) -> Result<()> {
     let folder = folder_of(acequia)?;
     println!("\nIt stays up. To play with it, in a shell:\n");
     for (name, value) in emulator::variables(&local.aws.address) {
@@ -242,7 +257,7 @@ fn keep(local: Local, broker: Option<Server>, acequia: &Path, played: &[&str]) -
     }
     println!("    curl -s {}/_receiver/stats", local.receiver_address());
     println!("    curl -s {}/_ministack/ses/messages", local.aws.address);
-    let ids = local.leave().into_iter().chain(broker.map(Server::leave));
+    let ids = local.leave().into_iter().chain(servers.into_iter().map(Server::leave));
     let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
     println!("\nTo end it:\n\n    kill {}", ids.join(" "));
     Ok(())

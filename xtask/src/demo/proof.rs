@@ -174,7 +174,7 @@ pub(super) fn judge(
     local: &Local,
     account: &Account,
     phases: &Phases,
-    (redrive, replayed): (&Redrive, &Replayed),
+    (redrive, replayed, judged): (&Redrive, &Replayed, Vec<Check>),
 ) -> Result<Verdict> {
     let mut checks: Vec<Check> = account.lines.iter().map(sum_check).collect();
     checks.push(duplicate_check(&account.lines));
@@ -196,14 +196,16 @@ pub(super) fn judge(
     let distinct = |endpoint: &str| arrived.get(endpoint).map(|arrived| arrived.distinct).unwrap_or_default();
     checks.push(foretold::check(&foretold::count(local, phases)?, distinct));
     checks.push(memory::check(replayed));
+    checks.extend(judged);
     let routed = |phase: &Phase| phase.tallies.values().map(|tally| tally.events).sum::<u64>();
     let unmatched: u64 = account.unmatched.values().sum();
+    let seen = phases.all().into_iter().map(routed).sum::<u64>();
+    let sent = phases.all().into_iter().flat_map(|phase| phase.sent.values());
+    let different: u64 = sent.map(|batch| batch.events.len() as u64).sum();
     checks.push(Check {
-        holds: unmatched > 0,
-        says: format!(
-            "seen: {} events routed, {unmatched} of them match no sink and are recorded so",
-            phases.all().into_iter().map(routed).sum::<u64>()
-        ),
+        // Each goes to the archive at least.
+        holds: seen == different && unmatched == 0,
+        says: format!("seen: the ledger knows where {seen} events went, of {different} that were sent"),
     });
     Ok(Verdict(checks))
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::event::Event;
+use super::warehouse::{self, Warehouse};
 use crate::host;
 use crate::local::Local;
 use crate::receiver::Receiver;
@@ -15,7 +16,20 @@ use crate::stack::{AUDIENCE, TenantStack};
 
 /// The tenants and their stacks' parameters.
 pub(crate) const STACKS: [TenantStack; 3] = [
-    TenantStack { tenant: "acme", parameters: &["Webhook=enabled", "Email=enabled", "SenderDomains=acme.example"] },
+    TenantStack {
+        tenant: "acme",
+        parameters: &[
+            "Webhook=enabled",
+            "Email=enabled",
+            "SenderDomains=acme.example",
+            "Archive=enabled",
+            "ArchiveBatchWindow=5",
+            "Table=enabled",
+            "TableBatchWindow=5",
+            // The port is found when the demo starts the database.
+            "ForwardTargets=postgresql://acequia@localhost:*/warehouse",
+        ],
+    },
     TenantStack {
         tenant: "bona",
         parameters: &[
@@ -25,10 +39,10 @@ pub(crate) const STACKS: [TenantStack; 3] = [
             "Eventbridge=enabled",
             "ForwardTargets=arn:aws:events:us-east-1:000000000000:event-bus/bona",
             "Archive=enabled",
-            "ArchiveBatchWindow=2",
+            "ArchiveBatchWindow=5",
         ],
     },
-    TenantStack { tenant: "cedar", parameters: &["Webhook=enabled"] },
+    TenantStack { tenant: "cedar", parameters: &["Webhook=enabled", "Archive=enabled", "ArchiveBatchWindow=5"] },
 ];
 
 /// How a tenant's events come in.
@@ -54,8 +68,10 @@ pub(super) fn doors(local: &Local, broker: &str) -> Result<BTreeMap<&'static str
     Ok([("acme", Door::Http(token)), ("bona", Door::Http(key)), (BROKEN, Door::Topic(broker.to_owned()))].into())
 }
 
-/// The tenant whose events are archived, all of them: the demo adds that sink to its example.
+/// The tenant whose events are replayed. Those of all are archived: the demo adds that sink to each example.
 pub(super) const ARCHIVED: &str = "bona";
+/// The tenant whose events become rows, where there is a database: the demo adds that sink to its example, too.
+pub(super) const TABULATED: &str = "acme";
 
 /// The tenant whose endpoint breaks.
 pub(super) const BROKEN: &str = "cedar";
@@ -157,13 +173,13 @@ pub(super) static SINKS: [Sink; 6] = [
 ];
 
 /// Makes the endpoints, writes the secrets, and applies the examples with the receiver's addresses in them.
-pub(super) fn configure(local: &Local) -> Result<()> {
+pub(super) fn configure(local: &Local, warehouse: Option<&Warehouse>) -> Result<()> {
     local.verify_domain(SENDER_DOMAIN)?;
     for (tenant, name, value) in HEADERS {
         local.acequia.put_secret(tenant, "header", name, value)?;
     }
     for stack in STACKS {
-        let file = derive(local, stack.tenant)?;
+        let file = derive(local, stack.tenant, warehouse.filter(|_| stack.tenant == TABULATED))?;
         local.acequia.apply(&file)?;
     }
     Ok(())
@@ -179,7 +195,7 @@ pub(super) fn applied(tenant: &str) -> PathBuf {
     host::scratch(&format!("tenants/{tenant}.toml"))
 }
 
-fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
+fn derive(local: &Local, tenant: &str, warehouse: Option<&Warehouse>) -> Result<PathBuf> {
     let example = host::path(&format!("examples/tenants/{tenant}.toml"));
     let text = fs::read_to_string(&example).with_context(|| format!("cannot read {}", example.display()))?;
     let mut document: toml::Table = text.parse().with_context(|| format!("{} is not TOML", example.display()))?;
@@ -209,10 +225,12 @@ fn derive(local: &Local, tenant: &str) -> Result<PathBuf> {
             sink.insert("breaker".to_owned(), false.into());
         }
     }
-    if tenant == ARCHIVED {
-        let types = toml::Value::Array(vec!["*".into()]);
-        let archive = [("id", "archive".into()), ("kind", "archive".into()), ("types", types)];
-        sinks.push(toml::Table::from_iter(archive.map(|(name, value)| (name.to_owned(), value))).into());
+    let types = toml::Value::Array(vec!["*".into()]);
+    let archive = [("id", "archive".into()), ("kind", "archive".into()), ("types", types)];
+    sinks.push(toml::Table::from_iter(archive.map(|(name, value)| (name.to_owned(), value))).into());
+    if let Some(warehouse) = warehouse {
+        local.acequia.put_secret(tenant, "database", warehouse::SECRET, warehouse.password())?;
+        sinks.push(warehouse.sink()?.into());
     }
     let file = applied(tenant);
     fs::create_dir_all(host::scratch("tenants")).context("cannot make .local/tenants")?;

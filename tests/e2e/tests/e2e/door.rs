@@ -80,6 +80,10 @@ fn events_that_came_in_over_http_arrive_to_the_byte_and_are_explained() {
     };
     let told = eventually("it is told that it was delivered", ask);
     assert_eq!(told.body["event"], "/e2e|door-1");
+    let route = &told.body["route"];
+    let by = key.split('_').take(4).collect::<Vec<_>>().join("_");
+    assert_eq!((&route["type"], &route["via"]), (&json!("out"), &json!(format!("http {by}"))), "{route}");
+    assert_eq!(route["clauses"]["breaks"], "types", "{route}");
 }
 
 /// A text in gzip.
