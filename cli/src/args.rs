@@ -6,6 +6,7 @@ mod dlq;
 mod documented;
 mod key;
 mod replay;
+mod search;
 mod table;
 mod template;
 mod time;
@@ -22,6 +23,7 @@ pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 pub(crate) use self::replay::{OrderArgs, ReplayArgs, ReplayCommand, ResumeArgs};
+pub(crate) use self::search::SearchArgs;
 pub(crate) use self::table::{CheckTableArgs, EntryArgs, InitTableArgs, RelayArgs, TableCommand};
 pub(crate) use self::template::{SampleArgs, TemplateCommand};
 use self::time::parse_time;
@@ -122,6 +124,8 @@ pub(crate) enum Command {
     },
     /// List the messages of a tenant that wait outside their queues, those first that are due first
     Delayed(DelayedArgs),
+    /// List what failed for good of a tenant's, those last that failed first
+    Search(SearchArgs),
     /// Count a tenant's deliveries, sink by sink. It reads the whole ledger: for reports, not for monitoring
     Tally {
         /// The tenant's id

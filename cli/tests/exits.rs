@@ -17,7 +17,7 @@ use exits::aws;
 use exits::run::{Ran, Surroundings, everywhere};
 
 /// A command with arguments with which it could do its work. `{file}`, `{event}` and `{new}` stand for paths.
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 35] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
@@ -43,6 +43,7 @@ const COMMANDS: [&str; 34] = [
     "status",
     "status acme",
     "delayed acme",
+    "search acme",
     "tally acme",
     "tally acme --since 2h",
     "table relay acme crm",
@@ -247,6 +248,8 @@ fn a_command_line_that_is_wrong_ends_with_two_and_names_what_is_meant() {
         ("dlq list acme --until 1700000000000", "has no unit"),
         ("dlq redrive acme --since 2019-01-01", "before 2020"),
         ("tally acme --since 2999-01-01", "ahead of us"),
+        ("search acme --reason nothing", "no reason"),
+        ("search acme --since 1h --until 2h", "nothing lies between --since"),
         ("explain acme -", "is not an event id"),
     ] {
         Surroundings::none().run(command).ends(2, command, &[said]);

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 45] = [
+const COMMANDS: [&str; 46] = [
     "",
     "tenant",
     "tenant validate",
@@ -51,6 +51,7 @@ const COMMANDS: [&str; 45] = [
     "doctor",
     "status",
     "delayed",
+    "search",
     "tally",
 ];
 

@@ -164,6 +164,6 @@ fn parse_role(text: &str) -> Result<QueueRole, String> {
     QueueRole::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| format!("it must be {}", roles()))
 }
 
-fn parse_type(text: &str) -> Result<TypeRule, String> {
+pub(super) fn parse_type(text: &str) -> Result<TypeRule, String> {
     text.parse().map_err(|wants| format!("it must be {wants}"))
 }

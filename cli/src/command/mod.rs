@@ -10,6 +10,7 @@ mod explain;
 mod key;
 mod pace;
 mod replay;
+mod search;
 mod secret;
 mod send;
 mod status;
@@ -64,6 +65,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         }
         Command::Delayed(delayed) => delayed::run(&context().await?, delayed).await,
         Command::Status { tenant } => status::run(&context().await?, tenant.as_ref()).await,
+        Command::Search(search) => search::run(&context().await?, search).await,
         Command::Tally { tenant, since } => tally::run(&context().await?, tenant, *since).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -194,6 +196,7 @@ pub(crate) fn so_far(command: &Command) -> String {
         | Command::Doctor(_)
         | Command::Delayed(_)
         | Command::Status { .. }
+        | Command::Search(_)
         | Command::Tally { .. }
         | Command::Completions { .. }
         | Command::Help { .. } => "nothing was changed".to_owned(),

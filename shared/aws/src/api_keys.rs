@@ -21,9 +21,9 @@ use jiff::Timestamp;
 use crate::DynamoTenants;
 use crate::contest::{Contest, TRIES, transaction};
 use crate::error::{ItemError, was_written};
-use crate::keys::{self, text, text_of};
+use crate::keys::{self, number, text, text_of};
 use crate::refusal::unavailable;
-use crate::tenants::{Pointer, number};
+use crate::tenants::Pointer;
 
 /// The ring, as JSON.
 const DOC: &str = "doc";

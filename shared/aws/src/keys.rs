@@ -4,6 +4,7 @@
 //! one tenant only. No tenant id has `#` in it, so no key of one tenant is one of another.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use acequia_core::audit::AuditRow;
 use acequia_core::consent::{ActionId, AddressId, ListId, SubjectId};
@@ -48,6 +49,11 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 /// A text as an attribute.
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
+}
+
+/// A number as an attribute.
+pub(crate) fn number(value: impl Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
 }
 
 /// A key as `DynamoDB` wants it.

@@ -15,11 +15,11 @@ use acequia_core::port::{Advance, RateStore, Unavailable};
 use acequia_core::time::after;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
 use crate::error::ItemError;
-use crate::keys::{self, Item, text_of};
+use crate::keys::{self, Item, number, text_of};
 use crate::refusal::unavailable;
 use crate::table::Table;
 
@@ -50,10 +50,6 @@ impl DynamoRates {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
-}
-
-fn number(value: i64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 impl RateStore for DynamoRates {

@@ -13,9 +13,8 @@ use aws_sdk_dynamodb::types::builders::PutBuilder;
 
 use crate::contest::{Contest, TRIES, transaction};
 use crate::error::ItemError;
-use crate::keys::{self, Item, text, text_of};
+use crate::keys::{self, Item, number, text, text_of};
 use crate::refusal::unavailable;
-use crate::tenants::number;
 
 const BEGIN: &str = "begin a replay";
 const SAVE: &str = "write down how far a replay is";

@@ -18,11 +18,11 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 
 use crate::contest::{Contest, TRIES, transaction};
 use crate::error::ItemError;
-use crate::keys::{self, Item, text, text_of};
+use crate::keys::{self, Item, number, text, text_of};
 use crate::refusal::unavailable;
 
 /// What a tenant's current configuration says of the automatic redrive, as JSON.
@@ -284,10 +284,6 @@ impl TenantStore for DynamoTenants {
         let rows: Result<Vec<_>, ItemError> = answer.items().iter().map(row).collect();
         rows.map_err(|error| Unavailable::new(REDRIVEN, error))
     }
-}
-
-pub(crate) fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 pub(crate) fn number_of(item: &Item, name: &'static str) -> Result<u64, ItemError> {

@@ -28,6 +28,7 @@ mod ports;
 pub mod relay;
 pub mod replay;
 pub mod resume;
+pub mod search;
 mod stage;
 pub mod status;
 pub mod tally;

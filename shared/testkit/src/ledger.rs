@@ -2,12 +2,13 @@
 //! lost here too.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 
 use acequia_core::delivery::crash::CrashMarker;
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, RouteRecord, Verdict, judge};
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::port::{Amend, Ledger, Page, Unavailable};
+use jiff::Timestamp;
 
 use crate::fault::Faults;
 use crate::shared::Shared;
@@ -176,6 +177,24 @@ impl Ledger for InMemoryLedger {
         let (rows, event) = (self.rows.lock(), event.to_string());
         let of_event = rows.iter().filter(|((owner, id, _), _)| owner == tenant && *id == event);
         Ok(of_event.filter_map(|(_, row)| as_record(row)).collect())
+    }
+
+    async fn failed(
+        &self,
+        tenant: &TenantId,
+        within: &RangeInclusive<Timestamp>,
+        from: Option<String>,
+    ) -> Result<Page, Unavailable> {
+        self.reads.call("read a page of the ledger")?;
+        let rows = self.rows.lock();
+        let of_tenant = rows.iter().filter(|((owner, ..), _)| owner == tenant);
+        let failed = of_tenant.filter_map(|(_, row)| as_record(row));
+        let mut failed: Vec<_> =
+            failed.filter(|record| record.failed_at().is_some_and(|at| within.contains(&at))).collect();
+        failed.sort_by_key(|record| std::cmp::Reverse(record.failed_at()));
+        let start = from.and_then(|text| text.parse::<usize>().ok()).unwrap_or_default();
+        let next = (start + PAGE < failed.len()).then(|| (start + PAGE).to_string());
+        Ok(Page { records: failed.into_iter().skip(start).take(PAGE).collect(), next })
     }
 
     async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {

@@ -68,7 +68,7 @@ pub(super) fn version(deployed: Option<&str>, own: &str, stage: &str) -> Line {
 /// What the template gives a table: its keys and index, and whether its rows expire.
 pub(super) const ALL_TABLES: [(&str, &[&str], bool); 4] = [
     ("tenants", &["pk", "sk"], false),
-    ("ledger", &["pk", "sk"], true),
+    ("ledger", &["pk", "sk", "failed"], true),
     ("delayed", &["pk", "sk", "due"], true),
     ("consents", &["pk", "sk", "due"], true),
 ];
@@ -243,7 +243,7 @@ mod tests {
         let whole = |kind: &str| Table {
             name: format!("acequia-dev-{kind}"),
             status: Some("ACTIVE".into()),
-            names: ["pk", "sk", "due"].map(str::to_owned).into(),
+            names: ["pk", "sk", "due", "failed"].map(str::to_owned).into(),
             protected: true,
             expires: true,
             recoverable: true,

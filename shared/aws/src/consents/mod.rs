@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ItemError;
-use crate::keys::{self, Item, text, text_of};
+use crate::keys::{self, Item, number, text, text_of};
 use crate::refusal::unavailable;
 use crate::table::Table;
 
@@ -221,8 +221,4 @@ fn doc<T: DeserializeOwned>(operation: &'static str, item: &Item) -> Result<T, U
     let json = text_of(item, DOC).ok_or_else(|| Unavailable::new(operation, ItemError::Attribute(DOC)))?;
     // The text of serde's error may hold a value, so it is not passed on.
     serde_json::from_str(json).map_err(|_| Unavailable::new(operation, ItemError::Attribute(DOC)))
-}
-
-fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }

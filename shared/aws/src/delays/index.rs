@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
-use super::rows::{DELAYED_AT, DUE_AT, EXPEDITED, SHARD, key_of, number, time_of};
+use super::rows::{DELAYED_AT, DUE_AT, EXPEDITED, SHARD, key_of, time_of};
 use crate::error::{ItemError, was_written};
-use crate::keys::{self, Item, PK, SK, text, text_of};
+use crate::keys::{self, Item, PK, SK, number, text, text_of};
 use crate::refusal::unavailable;
 use crate::table::Table;
 

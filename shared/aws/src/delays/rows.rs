@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ItemError;
-use crate::keys::{self, Item, PK, SK, text, text_of};
+use crate::keys::{self, Item, PK, SK, number, text, text_of};
 
 /// An item may have 400 KB; this much of a message goes into one, and leaves room for the rest of it.
 const PART_BYTES: usize = 350 * 1024;
@@ -78,10 +78,6 @@ pub(super) fn key(key: &DelayedKey) -> Item {
 /// The primary key of the item with part `number` (1-based) of what did not fit.
 pub(super) fn part_key(key: &DelayedKey, number: usize) -> Item {
     keys::key(key.tenant.as_str(), format!("{}#part#{number}", key.below_tenant()))
-}
-
-pub(super) fn number(value: i64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 /// The items of a message: the first, then the parts.

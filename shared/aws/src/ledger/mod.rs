@@ -1,4 +1,5 @@
-//! The ledger in `DynamoDB`: one row per delivery and one per event, under the partition key of the event.
+//! The ledger in `DynamoDB`: one row per delivery and one per event, under the partition key of the event. The index `failed` has those that
+//! failed for good, by tenant and time.
 //!
 //! Claiming is in [`claim`](mod@claim), reading and writing in [`rows`](mod@rows).
 
@@ -8,10 +9,13 @@ mod partiql;
 mod put;
 mod rows;
 
+use std::ops::RangeInclusive;
+
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 use aws_sdk_dynamodb::Client;
+use jiff::Timestamp;
 
 pub use claim::{ClaimWrite, ClaimWriter};
 pub use partiql::PartiqlClaims;
@@ -67,6 +71,15 @@ impl<W: ClaimWriter> Ledger for DynamoLedger<W> {
 
     async fn explain(&self, tenant: &TenantId, event: &EventId) -> Result<Vec<Record>, Unavailable> {
         self.rows.explain(tenant, event).await
+    }
+
+    async fn failed(
+        &self,
+        tenant: &TenantId,
+        within: &RangeInclusive<Timestamp>,
+        from: Option<String>,
+    ) -> Result<Page, Unavailable> {
+        self.rows.failed(tenant, within, from).await
     }
 
     async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {

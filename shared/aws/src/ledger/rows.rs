@@ -1,6 +1,7 @@
 //! Reading and writing the ledger's rows, in batches whose left-overs are sent again.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use acequia_core::delivery::ledger::{DeliveryKey, DeliveryRecord, Record, RouteRecord};
@@ -9,11 +10,12 @@ use acequia_core::port::{Page, Unavailable};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures::StreamExt as _;
+use jiff::Timestamp;
 
 use super::put::PutClaims;
 use crate::columns::{Column, columns};
 use crate::error::{EntryError, ItemError, SharedError};
-use crate::keys::{self, Item, PK, ROUTE, SK, text, text_of};
+use crate::keys::{self, Item, PK, ROUTE, SK, number, text, text_of};
 use crate::refusal::unavailable;
 use crate::table::Table;
 
@@ -37,6 +39,13 @@ const EVENT: &str = "event";
 const SINK: &str = "sink";
 /// What a record's key says already, and its row not again: each attribute of a row is written, signed and paid for.
 const IN_KEY: [&str; 2] = [EVENT, SINK];
+
+/// The index of what failed for good, and the attributes that are its keys: the tenant, and when.
+const FAILED: &str = "failed";
+const FAILED_AT: &str = "failed_at";
+
+/// A place in that index.
+type Mark = (String, String, i64);
 
 /// A key as a value to look up by.
 type KeyPair = (String, String);
@@ -178,6 +187,45 @@ impl Rows {
         Ok(records)
     }
 
+    /// One page of the index of what failed for good, newest first.
+    pub(super) async fn failed(
+        &self,
+        tenant: &TenantId,
+        within: &RangeInclusive<Timestamp>,
+        from: Option<String>,
+    ) -> Result<Page, Unavailable> {
+        let start = match from.as_deref().map(serde_json::from_str::<Mark>) {
+            None => None,
+            Some(Ok((pk, sk, at))) => {
+                let mut key = keys::key(pk, sk);
+                key.insert(FAILED.to_owned(), text(tenant.as_str()));
+                key.insert(FAILED_AT.to_owned(), number(at));
+                Some(key)
+            }
+            Some(Err(_)) => return Err(Unavailable::new(PAGE, ItemError::Mark)),
+        };
+        let query = self.client.query().table_name(&self.table).index_name(FAILED).scan_index_forward(false);
+        let query = query
+            .key_condition_expression("#tenant = :tenant AND #at BETWEEN :since AND :until")
+            .expression_attribute_names("#tenant", FAILED)
+            .expression_attribute_names("#at", FAILED_AT)
+            .expression_attribute_values(":tenant", text(tenant.as_str()))
+            .expression_attribute_values(":since", number(within.start().as_millisecond()))
+            .expression_attribute_values(":until", number(within.end().as_millisecond()))
+            .set_exclusive_start_key(start);
+        let answer = query.send().await.map_err(|error| unavailable(PAGE, error))?;
+        let mut records = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            records.extend(record_of(item).map_err(|error| Unavailable::new(PAGE, error))?);
+        }
+        let mark = |item: &Item| {
+            let (pk, sk) = pair_of(item)?;
+            let at: i64 = item.get(FAILED_AT)?.as_n().ok()?.parse().ok()?;
+            serde_json::to_string(&(pk, sk, at)).ok()
+        };
+        Ok(Page { records, next: answer.last_evaluated_key.as_ref().and_then(mark) })
+    }
+
     /// One page of the table, of which only the tenant's rows are kept: a page may be empty and not the last.
     pub(super) async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {
         let start = match from.as_deref().map(serde_json::from_str::<KeyPair>) {
@@ -218,7 +266,14 @@ pub(super) fn columns_of(tenant: &TenantId, record: &DeliveryRecord) -> Result<V
     let mut columns = columns(record, &IN_KEY).map_err(ItemError::Unreadable)?;
     columns.push((PK, text(keys::event(tenant, &record.event))));
     columns.push((SK, text(keys::delivery_row(&record.sink, record.replay.as_ref().map(|replay| &replay.id)))));
+    columns.extend(failure(tenant, record.failed_at()));
     Ok(columns)
+}
+
+/// The attributes by which the index has a row; none where it did not fail.
+fn failure(tenant: &TenantId, at: Option<Timestamp>) -> Vec<Column> {
+    let keys = |at: Timestamp| vec![(FAILED, text(tenant.as_str())), (FAILED_AT, number(at.as_millisecond()))];
+    at.map(keys).unwrap_or_default()
 }
 
 /// The item of these attributes.
@@ -233,6 +288,7 @@ fn put_of(tenant: &TenantId, record: &Record) -> Result<WriteRequest, ItemError>
             let mut columns = columns(route, &IN_KEY).map_err(ItemError::Unreadable)?;
             columns.push((PK, text(keys::event(tenant, &route.event))));
             columns.push((SK, text(ROUTE)));
+            columns.extend(failure(tenant, record.failed_at()));
             columns
         }
     };

@@ -81,11 +81,11 @@ impl World {
     }
 
     pub(crate) async fn ledger(&self) -> DynamoLedger {
-        DynamoLedger::new(self.clients.dynamodb.clone(), self.table("ledger").await)
+        DynamoLedger::new(self.clients.dynamodb.clone(), self.ledger_table().await)
     }
 
     pub(crate) async fn ledger_of_puts(&self) -> DynamoLedger<PutClaims> {
-        let (client, table) = (self.clients.dynamodb.clone(), self.table("ledger").await);
+        let (client, table) = (self.clients.dynamodb.clone(), self.ledger_table().await);
         DynamoLedger::with_writer(client.clone(), table.clone(), PutClaims::new(client, table))
     }
 
@@ -123,29 +123,48 @@ impl World {
         DynamoJournal::new(self.clients.dynamodb.clone(), self.table("ledger").await)
     }
 
-    /// A table with the index by which rows that are due are found.
     async fn consents_table(&self) -> String {
-        let name = format!("acequia-{}-consents", self.stage);
-        let mut request =
-            self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
-        for (attribute, kind) in [
-            ("pk", ScalarAttributeType::S),
-            ("sk", ScalarAttributeType::S),
-            ("due_kind", ScalarAttributeType::S),
-            ("due_at", ScalarAttributeType::N),
-        ] {
-            let definition = AttributeDefinition::builder().attribute_name(attribute).attribute_type(kind);
-            request = request.attribute_definitions(definition.build().unwrap());
-        }
+        self.indexed(
+            "consents",
+            ("due", ProjectionType::KeysOnly),
+            [("due_kind", ScalarAttributeType::S), ("due_at", ScalarAttributeType::N)],
+        )
+        .await
+    }
+
+    async fn ledger_table(&self) -> String {
+        self.indexed(
+            "ledger",
+            ("failed", ProjectionType::All),
+            [("failed", ScalarAttributeType::S), ("failed_at", ScalarAttributeType::N)],
+        )
+        .await
+    }
+
+    /// A table with an index of these two keys: as in template.yaml.
+    async fn indexed(
+        &self,
+        kind: &str,
+        (index, projection): (&str, ProjectionType),
+        keys: [(&str, ScalarAttributeType); 2],
+    ) -> String {
+        let name = format!("acequia-{}-{kind}", self.stage);
         let element = |attribute: &str, role| {
             KeySchemaElement::builder().attribute_name(attribute).key_type(role).build().unwrap()
         };
-        let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        let [first, second] = &keys;
         let index = GlobalSecondaryIndex::builder()
-            .index_name("due")
-            .key_schema(element("due_kind", KeyType::Hash))
-            .key_schema(element("due_at", KeyType::Range))
-            .projection(projection);
+            .index_name(index)
+            .key_schema(element(first.0, KeyType::Hash))
+            .key_schema(element(second.0, KeyType::Range))
+            .projection(Projection::builder().projection_type(projection).build());
+        let mut request =
+            self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let own = [("pk", ScalarAttributeType::S), ("sk", ScalarAttributeType::S)];
+        for (attribute, kind) in own.into_iter().chain(keys.clone()) {
+            let definition = AttributeDefinition::builder().attribute_name(attribute).attribute_type(kind);
+            request = request.attribute_definitions(definition.build().unwrap());
+        }
         let request = request
             .key_schema(element("pk", KeyType::Hash))
             .key_schema(element("sk", KeyType::Range))
@@ -168,26 +187,8 @@ impl World {
 
     /// The table of delayed messages, with its index: as in template.yaml.
     pub(crate) async fn delays(&self) -> DynamoDelays {
-        let name = format!("acequia-{}-delayed", self.stage);
-        let attribute = |name: &str, kind| {
-            AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
-        };
-        let key = |name: &str, role| KeySchemaElement::builder().attribute_name(name).key_type(role).build().unwrap();
-        let index = GlobalSecondaryIndex::builder()
-            .index_name("due")
-            .key_schema(key("shard", KeyType::Hash))
-            .key_schema(key("due_at", KeyType::Range))
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
-        let request = self.clients.dynamodb.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
-        let request = request
-            .attribute_definitions(attribute("pk", ScalarAttributeType::S))
-            .attribute_definitions(attribute("sk", ScalarAttributeType::S))
-            .attribute_definitions(attribute("shard", ScalarAttributeType::N))
-            .attribute_definitions(attribute("due_at", ScalarAttributeType::N))
-            .key_schema(key("pk", KeyType::Hash))
-            .key_schema(key("sk", KeyType::Range))
-            .global_secondary_indexes(index.build().unwrap());
-        request.send().await.unwrap();
+        let keys = [("shard", ScalarAttributeType::N), ("due_at", ScalarAttributeType::N)];
+        let name = self.indexed("delayed", ("due", ProjectionType::KeysOnly), keys).await;
         DynamoDelays::new(self.clients.dynamodb.clone(), name)
     }
 

@@ -1,6 +1,9 @@
 //! What is remembered of deliveries and of messages.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
+
+use jiff::Timestamp;
 
 use super::Unavailable;
 use crate::delivery::crash::CrashMarker;
@@ -42,6 +45,14 @@ pub trait Ledger: Send + Sync {
         tenant: &TenantId,
         event: &EventId,
     ) -> impl Future<Output = Result<Vec<Record>, Unavailable>> + Send;
+    /// One page of a tenant's rows that failed for good within a time ([`Record::failed_at`]), those last that failed
+    /// first. A row that was written just now may be missing for a moment.
+    fn failed(
+        &self,
+        tenant: &TenantId,
+        within: &RangeInclusive<Timestamp>,
+        from: Option<String>,
+    ) -> impl Future<Output = Result<Page, Unavailable>> + Send;
     /// One page of all of a tenant's rows, in no order. It reads the whole table: for reports, not for functions.
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
 }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::intake::UnknownTypes;
 use super::issue::Findings;
 use crate::event::own_type;
-use crate::event::schema::{MAX_SCHEMA_BYTES, Schema};
+use crate::event::schema::Schema;
 use crate::routing::TypeRule;
 
 /// The most schemas of a tenant, and the most bytes of all of them together.
@@ -125,7 +125,8 @@ mod written {
 
     use schemars::JsonSchema;
 
-    use super::{MAX_SCHEMA_BYTES, SchemaMode};
+    use super::SchemaMode;
+    use crate::event::schema::MAX_SCHEMA_BYTES;
     use crate::tenant::text::SchemaText;
 
     /// The schema of the `data` of events of one type (`[schemas."action.signed"]`), of those below a prefix

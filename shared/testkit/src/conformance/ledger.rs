@@ -116,6 +116,53 @@ pub async fn an_event_is_explained_by_its_route_and_each_of_its_deliveries(ledge
     assert_eq!(ledger.explain(&tenant, &event_id("nothing")).await.unwrap(), []);
 }
 
+/// What failed for good is found by its time, newest first, from page to page; what did not, or not within the time, or is
+/// another tenant's, is not.
+pub async fn what_failed_for_good_is_found_by_its_time(ledger: &impl Ledger) {
+    let (tenant, other) = (tenant_id("failed"), tenant_id("failed-b"));
+    let at_second = |event: &str, status, second| {
+        let mut record = record(event, "crm", status);
+        record.updated_at = at(second);
+        // So large that twelve are more than the 1 MB of a page of `DynamoDB`'s.
+        record.route = Some(Arc::from("x".repeat(100_000)));
+        delivery(record)
+    };
+    let dead = |event: u64| at_second(&event.to_string(), Status::Quarantined, event);
+    let dead: Vec<Record> = (1..=12).map(dead).collect();
+    write(ledger, &tenant, &dead).await;
+    write(ledger, &other, &dead[..1]).await;
+    let others = [
+        at_second("20", Status::Expired, 20),
+        at_second("21", Status::Retry, 5),
+        at_second("22", Status::Delivered, 5),
+        route("23"),
+    ];
+    write(ledger, &tenant, &others).await;
+    let Record::Route(mut refused) = route("24") else { panic!("it is a route") };
+    (refused.reason, refused.updated_at) = (Some(Reason::SchemaViolated), start());
+    write(ledger, &tenant, &[Record::Route(refused)]).await;
+    // One that is delivered after all is found no more.
+    write(ledger, &tenant, &[at_second("12", Status::Delivered, 30)]).await;
+    let mut pages = 0;
+    let mut all = async |from: u64, to: u64| {
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let page = ledger.failed(&tenant, &(at(from)..=at(to)), start).await.unwrap();
+            found.extend(page.records.iter().map(|row| row.event().to_string()));
+            pages += 1;
+            start = page.next;
+            if start.is_none() {
+                return found;
+            }
+        }
+    };
+    let named = |ids: &[u64]| ids.iter().map(|id| event_id(&id.to_string()).to_string()).collect::<Vec<_>>();
+    assert_eq!(all(2, 100).await, named(&[20, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]));
+    assert_eq!(all(0, 3).await, named(&[3, 2, 1, 24]));
+    assert_eq!(all(13, 19).await, named(&[]));
+    assert!(pages > 3, "one of them has more than a page");
+}
+
 /// Walking from page to page meets each of sixty rows once. Together they are larger than a page of 1 MB, which is
 /// `DynamoDB`'s.
 pub async fn the_pages_hold_every_row_of_the_tenant_once(ledger: &impl Ledger) {

@@ -50,6 +50,7 @@ macro_rules! suite {
                 a_write_replaces_the_whole_record,
                 a_record_is_amended_unless_somebody_wrote_it_since,
                 an_event_is_explained_by_its_route_and_each_of_its_deliveries,
+                what_failed_for_good_is_found_by_its_time,
                 the_pages_hold_every_row_of_the_tenant_once,
                 no_tenant_sees_the_rows_of_another,
                 nothing_asked_is_nothing_answered,

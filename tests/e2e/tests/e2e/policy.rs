@@ -111,7 +111,7 @@ impl Stage {
             "replay show" | "replay stop" => format!("birch {}", a_replay(turn)),
             "replay resume" => format!("birch {} --beside", a_replay(turn)),
             "delayed" => "birch --sink away".to_owned(),
-            "tally" => "birch".to_owned(),
+            "search" | "tally" => "birch".to_owned(),
             "completions" => "bash".to_owned(),
             "doctor" => String::new(),
             _ => return None,

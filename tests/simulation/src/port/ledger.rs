@@ -1,9 +1,12 @@
 //! The ledger, with perils.
 
+use std::ops::RangeInclusive;
+
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Status, Verdict};
 use acequia_core::id::{EventId, TenantId};
 use acequia_core::port::{Amend, Ledger, Page, Unavailable};
 use acequia_core::time::after;
+use jiff::Timestamp;
 
 use super::Perilous;
 use crate::mutation::Mutation;
@@ -211,6 +214,15 @@ impl Ledger for Perilous {
 
     async fn explain(&self, tenant: &TenantId, event: &EventId) -> Result<Vec<Record>, Unavailable> {
         self.0.world.ledger.explain(tenant, event).await
+    }
+
+    async fn failed(
+        &self,
+        tenant: &TenantId,
+        within: &RangeInclusive<Timestamp>,
+        from: Option<String>,
+    ) -> Result<Page, Unavailable> {
+        self.0.world.ledger.failed(tenant, within, from).await
     }
 
     async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {

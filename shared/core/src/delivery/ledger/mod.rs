@@ -189,6 +189,11 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
+    /// As [`Record::failed_at`].
+    pub fn failed_at(&self) -> Option<Timestamp> {
+        matches!(self.status, Status::Quarantined | Status::Expired).then_some(self.updated_at)
+    }
+
     /// The key of the record.
     pub fn key(&self) -> DeliveryKey {
         let replay = self.replay.as_ref().map(|replay| replay.id.clone());
@@ -352,6 +357,15 @@ pub enum Record {
 }
 
 impl Record {
+    /// When it failed for good, where it did: it was quarantined, or its time was over. The ledger finds these rows by
+    /// themselves; what is to be tried again is not among them, since each attempt would be a write more.
+    pub fn failed_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Route(route) => route.reason.map(|_| route.updated_at),
+            Self::Delivery(delivery) => delivery.failed_at(),
+        }
+    }
+
     /// The event that the row is about.
     pub fn event(&self) -> &EventId {
         match self {

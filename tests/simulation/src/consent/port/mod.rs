@@ -5,11 +5,15 @@ mod mailer;
 mod queues;
 mod stores;
 
+use std::ops::RangeInclusive;
+
 use acequia_core::delivery::crash::CrashMarker;
 use acequia_core::delivery::delay::Delayed;
 use acequia_core::delivery::ledger::{ClaimRequest, DeliveryKey, DeliveryRecord, Record, Verdict};
 use acequia_core::id::TenantId;
 use acequia_core::port::{Amend, CrashMarkers, DelayStore, Ledger, Page, Ports, Unavailable};
+
+use jiff::Timestamp;
 
 use super::function::Kind;
 use super::scene::Scene;
@@ -94,6 +98,15 @@ impl Ledger for Port {
 
     async fn explain(&self, tenant: &TenantId, event: &acequia_core::id::EventId) -> Result<Vec<Record>, Unavailable> {
         self.scene.world.ledger.explain(tenant, event).await
+    }
+
+    async fn failed(
+        &self,
+        tenant: &TenantId,
+        within: &RangeInclusive<Timestamp>,
+        from: Option<String>,
+    ) -> Result<Page, Unavailable> {
+        self.scene.world.ledger.failed(tenant, within, from).await
     }
 
     async fn page(&self, tenant: &TenantId, from: Option<String>) -> Result<Page, Unavailable> {
