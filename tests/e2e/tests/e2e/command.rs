@@ -112,14 +112,14 @@ fn a_file_that_names_a_secret_which_is_not_there_is_applied_and_the_command_that
 #[test]
 fn what_failed_for_good_is_found_by_its_sink_and_says_where_to_look() {
     let world = world();
-    world.switch("moved", "301");
-    world.send("alder", &[&event("moved", "search-1", &json!({}))]);
+    world.switch("lost", "404");
+    world.send("alder", &[&event("lost", "search-1", &json!({}))]);
     let found = eventually("it is found", || {
-        let found = world.read(&["search", "alder", "--sink", "moved", "--type", "moved", "--since", "1h"]);
+        let found = world.read(&["search", "alder", "--sink", "lost", "--type", "lost", "--since", "1h"]);
         found["found"].as_array()?.iter().find(|one| one["event"] == "/e2e|search-1").cloned()
     });
     assert_eq!((&found["reason"], &found["fault"]), (&json!("attempts-exhausted"), &json!("endpoint")), "{found}");
-    assert!(found["detail"].as_str().unwrap().contains("301"), "{found}");
-    let other = world.read(&["search", "alder", "--sink", "moved", "--reason", "crash-loop"]);
+    assert!(found["detail"].as_str().unwrap().contains("404"), "{found}");
+    let other = world.read(&["search", "alder", "--sink", "lost", "--reason", "crash-loop"]);
     assert_eq!(other["found"], json!([]));
 }
