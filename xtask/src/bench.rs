@@ -17,8 +17,8 @@ pub(crate) struct Options {
     /// Small sizes and few rounds, for a look; the document is left as it is.
     #[arg(long)]
     quick: bool,
-    /// This part alone; repeatable. Without it, all but throughput, which takes longer than the others, replay
-    /// and table: none of them is written into the document.
+    /// This part alone; repeatable. Without it, all but throughput, which takes longer than the others, replay,
+    /// table and archive: none of them is written into the document.
     #[arg(long, value_parser = PARTS)]
     part: Vec<String>,
     /// Rounds of the throughput, and of the flood at the door.
@@ -36,13 +36,14 @@ pub(crate) struct Options {
     debug: bool,
 }
 
-const PARTS: [&str; 8] = ["counts", "scale", "instructions", "processes", "door", "replay", "throughput", "table"];
+const PARTS: [&str; 9] =
+    ["counts", "scale", "instructions", "processes", "door", "replay", "throughput", "table", "archive"];
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
 /// Runs it; answers whether every goal is met that does not depend on the machine.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     postgres::ensure()?;
-    let of_instructions = |part: &String| part == "instructions" || part == "door";
+    let of_instructions = |part: &String| ["instructions", "door", "archive"].contains(&part.as_str());
     let counts_instructions = options.part.is_empty() || options.part.iter().any(of_instructions);
     if counts_instructions {
         ensure_valgrind()?;

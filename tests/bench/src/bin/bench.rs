@@ -25,6 +25,7 @@ enum Part {
     Replay,
     Throughput,
     Table,
+    Archive,
 }
 
 /// Measures what a delivery costs.
@@ -122,6 +123,14 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     for (name, table) in &parts {
         println!("\n{name}\n{table}");
+    }
+    if asked(Part::Archive) {
+        let symbols = arguments.symbols.clone().unwrap_or_else(|| arguments.programs.clone());
+        let symbols = Programs { folder: symbols, logs: arguments.logs.clone() };
+        let measured = bench::archive::measure(&programs, &symbols, arguments.quick)?;
+        println!("\narchive\n{}", measured.table);
+        goals.push(measured.goal);
+        aims.push(measured.aim);
     }
     if asked(Part::Replay) {
         let (found, table) = bench::replay::measure(arguments.quick)?;

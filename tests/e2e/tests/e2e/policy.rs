@@ -354,7 +354,9 @@ fn granted(policy: &str) -> BTreeSet<(String, Option<String>)> {
     for statement in statements {
         assert_eq!(statement["Effect"], "Allow");
         for resource in several(&statement["Resource"]) {
-            let table = resource.as_str().unwrap().split_once(&prefix).map(|(_, table)| table.to_owned());
+            // What is allowed on an index is asked for of its table.
+            let table = |(_, path): (_, &str)| path.split('/').next().unwrap_or(path).to_owned();
+            let table = resource.as_str().unwrap().split_once(&prefix).map(table);
             found.extend(
                 several(&statement["Action"]).iter().map(|action| (action.as_str().unwrap().to_owned(), table.clone())),
             );

@@ -18,8 +18,11 @@ async fn main() -> Result<()> {
         ["ledger", rounds] => ledger::run(rounds.parse().context("the number of rounds is none")?).await,
         ["least"] => least::run().await,
         ["ours", stub::scenario::DOOR, document, events] => door::run(document, events).await,
-        ["ours", function, document, events] => ours::run(function, document, events).await,
-        _ => bail!("work ledger ROUNDS, work least, or work ours FUNCTION DOCUMENT EVENTS"),
+        ["ours", function, document, events] => ours::run(function, document, events, 1).await,
+        ["ours", function, document, events, rounds] => {
+            ours::run(function, document, events, rounds.parse().context("the number of rounds is none")?).await
+        }
+        _ => bail!("work ledger ROUNDS, work least, or work ours FUNCTION DOCUMENT EVENTS [ROUNDS]"),
     }
 }
 

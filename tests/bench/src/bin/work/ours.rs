@@ -2,14 +2,16 @@
 //!
 //! What a webhook's request would be is made and signed, and not sent.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acequia_core::archive::ObjectKey;
 use acequia_core::delivery::ledger::Receipt;
 use acequia_core::id::TenantId;
 use acequia_core::kind::SinkKind;
 use acequia_core::outcome::Cause;
-use acequia_core::port::{Clock, Mail, MailError, Mailer};
+use acequia_core::port::{Archive, Clock, Mail, MailError, Mailer, Unavailable};
 use acequia_core::secret::SecretPurpose;
 use acequia_core::tenant::{self, Target};
 use acequia_core::time::after;
@@ -22,6 +24,7 @@ use acequia_testkit::{
     InMemoryQueues, InMemoryRates, InMemorySecrets, InMemoryTenants,
 };
 use anyhow::{Context as _, Result, bail, ensure};
+use archive::ArchiveSink;
 use aws_lambda_events::event::sqs::SqsEvent;
 use email::EmailSink;
 use forward::ForwardSink;
@@ -33,7 +36,8 @@ use webhook::request::Sender;
 /// A signing secret of no worth.
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<()> {
+/// Handles the batches of `events`, so many times; says in the end how much memory it took.
+pub(crate) async fn run(function: &str, document: &str, events: &str, rounds: usize) -> Result<()> {
     let tenant: TenantId = stub::TENANT.parse()?;
     let document = std::fs::read_to_string(document).context("the document cannot be read")?;
     let lines = std::fs::read_to_string(events).context("the events cannot be read")?;
@@ -59,8 +63,13 @@ pub(crate) async fn run(function: &str, document: &str, events: &str) -> Result<
         }
         return Ok(());
     }
-    let parts = Parts { tenants, queues, clock, lines };
+    let parts = Parts { tenants, queues, clock, lines, rounds };
     match function {
+        "archive" => {
+            let sink = ArchiveSink { archive: Nowhere, clock: Arc::clone(&parts.clock) };
+            parts.run(sink).await?;
+            Ok(writeln!(std::io::stdout(), "{}", peak_kilobytes()?)?)
+        }
         "email" => {
             let sink = EmailSink {
                 mailer: Nowhere,
@@ -99,6 +108,7 @@ struct Parts {
     queues: InMemoryQueues,
     clock: Arc<dyn Clock>,
     lines: String,
+    rounds: usize,
 }
 
 impl Parts {
@@ -118,7 +128,7 @@ impl Parts {
             breakers: None,
             sink,
         };
-        for line in self.lines.lines() {
+        for line in std::iter::repeat_n(&self.lines, self.rounds).flat_map(|lines| lines.lines()) {
             let event: SqsEvent = serde_json::from_str(line)?;
             let answer = sink_loop.handle(event, deadline(&*self.clock)).await?;
             ensure!(answer.batch_item_failures.is_empty(), "a message was not delivered");
@@ -127,8 +137,21 @@ impl Parts {
     }
 }
 
-/// Takes every mail.
+/// The most memory that this process had.
+fn peak_kilobytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
+}
+
+/// Takes every mail, and every object.
 struct Nowhere;
+
+impl Archive for Nowhere {
+    async fn keep(&self, _: &ObjectKey, _: Vec<u8>) -> Result<bool, Unavailable> {
+        Ok(true)
+    }
+}
 
 impl Mailer for Nowhere {
     async fn send(&self, _: &Mail) -> Result<String, MailError> {
