@@ -15,7 +15,7 @@ pub trait Archive: Send + Sync {
 }
 
 /// The largest object that is read, as it is kept: a batch of deliveries has at most 6 MB before it is packed.
-pub const MAX_PACKED_BYTES: u64 = 16 * 1024 * 1024;
+pub const MAX_PACKED_BYTES: u64 = 48 * 1024 * 1024;
 
 /// An object, as the archive lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
