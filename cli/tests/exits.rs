@@ -17,7 +17,7 @@ use exits::aws;
 use exits::run::{Ran, Surroundings, everywhere};
 
 /// A command with arguments with which it could do its work. `{file}`, `{event}` and `{new}` stand for paths.
-const COMMANDS: [&str; 34] = [
+const COMMANDS: [&str; 35] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
@@ -52,6 +52,7 @@ const COMMANDS: [&str; 34] = [
     "replay show acme r1",
     "replay stop acme r1",
     "replay resume acme r1",
+    "archive compact acme",
 ];
 
 /// The commands that ask AWS for nothing, and read what they are given.

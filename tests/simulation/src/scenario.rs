@@ -299,7 +299,7 @@ impl TenantPlan {
             }
             // In one form or the other, and in both where the configuration changes.
             SinkKind::Archive => {
-                let format = if version.waits.len() % 2 == 0 { "ndjson" } else { "parquet" };
+                let format = if version.waits.len().is_multiple_of(2) { "ndjson" } else { "parquet" };
                 serde_json::json!({ "strict": plan.claims, "format": format })
             }
             SinkKind::Table => {

@@ -63,3 +63,12 @@ pub trait ArchiveReader: Send + Sync {
     /// What an object holds, packed.
     fn read(&self, object: &StoredObject) -> impl Future<Output = Result<Vec<u8>, ReadError>> + Send;
 }
+
+/// The archive, for what makes one object of many.
+pub trait ArchiveUpkeep: Send + Sync {
+    /// Takes an object away; that it is not there is well.
+    fn remove(&self, object: &StoredObject) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Whose objects there are: some tenants, of those behind `after` in the order of the objects' names; none behind the
+    /// last.
+    fn tenants(&self, after: Option<&TenantId>) -> impl Future<Output = Result<Vec<TenantId>, Unavailable>> + Send;
+}

@@ -104,6 +104,7 @@ const LAYERS: &[Layer] = &[
         // What `tenant try` shows is made by the functions' own code.
         may_use: &[
             "acequia-core",
+            "acequia-archive",
             "acequia-aws",
             "acequia-operations",
             "acequia-postgres",
