@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Compactable, Compacted, Standing};
 use crate::view::{Kept, View, load, objects};
-use crate::{MAX_BATCH_BYTES, Mark, Records, Writer, read};
+use crate::{Contents, MAX_BATCH_BYTES, Mark, Records, Writer, read};
 
 const COMPACT: &str = "compact an hour of the archive";
 /// How many small objects are read at once.
@@ -32,7 +32,8 @@ pub async fn compact<A: Compactable>(
     goes_on: &(impl Fn() -> bool + Sync),
 ) -> Result<Compacted, Unavailable> {
     let mut view = View::look(archive, tenant, hour).await?;
-    let mut run = Run { archive, tenant, hour, number: 1, done: Compacted::default(), open: Open::new()? };
+    let (done, open) = (Compacted::default(), Open::new()?);
+    let mut run = Run { archive, tenant, hour, number: 1, done, open, replaced: Vec::new() };
     for (object, why) in std::mem::take(&mut view.unreadable) {
         run.done.left.push((object.key.to_string(), why));
     }
@@ -49,19 +50,35 @@ pub async fn compact<A: Compactable>(
     if !standing.is_due() {
         return Ok(run.done);
     }
+    // What was put by a run that died is whole, as it was read; small objects go behind what it was made of, as below.
+    run.remove(&superseded(&view)).await?;
     let Smalls { new, same, replaced } = run.smalls(&view).await?;
     run.remove(&same).await?;
-    if !new.is_empty() || !replaced.is_empty() {
-        let merged = run.merge(&view, &replaced, goes_on).await?;
-        if !run.done.is_unfinished {
-            run.add(new, goes_on).await?;
-        }
-        if !run.done.is_unfinished {
-            run.put().await?;
-            run.remove(&merged).await?;
-        }
+    run.add(new, goes_on).await?;
+    // An object of many batches is not written again for nothing.
+    let merged = if run.has_taken() { run.merge(&view, &replaced, goes_on).await? } else { Vec::new() };
+    if !run.done.is_unfinished {
+        run.put().await?;
+        // Before the small objects, which say that there is something to do: so none of these is ever left behind.
+        run.remove(&merged).await?;
     }
+    let replaced = std::mem::take(&mut run.replaced);
+    run.remove(&replaced).await?;
     Ok(run.done)
+}
+
+/// The objects of many batches of which another one, made later, has all.
+fn superseded(view: &View) -> Vec<StoredObject> {
+    let has_all = |of: &Contents, other: &Contents| {
+        let kept: BTreeMap<&str, Timestamp> =
+            other.batches.iter().map(|mark| (mark.batch.as_str(), mark.kept_at)).collect();
+        of.batches.iter().all(|mark| kept.get(mark.batch.as_str()).is_some_and(|at| *at >= mark.kept_at))
+    };
+    let is_old = |(object, contents): &&(StoredObject, Contents)| {
+        let later = view.compacted.iter().filter(|(other, _)| other.key.form > object.key.form);
+        later.into_iter().any(|(_, other)| has_all(contents, other))
+    };
+    view.compacted.iter().filter(is_old).map(|(object, _)| object.clone()).collect()
 }
 
 /// Objects of one batch.
@@ -98,6 +115,8 @@ struct Run<'a, A> {
     number: u32,
     done: Compacted,
     open: Open,
+    /// Small objects whose batch is in one that was put.
+    replaced: Vec<StoredObject>,
 }
 
 impl<A: Compactable> Run<'_, A> {
@@ -263,7 +282,7 @@ impl<A: Compactable> Run<'_, A> {
         Ok(Ok(()))
     }
 
-    /// Puts what is there, reads it back, and deletes the small objects that it replaces.
+    /// Puts what is there, and reads it back.
     async fn put(&mut self) -> Result<(), Unavailable> {
         let Open { writer, batches, from, events } = std::mem::replace(&mut self.open, Open::new()?);
         if batches.is_empty() {
@@ -287,7 +306,13 @@ impl<A: Compactable> Run<'_, A> {
         self.done.events += events;
         self.done.made += u64::from(is_new);
         self.done.bytes += bytes;
-        self.remove(&from).await
+        self.replaced.extend(from);
+        Ok(())
+    }
+
+    /// Whether a small object was taken over.
+    fn has_taken(&self) -> bool {
+        !self.done.is_unfinished && !(self.open.from.is_empty() && self.replaced.is_empty())
     }
 
     /// Deletes objects that are still what they were when they were read.

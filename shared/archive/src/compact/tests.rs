@@ -211,7 +211,7 @@ fn killed(archive: &InMemoryArchive, fault: Fault, steps: usize) -> Option<Resul
     Some(if is_done {
         Ok(())
     } else {
-        Err(format!("killed after {steps} steps and run again: {:?}", archive.objects()))
+        Err(format!("killed after {steps} steps and run again: {:?}", archive.objects().keys()))
     })
 }
 
@@ -223,7 +223,7 @@ fn kills(archive: impl Fn() -> InMemoryArchive, fault: Fault) -> Vec<Result<(), 
 #[test]
 fn a_compaction_that_is_killed_at_any_step_loses_nothing_and_is_run_again() {
     let all = kills(filled, Fault::None);
-    assert!(all.len() > 25, "{}", all.len());
+    assert!(all.len() > 15, "{}", all.len());
     for killed in all {
         killed.unwrap();
     }
