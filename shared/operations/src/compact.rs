@@ -85,7 +85,7 @@ impl CompactedHour {
 /// Compacts the closed hours of a time; without one, of the last fifteen days.
 ///
 /// # Errors
-/// [`OperationError::NoQueue`] where the tenant has no stack, or when the archive does not answer at first.
+/// [`OperationError::NoQueues`] where the tenant has no stack, or when the archive does not answer at first.
 pub async fn run(
     ports: &impl Ports,
     tenant: &TenantId,
@@ -95,8 +95,7 @@ pub async fn run(
 ) -> Result<Compaction, OperationError> {
     let queues = queues_of(ports, tenant).await?;
     let Some((_, queue)) = queues.first() else {
-        let role = acequia_core::queue::QueueRole::Intake;
-        return Err(OperationError::NoQueue { name: acequia_core::queue::QueueName::new(ports.stage(), tenant, role) });
+        return Err(OperationError::NoQueues { tenant: tenant.clone(), stage: ports.stage().clone() });
     };
     let (archive, now) = (ports.archive_upkeep(queue), ports.clock().now());
     let early = |by| now.checked_sub(by).unwrap_or(Timestamp::MIN);

@@ -1,3 +1,5 @@
+//! What is written comes back, and what was changed does not.
+
 use acequia_core::archive::Form;
 use acequia_core::event::envelope::Envelope;
 use acequia_testkit::build;

@@ -33,7 +33,7 @@ pub struct RawArchive {
     )]
     pub format: Option<ArchiveFormat>,
     /// Whether an hour's small objects, of all of the tenant's archive sinks, are made one of Parquet once the hour is
-    /// over. Left out, they are with `format = "parquet"`.
+    /// over. Without it, they are with `format = "parquet"` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
