@@ -19,7 +19,7 @@ const COMPACT: &str = "compact an hour of the archive";
 const READ: usize = 8;
 /// From so many bytes of events, or so many packed, an object of many batches stays as it is.
 const LARGE_TEXT: u64 = 24 * 1024 * 1024;
-const LARGE: u64 = 3 * 1024 * 1024;
+const LARGE: u64 = 8 * 1024 * 1024;
 
 /// Compacts an hour, as far as `goes_on` lets it; it is asked before each object that is made.
 ///
@@ -312,7 +312,7 @@ impl<A: Compactable> Run<'_, A> {
 
     /// Whether a small object was taken over.
     fn has_taken(&self) -> bool {
-        !self.done.is_unfinished && !(self.open.from.is_empty() && self.replaced.is_empty())
+        !(self.done.is_unfinished || self.open.from.is_empty() && self.replaced.is_empty())
     }
 
     /// Deletes objects that are still what they were when they were read.

@@ -90,7 +90,7 @@ fn an_object_is_full_before_it_is_larger_than_what_is_read() {
     }
     let object = writer.finish().unwrap();
     assert!((object.len() as u64) < acequia_core::port::MAX_PACKED_BYTES, "{}", object.len());
-    assert!(contents(&object).unwrap().bytes > 6_000_000);
+    assert!(contents(&object).unwrap().bytes > 16_000_000);
 }
 
 proptest! {

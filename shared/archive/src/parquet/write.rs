@@ -22,7 +22,7 @@ const GROUP_BYTES: usize = 8 * MIB;
 const MAX_TEXT: usize = 48 * MIB;
 /// The bytes at which no other batch is put into it. With the last row group, whose events stand in it twice and may be
 /// such that they cannot be packed, it stays below [`acequia_core::port::MAX_PACKED_BYTES`].
-const FULL: usize = 4 * MIB;
+const FULL: usize = 16 * MIB;
 
 /// Why an object cannot be written.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,9 @@ pub trait Archive: Send + Sync {
     fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
-/// The largest object that is read, as it is kept: a batch of deliveries has at most 6 MB before it is packed.
-pub const MAX_PACKED_BYTES: u64 = 48 * 1024 * 1024;
+/// The largest object that is read, as it is kept: compaction makes none that is larger, and a batch of deliveries has
+/// at most 6 MB before it is packed.
+pub const MAX_PACKED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// An object, as the archive lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
