@@ -1,11 +1,14 @@
 //! What is written comes back, and what was changed does not.
 
-use acequia_core::archive::Form;
+use std::fmt::Write as _;
+
+use acequia_core::archive::{Form, write_line};
 use acequia_core::event::envelope::Envelope;
 use acequia_testkit::build;
 use proptest::prelude::*;
 
 use super::*;
+use crate::lines::pack;
 use crate::{Batch, Mark, Records, Row, Unreadable, read};
 
 fn event(id: &str, data: &str, seconds: u64) -> Envelope {
@@ -91,6 +94,42 @@ fn an_object_is_full_before_it_is_larger_than_what_is_read() {
     let object = writer.finish().unwrap();
     assert!((object.len() as u64) < acequia_core::port::MAX_PACKED_BYTES, "{}", object.len());
     assert!(contents(&object).unwrap().bytes > 16_000_000);
+}
+
+/// Digits that look like chance, the same each time.
+fn digits(state: &mut u64, count: usize) -> String {
+    let mut text = String::new();
+    while text.len() < count {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let _ = write!(text, "{:08x}", *state >> 32);
+    }
+    text.truncate(count);
+    text
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "docs/PERFORMANCE.md has these figures: --nocapture shows them")]
+fn parquet_takes_at_most_two_and_a_half_times_the_space_of_lines() {
+    for (count, note) in [(1_000, 0), (6_000, 600)] {
+        let (mut state, mut lines, mut writer, mut bytes) = (1, Vec::new(), Writer::new().unwrap(), 0);
+        for number in 0..count {
+            let mut chance = |count| digits(&mut state, count);
+            let body = format!(
+                r#"{{"specversion":"1.0","id":"{}","source":"https://actions.example.org","type":"action.signed","subject":"{}","data":{{"number":{number},"email":"{}@example.org","campaign":"save-the-river","note":"{}"}}}}"#,
+                chance(24),
+                chance(16),
+                chance(8),
+                chance(note)
+            );
+            let event = Envelope::parse_text(&build::tenant_id("acme"), build::at(number), &body).unwrap();
+            bytes += body.len();
+            write_line(&mut lines, &event, 3).unwrap();
+            writer.push(&event, 3, None).unwrap();
+        }
+        let (parquet, lines) = (writer.finish().unwrap().len(), pack([&lines[..]]).unwrap().len());
+        println!("{count} events of {bytes} bytes: {lines} bytes as lines, {parquet} as Parquet");
+        assert!(parquet * 2 < lines * 5, "{parquet} and {lines}");
+    }
 }
 
 proptest! {
