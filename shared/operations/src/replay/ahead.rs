@@ -222,9 +222,6 @@ impl<'a, A: ArchiveReader> Ahead<'a, A> {
 
     /// What is read of an hour, in which order.
     fn plan(&mut self, hour: Hour, view: &View) {
-        for (object, why) in &view.unreadable {
-            self.loads.push_back(Load::Known(Next::Batch(object.key.clone(), Err(why.clone()))));
-        }
         for batch in view.batches.keys() {
             // Names of batches were read of an object that is whole: ours wrote them.
             let Some(key) = ObjectKey::with_file(&self.tenant, hour, batch) else { continue };
@@ -239,6 +236,11 @@ impl<'a, A: ArchiveReader> Ahead<'a, A> {
                 }
                 (Some(Kept::Within(object, _)), _) => self.loads.push_back(Load::Many(object.clone(), vec![key])),
             }
+        }
+        // In their place, too: their names sort behind those of all batches. Whether they have batches that were kept
+        // before `as_of` nobody knows, so each is told of.
+        for (object, why) in &view.unreadable {
+            self.loads.push_back(Load::Known(Next::Batch(object.key.clone(), Err(why.clone()))));
         }
     }
 }

@@ -229,6 +229,23 @@ fn a_replay_sends_the_same_before_while_and_after_its_hours_are_compacted() {
 }
 
 #[test]
+fn an_object_of_many_batches_that_is_damaged_is_named_and_costs_no_other_event_anything() {
+    let world = filled();
+    compact_all(&world);
+    let objects = world.archive.objects();
+    let (damaged, _) = objects.first_key_value().unwrap();
+    world.archive.damage(damaged, b"PAR1".to_vec());
+    // A late object of the same hour, and the other hour, which is whole.
+    world.archive.keeps_at(build::start());
+    super::tests::keep(&world, &[super::tests::event("late", "other", "DE", 7)]);
+    world.clock.advance(std::time::Duration::from_secs(2_000_000));
+    let preview = previewed(&world, &order()).unwrap();
+    let figures = preview.figures;
+    assert_eq!((figures.unreadable, figures.events, figures.deliveries), (1, 9, 13), "{:?}", preview.troubles);
+    assert!(preview.troubles[0].contains("no whole Parquet"), "{:?}", preview.troubles);
+}
+
+#[test]
 fn a_replay_that_was_killed_goes_on_behind_its_place_though_its_hours_were_compacted_since() {
     let wanted = previewed(&filled(), &order()).unwrap().figures;
     let kills = (0..5_000).map_while(|steps| killed(steps, &wanted, |world, _| compact_all(world)));
