@@ -1,5 +1,6 @@
 //! The command line: every command with its arguments and help text.
 
+mod archive;
 mod consent;
 mod dlq;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
+pub(crate) use self::archive::{ArchiveCommand, CompactArgs};
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
@@ -115,6 +117,9 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Send archived events again, or count what that would send
     Replay(Box<ReplayArgs>),
+    /// The archive: make one object of an hour's small ones
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Say what of the account, the platform and the tenants is not as it must be, and how it is mended
     Doctor(DoctorArgs),
     /// Show how deep the queues are

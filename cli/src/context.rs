@@ -3,12 +3,13 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use acequia_archive::compact::Compactable;
 use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveReader, SdkConfig, SqsQueues, SsmGrants,
-    SsmSecrets, clients,
+    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveReader, S3ArchiveUpkeep, SdkConfig, SqsQueues,
+    SsmGrants, SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
@@ -170,6 +171,11 @@ impl Ports for Context {
     fn archive(&self, beside: &QueueArn) -> impl ArchiveReader {
         let bucket = format!("acequia-{}-archive-{}-{}", self.stage, beside.account(), beside.region());
         S3ArchiveReader::new(&self.config, &bucket)
+    }
+
+    fn archive_upkeep(&self, beside: &QueueArn) -> impl Compactable {
+        let bucket = format!("acequia-{}-archive-{}-{}", self.stage, beside.account(), beside.region());
+        S3ArchiveUpkeep::new(&self.config, &bucket)
     }
 
     fn replays(&self) -> impl ReplayStore {

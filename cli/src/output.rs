@@ -167,6 +167,20 @@ pub(crate) fn sink_or_routing(sink: Option<impl ToString>) -> String {
     sink.map_or_else(|| "(to be routed)".to_owned(), |sink| sink.to_string())
 }
 
+/// A number of bytes as people say it.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut unit = 0;
+    let mut whole = bytes;
+    let mut tenth = 0;
+    while whole >= 1_000 && unit < 4 {
+        tenth = whole % 1_000 / 100;
+        whole /= 1_000;
+        unit += 1;
+    }
+    let name = ["bytes", "KB", "MB", "GB", "TB"].get(unit).copied().unwrap_or("TB");
+    if unit == 0 { format!("{whole} {name}") } else { format!("{whole}.{tenth} {name}") }
+}
+
 /// A number, or a dash where there is none.
 pub(crate) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
@@ -194,5 +208,10 @@ mod tests {
     #[test]
     fn one_is_one_and_all_others_are_several() {
         assert_eq!([0, 1, 2].map(|n| count(n, "sink", "sinks")), ["0 sinks", "1 sink", "2 sinks"]);
+    }
+
+    #[test]
+    fn sizes_are_said_as_people_say_them() {
+        assert_eq!([999, 1_000, 1_999_999].map(bytes), ["999 bytes", "1.0 KB", "1.9 MB"]);
     }
 }

@@ -17,7 +17,7 @@ use exits::aws;
 use exits::run::{Ran, Surroundings, everywhere};
 
 /// A command with arguments with which it could do its work. `{file}`, `{event}` and `{new}` stand for paths.
-const COMMANDS: [&str; 35] = [
+const COMMANDS: [&str; 36] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
@@ -53,6 +53,7 @@ const COMMANDS: [&str; 35] = [
     "replay show acme r1",
     "replay stop acme r1",
     "replay resume acme r1",
+    "archive compact acme",
 ];
 
 /// The commands that ask AWS for nothing, and read what they are given.

@@ -184,16 +184,31 @@ class ChoiceTest(unittest.TestCase):
         arns = statement["Condition"]["ArnLike"]["aws:SourceArn"]
         self.assertEqual([arn.split("/")[1] for arn in arns], ["acequia-dev", "acequia-dev-*"])
 
+    def test_a_key_of_the_archive_encrypts_its_bucket_and_its_functions_may_use_it(self):
+        key = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+        for resources, wanted in [(self.default, None), (self.with_(ArchiveKmsKey=key), key)]:
+            bucket = by_kind(resources, "AWS::S3::Bucket")["ArchiveBucket"]
+            (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+            self.assertEqual(rule["ServerSideEncryptionByDefault"].get("KMSMasterKeyID"), wanted)
+            uses = {}
+            for name, role in by_kind(resources, "AWS::IAM::Role").items():
+                for policy in role.get("Policies", []):
+                    for statement in policy["PolicyDocument"]["Statement"]:
+                        if statement.get("Sid") == "UseArchiveKey":
+                            uses[name] = (statement["Action"], statement["Resource"])
+            write, read = ["kms:GenerateDataKey"], ["kms:Decrypt", "kms:GenerateDataKey"]
+            self.assertEqual(uses, {"ArchiveRole": (write, key), "CompactRole": (read, key)} if wanted else {})
+
     def test_schedules_are_invoked_for_this_account_alone_and_once(self):
         schedules = by_kind(self.default, "AWS::Scheduler::Schedule")
-        self.assertEqual(len(schedules), 3, "the sweep, the watch and the outbox")
+        self.assertEqual(len(schedules), 4, "the sweep, the watch, the outbox and compaction")
         for name, schedule in schedules.items():
             target = schedule["Target"]
             role = self.default[target["RoleArn"][1:].removesuffix(".Arn>")]["Properties"]["AssumeRolePolicyDocument"]
             self.assertEqual(role["Statement"][0]["Condition"], {"StringEquals": {"aws:SourceAccount": "123456789012"}}, name)
             self.assertEqual(target["RetryPolicy"], {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}, name)
         configured = by_kind(self.default, "AWS::Lambda::EventInvokeConfig").values()
-        self.assertEqual({c["FunctionName"] for c in configured}, {"<SweeperFunction>", "<OutboxFunction>"})
+        self.assertEqual({c["FunctionName"] for c in configured}, {"<SweeperFunction>", "<OutboxFunction>", "<CompactFunction>"})
         for config in configured:
             self.assertEqual((config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]), (0, 60))
 

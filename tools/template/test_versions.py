@@ -22,6 +22,7 @@ OTHERS = {
     "ApiDomain": "events.example.org",
     "ApiCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
     "ApiOrigins": "https://forms.example.org",
+    "ArchiveKmsKey": "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
     "AuditBucket": "audit-of-the-organisation",
     "JwtIssuer": "https://id.example.org/",
     "JwtAudience": "acequia",

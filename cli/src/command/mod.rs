@@ -1,6 +1,7 @@
 //! The commands, one module each. A command calls a use case (`acequia-operations`, where it has one) and says its
 //! report in words; printing is not its business.
 
+mod archive;
 mod audit;
 mod consent;
 mod delayed;
@@ -59,6 +60,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Dlq(command) => Box::pin(dlq::run(&context().await?, command)).await,
         Command::Audit(arguments) => audit::run(&context().await?, arguments).await,
         Command::Replay(replay) => Box::pin(replay::command(&context().await?, replay)).await,
+        Command::Archive(command) => Box::pin(archive::run(&context().await?, command)).await,
         Command::Doctor(doctor) => {
             crate::input::all_exist(&doctor.files)?;
             Ok(Box::pin(doctor::run(&context().await?, doctor)).await)
@@ -168,6 +170,7 @@ pub(crate) fn so_far(command: &Command) -> String {
             "what was moved so far stays so; run it again, it goes on from there".to_owned()
         }
         Command::Dlq(DlqCommand::Purge(_)) => "what was deleted so far stays so; run it again for the rest".to_owned(),
+        Command::Archive(_) => "what was compacted so far stays so; run it again, it goes on from there".to_owned(),
         Command::Replay(replay) => match &replay.command {
             Some(ReplayCommand::List { .. } | ReplayCommand::Show { .. }) => "nothing was changed".to_owned(),
             Some(ReplayCommand::Stop { .. }) => "it was stopped, or was not: `acequia replay list TENANT` tells".to_owned(),

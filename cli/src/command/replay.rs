@@ -17,7 +17,7 @@ use crate::confirm::confirm;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::{Failure, describe};
-use crate::output::{Report, clean, count, note, table};
+use crate::output::{Report, bytes as size, clean, count, note, table};
 
 pub(super) async fn command(context: &Context, arguments: &ReplayArgs) -> Result<Report, Failure> {
     match &arguments.command {
@@ -255,20 +255,6 @@ fn shown(status: &ReplayStatus) -> String {
     text
 }
 
-/// A number of bytes as people say it.
-fn size(bytes: u64) -> String {
-    let mut unit = 0;
-    let mut whole = bytes;
-    let mut tenth = 0;
-    while whole >= 1_000 && unit < 4 {
-        tenth = whole % 1_000 / 100;
-        whole /= 1_000;
-        unit += 1;
-    }
-    let name = ["bytes", "KB", "MB", "GB", "TB"].get(unit).copied().unwrap_or("TB");
-    if unit == 0 { format!("{whole} {name}") } else { format!("{whole}.{tenth} {name}") }
-}
-
 /// A time as people say it.
 fn span(seconds: u64) -> String {
     match seconds {
@@ -360,8 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_are_said_as_people_say_them() {
-        assert_eq!([999, 1_000, 1_999_999].map(size), ["999 bytes", "1.0 KB", "1.9 MB"]);
+    fn times_are_said_as_people_say_them() {
         assert_eq!([1, 61, 7_260].map(span), ["1 second", "2 minutes", "2 h 1 min"]);
     }
 }

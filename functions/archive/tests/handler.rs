@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::archive::{Line, ObjectKey};
+use acequia_core::archive::{Form, Line, ObjectKey};
 use acequia_core::delivery::ledger::Status;
 use acequia_core::kind::SinkKind;
 use acequia_core::message::Incoming;
@@ -31,7 +31,8 @@ struct World {
 }
 
 fn world() -> World {
-    let sinks = r#"{"id":"keep","kind":"archive","types":["*"]},{"id":"also","kind":"archive","types":["*"]}"#;
+    let sink = |id: &str, more: &str| format!(r#"{{"id":"{id}","kind":"archive","types":["*"]{more}}}"#);
+    let sinks = [sink("keep", ""), sink("also", ""), sink("rows", r#","format":"parquet""#)].join(",");
     let document = format!(r#"{{"tenant":"acme","name":"Acme","sinks":[{sinks}]}}"#);
     let clock = FixedClock::at(build::at(5));
     let time = || Arc::new(clock.clone());
@@ -93,6 +94,23 @@ async fn a_batch_is_one_object_with_a_line_for_each_event_and_its_name_is_the_re
     let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("2", "keep")).unwrap();
     assert_eq!(record.status, Status::Delivered);
     assert_eq!(record.receipt.unwrap().id, Some(kept[0].0.to_string()));
+}
+
+#[tokio::test]
+async fn a_sink_of_format_parquet_keeps_rows_in_a_folder_of_its_own_and_each_event_to_the_byte() {
+    let world = world();
+    assert!(
+        world.handle(&[message("rows", "2", 2), message("rows", "1", 1), message("keep", "1", 1)]).await.is_empty()
+    );
+    let objects = world.archive.objects();
+    let (key, content) = objects.iter().find(|(key, _)| key.form == Form::Parquet).unwrap();
+    assert!(key.to_string().starts_with("tenant=acme/parquet/date=2026-01-01/hour=00/"), "{key}");
+    let batches = acequia_archive::read(key.form, content).unwrap();
+    let lines: Vec<Line> = batches[0].records.each(&key.tenant).map(Result::unwrap).collect();
+    assert_eq!(lines.iter().map(|line| line.envelope.event.id()).collect::<Vec<_>>(), ["1", "2"]);
+    assert!(lines[0].envelope.body.contains("{ \"n\": 1.10 }") && lines[0].config_version == 1);
+    let record = world.ledger.record(&build::tenant_id("acme"), &build::delivery_key("2", "rows")).unwrap();
+    assert_eq!(record.receipt.unwrap().id, Some(key.to_string()));
 }
 
 #[tokio::test]

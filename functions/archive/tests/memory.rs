@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use acequia_core::kind::SinkKind;
+use serde_json::json;
 use stub::peak::LOADS;
 
 /// The function has 256 MB; more than half of that stays free.
@@ -18,5 +19,11 @@ fn for_no_batch_of_six_megabytes_does_the_function_take_more_than_96_megabytes()
             load.of_sink(SinkKind::Archive, program, logs).unwrap_or_else(|error| panic!("{}: {error}", load.what));
         println!("archive: {}: {} MB at the most", load.what, memory.peak / 1_000_000);
         assert!(memory.peak < MOST, "{}: {} bytes", load.what, memory.peak);
+        let fields = json!({"format": "parquet"});
+        let memory = load
+            .of_sink_with(SinkKind::Archive, &fields, program, logs)
+            .unwrap_or_else(|error| panic!("{}: {error}", load.what));
+        println!("archive as Parquet: {}: {} MB at the most", load.what, memory.peak / 1_000_000);
+        assert!(memory.peak < MOST, "as Parquet: {}: {} bytes", load.what, memory.peak);
     }
 }

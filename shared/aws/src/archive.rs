@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use acequia_core::archive::ObjectKey;
+use acequia_core::archive::{Form, ObjectKey};
 use acequia_core::port::{Archive, Unavailable};
 use aws_config::SdkConfig;
 use aws_runtime::auth::SigningOptions;
@@ -100,7 +100,8 @@ impl S3Archive {
 
 impl Archive for S3Archive {
     async fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> Result<bool, Unavailable> {
-        self.put_new(KEEP, &key.to_string(), content, "application/zstd").await
+        let kind = if key.form == Form::Lines { "application/zstd" } else { "application/vnd.apache.parquet" };
+        self.put_new(KEEP, &key.to_string(), content, kind).await
     }
 }
 

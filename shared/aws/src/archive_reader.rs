@@ -26,6 +26,8 @@ use crate::xml::Xml;
 
 const LIST: &str = "list the archive's objects";
 const READ: &str = "read an object of the archive";
+const REMOVE: &str = "take an object out of the archive";
+const TENANTS: &str = "list the archive's tenants";
 /// One try: an object of some megabytes over a slow line.
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// With all tries.
@@ -33,7 +35,7 @@ const OPERATION: Duration = Duration::from_mins(2);
 
 /// A bucket that is an archive, for who reads it.
 pub struct S3ArchiveReader {
-    operation: Operation<Get, Answer, Refused>,
+    operation: Operation<Ask, Answer, Refused>,
     /// What stands before a key in the path: nothing where the bucket is a part of the host's name.
     before: String,
 }
@@ -44,9 +46,9 @@ impl fmt::Debug for S3ArchiveReader {
     }
 }
 
-/// What is asked for: a path, with its query.
+/// What is asked for: a method, and a path with its query.
 #[derive(Debug)]
-struct Get(String);
+struct Ask(&'static str, String);
 
 /// What came back. It holds events, and shows nowhere.
 struct Answer(Vec<u8>);
@@ -68,14 +70,34 @@ impl S3ArchiveReader {
         let operation = operation.runtime_plugin(plugin).serializer(request).deserializer(answer).build();
         Self { operation, before }
     }
+
+    /// Deletes an object; S3 answers alike where there is none.
+    pub(crate) async fn remove(&self, object: &StoredObject) -> Result<(), Unavailable> {
+        let path = format!("{}/{}", self.before, in_path(&object.key.to_string()));
+        let removed = self.operation.invoke(Ask("DELETE", path)).await;
+        removed.map(|_| ()).map_err(|error| unavailable(REMOVE, error))
+    }
+
+    /// A page of the tenants that have objects, of those behind one.
+    pub(crate) async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, Unavailable> {
+        // Behind all of its objects, whose names go on with `/`, and before those of the next one.
+        let after = after.map(|tenant| format!("&start-after={}", in_query(&format!("tenant={tenant}0"))));
+        let path = if self.before.is_empty() { "/" } else { &self.before };
+        let asked =
+            format!("{path}?list-type=2&delimiter=%2F&max-keys=1000&prefix=tenant%3D{}", after.unwrap_or_default());
+        let answer = self.operation.invoke(Ask("GET", asked)).await;
+        let Answer(page) = answer.map_err(|error| unavailable(TENANTS, error))?;
+        let page = std::str::from_utf8(&page).ok().and_then(Xml::parse);
+        page.as_ref().map(tenants).ok_or_else(|| Unavailable::new(TENANTS, ItemError::Attribute("CommonPrefixes")))
+    }
 }
 
 impl ArchiveReader for S3ArchiveReader {
     async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
         let (prefix, after) = (in_query(&ObjectKey::prefix(tenant)), in_query(after));
         let path = if self.before.is_empty() { "/" } else { &self.before };
-        let asked = Get(format!("{path}?list-type=2&max-keys=1000&prefix={prefix}&start-after={after}"));
-        let Answer(page) = self.operation.invoke(asked).await.map_err(|error| unavailable(LIST, error))?;
+        let asked = format!("{path}?list-type=2&max-keys=1000&prefix={prefix}&start-after={after}");
+        let Answer(page) = self.operation.invoke(Ask("GET", asked)).await.map_err(|error| unavailable(LIST, error))?;
         let read = std::str::from_utf8(&page).ok().and_then(Xml::parse).as_ref().and_then(|page| listing(tenant, page));
         read.ok_or_else(|| Unavailable::new(LIST, ItemError::Attribute("Contents")))
     }
@@ -85,7 +107,7 @@ impl ArchiveReader for S3ArchiveReader {
             return Err(ReadError::TooLarge { bytes: object.bytes });
         }
         let path = format!("{}/{}", self.before, in_path(&object.key.to_string()));
-        match self.operation.invoke(Get(path)).await {
+        match self.operation.invoke(Ask("GET", path)).await {
             Ok(Answer(content)) => Ok(content),
             Err(error) if error.as_service_error().is_some_and(|refused| refused.code() == Some("NoSuchKey")) => {
                 Err(ReadError::Missing)
@@ -101,6 +123,12 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_
 /// A value of a query, as signatures want it.
 fn in_query(value: &str) -> String {
     utf8_percent_encode(value, &RESERVED).to_string()
+}
+
+/// The tenants of a page; what is none of ours is left out.
+fn tenants(page: &Xml) -> Vec<TenantId> {
+    let tenant = |prefix: &str| prefix.strip_prefix("tenant=")?.strip_suffix('/')?.parse().ok();
+    page.all("CommonPrefixes").filter_map(|one| tenant(one.text("Prefix"))).collect()
 }
 
 /// A page of names; `None` where it is not as it is documented.
@@ -122,9 +150,9 @@ fn listing(tenant: &TenantId, page: &Xml) -> Option<Listing> {
     Some(listing)
 }
 
-fn request(Get(path): Get) -> Result<HttpRequest, BoxError> {
+fn request(Ask(method, path): Ask) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::empty());
-    request.set_method("GET")?;
+    request.set_method(method)?;
     request.set_uri(path)?;
     Ok(request)
 }

@@ -26,11 +26,13 @@ pub enum AuditAction {
     Export,
     /// What is kept about a person was erased.
     Erase,
+    /// Small objects of the archive were made one.
+    Compact,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Configuration,
         Self::Keys,
         Self::Secret,
@@ -39,6 +41,7 @@ impl AuditAction {
         Self::Replay,
         Self::Export,
         Self::Erase,
+        Self::Compact,
     ];
 
     /// The word.
@@ -52,6 +55,7 @@ impl AuditAction {
             Self::Replay => "replay",
             Self::Export => "export",
             Self::Erase => "erase",
+            Self::Compact => "compact",
         }
     }
 }

@@ -15,6 +15,7 @@
 pub mod apply;
 pub mod audit;
 pub mod change;
+pub mod compact;
 pub mod configuration;
 pub mod consent;
 pub mod dead_letters;

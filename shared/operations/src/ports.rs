@@ -1,5 +1,6 @@
 //! What the use cases ask of the outside world, in one bundle.
 
+use acequia_archive::compact::Compactable;
 use acequia_core::id::Stage;
 use acequia_core::port::{
     ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
@@ -35,6 +36,8 @@ pub trait Ports: Send + Sync {
     fn sending(&self) -> impl Queues;
     /// The archive of the account and region that this queue is in.
     fn archive(&self, beside: &QueueArn) -> impl ArchiveReader;
+    /// The same, for what makes one object of many.
+    fn archive_upkeep(&self, beside: &QueueArn) -> impl Compactable;
     /// Replays.
     fn replays(&self) -> impl ReplayStore;
     /// The memory of deliveries.

@@ -114,6 +114,10 @@ impl Ports for World {
         self.archive.clone()
     }
 
+    fn archive_upkeep(&self, _: &QueueArn) -> impl acequia_archive::compact::Compactable {
+        self.archive.clone()
+    }
+
     fn replays(&self) -> impl ReplayStore {
         self.replays.clone()
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use acequia_core::archive::ObjectKey;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable};
+use acequia_core::port::{
+    Archive, ArchiveReader, ArchiveUpkeep, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable,
+};
 use jiff::Timestamp;
 
 use crate::build::start;
@@ -31,6 +33,8 @@ pub struct InMemoryArchive {
     pub lists: Faults,
     /// Makes reading fail.
     pub reads: Faults,
+    /// Makes taking away fail.
+    pub removals: Faults,
 }
 
 impl InMemoryArchive {
@@ -105,5 +109,23 @@ impl ArchiveReader for InMemoryArchive {
         }
         let found = self.state.lock().objects.get(&object.key.to_string()).map(|(_, content, _)| content.clone());
         found.ok_or(ReadError::Missing)
+    }
+}
+
+impl ArchiveUpkeep for InMemoryArchive {
+    async fn remove(&self, object: &StoredObject) -> Result<(), Unavailable> {
+        self.removals.call("take an object out of the archive")?;
+        self.state.lock().objects.remove(&object.key.to_string());
+        Ok(())
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, Unavailable> {
+        self.lists.call("list the archive's tenants")?;
+        let behind = after.map_or_else(String::new, ObjectKey::prefix);
+        let state = self.state.lock();
+        let mut tenants: Vec<TenantId> = state.objects.values().map(|(key, _, _)| key.tenant.clone()).collect();
+        tenants.sort_by_key(ObjectKey::prefix);
+        tenants.dedup();
+        Ok(tenants.into_iter().filter(|tenant| ObjectKey::prefix(tenant) > behind).take(PAGE).collect())
     }
 }

@@ -36,6 +36,10 @@ mod tables {
     acequia_testkit::suite!(tables, acequia_testkit::InMemoryTables::new());
 }
 
+mod archive_upkeep {
+    acequia_testkit::suite!(archive_upkeep, acequia_testkit::InMemoryArchive::new());
+}
+
 mod archive_reader {
     acequia_testkit::suite!(archive_reader, acequia_testkit::InMemoryArchive::new());
 }

@@ -113,6 +113,17 @@ impl Aws {
         if (200..300).contains(&status) { Ok(body) } else { Err(Refusal { status, body: told() }) }
     }
 
+    /// Copies an object of S3; both are a bucket and a key, as they stand in a path.
+    ///
+    /// # Errors
+    /// When AWS refuses it.
+    pub fn s3_copy(&self, from: &str, to: &str) -> Result<(), Refusal> {
+        let headers = [("x-amz-copy-source", from)];
+        let (status, body) = http::send_for_bytes(self.signed("s3", "PUT", &format!("/{to}"), &headers, ""));
+        let told = || String::from_utf8_lossy(&body).into_owned();
+        if (200..300).contains(&status) { Ok(()) } else { Err(Refusal { status, body: told() }) }
+    }
+
     /// A call of a service that speaks JSON, by its target such as `AmazonSQS.SendMessage`.
     ///
     /// # Errors

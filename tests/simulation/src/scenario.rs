@@ -297,7 +297,11 @@ impl TenantPlan {
                 let bus = format!("arn:aws:events:us-east-1:123456789012:event-bus/{tenant}.{}", plan.id);
                 serde_json::json!({ "bus": bus, "strict": plan.claims })
             }
-            SinkKind::Archive => serde_json::json!({ "strict": plan.claims }),
+            // In one form or the other, and in both where the configuration changes.
+            SinkKind::Archive => {
+                let format = if version.waits.len().is_multiple_of(2) { "ndjson" } else { "parquet" };
+                serde_json::json!({ "strict": plan.claims, "format": format })
+            }
             SinkKind::Table => {
                 serde_json::json!({ "strict": plan.claims, "database": address(tenant.as_str()), "iam": true,
                 "table": "events", "columns": { "event": "$event" } })

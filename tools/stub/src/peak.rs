@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use acequia_core::event::MAX_EVENT_BYTES;
 use acequia_core::kind::SinkKind;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::fixture::{Messages, World, event_of, sink};
 use crate::{Function, Latencies, Memory, Stub, StubError};
@@ -52,7 +52,15 @@ impl Load {
     /// # Errors
     /// As [`Load::of_router`].
     pub fn of_sink(self, kind: SinkKind, program: &Path, logs: &Path) -> Result<Memory, StubError> {
-        let sinks = [sink("one", kind, &json!({}))];
+        self.of_sink_with(kind, &json!({}), program, logs)
+    }
+
+    /// The same of a sink with these fields beside those that each of its kind has.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn of_sink_with(self, kind: SinkKind, own: &Json, program: &Path, logs: &Path) -> Result<Memory, StubError> {
+        let sinks = [sink("one", kind, own)];
         let world = |address: &str| World::new("all", &sinks, address);
         self.run(kind.as_str(), Messages::Deliveries(kind, "one"), world, program, logs)
     }

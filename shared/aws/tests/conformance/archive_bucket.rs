@@ -6,11 +6,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-use acequia_aws::{S3Archive, S3ArchiveReader, S3AuditCopies};
+use acequia_aws::{S3ArchiveUpkeep, S3AuditCopies};
 use acequia_core::archive::ObjectKey;
 use acequia_core::audit::AuditRow;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, ArchiveReader, AuditCopies, Listing, ReadError, StoredObject, Unavailable};
+use acequia_core::port::{
+    Archive, ArchiveReader, ArchiveUpkeep, AuditCopies, Listing, ReadError, StoredObject, Unavailable,
+};
 use acequia_testkit::conformance::archive::ArchiveInTest;
 use acequia_testkit::conformance::audit_copies::AuditCopiesInTest;
 use aws_sdk_sqs::config::Credentials;
@@ -24,8 +26,7 @@ use crate::World;
 
 /// The archive, and what a test needs beside the port.
 pub(crate) struct RealArchive {
-    used: S3Archive,
-    reader: S3ArchiveReader,
+    used: S3ArchiveUpkeep,
     endpoint: String,
     bucket: String,
 }
@@ -34,10 +35,9 @@ impl World {
     pub(crate) fn archive(self) -> RealArchive {
         let bucket = format!("{}-archive", self.stage);
         let endpoint = self.config.endpoint_url().unwrap().to_owned();
-        let used = S3Archive::new(&self.config, &bucket);
-        let reader = S3ArchiveReader::new(&self.config, &bucket);
+        let used = S3ArchiveUpkeep::new(&self.config, &bucket);
         assert_eq!(call(&endpoint, "PUT", &format!("/{bucket}")).0, 200);
-        RealArchive { used, reader, endpoint, bucket }
+        RealArchive { used, endpoint, bucket }
     }
 }
 
@@ -49,11 +49,21 @@ impl Archive for RealArchive {
 
 impl ArchiveReader for RealArchive {
     async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
-        self.reader.list(tenant, after).await
+        self.used.list(tenant, after).await
     }
 
     async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
-        self.reader.read(object).await
+        self.used.read(object).await
+    }
+}
+
+impl ArchiveUpkeep for RealArchive {
+    async fn remove(&self, object: &StoredObject) -> Result<(), Unavailable> {
+        self.used.remove(object).await
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, Unavailable> {
+        self.used.tenants(after).await
     }
 }
 

@@ -48,6 +48,10 @@ mod archive {
     acequia_testkit::suite!(archive, crate::World::load().await.archive());
 }
 
+mod archive_upkeep {
+    acequia_testkit::suite!(archive_upkeep, crate::World::load().await.archive());
+}
+
 mod archive_reader {
     acequia_testkit::suite!(archive_reader, crate::World::load().await.archive());
 }

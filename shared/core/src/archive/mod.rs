@@ -8,5 +8,5 @@
 mod key;
 mod line;
 
-pub use key::{Hour, InvalidObjectKey, ObjectKey};
+pub use key::{Form, Hour, InvalidObjectKey, ObjectKey};
 pub use line::{InvalidLine, Line, write_line};

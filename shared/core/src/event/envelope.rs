@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod cases;
+mod columns;
 mod conform;
 mod members;
 mod syntax;
@@ -24,6 +25,7 @@ use crate::event::{EnvelopeError, MAX_EVENT_BYTES, MAX_NESTING, nesting, own_typ
 use crate::id::{EventId, TenantId};
 use members::Members;
 
+pub use columns::Columns;
 pub use members::MAX_MEMBERS;
 
 /// The same behind the intake: an event of our own may hold a producer's as a part of its data.

@@ -14,8 +14,9 @@ pub trait Archive: Send + Sync {
     fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
-/// The largest object that is read, as it is kept: a batch of deliveries has at most 6 MB before it is packed.
-pub const MAX_PACKED_BYTES: u64 = 16 * 1024 * 1024;
+/// The largest object that is read, as it is kept: compaction makes none that is larger, and a batch of deliveries has
+/// at most 6 MB before it is packed.
+pub const MAX_PACKED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// An object, as the archive lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,4 +63,13 @@ pub trait ArchiveReader: Send + Sync {
     fn list(&self, tenant: &TenantId, after: &str) -> impl Future<Output = Result<Listing, Unavailable>> + Send;
     /// What an object holds, packed.
     fn read(&self, object: &StoredObject) -> impl Future<Output = Result<Vec<u8>, ReadError>> + Send;
+}
+
+/// The archive, for what makes one object of many.
+pub trait ArchiveUpkeep: Send + Sync {
+    /// Takes an object away; that it is not there is well.
+    fn remove(&self, object: &StoredObject) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Whose objects there are: some tenants, of those behind `after` in the order of the objects' names; none behind the
+    /// last.
+    fn tenants(&self, after: Option<&TenantId>) -> impl Future<Output = Result<Vec<TenantId>, Unavailable>> + Send;
 }

@@ -72,7 +72,7 @@ impl State {
 /// A place in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
-    /// The name of an object.
+    /// The place of a batch ([`crate::archive::ObjectKey::place`]), wherever it is kept.
     pub object: String,
     /// How many of its lines are done.
     pub lines: u64,

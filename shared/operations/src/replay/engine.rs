@@ -1,4 +1,4 @@
-//! The one way through the archive that a dry run and a run go: object by object, line by line, step by step.
+//! The one way through the archive that a dry run and a run go: batch by batch, line by line, step by step.
 //!
 //! A step takes what was chosen since the last one, has it sent, and only then moves the place. Memory holds the objects
 //! that are read ahead, the lines of one, the deliveries of a step, and what is folded: it does not grow with a replay.
@@ -7,12 +7,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_core::archive::{Hour, Line, ObjectKey};
+use acequia_archive::Records;
+use acequia_core::archive::{Hour, InvalidLine, Line, ObjectKey};
 use acequia_core::delivery::Delivery;
 use acequia_core::delivery::ledger::DeliveryKey;
 use acequia_core::flow::redrive::Observer;
 use acequia_core::id::TenantId;
-use acequia_core::port::{ArchiveReader, Clock, Ledger, ReadError, SendError, StoredObject, Unavailable};
+use acequia_core::port::{ArchiveReader, Clock, Ledger, SendError, Unavailable};
 use acequia_core::replay::{Fold, Place, Progress, Query, Selection, Tally};
 use acequia_core::time::after;
 use acequia_core::wire::Replayed;
@@ -20,7 +21,6 @@ use jiff::Timestamp;
 
 use super::ahead::{Ahead, Next};
 use super::sender::Sender;
-use super::unpack::unpack;
 
 /// The most deliveries of a step, and the most bytes of their events, but for those of one event.
 const STEP: usize = 100;
@@ -90,10 +90,10 @@ pub async fn go<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Ke
     keeper: &mut K,
     watch: &impl Observer,
 ) -> Ended {
+    let first = Hour::of(way.query.from);
     let start = match &progress.folds_from {
-        // Names that sort before it and behind this are none of the archive's.
-        Some(object) => object.get(..object.len().saturating_sub(1)).unwrap_or_default().to_owned(),
-        None => ObjectKey::before(way.tenant, Hour::of(way.query.from)),
+        Some(place) => (ObjectKey::at_place(place).map_or(first, |key| key.hour), place.clone()),
+        None => (first, String::new()),
     };
     let mut ahead = Ahead::new(way.archive, way.tenant, start, Hour::of(way.query.to), way.as_of);
     let mut run = Run {
@@ -146,7 +146,8 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
                         self.trouble(format!("{name} is none of the archive's objects, and is left out"));
                     }
                 }
-                Some(Next::Object(object, content)) => self.object(ahead, &object, content).await?,
+                Some(Next::Broken(error)) => return Err(Ended::Broken(error)),
+                Some(Next::Batch(key, records)) => self.batch(ahead, &key, records).await?,
             }
         }
         self.step(ahead).await?;
@@ -158,29 +159,24 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
         self.done.as_ref().is_none_or(|done| (done.object.as_str(), done.lines) <= (object, line))
     }
 
-    async fn object(
+    async fn batch(
         &mut self,
         ahead: &mut Ahead<'_, A>,
-        object: &StoredObject,
-        content: Result<Vec<u8>, ReadError>,
+        key: &ObjectKey,
+        records: Result<Records, String>,
     ) -> Result<(), Ended> {
-        let name = object.key.to_string();
-        if self.hour != Some(object.key.hour) || self.fold.is_full() {
+        let name = key.place();
+        if self.hour != Some(key.hour) || self.fold.is_full() {
             self.step(ahead).await?;
             self.fold.clear();
-            self.hour = Some(object.key.hour);
+            self.hour = Some(key.hour);
             // What was done already is read again from where its memory began.
             if self.is_ahead(&name, 1) || self.progress.folds_from.is_none() {
                 self.progress.folds_from = Some(name.clone());
             }
         }
-        let text = match content {
-            Err(ReadError::Unavailable(error)) => return Err(Ended::Broken(error)),
-            Err(error) => Err(error.to_string()),
-            Ok(packed) => unpack(&packed).map_err(|error| error.to_string()),
-        };
-        let lines = match &text {
-            Ok(text) => self.lines(ahead, &name, text).await?,
+        let lines = match &records {
+            Ok(records) => self.lines(ahead, &name, records).await?,
             Err(why) => {
                 if self.is_ahead(&name, 0) {
                     self.tally.unreadable += 1;
@@ -198,10 +194,10 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
         self.move_on(ahead, KEEP_LEAST).await
     }
 
-    /// Works off the lines of an object; answers how many there are.
-    async fn lines(&mut self, ahead: &mut Ahead<'_, A>, name: &str, text: &str) -> Result<u64, Ended> {
-        let mut number = 0;
-        for line in text.split('\n').filter(|line| !line.is_empty()) {
+    /// Works off the events of a batch; answers how many there are.
+    async fn lines(&mut self, ahead: &mut Ahead<'_, A>, name: &str, records: &Records) -> Result<u64, Ended> {
+        let (mut number, tenant) = (0, self.way.tenant);
+        for line in records.each(tenant) {
             let is_ahead = self.is_ahead(name, number);
             self.line(name, number, line, is_ahead);
             number += 1;
@@ -218,8 +214,8 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
     }
 
     /// Reads a line, and takes what it comes to, unless that was done before.
-    fn line(&mut self, name: &str, number: u64, line: &str, is_ahead: bool) {
-        let read = Line::read(self.way.tenant, line).map_err(|error| error.to_string());
+    fn line(&mut self, name: &str, number: u64, line: Result<Line, InvalidLine>, is_ahead: bool) {
+        let read = line.map_err(|error| error.to_string());
         let meant = read.and_then(|line| {
             let envelope = line.envelope;
             let means = self.way.selection.means(&envelope).map_err(|cause| cause.to_string())?;

@@ -14,7 +14,6 @@ pub mod runner;
 mod sender;
 #[cfg(test)]
 mod tests;
-mod unpack;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -59,7 +59,7 @@ pub(super) fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
     }
 }
 
-fn event(id: &str, kind: &str, country: &str, seconds: u64) -> Envelope {
+pub(super) fn event(id: &str, kind: &str, country: &str, seconds: u64) -> Envelope {
     let body = build::body(id, kind, &format!(r#"{{"country":"{country}"}}"#));
     Envelope::parse(&build::tenant_id("acme"), build::at(seconds), body.as_bytes()).unwrap()
 }
@@ -72,7 +72,7 @@ fn packed(text: &[u8]) -> Vec<u8> {
 }
 
 /// Keeps events as the archive's function does, as one object.
-fn keep(world: &World, events: &[Envelope]) -> ObjectKey {
+pub(super) fn keep(world: &World, events: &[Envelope]) -> ObjectKey {
     let deliveries: Vec<Delivery> =
         events.iter().map(|event| Delivery::new(build::sink_id("keep"), event.clone())).collect();
     let key = ObjectKey::of(&build::tenant_id("acme"), Hour::of(events[0].accepted_at), &deliveries);

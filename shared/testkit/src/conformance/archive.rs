@@ -1,9 +1,9 @@
 //! The suite of the archive.
 
-use acequia_core::archive::{Hour, ObjectKey};
+use acequia_core::archive::{Form, Hour, ObjectKey};
 use acequia_core::delivery::Delivery;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, ArchiveReader, Listing, ReadError, StoredObject};
+use acequia_core::port::{Archive, ArchiveReader, ArchiveUpkeep, Listing, ReadError, StoredObject};
 
 use crate::build::{at, envelope, sink_id, start, tenant_id};
 
@@ -131,4 +131,46 @@ pub async fn no_tenants_objects_stand_among_those_of_another(archive: &(impl Arc
         let listed = all(archive, &tenant_id(tenant), &ObjectKey::prefix(&tenant_id(tenant))).await;
         assert_eq!(listed.iter().map(|object| object.key.tenant.as_str()).collect::<Vec<_>>(), [tenant]);
     }
+}
+
+/// What is not there is gone, too; no other object is touched.
+pub async fn what_is_removed_is_gone_and_can_be_removed_again(
+    archive: &(impl ArchiveInTest + ArchiveReader + ArchiveUpkeep),
+) {
+    let tenant = tenant_id("emptied");
+    let keys = ["1", "2"].map(|event| key_of("emptied", event, 0));
+    for key in &keys {
+        archive.keep(key, b"x".to_vec()).await.unwrap();
+    }
+    let listed = all(archive, &tenant, &ObjectKey::prefix(&tenant)).await;
+    for _ in 0..2 {
+        ArchiveUpkeep::remove(archive, &listed[0]).await.unwrap();
+        assert!(matches!(archive.read(&listed[0]).await, Err(ReadError::Missing)));
+    }
+    assert_eq!(all(archive, &tenant, &ObjectKey::prefix(&tenant)).await, listed[1..]);
+}
+
+/// Each once, though one's name begins like the other's, and whatever form their objects have.
+pub async fn the_tenants_that_have_objects_are_listed_each_once(
+    archive: &(impl ArchiveInTest + ArchiveReader + ArchiveUpkeep),
+) {
+    let names = ["listed-a", "listed-a-b", "listed-a0", "listed-b"];
+    for name in names {
+        archive.keep(&key_of(name, "1", 0), b"x".to_vec()).await.unwrap();
+        archive.keep(&key_of(name, "2", 1).in_form(Form::Parquet), b"x".to_vec()).await.unwrap();
+    }
+    let mut found: Vec<TenantId> = Vec::new();
+    loop {
+        let page = archive.tenants(found.last()).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        // A page of one, so that each is asked for what is behind it.
+        found.extend(page.into_iter().take(1));
+    }
+    found.retain(|tenant| tenant.as_str().starts_with("listed-"));
+    found.sort();
+    let mut wanted = names.map(tenant_id);
+    wanted.sort();
+    assert_eq!(found, wanted);
 }

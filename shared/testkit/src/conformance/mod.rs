@@ -301,6 +301,13 @@ macro_rules! suite {
             ]
         );
     };
+    (archive_upkeep, $port:expr) => {
+        $crate::cases!(
+            archive,
+            $port,
+            [what_is_removed_is_gone_and_can_be_removed_again, the_tenants_that_have_objects_are_listed_each_once,]
+        );
+    };
     (replays, $port:expr) => {
         $crate::cases!(
             replays,

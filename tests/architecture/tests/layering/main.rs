@@ -57,11 +57,19 @@ const LAYERS: &[Layer] = &[
         may_test_with: &["acequia-testkit"],
         refuses: &["aws-", "aws_", "lambda_"],
     },
+    // Objects of the archive, in memory and over ports.
+    Layer {
+        folder: "shared/archive",
+        may_use: &["acequia-core"],
+        may_test_with: &["acequia-testkit"],
+        refuses: &["aws-", "aws_", "lambda_", "tokio", "reqwest", "rand", "arrow"],
+    },
     Layer {
         folder: "functions/*",
         // The front door answers what the command does.
         may_use: &[
             "acequia-core",
+            "acequia-archive",
             "acequia-aws",
             "acequia-lambda",
             "acequia-egress",
@@ -75,7 +83,7 @@ const LAYERS: &[Layer] = &[
     // Use cases over ports: no AWS, no terminal, and nothing of the command line.
     Layer {
         folder: "shared/operations",
-        may_use: &["acequia-core"],
+        may_use: &["acequia-archive", "acequia-core"],
         may_test_with: &["acequia-testkit"],
         refuses: &[
             "aws-",
@@ -96,6 +104,7 @@ const LAYERS: &[Layer] = &[
         // What `tenant try` shows is made by the functions' own code.
         may_use: &[
             "acequia-core",
+            "acequia-archive",
             "acequia-aws",
             "acequia-operations",
             "acequia-postgres",
@@ -117,6 +126,7 @@ const LAYERS: &[Layer] = &[
             "acequia-lambda",
             "acequia-testkit",
             "router",
+            "acequia-archive",
             "archive",
             "eventbridge",
             "forward",

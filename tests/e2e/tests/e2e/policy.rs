@@ -110,6 +110,7 @@ impl Stage {
             "replay list" => "birch".to_owned(),
             "replay show" | "replay stop" => format!("birch {}", a_replay(turn)),
             "replay resume" => format!("birch {} --beside", a_replay(turn)),
+            "archive compact" => "birch --from 2026-01-01 --to 2026-01-02".to_owned(),
             "delayed" => "birch --sink away".to_owned(),
             "search" | "tally" => "birch".to_owned(),
             "completions" => "bash".to_owned(),

@@ -51,14 +51,13 @@ impl Perilous {
     fn in_object(&self, key: &ObjectKey, content: &[u8]) -> Vec<(usize, StoryKey)> {
         let who = self.0.invocation();
         let history = &mut self.0.world.lock().history;
-        let text = zstd::decode_all(content).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(text) = text else {
+        let Ok(batches) = acequia_archive::read(key.form, content) else {
             history.report(who, format_args!("an object of the archive cannot be unpacked"));
             return Vec::new();
         };
         let mut found = Vec::new();
-        for line in text.lines() {
-            let Ok(Line { envelope, .. }) = Line::read(&key.tenant, line) else {
+        for line in batches.iter().flat_map(|batch| batch.records.each(&key.tenant)) {
+            let Ok(Line { envelope, .. }) = line else {
                 history.report(who, format_args!("a line of the archive is none"));
                 continue;
             };

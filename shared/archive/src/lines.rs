@@ -1,29 +1,33 @@
-//! The lines of an object.
+//! Objects of lines: packed, and unpacked again.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
-/// The most that an object may become: a batch of 6 MB, whose events with line ends stand in it twice.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+use crate::{MAX_BYTES, Unreadable};
+
+/// zstd's own default: a quarter of the size of JSON at some 300 MB/s, and higher levels take longer for little.
+pub(crate) const LEVEL: i32 = 3;
 /// The largest window of zstd, as a power of two: 8 MiB, what every decoder must be able to take
 /// (<https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2>).
 const MAX_WINDOW_LOG: u32 = 23;
 
-/// Why an object has no lines.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
-    /// It is not whole, or was changed: zstd's checksum covers every byte.
-    #[error("it is no whole zstd, or its checksum is another")]
-    Damaged,
-    /// It becomes too large.
-    #[error("unpacked, it has more than {MAX_BYTES} bytes")]
-    TooLarge,
-    /// It is no text.
-    #[error("it is no UTF-8")]
-    NoText,
+/// Packs lines ([`acequia_core::archive::write_line`]), with zstd's checksum of the whole.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub fn pack<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> std::io::Result<Vec<u8>> {
+    let mut packer = zstd::Encoder::new(Vec::new(), LEVEL)?;
+    packer.include_checksum(true)?;
+    for line in lines {
+        packer.write_all(line)?;
+    }
+    packer.finish()
 }
 
 /// Unpacks an object whole, so that no line of one that is damaged is used.
-pub(super) fn unpack(packed: &[u8]) -> Result<String, Unreadable> {
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn unpack(packed: &[u8]) -> Result<String, Unreadable> {
     let mut decoder = zstd::Decoder::with_buffer(packed).map_err(|_| Unreadable::Damaged)?;
     decoder.window_log_max(MAX_WINDOW_LOG).map_err(|_| Unreadable::Damaged)?;
     let mut bytes = Vec::new();
@@ -38,17 +42,9 @@ pub(super) fn unpack(packed: &[u8]) -> Result<String, Unreadable> {
 mod tests {
     use super::*;
 
-    fn packed(content: &[u8]) -> Vec<u8> {
-        use std::io::Write as _;
-        let mut packer = zstd::Encoder::new(Vec::new(), 3).unwrap();
-        packer.include_checksum(true).unwrap();
-        packer.write_all(content).unwrap();
-        packer.finish().unwrap()
-    }
-
     #[test]
     fn an_object_is_unpacked_whole_or_not_at_all() {
-        let whole = packed("é\n".repeat(10_000).as_bytes());
+        let whole = pack([&"é\n".repeat(10_000).into_bytes()[..]]).unwrap();
         assert_eq!(unpack(&whole).unwrap().lines().count(), 10_000);
         for place in [0, whole.len() / 2, whole.len() - 1] {
             let mut damaged = whole.clone();
@@ -56,11 +52,11 @@ mod tests {
             assert_eq!(unpack(&damaged), Err(Unreadable::Damaged), "byte {place}");
         }
         assert_eq!(unpack(&whole[..whole.len() - 1]), Err(Unreadable::Damaged));
-        assert_eq!(unpack(&packed(&[0xff])), Err(Unreadable::NoText));
+        assert_eq!(unpack(&pack([&[0xff][..]]).unwrap()), Err(Unreadable::NoText));
     }
 
     #[test]
     fn what_becomes_too_large_costs_no_more_than_the_bound() {
-        assert_eq!(unpack(&packed(&vec![b'x'; 64 * 1024 * 1024 + 1])), Err(Unreadable::TooLarge));
+        assert_eq!(unpack(&pack([&vec![b'x'; 64 * 1024 * 1024 + 1][..]]).unwrap()), Err(Unreadable::TooLarge));
     }
 }
