@@ -12,7 +12,7 @@ use acequia_core::port::{ArchiveReader, Listing, ReadError, ReplayStore, SendErr
 use acequia_core::replay::{LEASE, Place};
 use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build};
 
-use super::tests::{After, begun, drive, filled, names, order, previewed, ran, sent, webhooks};
+use super::tests::{After, begun, drive, event, filled, keep, names, order, previewed, ran, sent, webhooks};
 use super::*;
 use crate::world::World;
 
