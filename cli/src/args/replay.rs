@@ -69,6 +69,9 @@ pub(crate) struct ResumeArgs {
     /// Also while another replay of the tenant is under way
     #[arg(long)]
     pub(crate) beside: bool,
+    /// Leave it to the platform, which goes on within a minute or two, and do not wait for it
+    #[arg(long)]
+    pub(crate) detach: bool,
     #[command(flatten)]
     pub(crate) author: Author,
 }
@@ -112,6 +115,9 @@ pub(crate) struct OrderArgs {
     /// Also while another replay of the tenant is under way
     #[arg(long)]
     pub(crate) beside: bool,
+    /// Leave it to the platform, which begins within a minute or two, and do not wait for it
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// Do not ask, and do not count before
     #[arg(long)]
     pub(crate) yes: bool,

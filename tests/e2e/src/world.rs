@@ -286,7 +286,16 @@ pub fn watch() {
     call_sweeper(&json!({"watch": "all"}));
 }
 
+/// Calls the replay function, as its schedule does every minute.
+pub fn run_replays() {
+    call_function("replay", &json!({}));
+}
+
 fn call_sweeper(payload: &Json) {
-    let function = format!("acequia-{}-sweeper", world().environment.stage);
+    call_function("sweeper", payload);
+}
+
+fn call_function(name: &str, payload: &Json) {
+    let function = format!("acequia-{}-{name}", world().environment.stage);
     world().aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{function}/invocations"), payload).unwrap();
 }

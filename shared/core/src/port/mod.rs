@@ -42,7 +42,7 @@ pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
-pub use replays::{Begun, ReplayStore};
+pub use replays::{Begun, Queued, ReplayStore};
 pub use table::{DatabaseTokens, Entry, OutboxEvent, TableError, Tables};
 pub use tenants::{
     AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore, TopicStore,

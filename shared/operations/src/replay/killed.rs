@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use acequia_core::delivery::Delivery;
-use acequia_core::port::{ArchiveReader, Listing, ReadError, ReplayStore, SendError, StoredObject};
+use acequia_core::port::{ArchiveReader, Listing, Queued, ReadError, ReplayStore, SendError, StoredObject};
 use acequia_core::replay::{LEASE, Place};
 use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build};
 
@@ -73,6 +73,14 @@ impl ReplayStore for Stepping<InMemoryReplays> {
 
     async fn list(&self, tenant: &TenantId) -> Result<Vec<Replay>, Unavailable> {
         self.0.list(tenant).await
+    }
+
+    async fn queued(&self, most: usize) -> Result<Vec<Queued>, Unavailable> {
+        self.0.queued(most).await
+    }
+
+    async fn unqueue(&self, queued: &Queued) -> Result<(), Unavailable> {
+        self.0.unqueue(queued).await
     }
 }
 

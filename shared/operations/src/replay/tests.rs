@@ -352,6 +352,21 @@ fn a_tenant_has_one_replay_under_way_unless_told() {
 }
 
 #[test]
+fn what_is_left_to_the_platform_is_its_own_until_it_is_stopped() {
+    let world = filled();
+    let tenant = build::tenant_id("acme");
+    let basis = drive(&world, basis(&world, &tenant)).unwrap();
+    let asked = drive(&world, ask(&world, &tenant, &order(), basis, ("ana", true))).unwrap();
+    assert_eq!((asked.state, asked.platform), (Standing::Waiting, true));
+    let resumed = || drive(&world, resume(&world, &tenant, &asked.id, ("bob", None, true)));
+    assert!(matches!(resumed().unwrap_err(), OperationError::ReplayBusy { until: None, .. }));
+    assert!(matches!(begun(&world, &order()).unwrap_err(), OperationError::ReplayBusy { .. }));
+    drive(&world, stop(&world, &tenant, &asked.id, "bob")).unwrap();
+    let (status, _) = ran(&world, resumed().unwrap(), &After::never());
+    assert_eq!((status.state, status.platform, status.figures.deliveries), (Standing::Done, false, 30));
+}
+
+#[test]
 fn a_queue_that_does_not_answer_stops_a_replay_which_goes_on_later() {
     let world = filled();
     let begun = begun(&world, &order()).unwrap();

@@ -308,6 +308,7 @@ macro_rules! suite {
                 a_replay_is_read_back_as_it_was_written,
                 of_two_writers_of_one_revision_one_writes,
                 a_tenant_has_one_under_way,
+                what_waits_is_queued_until_it_is_taken_out_and_again_when_it_waits_anew,
                 no_tenant_sees_the_replays_of_another,
             ]
         );

@@ -24,6 +24,7 @@ mod permission;
 mod policy;
 mod producers;
 mod replay;
+mod replay_http;
 mod secrecy;
 mod table;
 mod trace;

@@ -195,7 +195,7 @@ fn a_replay(turn: usize) -> String {
             "unreadable": 0, "refused": 0, "counts": []}},
     });
     let item = json!({
-        "pk": {"S": "birch"}, "sk": {"S": format!("replay#{id}")}, "document": {"S": document.to_string()},
+        "pk": {"S": "birch#@replay"}, "sk": {"S": format!("replay#{id}")}, "document": {"S": document.to_string()},
         "revision": {"N": "1"},
     });
     let put = json!({"TableName": format!("acequia-{}-tenants", world().environment.stage), "Item": item});
