@@ -1,6 +1,7 @@
 //! The command line: every command with its arguments and help text.
 
 mod consent;
+mod erase;
 mod dlq;
 #[cfg(test)]
 mod documented;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
+pub(crate) use self::erase::EraseArgs;
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 pub(crate) use self::replay::{OrderArgs, ReplayArgs, ReplayCommand, ResumeArgs};
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     /// Proof of consent: show, export, erase
     #[command(subcommand)]
     Consent(ConsentCommand),
+    /// Erase what is kept about a person: in the archive, queues, consents and tables
+    Erase(Box<EraseArgs>),
     /// Templates of mails
     #[command(subcommand)]
     Template(TemplateCommand),

@@ -7,13 +7,13 @@ use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveReader, SdkConfig, SqsQueues, SsmGrants,
+    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveEraser, SdkConfig, SqsQueues, SsmGrants,
     SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    ApiKeys, ArchiveEraser, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
     Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_core::queue::QueueArn;
@@ -167,9 +167,9 @@ impl Ports for Context {
         self.queues()
     }
 
-    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader {
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveEraser {
         let bucket = format!("acequia-{}-archive-{}-{}", self.stage, beside.account(), beside.region());
-        S3ArchiveReader::new(&self.config, &bucket)
+        S3ArchiveEraser::new(&self.config, &bucket)
     }
 
     fn replays(&self) -> impl ReplayStore {

@@ -78,6 +78,7 @@ pub(crate) struct ResumeArgs {
 
 /// What is sent, and how. What is needed is optional here, because no other command of `replay` has it.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct OrderArgs {
     /// The tenant's id
     #[arg(required = true)]

@@ -2,7 +2,7 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    ApiKeys, ArchiveEraser, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
     Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_core::queue::QueueArn;
@@ -34,7 +34,7 @@ pub trait Ports: Send + Sync {
     /// Queues that are sent to.
     fn sending(&self) -> impl Queues;
     /// The archive of the account and region that this queue is in.
-    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader;
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveEraser;
     /// Replays.
     fn replays(&self) -> impl ReplayStore;
     /// The memory of deliveries.

@@ -72,6 +72,10 @@ impl ArchiveReader for Stepping<InMemoryArchive> {
         step().await;
         self.0.read(object).await
     }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.0.first_kept(object).await
+    }
 }
 
 impl Queues for Stepping<InMemoryQueues> {

@@ -6,11 +6,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-use acequia_aws::{S3Archive, S3ArchiveReader, S3AuditCopies};
+use acequia_aws::{S3Archive, S3ArchiveEraser, S3AuditCopies};
 use acequia_core::archive::ObjectKey;
 use acequia_core::audit::AuditRow;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, ArchiveReader, AuditCopies, Listing, ReadError, StoredObject, Unavailable};
+use acequia_core::port::{Archive, ArchiveEraser, ArchiveReader, AuditCopies, Listing, ReadError, StoredObject, Unavailable};
 use acequia_testkit::conformance::archive::ArchiveInTest;
 use acequia_testkit::conformance::audit_copies::AuditCopiesInTest;
 use aws_sdk_sqs::config::Credentials;
@@ -19,13 +19,14 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
+use jiff::Timestamp;
 
 use crate::World;
 
 /// The archive, and what a test needs beside the port.
 pub(crate) struct RealArchive {
     used: S3Archive,
-    reader: S3ArchiveReader,
+    reader: S3ArchiveEraser,
     endpoint: String,
     bucket: String,
 }
@@ -35,7 +36,7 @@ impl World {
         let bucket = format!("{}-archive", self.stage);
         let endpoint = self.config.endpoint_url().unwrap().to_owned();
         let used = S3Archive::new(&self.config, &bucket);
-        let reader = S3ArchiveReader::new(&self.config, &bucket);
+        let reader = S3ArchiveEraser::new(&self.config, &bucket);
         assert_eq!(call(&endpoint, "PUT", &format!("/{bucket}")).0, 200);
         RealArchive { used, reader, endpoint, bucket }
     }
@@ -54,6 +55,16 @@ impl ArchiveReader for RealArchive {
 
     async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
         self.reader.read(object).await
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.reader.first_kept(object).await
+    }
+}
+
+impl ArchiveEraser for RealArchive {
+    async fn rewrite(&self, object: &StoredObject, content: Vec<u8>) -> Result<bool, Unavailable> {
+        self.reader.rewrite(object, content).await
     }
 }
 

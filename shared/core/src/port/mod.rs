@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use crate::id::TenantId;
 
 pub use api_keys::{ApiKeys, KeyError};
-pub use archive::{Archive, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject};
+pub use archive::{Archive, ArchiveEraser, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject};
 pub use audit::AuditCopies;
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};

@@ -11,6 +11,8 @@
 //! - Objects come in the order of their names, and lines as they stand. So the [`Place`] at which a run stopped says all
 //!   that was done, and the next one goes on behind it; it reads the lines since [`Progress::folds_from`] again, and
 //!   sends none of them twice.
+//! - An object may lose lines to erasing, and keeps its name and when it was kept first. A place within one that did is
+//!   at its beginning again: what stands there still is sent again, under the same id, and nothing is passed over.
 //! - The place moves behind a delivery only after its queue has it. What a killed run sent since it wrote its place down
 //!   last is sent again, under the same id and the same record of the ledger.
 //!
@@ -88,6 +90,10 @@ pub struct Place {
     pub object: String,
     /// How many of its lines are done.
     pub lines: u64,
+    /// Which version of the object has these lines, where it is not at its end: one that was erased from since is read
+    /// from its beginning, for its lines have moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// How far a replay is.
@@ -365,7 +371,7 @@ mod tests {
     #[test]
     fn a_replay_survives_its_stored_form() {
         let mut replay = replay().held("me", at(100));
-        replay.progress.place = Some(Place { object: "x".to_owned(), lines: 3 });
+        replay.progress.place = Some(Place { object: "x".to_owned(), lines: 3, version: None });
         replay.progress.tally.choose("t", &"crm".parse().unwrap(), 10);
         let stored = serde_json::to_string(&replay).unwrap();
         assert_eq!(serde_json::from_str::<Replay>(&stored).unwrap(), replay);

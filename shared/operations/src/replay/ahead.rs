@@ -94,9 +94,26 @@ impl<'a, A: ArchiveReader> Ahead<'a, A> {
         let Listing { objects, foreign, next } = self.archive.list(&self.tenant, &after).await?;
         let beyond = objects.iter().any(|object| object.key.hour > self.until);
         let (until, as_of) = (self.until, self.as_of);
-        let ours = objects.into_iter().filter(|object| object.key.hour <= until && object.kept_at < as_of);
-        self.names.extend(ours.map(Ok).chain(foreign.into_iter().map(Err)));
+        for object in objects.into_iter().filter(|object| object.key.hour <= until) {
+            if object.kept_at < as_of || was_there(self.archive, as_of, &object).await? {
+                self.names.push_back(Ok(object));
+            }
+        }
+        self.names.extend(foreign.into_iter().map(Err));
         self.page = next.filter(|_| !beyond);
         Ok(())
+    }
+}
+
+/// Whether an object that was written later was kept before: it lost lines to erasing since. What is of a later hour cannot
+/// have been.
+async fn was_there(archive: &impl ArchiveReader, as_of: Timestamp, object: &StoredObject) -> Result<bool, Unavailable> {
+    if object.key.hour > Hour::of(as_of) {
+        return Ok(false);
+    }
+    match archive.first_kept(object).await {
+        Ok(first) => Ok(first < as_of),
+        Err(ReadError::Unavailable(error)) => Err(error),
+        Err(_) => Ok(false),
     }
 }

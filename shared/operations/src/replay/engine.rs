@@ -165,6 +165,12 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
         content: Result<Vec<u8>, ReadError>,
     ) -> Result<(), Ended> {
         let name = object.key.to_string();
+        if let Some(done) = &mut self.done
+            && done.object == name
+            && done.version.as_ref().is_some_and(|version| *version != object.version)
+        {
+            done.lines = 0;
+        }
         if self.hour != Some(object.key.hour) || self.fold.is_full() {
             self.step(ahead).await?;
             self.fold.clear();
@@ -180,7 +186,7 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
             Ok(packed) => unpack(&packed).map_err(|error| error.to_string()),
         };
         let lines = match &text {
-            Ok(text) => self.lines(ahead, &name, text).await?,
+            Ok(text) => self.lines(ahead, (&name, &object.version), text).await?,
             Err(why) => {
                 if self.is_ahead(&name, 0) {
                     self.tally.unreadable += 1;
@@ -193,13 +199,18 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
         if self.is_ahead(&name, end - 1) {
             self.tally.objects += 1;
             // Behind its last line: no line has this number.
-            self.done = Some(Place { object: name, lines: end });
+            self.done = Some(Place { object: name, lines: end, version: None });
         }
         self.move_on(ahead, KEEP_LEAST).await
     }
 
     /// Works off the lines of an object; answers how many there are.
-    async fn lines(&mut self, ahead: &mut Ahead<'_, A>, name: &str, text: &str) -> Result<u64, Ended> {
+    async fn lines(
+        &mut self,
+        ahead: &mut Ahead<'_, A>,
+        (name, version): (&str, &str),
+        text: &str,
+    ) -> Result<u64, Ended> {
         let mut number = 0;
         for line in text.split('\n').filter(|line| !line.is_empty()) {
             let is_ahead = self.is_ahead(name, number);
@@ -207,7 +218,8 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
             number += 1;
             if is_ahead {
                 self.tally.lines += 1;
-                self.done = Some(Place { object: name.to_owned(), lines: number });
+                let version = Some(version.to_owned());
+                self.done = Some(Place { object: name.to_owned(), lines: number, version });
             }
             if self.pending.len() >= self.step_size() || self.pending_bytes >= STEP_BYTES {
                 self.step(ahead).await?;

@@ -14,8 +14,8 @@ pub mod request;
 pub mod runner;
 mod sender;
 #[cfg(test)]
-mod tests;
-mod unpack;
+pub(crate) mod tests;
+pub(crate) mod unpack;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

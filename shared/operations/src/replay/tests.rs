@@ -22,14 +22,14 @@ use super::*;
 use crate::world::World;
 
 /// Ends a run after so many looks at it.
-pub(super) struct After(AtomicU64);
+pub(crate) struct After(AtomicU64);
 
 impl After {
-    fn looks(count: u64) -> Self {
+    pub(crate) fn looks(count: u64) -> Self {
         Self(AtomicU64::new(count))
     }
 
-    pub(super) fn never() -> Self {
+    pub(crate) fn never() -> Self {
         Self::looks(u64::MAX)
     }
 }
@@ -47,7 +47,7 @@ impl Observer for After {
 }
 
 /// Lets time pass wherever somebody waits for it.
-pub(super) fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
+pub(crate) fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     let mut context = Context::from_waker(Waker::noop());
     loop {

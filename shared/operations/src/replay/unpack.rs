@@ -10,7 +10,7 @@ const MAX_WINDOW_LOG: u32 = 23;
 
 /// Why an object has no lines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// It is not whole, or was changed: zstd's checksum covers every byte.
     #[error("it is no whole zstd, or its checksum is another")]
     Damaged,
@@ -23,7 +23,7 @@ pub(super) enum Unreadable {
 }
 
 /// Unpacks an object whole, so that no line of one that is damaged is used.
-pub(super) fn unpack(packed: &[u8]) -> Result<String, Unreadable> {
+pub(crate) fn unpack(packed: &[u8]) -> Result<String, Unreadable> {
     let mut decoder = zstd::Decoder::with_buffer(packed).map_err(|_| Unreadable::Damaged)?;
     decoder.window_log_max(MAX_WINDOW_LOG).map_err(|_| Unreadable::Damaged)?;
     let mut bytes = Vec::new();

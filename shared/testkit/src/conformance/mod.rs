@@ -152,6 +152,7 @@ macro_rules! suite {
                 an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
                 an_operator_looks_at_those_that_are_due_first_of_his_tenant_and_sink,
                 a_sinks_messages_are_expedited_and_no_others,
+                what_is_erased_of_a_tenants_is_gone_and_no_other,
                 one_holder_at_a_time_has_a_lease,
                 who_has_a_lease_next_goes_on_where_the_last_one_stopped,
                 a_turn_is_taken_once_until_its_time_is_over,
@@ -297,6 +298,16 @@ macro_rules! suite {
                 what_is_listed_is_read_to_the_byte_and_what_is_gone_is_missing,
                 more_than_a_page_of_objects_is_listed_whole,
                 no_tenants_objects_stand_among_those_of_another,
+            ]
+        );
+    };
+    (archive_eraser, $port:expr) => {
+        $crate::cases!(
+            archive,
+            $port,
+            [
+                an_object_is_written_anew_in_place_of_the_one_that_was_listed_and_of_no_other,
+                when_an_object_was_kept_first_is_remembered,
             ]
         );
     };

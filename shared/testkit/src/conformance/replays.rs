@@ -26,7 +26,7 @@ pub async fn a_replay_is_read_back_as_it_was_written(store: &impl ReplayStore) {
     assert_eq!(store.begin(&tenant, &first, true).await.unwrap(), Begun::Yes);
     assert_eq!(store.load(&tenant, &first.id).await.unwrap(), Some(first.clone()));
     let mut next = first.held("me", at(11));
-    next.progress.place = Some(Place { object: "x".to_owned(), lines: 7 });
+    next.progress.place = Some(Place { object: "x".to_owned(), lines: 7, version: Some("v".to_owned()) });
     next.progress.tally.choose("action.signed", &sink_id("crm"), 100);
     assert!(store.save(&tenant, &next).await.unwrap());
     assert_eq!(store.load(&tenant, &next.id).await.unwrap(), Some(next));

@@ -14,6 +14,7 @@ mod door_bounds;
 mod door_issuer;
 mod door_origins;
 mod email;
+mod erase;
 mod eventbridge;
 mod forward;
 mod isolation;

@@ -90,6 +90,7 @@ impl Stage {
             "key revoke" => format!("rowan {} --yes", a_key()),
             "consent show" => format!("rowan {SUBJECT}"),
             "consent export" => format!("rowan {SUBJECT} --out {}", self.path(&format!("proof-{turn}.ndjson"))),
+            "erase" => "unknown --subject nobody@alder.example --yes".to_owned(),
             "consent erase" => format!("rowan {SUBJECT} --yes"),
             "template preview" => {
                 format!("{file} thanks --event {sample} --out {}", self.path(&format!("mail-{turn}.txt")))

@@ -1,0 +1,142 @@
+//! The archive without a subject's events: object by object, each put in the place of what it was.
+//!
+//! An object is read whole, written anew in memory, compared, and put under its own name on condition that it is still the
+//! one that was read. S3 does that at once or not at all: a run that is killed leaves each object as it was or as it is to
+//! be, and the next run finds the rest. The name stays, so that a batch of the archive's function that comes again writes
+//! nothing, also where all of an object's events are erased: then it is an object without lines.
+
+use acequia_core::archive::{Hour, ObjectKey};
+use acequia_core::flow::redrive::Observer;
+use acequia_core::port::{ArchiveEraser, ReadError, StoredObject, Unavailable};
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Found;
+use super::wanted::{Wanted, without};
+
+/// How many objects are worked at once: each may have 64 MiB when it is unpacked.
+const AT_ONCE: usize = 4;
+
+/// What of the archive was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ArchiveErasure {
+    /// Objects that were read.
+    pub objects: u64,
+    /// Objects that had events of the subject's, and have none now.
+    pub rewritten: u64,
+    /// Events that are erased.
+    pub events: u64,
+    /// Objects and lines that could not be read: what they hold stays.
+    pub unreadable: u64,
+    /// Objects that somebody else changed meanwhile: run it again.
+    pub contested: u64,
+    /// The bytes that were read, packed.
+    pub bytes: u64,
+}
+
+/// Erases what the archive has; in a dry run it counts.
+pub(super) async fn erase(
+    archive: &impl ArchiveEraser,
+    wanted: &Wanted,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    dry_run: bool,
+    found: &mut Found,
+    watch: &impl Observer,
+) -> Result<ArchiveErasure, Unavailable> {
+    let mut sum = ArchiveErasure::default();
+    let mut page = Some(match from {
+        Some(from) => ObjectKey::before(&wanted.tenant, Hour::of(from)),
+        None => ObjectKey::prefix(&wanted.tenant),
+    });
+    let until = to.map(Hour::of);
+    while let Some(after) = page.take() {
+        let listing = archive.list(&wanted.tenant, &after).await?;
+        for foreign in listing.foreign {
+            sum.unreadable += 1;
+            found.trouble(watch, format!("{foreign} is none of the archive's objects, and is left as it is"));
+        }
+        let is_over = listing.objects.last().is_some_and(|last| until.is_some_and(|until| last.key.hour > until));
+        let ours = listing.objects.into_iter().filter(|object| until.is_none_or(|until| object.key.hour <= until));
+        let ours: Vec<StoredObject> = ours.collect();
+        let work = ours.iter().map(|object| one(archive, wanted, object, dry_run));
+        let mut work = futures::stream::iter(work).buffer_unordered(AT_ONCE);
+        while let Some((object, did)) = work.next().await {
+            sum.add(object, did?, found, watch);
+            if watch.ends() {
+                found.stopped = true;
+                return Ok(sum);
+            }
+        }
+        page = listing.next.filter(|_| !is_over);
+    }
+    Ok(sum)
+}
+
+/// What became of one object.
+enum Did {
+    /// It has none of the subject's events, or these were erased.
+    Went { erased: Vec<acequia_core::event::envelope::Envelope>, unreadable: Vec<u64> },
+    /// It is another by now.
+    Contested,
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+async fn one<'o>(
+    archive: &impl ArchiveEraser,
+    wanted: &Wanted,
+    object: &'o StoredObject,
+    dry_run: bool,
+) -> (&'o StoredObject, Result<Did, Unavailable>) {
+    let did = async {
+        let packed = match archive.read(object).await {
+            Ok(packed) => packed,
+            Err(ReadError::Unavailable(error)) => return Err(error),
+            // ArchiveDays ended it meanwhile.
+            Err(ReadError::Missing) => return Ok(Did::Went { erased: Vec::new(), unreadable: Vec::new() }),
+            Err(error) => return Ok(Did::Unreadable(error.to_string())),
+        };
+        let without = match without(wanted, &packed) {
+            Ok(without) => without,
+            Err(error) => return Ok(Did::Unreadable(error.to_string())),
+        };
+        if let Some(content) = without.content.filter(|_| !dry_run)
+            && !archive.rewrite(object, content).await?
+        {
+            return Ok(Did::Contested);
+        }
+        Ok(Did::Went { erased: without.erased, unreadable: without.unreadable })
+    };
+    (object, did.await)
+}
+
+impl ArchiveErasure {
+    fn add(&mut self, object: &StoredObject, did: Did, found: &mut Found, watch: &impl Observer) {
+        self.objects += 1;
+        self.bytes += object.bytes;
+        let name = &object.key;
+        match did {
+            Did::Went { erased, unreadable } => {
+                self.rewritten += u64::from(!erased.is_empty());
+                self.events += erased.len() as u64;
+                for envelope in &erased {
+                    found.spelling(envelope);
+                }
+                watch.dealt(erased.len() as u64);
+                for line in unreadable {
+                    self.unreadable += 1;
+                    found.trouble(watch, format!("{name}, line {line}: it is no line of an archive, and stays"));
+                }
+            }
+            Did::Contested => {
+                self.contested += 1;
+                found.trouble(watch, format!("{name} was changed by somebody else meanwhile: run it again"));
+            }
+            Did::Unreadable(why) => {
+                self.unreadable += 1;
+                found.trouble(watch, format!("{name} stays as it is: {why}"));
+            }
+        }
+    }
+}
