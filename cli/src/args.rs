@@ -1,10 +1,10 @@
 //! The command line: every command with its arguments and help text.
 
 mod consent;
-mod erase;
 mod dlq;
 #[cfg(test)]
 mod documented;
+mod erase;
 mod key;
 mod replay;
 mod table;
@@ -20,8 +20,8 @@ use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
-pub(crate) use self::erase::EraseArgs;
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
+pub(crate) use self::erase::EraseArgs;
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 pub(crate) use self::replay::{OrderArgs, ReplayArgs, ReplayCommand, ResumeArgs};
 pub(crate) use self::table::{CheckTableArgs, EntryArgs, InitTableArgs, RelayArgs, TableCommand};

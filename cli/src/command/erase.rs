@@ -119,12 +119,7 @@ async fn tables(context: &Context, arguments: &EraseArgs, subjects: &[String]) -
 }
 
 /// The rows of one sink; or why they are left, and what to do.
-async fn rows(
-    context: &Context,
-    arguments: &EraseArgs,
-    table: &TableSink,
-    subjects: &[String],
-) -> Result<u64, String> {
+async fn rows(context: &Context, arguments: &EraseArgs, table: &TableSink, subjects: &[String]) -> Result<u64, String> {
     let Some(statement) = erasure(&table.layout, arguments.dry_run) else {
         return Err("no column of the sink has the subject, nor the event: find its rows by what they have".to_owned());
     };
@@ -187,7 +182,10 @@ fn described(all: &All) -> String {
         let _ = writeln!(text, "{messages} on the way: run this again when none is, for some may be this person's.");
     }
     for replay in &erased.replays {
-        let _ = writeln!(text, "Replay {replay} is under way: it may have read events before they were erased. Run this again when it is done.");
+        let _ = writeln!(
+            text,
+            "Replay {replay} is under way: it may have read events before they were erased. Run this again when it is done."
+        );
     }
     for trouble in &erased.troubles {
         let _ = writeln!(text, "  {}", clean(trouble));

@@ -88,7 +88,7 @@ pub(crate) struct Wanted<'a> {
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     sinks: Vec<SinkId>,
     /// The most deliveries a second.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[cfg_attr(test, schemars(range(min = 1, max = 100_000)))]
     rate: Option<u32>,
     /// Whether it only counts.
@@ -105,10 +105,22 @@ pub(crate) struct Wanted<'a> {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Onward {
     /// The most deliveries a second from now on.
+    #[serde(deserialize_with = "whole")]
     #[cfg_attr(test, schemars(range(min = 1, max = 100_000)))]
     rate: Option<u32>,
     /// Whether it may run while another one of the tenant is under way.
     beside: bool,
+}
+
+/// A whole number, as JSON Schema has them: 100.0 is one, too.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let text = number.to_string();
+    let whole = text.strip_suffix(".0").unwrap_or(&text);
+    whole
+        .parse()
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom(format!("{text} is no whole number from 1 to {FASTEST}")))
 }
 
 /// A replay, as it is told.

@@ -217,7 +217,8 @@ mod tests {
 
     #[test]
     fn what_is_put_shows_nowhere() {
-        let put = Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec(), kind: "text/plain", condition: Condition::New };
+        let put =
+            Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec(), kind: "text/plain", condition: Condition::New };
         assert_eq!(format!("{put:?}"), "Put(\"/b/k\")");
     }
 }

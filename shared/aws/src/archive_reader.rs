@@ -83,7 +83,8 @@ impl ArchiveReader for S3ArchiveReader {
         let path = if self.before.is_empty() { "/" } else { &self.before };
         let path = format!("{path}?list-type=2&max-keys=1000&prefix={prefix}&start-after={after}");
         let asked = Get { method: "GET", path };
-        let Answer { content: page, .. } = self.operation.invoke(asked).await.map_err(|error| unavailable(LIST, error))?;
+        let Answer { content: page, .. } =
+            self.operation.invoke(asked).await.map_err(|error| unavailable(LIST, error))?;
         let read = std::str::from_utf8(&page).ok().and_then(Xml::parse).as_ref().and_then(|page| listing(tenant, page));
         read.ok_or_else(|| Unavailable::new(LIST, ItemError::Attribute("Contents")))
     }

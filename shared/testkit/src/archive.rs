@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use acequia_core::archive::ObjectKey;
 use acequia_core::id::{TenantId, digest};
-use acequia_core::port::{Archive, ArchiveEraser, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable};
+use acequia_core::port::{
+    Archive, ArchiveEraser, ArchiveReader, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable,
+};
 use jiff::Timestamp;
 
 use crate::build::start;
@@ -92,7 +94,12 @@ impl Archive for InMemoryArchive {
         let mut state = self.state.lock();
         let (name, now) = (key.to_string(), state.now.unwrap_or_else(start));
         let is_new = !state.objects.contains_key(&name);
-        state.objects.entry(name).or_insert_with(|| Object { key: key.clone(), content, kept_at: now, first_kept: now });
+        state.objects.entry(name).or_insert_with(|| Object {
+            key: key.clone(),
+            content,
+            kept_at: now,
+            first_kept: now,
+        });
         Ok(is_new)
     }
 }

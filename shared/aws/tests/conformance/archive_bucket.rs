@@ -10,7 +10,9 @@ use acequia_aws::{S3Archive, S3ArchiveEraser, S3AuditCopies};
 use acequia_core::archive::ObjectKey;
 use acequia_core::audit::AuditRow;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, ArchiveEraser, ArchiveReader, AuditCopies, Listing, ReadError, StoredObject, Unavailable};
+use acequia_core::port::{
+    Archive, ArchiveEraser, ArchiveReader, AuditCopies, Listing, ReadError, StoredObject, Unavailable,
+};
 use acequia_testkit::conformance::archive::ArchiveInTest;
 use acequia_testkit::conformance::audit_copies::AuditCopiesInTest;
 use aws_sdk_sqs::config::Credentials;

@@ -42,10 +42,8 @@ mod tests {
     use crate::table::{Column, Mode};
 
     fn layout(columns: &[(&str, &str)]) -> Layout {
-        let column = |(name, source): &(&str, &str)| Column {
-            name: name.parse().unwrap(),
-            source: source.parse().unwrap(),
-        };
+        let column =
+            |(name, source): &(&str, &str)| Column { name: name.parse().unwrap(), source: source.parse().unwrap() };
         let columns = columns.iter().map(column).collect();
         Layout { table: "crm.supporters".parse().unwrap(), columns, mode: Mode::Append, outbox: false }
     }
@@ -58,7 +56,12 @@ mod tests {
             r#"with gone as (delete from "crm"."supporters" where "who"::text = any($1) returning 1) select count(*) from gone"#
         );
         let by_event = erasure(&layout(&[("raw", "$event")]), true).unwrap();
-        assert!(by_event.starts_with(r#"select count(*) from "crm"."supporters" where "raw"::text::jsonb #>> '{subject}' = any($1) or "#), "{by_event}");
+        assert!(
+            by_event.starts_with(
+                r#"select count(*) from "crm"."supporters" where "raw"::text::jsonb #>> '{subject}' = any($1) or "#
+            ),
+            "{by_event}"
+        );
         assert!(by_event.contains("'{contact,contactRef}'"), "{by_event}");
         let proca = of_subjects(&layout(&[("who", "contact.contactRef")])).unwrap();
         assert_eq!(proca, r#""who"::text = any($1)"#);

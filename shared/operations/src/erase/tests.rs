@@ -34,7 +34,9 @@ fn wanted(pattern: Option<&str>) -> Wanted {
 }
 
 fn body(id: &str, subject: &str) -> String {
-    format!(r#"{{"specversion":"1.0", "id":"{id}","source":"/a","type":"t","subject":"{subject}","data":{{"n":1.10}}}}"#)
+    format!(
+        r#"{{"specversion":"1.0", "id":"{id}","source":"/a","type":"t","subject":"{subject}","data":{{"n":1.10}}}}"#
+    )
 }
 
 /// Fifty events in five objects of two hours; each fifth is Ana's, whom they write in three ways, and one object has no
@@ -277,9 +279,9 @@ fn an_erasing_that_deleted_before_it_wrote_would_be_found_out() {
 
 #[test]
 fn a_replay_that_was_stopped_within_an_object_loses_no_other_event_to_erasing() {
+    use crate::replay;
     use acequia_core::replay::Query;
     use acequia_core::wire::ReplayIds;
-    use crate::replay;
     for looks in 0..60 {
         let world = world();
         let query = Query::between(build::start(), build::at(7_200));

@@ -4,6 +4,7 @@ use database::PASSWORD;
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
 
+use crate::archive::bucket;
 use crate::table::{TENANT, count, server};
 
 /// The person, as events write them, and another.
@@ -15,7 +16,8 @@ fn event_of(kind: &str, id: &str, subject: &str) -> String {
 }
 
 fn erase(more: &[&str]) -> Json {
-    let arguments = ["--output", "json", "erase", TENANT, "--subject", "ana.erasable@EXAMPLE.org", "--password", PASSWORD];
+    let arguments =
+        ["--output", "json", "erase", TENANT, "--subject", "ana.erasable@EXAMPLE.org", "--password", PASSWORD];
     let ran = world().run(&[&arguments[..], more].concat(), "");
     assert!([0, 1].contains(&ran.code), "{ran:?}");
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
@@ -24,7 +26,7 @@ fn erase(more: &[&str]) -> Json {
 /// What the local S3 has in the archive, unpacked.
 fn archived() -> String {
     let world = world();
-    let bucket = world.aws.exported("ArchiveBucket");
+    let bucket = bucket();
     let list = world.aws.s3("GET", &format!("/{bucket}?list-type=2&prefix=tenant%3D{TENANT}%2F"), "").unwrap();
     let list = String::from_utf8(list).unwrap();
     let keys = list.split("<Key>").skip(1).map(|part| part.split_once("</Key>").unwrap().0);
@@ -101,14 +103,17 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
         let tables = told["tables"].as_array().unwrap();
         tables.iter().find(|table| table["sink"] == "people").unwrap()["rows"].as_u64()
     };
-    let told = |told: &Json| (told["archive"]["events"].as_u64(), told["delayed"].as_u64(), told["dead_letters"].as_u64(), rows_of(told));
+    let told = |told: &Json| {
+        (told["archive"]["events"].as_u64(), told["delayed"].as_u64(), told["dead_letters"].as_u64(), rows_of(told))
+    };
     assert_eq!(told(&counted), (Some(8), Some(1), Some(1), Some(8)), "{counted}");
     assert_eq!((rows(ANA), everything().contains(&ANA.to_lowercase())), (8, true), "a dry run changes nothing");
     let done = erase(&["--yes"]);
     assert_eq!(told(&done), told(&counted), "{done}");
     assert!(!done.to_string().to_lowercase().contains(&ANA.to_lowercase()), "{done}");
     let left = everything();
-    let found = left.split_once(&ANA.to_lowercase()).map(|(before, _)| before.chars().rev().take(300).collect::<Vec<_>>());
+    let found =
+        left.split_once(&ANA.to_lowercase()).map(|(before, _)| before.chars().rev().take(300).collect::<Vec<_>>());
     let before: Option<String> = found.map(|chars| chars.into_iter().rev().collect());
     assert_eq!(before, None, "what stands before it, somewhere");
     assert_eq!((rows(ANA), rows(BO), count(server, "erasure.people")), (0, 8, 8));
@@ -123,7 +128,10 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
         .map(|row| row["summary"].as_str().unwrap())
         .collect();
     assert_eq!(erased.len(), 2, "{log}");
-    assert!(erased[0].contains(done["subject"].as_str().unwrap()) && erased[1].contains("8 archived events"), "{erased:?}");
+    assert!(
+        erased[0].contains(done["subject"].as_str().unwrap()) && erased[1].contains("8 archived events"),
+        "{erased:?}"
+    );
     let again = erase(&["--yes"]);
     assert_eq!(told(&again), (Some(0), Some(0), Some(0), Some(0)));
     world.switch("far", "200");
