@@ -17,25 +17,25 @@ fn layout(table: &str, columns: &[(&str, &str)]) -> Layout {
 #[tokio::test]
 async fn the_rows_of_a_subject_are_deleted_by_its_column_or_by_the_event_and_no_others() {
     let customer = Customer::on(&SERVER, "erase");
-    let odd = "o'ana\"; drop table crm.people; --";
+    let odd = "o'ana\"; drop table crm.folks; --";
     customer.run(
         &SERVER,
-        "set role acequia; create table crm.people (who text, raw jsonb, number integer); \
+        "set role acequia; create table crm.folks (who text, raw jsonb, number integer); \
          create table crm.raw (raw text); \
-         insert into crm.people values ('ana', '{}', 1), ('Ana', '{}', 2), ('bo', '{}', 3), (null, '{}', 4)",
+         insert into crm.folks values ('ana', '{}', 1), ('Ana', '{}', 2), ('bo', '{}', 3), (null, '{}', 4)",
     );
-    customer.run(&SERVER, &format!("insert into crm.people values ($x${odd}$x$, '{{}}', 5)"));
+    customer.run(&SERVER, &format!("insert into crm.folks values ($x${odd}$x$, '{{}}', 5)"));
     customer.run(
         &SERVER,
         r#"insert into crm.raw values ('{"subject":"ana"}'), ('{"contact":{"contactRef":"ana"}}'), ('{"subject":"bo"}'), ('{"data":{"subject":"ana"}}')"#,
     );
     let tables = PostgresTables::new();
-    let people = layout("crm.people", &[("who", "subject"), ("number", "data.n")]);
+    let people = layout("crm.folks", &[("who", "subject"), ("number", "data.n")]);
     let subjects = ["ana", "Ana", odd].map(str::to_owned);
     let counted = tables.erase(customer.entry(), &people, &subjects, true).await.unwrap();
-    assert_eq!((counted, customer.count(&SERVER, "count(*) from crm.people")), (Some(3), 5));
+    assert_eq!((counted, customer.count(&SERVER, "count(*) from crm.folks")), (Some(3), 5));
     assert_eq!(tables.erase(customer.entry(), &people, &subjects, false).await.unwrap(), Some(3));
-    assert_eq!(customer.count(&SERVER, "sum(number) from crm.people"), 7, "those of bo and of nobody are there");
+    assert_eq!(customer.count(&SERVER, "sum(number) from crm.folks"), 7, "those of bo and of nobody are there");
     assert_eq!(tables.erase(customer.entry(), &people, &subjects, false).await.unwrap(), Some(0));
 
     let raw = layout("crm.raw", &[("raw", "$event")]);
