@@ -69,7 +69,7 @@ pub(crate) struct Wanted<'a> {
     ids: ReplayIds,
     /// Events of one of these types, as a sink's `types` say them; of any without.
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    #[cfg_attr(test, schemars(with = "Vec<String>", extend("maxItems" = 50)))]
     types: Vec<String>,
     /// Events that match this event pattern.
     #[serde(default, borrow)]
@@ -77,7 +77,7 @@ pub(crate) struct Wanted<'a> {
     r#match: Option<&'a RawValue>,
     /// These events, as `source|id`.
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    #[cfg_attr(test, schemars(with = "Vec<String>", extend("maxItems" = 100, "items" = {"type": "string", "pattern": "^/[a-z0-9]+\\|[a-z0-9]+$"})))]
     events: Vec<EventId>,
     /// Deliveries that came to this the first time.
     #[serde(default)]
@@ -85,7 +85,7 @@ pub(crate) struct Wanted<'a> {
     status: Option<Was>,
     /// To these sinks; without, to all that are enabled, but for archives and mails.
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    #[cfg_attr(test, schemars(with = "Vec<String>", extend("maxItems" = 50, "items" = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$"})))]
     sinks: Vec<SinkId>,
     /// The most deliveries a second.
     #[serde(default, deserialize_with = "whole")]
