@@ -5,6 +5,7 @@ mod consent;
 mod dlq;
 #[cfg(test)]
 mod documented;
+mod erase;
 mod key;
 mod replay;
 mod search;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 pub(crate) use self::archive::{ArchiveCommand, CompactArgs};
 pub(crate) use self::consent::{ConsentCommand, SubjectArgs};
 pub(crate) use self::dlq::{DlqCommand, DlqFilter, PurgeArgs, RedriveArgs, ShowArgs};
+pub(crate) use self::erase::EraseArgs;
 pub(crate) use self::key::{CreateKeyArgs, KeyCommand, RevokeKeyArgs, RotateKeyArgs};
 pub(crate) use self::replay::{OrderArgs, ReplayArgs, ReplayCommand, ResumeArgs};
 pub(crate) use self::search::SearchArgs;
@@ -100,6 +102,8 @@ pub(crate) enum Command {
     /// Proof of consent: show, export, erase
     #[command(subcommand)]
     Consent(ConsentCommand),
+    /// Erase what is kept about a person: in the archive, queues, consents and tables
+    Erase(Box<EraseArgs>),
     /// Templates of mails
     #[command(subcommand)]
     Template(TemplateCommand),

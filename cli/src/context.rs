@@ -8,13 +8,13 @@ use acequia_aws::account::Account;
 use acequia_aws::operator::OperatorQueues;
 use acequia_aws::{
     Clients, DynamoApiKeys, DynamoConsents, DynamoDelays, DynamoEndpoints, DynamoJournal, DynamoLedger,
-    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveReader, S3ArchiveUpkeep, SdkConfig, SqsQueues,
+    DynamoMailStore, DynamoReplays, DynamoTenants, RdsTokens, S3ArchiveEraser, S3ArchiveUpkeep, SdkConfig, SqsQueues,
     SsmGrants, SsmSecrets, clients,
 };
 use acequia_core::egress::Egress;
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    ApiKeys, ArchiveEraser, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
     Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_core::queue::QueueArn;
@@ -168,9 +168,9 @@ impl Ports for Context {
         self.queues()
     }
 
-    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader {
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveEraser {
         let bucket = format!("acequia-{}-archive-{}-{}", self.stage, beside.account(), beside.region());
-        S3ArchiveReader::new(&self.config, &bucket)
+        S3ArchiveEraser::new(&self.config, &bucket)
     }
 
     fn archive_upkeep(&self, beside: &QueueArn) -> impl Compactable {

@@ -17,7 +17,7 @@ use exits::aws;
 use exits::run::{Ran, Surroundings, everywhere};
 
 /// A command with arguments with which it could do its work. `{file}`, `{event}` and `{new}` stand for paths.
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 37] = [
     "tenant apply {file} --yes",
     "tenant show acme",
     "tenant list",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 36] = [
     "consent show acme ana@example.org",
     "consent export acme ana@example.org --out {new}",
     "consent erase acme ana@example.org --yes",
+    "erase acme --subject ana@example.org --yes",
     "template send-test {file} confirm --event {event} --to ana@acme.example",
     "send acme {event}",
     "explain acme /a|1",

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 47] = [
     "",
     "tenant",
     "tenant validate",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 46] = [
     "consent show",
     "consent export",
     "consent erase",
+    "erase",
     "template",
     "template preview",
     "template send-test",

@@ -201,7 +201,7 @@ class ChoiceTest(unittest.TestCase):
 
     def test_schedules_are_invoked_for_this_account_alone_and_once(self):
         schedules = by_kind(self.default, "AWS::Scheduler::Schedule")
-        self.assertEqual(len(schedules), 4, "the sweep, the watch, the outbox and compaction")
+        self.assertEqual(len(schedules), 5, "the sweep, the watch, the outbox, compaction and replays")
         for name, schedule in schedules.items():
             target = schedule["Target"]
             role = self.default[target["RoleArn"][1:].removesuffix(".Arn>")]["Properties"]["AssumeRolePolicyDocument"]

@@ -69,12 +69,16 @@ pub(crate) struct ResumeArgs {
     /// Also while another replay of the tenant is under way
     #[arg(long)]
     pub(crate) beside: bool,
+    /// Leave it to the platform, which goes on within a minute or two, and do not wait for it
+    #[arg(long)]
+    pub(crate) detach: bool,
     #[command(flatten)]
     pub(crate) author: Author,
 }
 
 /// What is sent, and how. What is needed is optional here, because no other command of `replay` has it.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct OrderArgs {
     /// The tenant's id
     #[arg(required = true)]
@@ -112,6 +116,9 @@ pub(crate) struct OrderArgs {
     /// Also while another replay of the tenant is under way
     #[arg(long)]
     pub(crate) beside: bool,
+    /// Leave it to the platform, which begins within a minute or two, and do not wait for it
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// Do not ask, and do not count before
     #[arg(long)]
     pub(crate) yes: bool,

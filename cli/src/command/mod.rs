@@ -7,6 +7,7 @@ mod consent;
 mod delayed;
 mod dlq;
 mod doctor;
+mod erase;
 mod explain;
 mod key;
 mod pace;
@@ -53,6 +54,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, Failure> {
         Command::Secret(SecretCommand::Put(put)) => secret::put(&context().await?, put).await,
         Command::Key(command) => Box::pin(key::run(&context().await?, command)).await,
         Command::Consent(command) => consent::run(&context().await?, command).await,
+        Command::Erase(arguments) => Box::pin(erase::run(&context().await?, arguments)).await,
         Command::Template(command) => Box::pin(template::run(command, &arguments.stage, context)).await,
         Command::Table(command) => Box::pin(table::run(command, egress(&arguments.stage), context)).await,
         Command::Send(send) => Box::pin(send::run(context, send)).await,
@@ -152,7 +154,8 @@ pub(crate) fn so_far(command: &Command) -> String {
         Command::Key(KeyCommand::Revoke(_)) => {
             "the key was revoked, or was not: `acequia key list TENANT` tells".to_owned()
         }
-        Command::Consent(ConsentCommand::Erase { .. }) => {
+        Command::Erase(arguments) if arguments.dry_run => "nothing was changed".to_owned(),
+        Command::Erase(_) | Command::Consent(ConsentCommand::Erase { .. }) => {
             "what was erased so far stays so; run it again for the rest".to_owned()
         }
         Command::Template(TemplateCommand::SendTest { to, .. }) => {

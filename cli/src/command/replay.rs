@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use acequia_core::audit::AuditAction;
 use acequia_core::id::TenantId;
-use acequia_core::port::Unavailable;
+use acequia_core::port::{Clock as _, Unavailable};
 use acequia_core::replay::Query;
 use acequia_operations::replay::{self, Begin, Figures, Order, Preview, ReplayStatus, Standing};
-use acequia_operations::{OperationError, audit, time};
+use acequia_operations::{OperationError, Ports as _, audit, time};
 use jiff::Timestamp;
 
 use super::dlq::{Progress, unless_stopped};
@@ -61,17 +61,41 @@ async fn send(context: &Context, arguments: &OrderArgs) -> Result<Report, Failur
     }
     let by = arguments.author.ask(context).await;
     let what = format!("replay of events accepted from {} on and before {}", time::text(*from), time::text(*to));
+    if arguments.detach {
+        let asking = Box::pin(replay::ask(context, tenant, &order, basis, (&by, !arguments.beside)));
+        let status = audited(context, (tenant, &by), (AuditAction::Replay, &what), asking, left).await?;
+        return Ok(Report::new(&status, detached(&status)));
+    }
     let log = audit::begin(context, tenant, &by, AuditAction::Replay, &what).await?;
     let begun = replay::begin(context, tenant, &order, basis, (&by, !arguments.beside)).await;
     run_begun(context, tenant, begun, log).await
 }
 
 async fn go_on(context: &Context, arguments: &ResumeArgs) -> Result<Report, Failure> {
-    let ResumeArgs { tenant, id, rate, beside, author } = arguments;
+    let ResumeArgs { tenant, id, rate, beside, detach, author } = arguments;
     let by = author.ask(context).await;
+    if *detach {
+        let (store, now) = (context.replays(), context.clock().now());
+        let going = Box::pin(replay::request::resume(&store, tenant, id, (*rate, !beside), (&by, now)));
+        let what = format!("rest of replay {id}");
+        let status = audited(context, (tenant, &by), (AuditAction::Replay, &what), going, left).await?;
+        return Ok(Report::new(&status, detached(&status)));
+    }
     let log = audit::begin(context, tenant, &by, AuditAction::Replay, &format!("rest of replay {id}")).await?;
     let begun = replay::resume(context, tenant, id, (&by, *rate, !beside)).await;
     run_begun(context, tenant, begun, log).await
+}
+
+/// What the audit log is told of a replay that is left to the platform.
+fn left(status: &ReplayStatus) -> String {
+    format!("replay {} waits for the platform", status.id)
+}
+
+fn detached(status: &ReplayStatus) -> String {
+    let (tenant, id) = (&status.tenant, &status.id);
+    format!(
+        "Replay {id} of {tenant} waits for the platform, which goes on with it within a minute or two. `acequia replay show {tenant} {id}` says how far it is."
+    )
 }
 
 /// Runs what was begun, and writes into the audit log what it came to.
@@ -240,6 +264,12 @@ fn shown(status: &ReplayStatus) -> String {
         ("version", status.config_version.to_string()),
         ("place", status.place.clone().unwrap_or_default()),
     ];
+    if status.dry_run {
+        text.push_str("  a dry run: it counts, and sends nothing\n");
+    }
+    if status.platform {
+        text.push_str("  run by the platform\n");
+    }
     let _ = writeln!(text, "  accepted from {} on and before {}", time::text(query.from), time::text(query.to));
     for (name, value) in parts.iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "  {name} {}", clean(value));
@@ -293,6 +323,8 @@ mod tests {
             id: "r1".parse().unwrap(),
             tenant: build::tenant_id("acme"),
             state,
+            platform: false,
+            dry_run: false,
             query: (&Query::between(build::start(), build::at(60))).into(),
             ids: ReplayIds::Same,
             rate: 100,

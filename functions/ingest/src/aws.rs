@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use acequia_aws::{Clients, DynamoApiKeys, DynamoIntake, DynamoLedger, DynamoRates, DynamoTenants, SqsQueues};
+use acequia_aws::{
+    Clients, DynamoApiKeys, DynamoIntake, DynamoLedger, DynamoRates, DynamoReplays, DynamoTenants, SqsQueues,
+};
 use acequia_lambda::environment::Installation;
 use acequia_lambda::{CachedTenants, SystemChance, SystemClock, Telemetry};
 
@@ -21,6 +23,7 @@ impl DoorPorts for Aws {
     type Intake = DynamoIntake;
     type Rates = DynamoRates;
     type Ledger = DynamoLedger;
+    type Replays = DynamoReplays;
 }
 
 impl Aws {
@@ -39,6 +42,7 @@ impl Aws {
         let clock = Arc::new(SystemClock);
         let dynamodb = || clients.dynamodb.clone();
         Parts {
+            replays: DynamoReplays::new(dynamodb(), tenants_table.clone()),
             tenants: CachedTenants::new(DynamoTenants::new(dynamodb(), tenants_table), clock.clone()),
             guard,
             queues: SqsQueues::new(clients.sqs.clone()),

@@ -11,7 +11,9 @@ use acequia_core::event::trace::TraceContext;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::outcome::Cause;
 use acequia_core::outcome::stall::Store;
-use acequia_core::port::{Chance, Clock, IntakeStore, Ledger, QueueAddresses, Queues, RateStore, TenantStore};
+use acequia_core::port::{
+    Chance, Clock, IntakeStore, Ledger, QueueAddresses, Queues, RateStore, ReplayStore, TenantStore,
+};
 use acequia_lambda::http::{HttpRequest, HttpResponse};
 use acequia_lambda::{CachedTenants, CurrentTenant, Deadline, IntakeMetrics, Telemetry, Timing};
 
@@ -24,7 +26,7 @@ use crate::route::{Route, route};
 use crate::send::{Intakes, send};
 use crate::sort::{Reader, Sorted};
 use crate::unpack::unpack;
-use crate::{events, once, openapi};
+use crate::{events, once, openapi, replays};
 
 /// The ports of the door.
 pub trait DoorPorts: Send + Sync {
@@ -42,6 +44,8 @@ pub trait DoorPorts: Send + Sync {
     type Rates: RateStore;
     /// What became of events.
     type Ledger: Ledger;
+    /// The tenants' replays.
+    type Replays: ReplayStore;
 }
 
 /// What the door is made of.
@@ -60,6 +64,8 @@ pub struct Parts<P: DoorPorts> {
     pub rates: P::Rates,
     /// What became of events.
     pub ledger: P::Ledger,
+    /// The tenants' replays.
+    pub replays: P::Replays,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -79,6 +85,7 @@ pub struct Door<P: DoorPorts> {
     store: P::Intake,
     permits: Permits<P::Rates>,
     ledger: P::Ledger,
+    replays: P::Replays,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     stage: Stage,
@@ -106,6 +113,7 @@ impl<P: DoorPorts> Door<P> {
             store: parts.intake,
             permits: Permits::new(parts.rates),
             ledger: parts.ledger,
+            replays: parts.replays,
             clock: parts.clock,
             chance: parts.chance,
             stage: parts.stage,
@@ -120,6 +128,17 @@ impl<P: DoorPorts> Door<P> {
             Ok(Route::OpenApi) => openapi::response(),
             Ok(Route::Events(tenant)) => self.take_in(request, &tenant, deadline).await,
             Ok(Route::Event(tenant, name)) => self.explain(request, &tenant, &name, deadline).await,
+            Ok(Route::Replays(tenant)) if request.method == "POST" => {
+                self.replay(request, &tenant, replays::Asked::Begin, deadline).await
+            }
+            Ok(Route::Replays(tenant)) => self.replay(request, &tenant, replays::Asked::List, deadline).await,
+            Ok(Route::Replay(tenant, id)) => self.replay(request, &tenant, replays::Asked::Show(id), deadline).await,
+            Ok(Route::StopReplay(tenant, id)) => {
+                self.replay(request, &tenant, replays::Asked::Stop(id), deadline).await
+            }
+            Ok(Route::ResumeReplay(tenant, id)) => {
+                self.replay(request, &tenant, replays::Asked::Resume(id), deadline).await
+            }
             Err(problem) => problem.response(),
         };
         if request.method == "HEAD" { HttpResponse { body: String::new(), ..response } } else { response }
@@ -133,6 +152,31 @@ impl<P: DoorPorts> Door<P> {
             events::explain(&self.ledger, tenant, &current.tenant, name, timing).await
         };
         told.await.unwrap_or_else(|problem| problem.response())
+    }
+
+    /// Does what is asked of replays.
+    async fn replay(
+        &self,
+        request: &HttpRequest,
+        tenant: &TenantId,
+        asked: replays::Asked,
+        deadline: Deadline,
+    ) -> HttpResponse {
+        let timing = Timing { clock: &*self.clock, deadline };
+        let told = async {
+            let (principal, current) = self.admit(request, tenant, Scope::Replay).await?;
+            let by = principal.credential.to_string();
+            let chance = &*self.chance;
+            let of = replays::Of { tenant, current: &current, by: &by, request, chance, timing };
+            replays::answer(&self.replays, &of, asked).await
+        };
+        told.await.unwrap_or_else(|problem| {
+            if problem.kind() == "unavailable" {
+                let store = Some(Store::Tenants);
+                self.telemetry.write_stall(&self.stage, ("ingest", Some(tenant)), &*self.clock, store);
+            }
+            problem.response()
+        })
     }
 
     /// Takes events of a tenant in, and tells what became of it.

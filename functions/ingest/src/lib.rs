@@ -17,6 +17,7 @@ mod once;
 mod openapi;
 mod problem;
 mod read;
+mod replays;
 mod route;
 mod send;
 mod sort;

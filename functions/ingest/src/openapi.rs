@@ -28,6 +28,7 @@ mod tests {
     use crate::answer::{ProblemResults, Results};
     use crate::problem::Details;
     use crate::read::MAX_EVENTS;
+    use crate::replays::{Listed, MAX_BODY, Onward, Told, Wanted};
     use crate::unpack::{MAX_UNPACKED, MAX_WIRE};
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
@@ -200,6 +201,71 @@ mod tests {
         })
     }
 
+    /// A request for replays: what it answers when all is well, and which problems it meets beyond those of all.
+    fn replay_answers(status: &str, schema: &str, more: &[(&str, &str)]) -> Map<String, Json> {
+        let mut answers = problems();
+        let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
+        let content = json!({"description": "How it stands.", "content": {"application/json": {"schema": schema}}});
+        answers.insert(status.to_owned(), content);
+        answers.extend(more.iter().map(|(status, says)| ((*status).to_owned(), problem(says))));
+        answers
+    }
+
+    fn replays() -> Json {
+        let says = [
+            ("400", "The body, or the Idempotency-Key, cannot be read."),
+            ("409", "Another replay is under way."),
+            ("413", "The body is larger than what is taken."),
+            ("415", "The content type is not JSON."),
+            ("422", "The replay cannot be asked for, or the Idempotency-Key was used for another one."),
+        ];
+        let mut begun = replay_answers("202", "Replay", &says);
+        if let Some(answer) = begun.get_mut("202") {
+            answer["headers"]["location"] = json!({"description": "Where it is shown.", "schema": {"type": "string"}});
+        }
+        json!({
+            "parameters": [{"$ref": "#/components/parameters/Tenant"}],
+            "get": {
+                "operationId": "listReplays",
+                "summary": "The tenant's replays",
+                "description": "The last hundred, the last one first. Scope: replay.",
+                "responses": replay_answers("200", "Replays", &[]),
+            },
+            "post": {
+                "operationId": "beginReplay",
+                "summary": "Have archived events sent again",
+                "description": format!("The platform begins within a minute or two, and sends them straight to the sinks' queues; with dry_run it counts them alone. A body has at most {MAX_BODY} bytes. docs/REPLAY.md says what is promised. Scope: replay."),
+                "parameters": [{"name": "Idempotency-Key", "in": "header", "required": false, "description": "A name of this request: the same replay under the same key is one, for good.", "schema": {"pattern": "^\"?[!#-~]{1,255}\"?$"}}],
+                "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReplayRequest"}}}},
+                "responses": begun,
+            },
+        })
+    }
+
+    fn one_replay(operation: Option<(&str, &str)>) -> Json {
+        let parameters =
+            json!([{"$ref": "#/components/parameters/Tenant"}, {"$ref": "#/components/parameters/ReplayId"}]);
+        let state = [("409", "It is done, or it or another one is under way.")];
+        match operation {
+            None => json!({"parameters": parameters, "get": {
+                "operationId": "showReplay", "summary": "How a replay stands", "description": "What was asked for, how far it is, and what went wrong. Scope: replay.",
+                "responses": replay_answers("200", "Replay", &[]),
+            }}),
+            Some(("stopReplay", says)) => json!({"parameters": parameters, "post": {
+                "operationId": "stopReplay", "summary": says, "description": "Whoever runs it ends within some seconds. Scope: replay.",
+                "responses": replay_answers("200", "Replay", &state),
+            }}),
+            Some((operation, says)) => {
+                let bad = [("400", "The body cannot be read."), ("413", "The body is larger than what is taken.")];
+                json!({"parameters": parameters, "post": {
+                    "operationId": operation, "summary": says, "description": "It goes on behind the place where it was. Scope: replay.",
+                    "requestBody": {"required": false, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReplayResumption"}}}},
+                    "responses": replay_answers("202", "Replay", &[state.as_slice(), &bad].concat()),
+                }})
+            }
+        }
+    }
+
     fn open(summary: &str, operation: &str) -> Json {
         let method = with_header(problem("The path takes other methods."), "allow", "The methods that it takes.");
         json!({"get": {
@@ -214,6 +280,10 @@ mod tests {
             schema::<Results>(&mut schemas),
             schema::<ProblemResults<'_>>(&mut schemas),
             schema::<Details<'_>>(&mut schemas),
+            schema::<Wanted<'_>>(&mut schemas),
+            schema::<Onward>(&mut schemas),
+            schema::<Told>(&mut schemas),
+            schema::<Listed>(&mut schemas),
         ] {
             assert!(reference.get("$ref").is_some(), "{reference}");
         }
@@ -223,7 +293,7 @@ mod tests {
             "info": {
                 "title": "Acequia: events come in",
                 "version": env!("CARGO_PKG_VERSION"),
-                "description": "Producers send events here; docs/API.md is the guide.",
+                "description": "Producers send events here, and have archived ones sent again; docs/API.md is the guide.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": "/"}],
@@ -231,11 +301,15 @@ mod tests {
             "paths": {
                 "/v1/tenants/{tenant}/events": {"post": post()},
                 "/v1/tenants/{tenant}/events/{event}": {"get": get()},
+                "/v1/tenants/{tenant}/replays": replays(),
+                "/v1/tenants/{tenant}/replays/{replay}": one_replay(None),
+                "/v1/tenants/{tenant}/replays/{replay}/stop": one_replay(Some(("stopReplay", "Stop a replay"))),
+                "/v1/tenants/{tenant}/replays/{replay}/resume": one_replay(Some(("resumeReplay", "Go on with a replay that was stopped"))),
                 "/v1/health": open("Whether the API answers", "health"),
                 "/v1/openapi.json": open("This document", "openApi"),
             },
             "components": {
-                "parameters": {"Tenant": {"name": "tenant", "in": "path", "required": true, "description": "The tenant, which the credentials must be for.", "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,31}$"}}},
+                "parameters": {"ReplayId": {"name": "replay", "in": "path", "required": true, "description": "The replay's id.", "schema": {"type": "string", "pattern": "^[a-z][a-z0-9]{1,31}$"}}, "Tenant": {"name": "tenant", "in": "path", "required": true, "description": "The tenant, which the credentials must be for.", "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]{1,31}$"}}},
                 "schemas": schemas,
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "An API key of the tenant (acequia key create), or a JWT of an issuer that is trusted."}},
             },

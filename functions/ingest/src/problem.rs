@@ -45,7 +45,7 @@ impl Problem {
             404,
             "not-found",
             "There is nothing at this path",
-            "Events are posted to /v1/tenants/{tenant}/events.",
+            "Events are posted to /v1/tenants/{tenant}/events, and replays to /v1/tenants/{tenant}/replays.",
         )
     }
 
@@ -85,6 +85,33 @@ impl Problem {
     pub fn nothing_recorded() -> Self {
         let detail = "Nothing is recorded of this event: it never came, is still in the intake queue, has expired, or the tenant records failures alone.";
         Self::new(404, "nothing-recorded", "Nothing is recorded of this event", detail)
+    }
+
+    /// A replay that is not there.
+    pub fn replay_unknown() -> Self {
+        let detail = "The tenant has no replay of this id: GET /v1/tenants/{tenant}/replays lists those that it has.";
+        Self::new(404, "replay-unknown", "There is no such replay", detail)
+    }
+
+    /// A body that is no replay.
+    pub fn replay_body(detail: impl Into<String>) -> Self {
+        Self::new(400, "replay-body", "The body is no replay", detail)
+    }
+
+    /// A body of a replay in another content type.
+    pub fn json_wanted() -> Self {
+        let detail = "Send the replay as JSON, with the content type application/json and without a content encoding.";
+        Self::new(415, "media-type", "The content type is not JSON", detail).with("accept", "application/json")
+    }
+
+    /// A replay that cannot be asked for.
+    pub fn replay_query(detail: impl Into<String>) -> Self {
+        Self::new(422, "replay-query", "The replay cannot be asked for", detail)
+    }
+
+    /// Another replay, or this one, is in the way.
+    pub fn replay_state(detail: impl Into<String>) -> Self {
+        Self::new(409, "replay-state", "The replay stands otherwise", detail)
     }
 
     /// A body of a kind that is not read.

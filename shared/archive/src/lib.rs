@@ -62,6 +62,14 @@ pub enum Records {
 }
 
 impl Records {
+    /// How many events there are: erasing leaves fewer, and nothing else changes a batch.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Lines(text) => text.split('\n').filter(|line| !line.is_empty()).count(),
+            Self::Rows(rows) => rows.len(),
+        }
+    }
+
     /// Each event, in the order in which it stands there; an event that cannot be read costs no other one anything.
     pub fn each<'a>(&'a self, tenant: &'a TenantId) -> Box<dyn Iterator<Item = Result<Line, InvalidLine>> + Send + 'a> {
         match self {

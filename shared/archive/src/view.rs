@@ -25,8 +25,8 @@ const LOOK: &str = "look at an hour of the archive";
 /// Where a batch is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// In an object of its own.
-    Itself(StoredObject),
+    /// In an object of its own, which was kept first at this time: erasing writes an object anew.
+    Itself(StoredObject, Timestamp),
     /// In an object with many.
     Within(StoredObject, Mark),
 }
@@ -35,7 +35,7 @@ impl Kept {
     /// When the batch was kept first.
     pub fn kept_at(&self) -> Timestamp {
         match self {
-            Self::Itself(object) => object.kept_at,
+            Self::Itself(_, first_kept) => *first_kept,
             Self::Within(_, mark) => mark.kept_at,
         }
     }
@@ -43,7 +43,7 @@ impl Kept {
     /// The object.
     pub fn object(&self) -> &StoredObject {
         match self {
-            Self::Itself(object) | Self::Within(object, _) => object,
+            Self::Itself(object, _) | Self::Within(object, _) => object,
         }
     }
 }
@@ -60,16 +60,27 @@ pub struct View {
 }
 
 impl View {
-    /// What these objects of an hour have. Of those with many batches it reads which ones; nothing where one of those
-    /// is gone, so that the hour must be looked at anew.
+    /// What these objects of an hour have. Of those with many batches it reads which ones, and of those that were written at
+    /// or after `as_of` when they were kept first; nothing where one of those is gone, so that the hour must be looked at
+    /// anew.
     ///
     /// # Errors
     /// Where the archive does not answer.
-    pub async fn of(archive: &impl ArchiveReader, objects: Vec<StoredObject>) -> Result<Option<Self>, Unavailable> {
+    pub async fn of(
+        archive: &impl ArchiveReader,
+        objects: Vec<StoredObject>,
+        as_of: Timestamp,
+    ) -> Result<Option<Self>, Unavailable> {
         let mut view = Self::default();
         for object in objects {
             if !object.key.form.is_compacted() {
-                view.batches.entry(object.key.file()).or_default().insert(0, Kept::Itself(object));
+                let first_kept = match first_kept(archive, &object, as_of).await {
+                    Ok(first_kept) => first_kept,
+                    Err(ReadError::Unavailable(error)) => return Err(error),
+                    Err(ReadError::Missing) => return Ok(None),
+                    Err(ReadError::TooLarge { .. }) => object.kept_at,
+                };
+                view.batches.entry(object.key.file()).or_default().insert(0, Kept::Itself(object, first_kept));
                 continue;
             }
             let found = match archive.read(&object).await {
@@ -96,9 +107,14 @@ impl View {
     ///
     /// # Errors
     /// Where the archive does not answer, or the hour is another one at each look.
-    pub async fn look(archive: &impl ArchiveReader, tenant: &TenantId, hour: Hour) -> Result<Self, Unavailable> {
+    pub async fn look(
+        archive: &impl ArchiveReader,
+        tenant: &TenantId,
+        hour: Hour,
+        as_of: Timestamp,
+    ) -> Result<Self, Unavailable> {
         for _ in 0..LOOKS {
-            if let Some(view) = Self::of(archive, objects(archive, tenant, hour).await?).await? {
+            if let Some(view) = Self::of(archive, objects(archive, tenant, hour).await?, as_of).await? {
                 return Ok(view);
             }
         }
@@ -109,6 +125,19 @@ impl View {
     pub fn place(&self, batch: &str, before: Timestamp) -> Option<&Kept> {
         self.batches.get(batch)?.iter().find(|kept| kept.kept_at() < before)
     }
+}
+
+/// When an object was kept first, where that matters to who looks at what was kept before `as_of`. What is of a later hour
+/// cannot have been.
+async fn first_kept(
+    archive: &impl ArchiveReader,
+    object: &StoredObject,
+    as_of: Timestamp,
+) -> Result<Timestamp, ReadError> {
+    if object.kept_at < as_of || object.key.hour > Hour::of(as_of) {
+        return Ok(object.kept_at);
+    }
+    archive.first_kept(object).await
 }
 
 /// All objects of an hour: lines first. Compaction puts before it deletes, and what it puts sorts behind what it
@@ -145,7 +174,7 @@ pub async fn find(
 ) -> Result<Result<Records, String>, ReadError> {
     let batch = key.file();
     for _ in 0..LOOKS {
-        let view = View::look(archive, &key.tenant, key.hour).await?;
+        let view = View::look(archive, &key.tenant, key.hour, before).await?;
         let Some(kept) = view.place(&batch, before) else { break };
         match load(archive, kept.object(), std::slice::from_ref(&batch)).await {
             Ok(Ok(found)) => {

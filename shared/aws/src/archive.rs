@@ -7,7 +7,8 @@
 use std::fmt;
 
 use acequia_core::archive::{Form, ObjectKey};
-use acequia_core::port::{Archive, Unavailable};
+use acequia_core::id::TenantId;
+use acequia_core::port::{Archive, ArchiveEraser, ArchiveReader, Listing, ReadError, StoredObject, Unavailable};
 use aws_config::SdkConfig;
 use aws_runtime::auth::SigningOptions;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
@@ -18,8 +19,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::archive_reader::S3ArchiveReader;
 use crate::json_client::{NO_REASON, Refused, by_status, operation, plugin, retrying};
 use crate::refusal::unavailable;
 use crate::service::Service;
@@ -27,6 +30,7 @@ use crate::xml::Xml;
 
 const S3: Service = Service::regional("s3", "s3");
 const KEEP: &str = "keep an object in the archive";
+const REWRITE: &str = "write an object of the archive anew";
 
 /// A bucket that is an archive.
 pub struct S3Archive {
@@ -68,7 +72,19 @@ struct Put {
     path: String,
     content: Vec<u8>,
     kind: &'static str,
+    condition: Condition,
 }
+
+/// On what condition an object is put.
+enum Condition {
+    /// There is none of its name.
+    New,
+    /// It is still this one (an `ETag`); what it holds was kept first at this time.
+    InPlaceOf { version: String, first_kept: Timestamp },
+}
+
+/// The header that says when what an object holds was kept first, where it was written anew since.
+pub(crate) const FIRST_KEPT: &str = "x-amz-meta-first-kept";
 
 impl fmt::Debug for Put {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +110,50 @@ impl S3Archive {
         kind: &'static str,
     ) -> Result<bool, Unavailable> {
         let path = format!("{}/{}", self.before, in_path(key));
-        self.operation.invoke(Put { path, content, kind }).await.map_err(|error| unavailable(operation, error))
+        let put = Put { path, content, kind, condition: Condition::New };
+        self.operation.invoke(put).await.map_err(|error| unavailable(operation, error))
+    }
+}
+
+/// A bucket that is an archive, for who erases.
+#[derive(Debug)]
+pub struct S3ArchiveEraser {
+    reader: S3ArchiveReader,
+    writer: S3Archive,
+}
+
+impl S3ArchiveEraser {
+    /// The bucket of this name, in the configuration's region.
+    pub fn new(config: &SdkConfig, bucket: &str) -> Self {
+        Self { reader: S3ArchiveReader::new(config, bucket), writer: S3Archive::new(config, bucket) }
+    }
+}
+
+impl ArchiveReader for S3ArchiveEraser {
+    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
+        self.reader.list(tenant, after).await
+    }
+
+    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
+        self.reader.read(object).await
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.reader.first_kept(object).await
+    }
+}
+
+impl ArchiveEraser for S3ArchiveEraser {
+    async fn rewrite(&self, object: &StoredObject, content: Vec<u8>) -> Result<bool, Unavailable> {
+        let first_kept = match self.reader.first_kept(object).await {
+            Ok(first_kept) => first_kept,
+            Err(ReadError::Unavailable(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        let condition = Condition::InPlaceOf { version: object.version.clone(), first_kept };
+        let path = format!("{}/{}", self.writer.before, in_path(&object.key.to_string()));
+        let put = Put { path, content, kind: "application/zstd", condition };
+        self.writer.operation.invoke(put).await.map_err(|error| unavailable(REWRITE, error))
     }
 }
 
@@ -112,14 +171,20 @@ fn request(put: Put) -> Result<HttpRequest, BoxError> {
     request.set_uri(put.path)?;
     let headers = request.headers_mut();
     headers.try_insert("content-type", put.kind)?;
-    headers.try_insert("if-none-match", "*")?;
+    match put.condition {
+        Condition::New => _ = headers.try_insert("if-none-match", "*")?,
+        Condition::InPlaceOf { version, first_kept } => {
+            headers.try_insert("if-match", version)?;
+            headers.try_insert(FIRST_KEPT, first_kept.to_string())?;
+        }
+    }
     // A bucket with object lock takes nothing without a checksum.
     headers.try_insert("x-amz-sdk-checksum-algorithm", "SHA256")?;
     headers.try_insert("x-amz-checksum-sha256", digest)?;
     Ok(request)
 }
 
-/// Whether the object is new.
+/// Whether the object was put.
 fn answer(response: &HttpResponse) -> Result<bool, OrchestratorError<Refused>> {
     match response.status().as_u16() {
         200..=299 => Ok(true),
@@ -153,7 +218,8 @@ mod tests {
 
     #[test]
     fn what_is_put_shows_nowhere() {
-        let put = Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec(), kind: "text/plain" };
+        let put =
+            Put { path: "/b/k".to_owned(), content: b"s3cret".to_vec(), kind: "text/plain", condition: Condition::New };
         assert_eq!(format!("{put:?}"), "Put(\"/b/k\")");
     }
 }

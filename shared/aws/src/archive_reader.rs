@@ -18,7 +18,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::archive::{bucket, in_path, refused};
+use crate::archive::{FIRST_KEPT, bucket, in_path, refused};
 use crate::error::ItemError;
 use crate::json_client::{Refused, operation, retrying};
 use crate::refusal::unavailable;
@@ -51,7 +51,11 @@ impl fmt::Debug for S3ArchiveReader {
 struct Ask(&'static str, String);
 
 /// What came back. It holds events, and shows nowhere.
-struct Answer(Vec<u8>);
+struct Answer {
+    content: Vec<u8>,
+    /// When the content was kept first, where it was written anew since.
+    first_kept: Option<Timestamp>,
+}
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +90,7 @@ impl S3ArchiveReader {
         let asked =
             format!("{path}?list-type=2&delimiter=%2F&max-keys=1000&prefix=tenant%3D{}", after.unwrap_or_default());
         let answer = self.operation.invoke(Ask("GET", asked)).await;
-        let Answer(page) = answer.map_err(|error| unavailable(TENANTS, error))?;
+        let Answer { content: page, .. } = answer.map_err(|error| unavailable(TENANTS, error))?;
         let page = std::str::from_utf8(&page).ok().and_then(Xml::parse);
         page.as_ref().map(tenants).ok_or_else(|| Unavailable::new(TENANTS, ItemError::Attribute("CommonPrefixes")))
     }
@@ -97,7 +101,8 @@ impl ArchiveReader for S3ArchiveReader {
         let (prefix, after) = (in_query(&ObjectKey::prefix(tenant)), in_query(after));
         let path = if self.before.is_empty() { "/" } else { &self.before };
         let asked = format!("{path}?list-type=2&max-keys=1000&prefix={prefix}&start-after={after}");
-        let Answer(page) = self.operation.invoke(Ask("GET", asked)).await.map_err(|error| unavailable(LIST, error))?;
+        let Answer { content: page, .. } =
+            self.operation.invoke(Ask("GET", asked)).await.map_err(|error| unavailable(LIST, error))?;
         let read = std::str::from_utf8(&page).ok().and_then(Xml::parse).as_ref().and_then(|page| listing(tenant, page));
         read.ok_or_else(|| Unavailable::new(LIST, ItemError::Attribute("Contents")))
     }
@@ -106,9 +111,19 @@ impl ArchiveReader for S3ArchiveReader {
         if object.bytes > MAX_PACKED_BYTES {
             return Err(ReadError::TooLarge { bytes: object.bytes });
         }
+        self.one("GET", object).await.map(|answer| answer.content)
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.one("HEAD", object).await.map(|answer| answer.first_kept.unwrap_or(object.kept_at))
+    }
+}
+
+impl S3ArchiveReader {
+    async fn one(&self, method: &'static str, object: &StoredObject) -> Result<Answer, ReadError> {
         let path = format!("{}/{}", self.before, in_path(&object.key.to_string()));
-        match self.operation.invoke(Ask("GET", path)).await {
-            Ok(Answer(content)) => Ok(content),
+        match self.operation.invoke(Ask(method, path)).await {
+            Ok(answer) => Ok(answer),
             Err(error) if error.as_service_error().is_some_and(|refused| refused.code() == Some("NoSuchKey")) => {
                 Err(ReadError::Missing)
             }
@@ -140,7 +155,8 @@ fn listing(tenant: &TenantId, page: &Xml) -> Option<Listing> {
         match name.parse::<ObjectKey>() {
             Ok(key) if key.tenant == *tenant => {
                 let (bytes, kept_at) = (one.text("Size").parse().ok()?, one.text("LastModified").parse().ok()?);
-                listing.objects.push(StoredObject { key, bytes, kept_at: Timestamp::clone(&kept_at) });
+                let version = one.text("ETag").to_owned();
+                listing.objects.push(StoredObject { key, bytes, kept_at: Timestamp::clone(&kept_at), version });
             }
             _ => listing.foreign.push(name.to_owned()),
         }
@@ -160,7 +176,8 @@ fn request(Ask(method, path): Ask) -> Result<HttpRequest, BoxError> {
 fn answer(response: &HttpResponse) -> Result<Answer, OrchestratorError<Refused>> {
     let body = response.body().bytes().unwrap_or_default();
     if response.status().is_success() {
-        return Ok(Answer(body.to_vec()));
+        let first_kept = response.headers().get(FIRST_KEPT).and_then(|written| written.parse().ok());
+        return Ok(Answer { content: body.to_vec(), first_kept });
     }
     let (code, message) = refused(&String::from_utf8_lossy(body), response.status().as_u16());
     // An answer may have no body.
@@ -178,7 +195,7 @@ mod tests {
         let key = format!("tenant=acme/date=2026-11-29/hour=13/{digest}.ndjson.zst");
         let one = |key: &str| {
             format!(
-                "<Contents><Key>{key}</Key><LastModified>2026-11-29T13:52:36.000Z</LastModified><Size>17</Size></Contents>"
+                "<Contents><Key>{key}</Key><LastModified>2026-11-29T13:52:36.000Z</LastModified><Size>17</Size><ETag>&quot;e1&quot;</ETag></Contents>"
             )
         };
         let page = |truncated| {
@@ -191,6 +208,7 @@ mod tests {
         let found = page(true);
         assert_eq!(found.objects.len(), 1);
         assert_eq!((found.objects[0].key.to_string(), found.objects[0].bytes), (key.clone(), 17));
+        assert_eq!(found.objects[0].version, "\"e1\"");
         assert_eq!(found.objects[0].kept_at, "2026-11-29T13:52:36Z".parse().unwrap());
         let other = "tenant=acme/notes & more.txt".to_owned();
         assert_eq!((found.foreign, found.next), (vec![other.clone()], Some(other)));

@@ -5,6 +5,7 @@ use acequia_core::archive::ObjectKey;
 use acequia_core::id::TenantId;
 use acequia_core::port::{Archive, ArchiveReader, ArchiveUpkeep, Listing, ReadError, StoredObject, Unavailable};
 use aws_config::SdkConfig;
+use jiff::Timestamp;
 
 use crate::archive::S3Archive;
 use crate::archive_reader::S3ArchiveReader;
@@ -36,6 +37,10 @@ impl ArchiveReader for S3ArchiveUpkeep {
 
     async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
         self.reader.read(object).await
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.reader.first_kept(object).await
     }
 }
 

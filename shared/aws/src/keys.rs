@@ -32,6 +32,8 @@ pub(crate) const KEYS: &str = "keys";
 pub(crate) const TENANTS: &str = "@tenants";
 /// The partition key of the rows that list the tenants whose dead letters go back by themselves.
 pub(crate) const AUTO_REDRIVEN: &str = "@auto-redriven";
+/// The partition key of the rows that list the replays which the platform is to run.
+pub(crate) const QUEUED_REPLAYS: &str = "@replays";
 /// What the sort keys of replays begin with.
 pub(crate) const REPLAY: &str = "replay#";
 /// The row that says which replay is the tenant's one.
@@ -139,6 +141,17 @@ pub(crate) fn sink_of(row: &str) -> &str {
 /// The sort key of a version of a tenant's configuration, padded so that versions sort as numbers do.
 pub(crate) fn version(version: u64) -> String {
     format!("config#{version:020}")
+}
+
+/// The partition key of a tenant's replays. It is one of its own, so that the door may write replays, by
+/// `dynamodb:LeadingKeys`, and no configuration.
+pub(crate) fn replays(tenant: &TenantId) -> String {
+    format!("{tenant}#@replay")
+}
+
+/// The sort key of a replay in the list of those that wait: no tenant's id has a `#`.
+pub(crate) fn queued_replay(tenant: &TenantId, id: &ReplayId) -> String {
+    format!("{tenant}#{id}")
 }
 
 /// The sort key of an audit row: its time in milliseconds, the version that was current behind it, and its hash, which

@@ -53,7 +53,7 @@ mod xml;
 pub use ages::CloudWatchAges;
 pub use alerts::SnsAlerts;
 pub use api_keys::DynamoApiKeys;
-pub use archive::S3Archive;
+pub use archive::{S3Archive, S3ArchiveEraser};
 pub use archive_reader::S3ArchiveReader;
 pub use archive_upkeep::S3ArchiveUpkeep;
 pub use audit_copies::{AuditImageError, S3AuditCopies, audit_image};

@@ -1,12 +1,14 @@
-//! Replays: rows of the tenants table, one for each, and one that says which is the tenant's one.
+//! Replays: rows of the tenants table, one for each, one that says which is the tenant's one, and of all tenants one for
+//! each that waits for the platform.
 //!
 //! A replay is stored whole, as JSON, beside its revision: each writing is on condition that the revision before is
 //! there, so that of two writers one learns of the other.
 
 use acequia_core::id::{ReplayId, TenantId};
-use acequia_core::port::{Begun, ReplayStore, Unavailable};
+use acequia_core::port::{Begun, Queued, ReplayStore, Unavailable};
 use acequia_core::replay::{Replay, State};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::Put;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
@@ -20,6 +22,8 @@ const BEGIN: &str = "begin a replay";
 const SAVE: &str = "write down how far a replay is";
 const LOAD: &str = "read a replay";
 const LIST: &str = "list replays";
+const QUEUED: &str = "list the replays that wait";
+const UNQUEUE: &str = "take a replay out of the list of those that wait";
 
 const DOCUMENT: &str = "document";
 const REVISION: &str = "revision";
@@ -39,14 +43,15 @@ impl DynamoReplays {
     }
 
     async fn get(&self, tenant: &TenantId, sk: &str) -> Result<Option<Item>, Unavailable> {
-        let request = self.client.get_item().table_name(&self.table).set_key(Some(keys::key(tenant.as_str(), sk)));
+        let request =
+            self.client.get_item().table_name(&self.table).set_key(Some(keys::key(keys::replays(tenant), sk)));
         let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(LOAD, error))?;
         Ok(answer.item)
     }
 
     fn put(&self, tenant: &TenantId, replay: &Replay) -> Result<PutBuilder, ItemError> {
         let document = serde_json::to_string(replay).map_err(|_| ItemError::Attribute(DOCUMENT))?;
-        let mut item = keys::key(tenant.as_str(), format!("{}{}", keys::REPLAY, replay.id));
+        let mut item = keys::key(keys::replays(tenant), format!("{}{}", keys::REPLAY, replay.id));
         item.insert(DOCUMENT.to_owned(), text(document));
         item.insert(REVISION.to_owned(), number(replay.revision));
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
@@ -59,9 +64,28 @@ impl DynamoReplays {
         })
     }
 
+    /// That the replay waits for the platform.
+    fn queue(&self, tenant: &TenantId, replay: &Replay) -> PutBuilder {
+        let mut item = keys::key(keys::QUEUED_REPLAYS, keys::queued_replay(tenant, &replay.id));
+        item.insert(REVISION.to_owned(), number(replay.revision));
+        Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
+    /// Whether a replay may be the tenant's one.
+    async fn alone(&self, tenant: &TenantId, replay: &Replay) -> Result<Alone, Unavailable> {
+        let pointer = self.get(tenant, keys::REPLAYING).await?;
+        let before = pointer.as_ref().and_then(|item| text_of(item, ID)).and_then(|id| id.parse::<ReplayId>().ok());
+        if let Some(other) = before.as_ref().filter(|other| **other != replay.id)
+            && self.load(tenant, other).await?.is_some_and(|other| other.state.is_under_way())
+        {
+            return Ok(Alone::Busy(other.clone()));
+        }
+        Ok(Alone::After(before))
+    }
+
     /// That the replay is the tenant's one, in place of `before`.
     fn point(&self, tenant: &TenantId, replay: &Replay, before: Option<&ReplayId>) -> PutBuilder {
-        let mut item = keys::key(tenant.as_str(), keys::REPLAYING);
+        let mut item = keys::key(keys::replays(tenant), keys::REPLAYING);
         item.insert(ID.to_owned(), text(replay.id.as_str()));
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         match before {
@@ -74,22 +98,31 @@ impl DynamoReplays {
     }
 }
 
+/// Whether a replay may be the tenant's one.
+enum Alone {
+    /// Another one is under way.
+    Busy(ReplayId),
+    /// Yes, in place of the one that was it.
+    After(Option<ReplayId>),
+}
+
 impl ReplayStore for DynamoReplays {
     async fn begin(&self, tenant: &TenantId, replay: &Replay, alone: bool) -> Result<Begun, Unavailable> {
-        if !alone {
+        let waits = replay.state == State::Waiting;
+        if !alone && !waits {
             return Ok(if self.save(tenant, replay).await? { Begun::Yes } else { Begun::Changed });
         }
-        let unbuilt = |error| Unavailable::new(BEGIN, error);
         let mut contest = Contest::new(BEGIN);
         for _ in 0..TRIES {
-            let pointer = self.get(tenant, keys::REPLAYING).await?;
-            let before = pointer.as_ref().and_then(|item| text_of(item, ID)).and_then(|id| id.parse::<ReplayId>().ok());
-            if let Some(other) = before.as_ref().filter(|other| **other != replay.id)
-                && self.load(tenant, other).await?.is_some_and(|other| other.state == State::Running)
-            {
-                return Ok(Begun::Busy(other.clone()));
+            let mut puts = vec![self.put(tenant, replay).map_err(|error| Unavailable::new(BEGIN, error))?];
+            puts.extend(waits.then(|| self.queue(tenant, replay)));
+            if alone {
+                let before = match self.alone(tenant, replay).await? {
+                    Alone::Busy(other) => return Ok(Begun::Busy(other)),
+                    Alone::After(before) => before,
+                };
+                puts.push(self.point(tenant, replay, before.as_ref()));
             }
-            let puts = [self.put(tenant, replay).map_err(unbuilt)?, self.point(tenant, replay, before.as_ref())];
             let request = transaction(&self.client, puts).map_err(|error| Unavailable::new(BEGIN, error))?;
             match request.send().await {
                 Ok(_) => return Ok(Begun::Yes),
@@ -138,7 +171,7 @@ impl ReplayStore for DynamoReplays {
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("pk = :tenant AND begins_with(sk, :replay)")
-            .expression_attribute_values(":tenant", text(tenant.as_str()))
+            .expression_attribute_values(":tenant", text(keys::replays(tenant)))
             .expression_attribute_values(":replay", text(keys::REPLAY))
             .into_paginator()
             .items()
@@ -151,6 +184,57 @@ impl ReplayStore for DynamoReplays {
         replays.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         Ok(replays)
     }
+
+    async fn queued(&self, most: usize) -> Result<Vec<Queued>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :list")
+            .expression_attribute_values(":list", text(keys::QUEUED_REPLAYS))
+            .into_paginator()
+            .items()
+            .send();
+        let mut all = Vec::new();
+        while all.len() < most
+            && let Some(item) = pages.next().await
+        {
+            let item = item.map_err(|error| unavailable(QUEUED, error))?;
+            let queued = waiting(&item).ok_or_else(|| Unavailable::new(QUEUED, ItemError::Attribute(keys::SK)))?;
+            all.push(queued);
+        }
+        Ok(all)
+    }
+
+    async fn unqueue(&self, queued: &Queued) -> Result<(), Unavailable> {
+        let key = keys::key(keys::QUEUED_REPLAYS, keys::queued_replay(&queued.tenant, &queued.id));
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .condition_expression("#revision = :revision")
+            .expression_attribute_names("#revision", REVISION)
+            .expression_attribute_values(":revision", number(queued.revision));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // It is gone, or waits anew.
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(unavailable(UNQUEUE, error)),
+        }
+    }
+}
+
+/// A replay in the list of those that wait.
+fn waiting(item: &Item) -> Option<Queued> {
+    let (tenant, id) = text_of(item, keys::SK)?.split_once('#')?;
+    let revision = item.get(REVISION)?.as_n().ok()?.parse().ok()?;
+    Some(Queued { tenant: tenant.parse().ok()?, id: id.parse().ok()?, revision })
 }
 
 fn read(item: &Item) -> Result<Replay, ItemError> {

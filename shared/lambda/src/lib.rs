@@ -49,8 +49,8 @@ pub use sink_loop::SinkLoop;
 pub use stages::note_stages;
 pub use system::{StandardOutput, SystemChance, SystemClock};
 pub use telemetry::{
-    BatchMetrics, IntakeMetrics, Reporting, SourceMetrics, SweepMetrics, Telemetry, WatchMetrics, start_telemetry,
-    subscriber,
+    BatchMetrics, IntakeMetrics, ReplayMetrics, Reporting, SourceMetrics, SweepMetrics, Telemetry, WatchMetrics,
+    start_telemetry, subscriber,
 };
 pub use tenants::{CachedTenants, CurrentTenant};
 pub use widths::Widths;

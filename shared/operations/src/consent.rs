@@ -11,12 +11,12 @@ use crate::{OperationError, Ports, time};
 /// What erasing leaves, and why. The texts are part of what is told to people who ask.
 pub const REMAINS: [&str; 9] = [
     "the ledger: ids of events, and no address; its rows expire after 30 days",
-    "delayed messages, with their bodies: up to 15 days after they are due, and as long as their sink is paused; `acequia delayed` shows how many wait for each sink",
+    "delayed messages, with their bodies: up to 15 days after they are due, and as long as their sink is paused; `acequia erase` erases the subject's",
     "what is known of the address, where the events name the subject by something else: erase the address in the same way, `acequia consent erase TENANT ADDRESS`",
     "how often an address was asked on a day: a number under a digest, which expires after three days",
-    "messages on their way and in dead-letter queues: SQS keeps them for 14 days in each; `acequia dlq list` shows them, `dlq purge` deletes them",
-    "what sinks received: it is the receivers' to erase",
-    "the archive, where the tenant has such a sink: its objects keep events until `ArchiveDays` ends them; docs/ARCHIVE.md finds those of a subject",
+    "messages on their way and in dead-letter queues: SQS keeps them for 14 days in each; `acequia erase` deletes the subject's dead letters",
+    "what sinks received, but for the rows of table sinks, which `acequia erase` deletes: it is the receivers' to erase",
+    "the archive, where the tenant has such a sink: `acequia erase` takes the subject's events out of its objects",
     "SES's own suppression list, where the address stands on it: `aws sesv2 delete-suppressed-destination` takes it off",
     "the tables' continuous backups: at most 35 days",
 ];

@@ -20,6 +20,7 @@ pub mod configuration;
 pub mod consent;
 pub mod dead_letters;
 pub mod delayed;
+pub mod erase;
 mod error;
 pub mod explain;
 pub mod key;

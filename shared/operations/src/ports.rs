@@ -3,7 +3,7 @@
 use acequia_archive::compact::Compactable;
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    ApiKeys, ArchiveEraser, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
     Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_core::queue::QueueArn;
@@ -35,7 +35,7 @@ pub trait Ports: Send + Sync {
     /// Queues that are sent to.
     fn sending(&self) -> impl Queues;
     /// The archive of the account and region that this queue is in.
-    fn archive(&self, beside: &QueueArn) -> impl ArchiveReader;
+    fn archive(&self, beside: &QueueArn) -> impl ArchiveEraser;
     /// The same, for what makes one object of many.
     fn archive_upkeep(&self, beside: &QueueArn) -> impl Compactable;
     /// Replays.

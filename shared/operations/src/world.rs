@@ -2,7 +2,7 @@
 
 use acequia_core::id::Stage;
 use acequia_core::port::{
-    ApiKeys, ArchiveReader, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
+    ApiKeys, ArchiveEraser, Chance, Clock, Consents, DeadLetters, DelayedMessages, EndpointStore, GrantStore, Ledger,
     Platform, Queues, RedriveJournal, ReplayStore, SecretCatalog, StageQueues, SuppressionList, TenantStore,
 };
 use acequia_core::queue::QueueArn;
@@ -110,7 +110,7 @@ impl Ports for World {
         self.queues.clone()
     }
 
-    fn archive(&self, _: &QueueArn) -> impl ArchiveReader {
+    fn archive(&self, _: &QueueArn) -> impl ArchiveEraser {
         self.archive.clone()
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use acequia_core::port::{Entry, OutboxEvent, TableError, Tables};
-use acequia_core::table::{Cell, ColumnFacts, Description, Layout, Row, needs, statement, types_of};
+use acequia_core::table::{Cell, ColumnFacts, Description, Layout, Row, erasure, needs, statement, types_of};
 use tokio::sync::Mutex;
 use tokio_postgres::types::Type;
 
@@ -49,6 +49,22 @@ impl PostgresTables {
     /// As for [`Tables::write`].
     pub async fn run(&self, entry: Entry<'_>, statements: &str) -> Result<(), TableError> {
         self.with(entry, Run { statements }).await
+    }
+
+    /// Deletes the rows of events with one of these subjects, or counts them in a dry run; nothing where no column of the
+    /// sink's has the subject.
+    ///
+    /// # Errors
+    /// As for [`Tables::write`].
+    pub async fn erase(
+        &self,
+        entry: Entry<'_>,
+        layout: &Layout,
+        subjects: &[String],
+        dry_run: bool,
+    ) -> Result<Option<u64>, TableError> {
+        let Some(statement) = erasure(layout, dry_run) else { return Ok(None) };
+        self.with(entry, Erase { statement: &statement, subjects }).await.map(Some)
     }
 
     /// Does something over the connection that is kept, or a new one. What a kept one lost is done again, once: while
@@ -231,6 +247,21 @@ impl Work for Run<'_> {
 
     async fn run(&self, connection: &mut Connection) -> Result<(), Failure> {
         connection.run(self.statements).await
+    }
+}
+
+struct Erase<'a> {
+    statement: &'a str,
+    subjects: &'a [String],
+}
+
+impl Work for Erase<'_> {
+    type Answer = u64;
+
+    async fn run(&self, connection: &mut Connection) -> Result<u64, Failure> {
+        let rows = connection.ask(self.statement, &[(&self.subjects, Type::TEXT_ARRAY)]).await?;
+        let count: i64 = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 }
 

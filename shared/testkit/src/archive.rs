@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use acequia_core::archive::ObjectKey;
-use acequia_core::id::TenantId;
+use acequia_core::id::{TenantId, digest};
 use acequia_core::port::{
-    Archive, ArchiveReader, ArchiveUpkeep, Listing, MAX_PACKED_BYTES, ReadError, StoredObject, Unavailable,
+    Archive, ArchiveEraser, ArchiveReader, ArchiveUpkeep, Listing, MAX_PACKED_BYTES, ReadError, StoredObject,
+    Unavailable,
 };
 use jiff::Timestamp;
 
@@ -16,9 +17,28 @@ use crate::shared::Shared;
 /// How many names a page has.
 const PAGE: usize = 1_000;
 
+#[derive(Debug, Clone)]
+struct Object {
+    key: ObjectKey,
+    content: Vec<u8>,
+    kept_at: Timestamp,
+    first_kept: Timestamp,
+}
+
+impl Object {
+    fn stored(&self) -> StoredObject {
+        StoredObject {
+            key: self.key.clone(),
+            bytes: self.content.len() as u64,
+            kept_at: self.kept_at,
+            version: digest(&self.content),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    objects: BTreeMap<String, (ObjectKey, Vec<u8>, Timestamp)>,
+    objects: BTreeMap<String, Object>,
     now: Option<Timestamp>,
     foreign: Vec<String>,
 }
@@ -45,7 +65,7 @@ impl InMemoryArchive {
 
     /// What is in it, by name.
     pub fn objects(&self) -> BTreeMap<ObjectKey, Vec<u8>> {
-        self.state.lock().objects.values().map(|(key, content, _)| (key.clone(), content.clone())).collect()
+        self.state.lock().objects.values().map(|object| (object.key.clone(), object.content.clone())).collect()
     }
 
     /// Says when objects are kept from now on; at the beginning of time of tests without.
@@ -60,8 +80,8 @@ impl InMemoryArchive {
 
     /// Puts other content in an object's place, as nothing of ours does.
     pub fn damage(&self, key: &ObjectKey, content: Vec<u8>) {
-        if let Some((_, there, _)) = self.state.lock().objects.get_mut(&key.to_string()) {
-            *there = content;
+        if let Some(there) = self.state.lock().objects.get_mut(&key.to_string()) {
+            there.content = content;
         }
     }
 
@@ -77,7 +97,12 @@ impl Archive for InMemoryArchive {
         let mut state = self.state.lock();
         let (name, now) = (key.to_string(), state.now.unwrap_or_else(start));
         let is_new = !state.objects.contains_key(&name);
-        state.objects.entry(name).or_insert_with(|| (key.clone(), content, now));
+        state.objects.entry(name).or_insert_with(|| Object {
+            key: key.clone(),
+            content,
+            kept_at: now,
+            first_kept: now,
+        });
         Ok(is_new)
     }
 }
@@ -89,13 +114,7 @@ impl ArchiveReader for InMemoryArchive {
         let prefix = ObjectKey::prefix(tenant);
         let behind = state.objects.range::<str, _>((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
         let ours = behind.filter(|(name, _)| name.starts_with(&prefix));
-        let all: Vec<StoredObject> = ours
-            .map(|(_, (key, content, kept_at))| StoredObject {
-                key: key.clone(),
-                bytes: content.len() as u64,
-                kept_at: *kept_at,
-            })
-            .collect();
+        let all: Vec<StoredObject> = ours.map(|(_, object)| object.stored()).collect();
         let foreign = state.foreign.iter().filter(|name| name.starts_with(&prefix) && name.as_str() > after);
         let foreign = foreign.cloned().collect();
         let next = all.get(PAGE - 1).filter(|_| all.len() > PAGE).map(|last| last.key.to_string());
@@ -107,7 +126,13 @@ impl ArchiveReader for InMemoryArchive {
         if object.bytes > MAX_PACKED_BYTES {
             return Err(ReadError::TooLarge { bytes: object.bytes });
         }
-        let found = self.state.lock().objects.get(&object.key.to_string()).map(|(_, content, _)| content.clone());
+        let found = self.state.lock().objects.get(&object.key.to_string()).map(|there| there.content.clone());
+        found.ok_or(ReadError::Missing)
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.reads.call("look at an object of the archive")?;
+        let found = self.state.lock().objects.get(&object.key.to_string()).map(|there| there.first_kept);
         found.ok_or(ReadError::Missing)
     }
 }
@@ -123,9 +148,21 @@ impl ArchiveUpkeep for InMemoryArchive {
         self.lists.call("list the archive's tenants")?;
         let behind = after.map_or_else(String::new, ObjectKey::prefix);
         let state = self.state.lock();
-        let mut tenants: Vec<TenantId> = state.objects.values().map(|(key, _, _)| key.tenant.clone()).collect();
+        let mut tenants: Vec<TenantId> = state.objects.values().map(|object| object.key.tenant.clone()).collect();
         tenants.sort_by_key(ObjectKey::prefix);
         tenants.dedup();
         Ok(tenants.into_iter().filter(|tenant| ObjectKey::prefix(tenant) > behind).take(PAGE).collect())
+    }
+}
+
+impl ArchiveEraser for InMemoryArchive {
+    async fn rewrite(&self, object: &StoredObject, content: Vec<u8>) -> Result<bool, Unavailable> {
+        self.writes.call("write an object of the archive anew")?;
+        let mut state = self.state.lock();
+        let now = state.now.unwrap_or_else(start);
+        let there = state.objects.get_mut(&object.key.to_string());
+        let Some(there) = there.filter(|there| there.stored().version == object.version) else { return Ok(false) };
+        (there.content, there.kept_at) = (content, now);
+        Ok(true)
     }
 }

@@ -89,6 +89,19 @@ impl DelayedMessages for InMemoryDelays {
         }
         Ok(expedited)
     }
+
+    async fn keys(&self, tenant: &TenantId) -> Result<Vec<DelayedKey>, Unavailable> {
+        self.reads.call("list delayed messages")?;
+        Ok(self.rows.lock().keys().filter(|key| key.tenant == *tenant).cloned().collect())
+    }
+
+    async fn read(&self, keys: &[DelayedKey]) -> Vec<Result<Option<Delayed>, Unavailable>> {
+        self.load(keys).await
+    }
+
+    async fn erase(&self, rows: &[Delayed]) -> Vec<Result<(), Unavailable>> {
+        self.release(rows).await
+    }
 }
 
 impl Sweeping for InMemoryDelays {

@@ -34,6 +34,11 @@ impl InMemoryStageQueues {
         named_queue(name)
     }
 
+    /// Takes a queue away.
+    pub fn remove(&self, name: &QueueName) {
+        self.made.lock().remove(name);
+    }
+
     /// The queues themselves.
     pub fn queues(&self) -> &InMemoryQueues {
         &self.queues

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use acequia_core::id::{ReplayId, TenantId};
-use acequia_core::port::{Begun, ReplayStore, Unavailable};
+use acequia_core::port::{Begun, Queued, ReplayStore, Unavailable};
 use acequia_core::replay::{Replay, State};
 
 use crate::fault::Faults;
@@ -13,6 +13,7 @@ use crate::shared::Shared;
 struct Rows {
     replays: BTreeMap<(TenantId, ReplayId), String>,
     alone: BTreeMap<TenantId, ReplayId>,
+    queued: BTreeMap<(TenantId, ReplayId), u64>,
 }
 
 impl Rows {
@@ -55,7 +56,7 @@ impl ReplayStore for InMemoryReplays {
         let mut rows = self.rows.lock();
         let other = rows.alone.get(tenant).filter(|other| alone && **other != replay.id).cloned();
         if let Some(other) = other
-            && rows.get(tenant, &other).is_some_and(|other| other.state == State::Running)
+            && rows.get(tenant, &other).is_some_and(|other| other.state.is_under_way())
         {
             return Ok(Begun::Busy(other));
         }
@@ -64,6 +65,9 @@ impl ReplayStore for InMemoryReplays {
         }
         if alone {
             rows.alone.insert(tenant.clone(), replay.id.clone());
+        }
+        if replay.state == State::Waiting {
+            rows.queued.insert((tenant.clone(), replay.id.clone()), replay.revision);
         }
         Ok(Begun::Yes)
     }
@@ -85,5 +89,26 @@ impl ReplayStore for InMemoryReplays {
         let mut replays: Vec<Replay> = ids.filter_map(|(_, id)| rows.get(tenant, id)).collect();
         replays.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         Ok(replays)
+    }
+
+    async fn queued(&self, most: usize) -> Result<Vec<Queued>, Unavailable> {
+        self.reads.call("list the replays that wait")?;
+        let rows = self.rows.lock();
+        let all = rows.queued.iter().take(most);
+        let queued = |((tenant, id), revision): (&(TenantId, ReplayId), &u64)| Queued {
+            tenant: tenant.clone(),
+            id: id.clone(),
+            revision: *revision,
+        };
+        Ok(all.map(queued).collect())
+    }
+
+    async fn unqueue(&self, queued: &Queued) -> Result<(), Unavailable> {
+        self.writes.call("take a replay out of the list")?;
+        let (mut rows, key) = (self.rows.lock(), (queued.tenant.clone(), queued.id.clone()));
+        if rows.queued.get(&key) == Some(&queued.revision) {
+            rows.queued.remove(&key);
+        }
+        Ok(())
     }
 }

@@ -44,6 +44,10 @@ mod archive_reader {
     acequia_testkit::suite!(archive_reader, acequia_testkit::InMemoryArchive::new());
 }
 
+mod archive_eraser {
+    acequia_testkit::suite!(archive_eraser, acequia_testkit::InMemoryArchive::new());
+}
+
 mod replays {
     acequia_testkit::suite!(replays, acequia_testkit::InMemoryReplays::new());
 }

@@ -63,7 +63,7 @@ impl Folder {
             let packed = encoder.finish()?;
             let bytes = packed.len() as u64;
             std::fs::write(path.join(key.to_string().replace('/', "_")), packed)?;
-            names.push(StoredObject { key, bytes, kept_at: build::start() });
+            names.push(StoredObject { key, bytes, kept_at: build::start(), version: String::new() });
         }
         names.sort_by_key(|object| object.key.to_string());
         Ok(Self { path: path.to_owned(), names })
@@ -79,6 +79,10 @@ impl ArchiveReader for Folder {
     async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
         let file = self.path.join(object.key.to_string().replace('/', "_"));
         std::fs::read(file).map_err(|error| Unavailable::new("read an object", error).into())
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<jiff::Timestamp, ReadError> {
+        Ok(object.kept_at)
     }
 }
 

@@ -82,18 +82,7 @@ impl World {
         world.aws.json("ssm", "AmazonSSM.PutParameter", &grant).unwrap();
         for tenant in ["alder", "birch", "aspen", "rowan"] {
             let text = world.document(tenant);
-            let endpoints: Vec<String> = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"')?.rsplit('/').next())
-                .map(str::to_owned)
-                .collect();
-            for endpoint in endpoints {
-                let url = world.receiver(&format!("endpoints/{endpoint}"));
-                let made = http::put(&url, json!({"record": true}).to_string());
-                let secret = made["secrets"][0].as_str().unwrap().to_owned();
-                world.put_secret(tenant, "webhook", &endpoint, &secret);
-                world.secrets.push(secret);
-            }
+            world.make_endpoints(tenant, &text);
             world.put_secret(tenant, "header", "token", SECRET_HEADER);
             for (purpose, name, value) in [("link", "links", LINK_KEY), ("personal", "proca", PERSONAL_KEY)] {
                 world.put_secret(tenant, purpose, name, value);
@@ -102,7 +91,22 @@ impl World {
             std::fs::write(applied.path(), text).unwrap();
             world.acequia(&["tenant", "apply", applied.path().to_str().unwrap(), "--yes"], "");
         }
+        // The test of tables applies it, when its database is there.
+        let text = world.document("tamarisk");
+        world.make_endpoints("tamarisk", &text);
         world
+    }
+
+    /// Makes the endpoints that a tenant's file names, each with its secret.
+    fn make_endpoints(&mut self, tenant: &str, text: &str) {
+        let endpoints =
+            text.lines().filter_map(|line| line.strip_prefix("url = \"")?.strip_suffix('"')?.rsplit('/').next());
+        for endpoint in endpoints {
+            let made = http::put(&self.receiver(&format!("endpoints/{endpoint}")), json!({"record": true}).to_string());
+            let secret = made["secrets"][0].as_str().unwrap().to_owned();
+            self.put_secret(tenant, "webhook", endpoint, &secret);
+            self.secrets.push(secret);
+        }
     }
 
     /// The file of a tenant, as it is applied.
@@ -286,7 +290,16 @@ pub fn watch() {
     call_sweeper(&json!({"watch": "all"}));
 }
 
+/// Calls the replay function, as its schedule does every minute.
+pub fn run_replays() {
+    call_function("replay", &json!({}));
+}
+
 fn call_sweeper(payload: &Json) {
-    let function = format!("acequia-{}-sweeper", world().environment.stage);
+    call_function("sweeper", payload);
+}
+
+fn call_function(name: &str, payload: &Json) {
+    let function = format!("acequia-{}-{name}", world().environment.stage);
     world().aws.rest("lambda", "POST", &format!("/2015-03-31/functions/{function}/invocations"), payload).unwrap();
 }

@@ -14,8 +14,8 @@ use acequia_core::time::after;
 use acequia_lambda::http::{Body, HttpRequest, HttpResponse};
 use acequia_lambda::{CachedTenants, CurrentTenant, Deadline, Reporting, Telemetry};
 use acequia_testkit::{
-    FixedClock, InMemoryIntake, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryStageQueues,
-    InMemoryTenants, SeededChance, build,
+    FixedClock, InMemoryIntake, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryRates, InMemoryReplays,
+    InMemoryStageQueues, InMemoryTenants, SeededChance, build,
 };
 use ingest::{Door, DoorPorts, Guard, Parts};
 use serde_json::Value as Json;
@@ -47,6 +47,7 @@ impl DoorPorts for InMemory {
     type Intake = InMemoryIntake;
     type Rates = InMemoryRates;
     type Ledger = InMemoryLedger;
+    type Replays = InMemoryReplays;
 }
 
 /// Lets everybody in: who may is the target `token`'s.
@@ -98,6 +99,7 @@ pub fn door(bytes: &[u8]) -> bool {
         intake: InMemoryIntake::new(),
         rates: InMemoryRates::new(),
         ledger: InMemoryLedger::new(),
+        replays: InMemoryReplays::new(),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SeededChance::new(1)),
         stage,

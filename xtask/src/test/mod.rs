@@ -89,7 +89,13 @@ const TENANTS: [TenantStack; 5] = [
     TenantStack {
         tenant: "tamarisk",
         // The port is found when the test starts its server.
-        parameters: &["Table=enabled", "ForwardTargets=postgresql://acequia@localhost:*/rows"],
+        parameters: &[
+            "Table=enabled",
+            "Webhook=enabled",
+            "Archive=enabled",
+            "ArchiveBatchWindow=1",
+            "ForwardTargets=postgresql://acequia@localhost:*/rows",
+        ],
     },
     TenantStack { tenant: "unknown", parameters: &["Webhook=enabled"] },
 ];

@@ -32,7 +32,7 @@ pub(super) async fn run(
 }
 
 /// What a sink's database is entered by: the password of the environment, or a token by the operator's own credentials.
-async fn credential(
+pub(super) async fn credential(
     database: &Database,
     entry: &EntryArgs,
     tokens: &impl AsyncFn() -> Result<RdsTokens<SystemClock>, Failure>,

@@ -31,7 +31,8 @@ pub async fn compact<A: Compactable>(
     hour: Hour,
     goes_on: &(impl Fn() -> bool + Sync),
 ) -> Result<Compacted, Unavailable> {
-    let mut view = View::look(archive, tenant, hour).await?;
+    // Of what it takes over it asks itself when that was kept.
+    let mut view = View::look(archive, tenant, hour, Timestamp::MAX).await?;
     let (done, open) = (Compacted::default(), Open::new()?);
     let mut run = Run { archive, tenant, hour, number: 1, done, open, replaced: Vec::new() };
     for (object, why) in std::mem::take(&mut view.unreadable) {
@@ -218,22 +219,32 @@ impl<A: Compactable> Run<'_, A> {
         let mut reading = futures::stream::iter(new)
             .map(|object| async move {
                 let packed = archive.read(&object).await;
-                (object, packed)
+                // Erasing writes an object anew; a replay that is stopped goes by when it was kept first.
+                let first_kept = match packed {
+                    Ok(_) => archive.first_kept(&object).await,
+                    Err(_) => Ok(object.kept_at),
+                };
+                (object, first_kept.and_then(|at| Ok((at, packed?))))
             })
             .buffered(READ);
         while let Some((object, packed)) = reading.next().await {
             let found = match packed {
-                Ok(packed) => read(object.key.form, &packed).map_err(|error| error.to_string()),
+                Ok((at, packed)) => {
+                    read(object.key.form, &packed).map(|found| (at, found)).map_err(|error| error.to_string())
+                }
                 // Somebody else compacts the hour.
                 Err(ReadError::Missing) => continue,
                 Err(ReadError::Unavailable(error)) => return Err(error),
                 Err(error) => Err(error.to_string()),
             };
-            let mark = Mark { batch: object.key.file(), kept_at: object.kept_at };
             let taken = match found {
-                Ok(batches) => match batches.into_iter().next() {
-                    Some(batch) => self.push(&mark, &batch.records, goes_on).await?,
-                    None => Err("it has no events".to_owned()),
+                Ok((kept_at, batches)) => match batches.into_iter().next().filter(|batch| batch.records.count() > 0) {
+                    Some(batch) => {
+                        let mark = Mark { batch: object.key.file(), kept_at };
+                        self.push(&mark, &batch.records, goes_on).await?
+                    }
+                    // All of its events were erased.
+                    None => Ok(()),
                 },
                 Err(why) => Err(why),
             };
@@ -294,7 +305,7 @@ impl<A: Compactable> Run<'_, A> {
         };
         let (key, bytes) = (name(&batches), object.len() as u64);
         let is_new = self.archive.keep(&key, object).await?;
-        let put = StoredObject { key: key.clone(), bytes, kept_at: Timestamp::UNIX_EPOCH };
+        let put = StoredObject { key: key.clone(), bytes, kept_at: Timestamp::UNIX_EPOCH, version: String::new() };
         let back = self.archive.read(&put).await.map_err(|error| Unavailable::new(COMPACT, error.to_string()))?;
         let back = read(key.form, &back).map_err(|error| Unavailable::new(COMPACT, error))?;
         let read_back: Vec<String> =

@@ -83,6 +83,11 @@ impl ArchiveReader for Stepping {
             None => self.archive.read(object).await,
         }
     }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        step().await;
+        self.archive.first_kept(object).await
+    }
 }
 
 impl ArchiveUpkeep for Stepping {
@@ -154,7 +159,7 @@ fn filled() -> InMemoryArchive {
 
 /// What a reader sees who goes by batches: each event, with how often.
 fn seen(archive: &InMemoryArchive) -> BTreeMap<String, usize> {
-    let view = drive(View::look(archive, &acme(), hour())).unwrap();
+    let view = drive(View::look(archive, &acme(), hour(), Timestamp::MAX)).unwrap();
     let mut seen = BTreeMap::new();
     for batch in view.batches.keys() {
         let kept = view.place(batch, Timestamp::MAX).unwrap();

@@ -40,6 +40,7 @@ const DELAY: &str = "delay messages";
 const LIST: &str = "list delayed messages";
 const EXPEDITE: &str = "bring delayed messages forward";
 const LOAD: &str = "read delayed messages";
+const ERASE: &str = "erase delayed messages";
 const RELEASE: &str = "delete delayed messages that were sent";
 
 impl DelayStore for DynamoDelays {
@@ -95,6 +96,28 @@ impl DelayedMessages for DynamoDelays {
         let calls: Vec<_> = keys.iter().map(|key| self.table.bring_forward(rows::key(key), now)).collect();
         let answers: Vec<_> = futures::stream::iter(calls).buffered(CALLS).collect().await;
         answers.into_iter().try_fold(0, |sum, answer| Ok(sum + u64::from(answer?)))
+    }
+
+    async fn keys(&self, tenant: &TenantId) -> Result<Vec<DelayedKey>, Unavailable> {
+        let items = self.table.first_rows(LIST, tenant, None).await?;
+        let keys: Option<Vec<DelayedKey>> = items.iter().map(rows::key_of).collect();
+        keys.ok_or_else(|| Unavailable::new(LIST, ItemError::Keyless))
+    }
+
+    async fn read(&self, keys: &[DelayedKey]) -> Vec<Result<Option<Delayed>, Unavailable>> {
+        self.load(keys).await
+    }
+
+    async fn erase(&self, rows: &[Delayed]) -> Vec<Result<(), Unavailable>> {
+        let mut answers = self.table.delete(ERASE, rows.iter().map(|row| rows::key(&row.key)).collect()).await;
+        // Other than behind a message that was sent, a part that stays is one that was to be gone.
+        for (row, answer) in rows.iter().zip(&mut answers) {
+            let parts: Vec<_> = (1..rows::items(row).len()).map(|number| rows::part_key(&row.key, number)).collect();
+            if answer.is_ok() && !parts.is_empty() {
+                *answer = self.table.delete(ERASE, parts).await.into_iter().collect();
+            }
+        }
+        answers
     }
 }
 

@@ -6,12 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::SystemTime;
 
-use acequia_aws::{S3ArchiveUpkeep, S3AuditCopies};
+use acequia_aws::{S3ArchiveEraser, S3ArchiveUpkeep, S3AuditCopies};
 use acequia_core::archive::ObjectKey;
 use acequia_core::audit::AuditRow;
 use acequia_core::id::TenantId;
 use acequia_core::port::{
-    Archive, ArchiveReader, ArchiveUpkeep, AuditCopies, Listing, ReadError, StoredObject, Unavailable,
+    Archive, ArchiveEraser, ArchiveReader, ArchiveUpkeep, AuditCopies, Listing, ReadError, StoredObject, Unavailable,
 };
 use acequia_testkit::conformance::archive::ArchiveInTest;
 use acequia_testkit::conformance::audit_copies::AuditCopiesInTest;
@@ -21,12 +21,14 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
+use jiff::Timestamp;
 
 use crate::World;
 
 /// The archive, and what a test needs beside the port.
 pub(crate) struct RealArchive {
     used: S3ArchiveUpkeep,
+    eraser: S3ArchiveEraser,
     endpoint: String,
     bucket: String,
 }
@@ -36,8 +38,9 @@ impl World {
         let bucket = format!("{}-archive", self.stage);
         let endpoint = self.config.endpoint_url().unwrap().to_owned();
         let used = S3ArchiveUpkeep::new(&self.config, &bucket);
+        let eraser = S3ArchiveEraser::new(&self.config, &bucket);
         assert_eq!(call(&endpoint, "PUT", &format!("/{bucket}")).0, 200);
-        RealArchive { used, endpoint, bucket }
+        RealArchive { used, eraser, endpoint, bucket }
     }
 }
 
@@ -55,6 +58,10 @@ impl ArchiveReader for RealArchive {
     async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
         self.used.read(object).await
     }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.used.first_kept(object).await
+    }
 }
 
 impl ArchiveUpkeep for RealArchive {
@@ -64,6 +71,12 @@ impl ArchiveUpkeep for RealArchive {
 
     async fn tenants(&self, after: Option<&TenantId>) -> Result<Vec<TenantId>, Unavailable> {
         self.used.tenants(after).await
+    }
+}
+
+impl ArchiveEraser for RealArchive {
+    async fn rewrite(&self, object: &StoredObject, content: Vec<u8>) -> Result<bool, Unavailable> {
+        self.eraser.rewrite(object, content).await
     }
 }
 

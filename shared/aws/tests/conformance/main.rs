@@ -56,6 +56,10 @@ mod archive_reader {
     acequia_testkit::suite!(archive_reader, crate::World::load().await.archive());
 }
 
+mod archive_eraser {
+    acequia_testkit::suite!(archive_eraser, crate::World::load().await.archive());
+}
+
 mod replays {
     acequia_testkit::suite!(replays, crate::World::load().await.replays().await);
 }

@@ -27,6 +27,8 @@ pub struct StoredObject {
     pub bytes: u64,
     /// When it was kept, to the second or better.
     pub kept_at: Timestamp,
+    /// What it is told by (its `ETag`): another one after each writing.
+    pub version: String,
 }
 
 /// A page of the names of a tenant's objects, in their order.
@@ -63,6 +65,19 @@ pub trait ArchiveReader: Send + Sync {
     fn list(&self, tenant: &TenantId, after: &str) -> impl Future<Output = Result<Listing, Unavailable>> + Send;
     /// What an object holds, packed.
     fn read(&self, object: &StoredObject) -> impl Future<Output = Result<Vec<u8>, ReadError>> + Send;
+    /// When what an object holds was kept first: erasing writes an object anew, and that is remembered with it.
+    fn first_kept(&self, object: &StoredObject) -> impl Future<Output = Result<Timestamp, ReadError>> + Send;
+}
+
+/// The archive, for who erases.
+pub trait ArchiveEraser: ArchiveReader {
+    /// Puts other content in the place of an object, under its name, at once or not at all. False where it is not the one
+    /// that was listed any more.
+    fn rewrite(
+        &self,
+        object: &StoredObject,
+        content: Vec<u8>,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
 /// The archive, for what makes one object of many.

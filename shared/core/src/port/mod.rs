@@ -32,7 +32,9 @@ use jiff::Timestamp;
 use crate::id::TenantId;
 
 pub use api_keys::{ApiKeys, KeyError};
-pub use archive::{Archive, ArchiveReader, ArchiveUpkeep, Listing, MAX_PACKED_BYTES, ReadError, StoredObject};
+pub use archive::{
+    Archive, ArchiveEraser, ArchiveReader, ArchiveUpkeep, Listing, MAX_PACKED_BYTES, ReadError, StoredObject,
+};
 pub use audit::AuditCopies;
 pub use consents::{Agenda, CommitError, Consents, SendQuota, SuppressionList};
 pub use dead_letters::{DeadLetters, Depths, RedriveJournal, Search, Sending};
@@ -42,7 +44,7 @@ pub use ledger::{Amend, CrashMarkers, Ledger, Page};
 pub use mailer::{MAIL_TIMEOUT, Mail, MailError, Mailer};
 pub use operator::{Platform, Presence, QueueAddresses, SecretCatalog, StageQueues};
 pub use queues::{DelayStore, DelayedMessages, Lease, Queues, SendError, Sweeping};
-pub use replays::{Begun, ReplayStore};
+pub use replays::{Begun, Queued, ReplayStore};
 pub use table::{DatabaseTokens, Entry, OutboxEvent, TableError, Tables};
 pub use tenants::{
     AutoRedriven, Change, GrantStore, PublishError, SecretError, Secrets, StoredTenant, TenantStore, TopicStore,

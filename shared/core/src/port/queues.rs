@@ -67,6 +67,12 @@ pub trait DelayedMessages: Send + Sync {
         sink: &SinkId,
         now: Timestamp,
     ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
+    /// The keys of all that waits.
+    fn keys(&self, tenant: &TenantId) -> impl Future<Output = Result<Vec<DelayedKey>, Unavailable>> + Send;
+    /// Reads messages whole, as they are now; one answer each, in order.
+    fn read(&self, keys: &[DelayedKey]) -> impl Future<Output = Vec<Result<Option<Delayed>, Unavailable>>> + Send;
+    /// Deletes messages, with all their parts; one answer each, in order. They are sent to nobody.
+    fn erase(&self, rows: &[Delayed]) -> impl Future<Output = Vec<Result<(), Unavailable>>> + Send;
 }
 
 /// The right to do a piece of periodic work.

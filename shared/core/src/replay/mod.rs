@@ -11,6 +11,8 @@
 //! - Objects come in the order of their names, and lines as they stand. So the [`Place`] at which a run stopped says all
 //!   that was done, and the next one goes on behind it; it reads the lines since [`Progress::folds_from`] again, and
 //!   sends none of them twice.
+//! - An object may lose lines to erasing, and keeps its name and when it was kept first. A place within one that did is
+//!   at its beginning again: what stands there still is sent again, under the same id, and nothing is passed over.
 //! - The place moves behind a delivery only after its queue has it. What a killed run sent since it wrote its place down
 //!   last is sent again, under the same id and the same record of the ledger.
 //!
@@ -45,11 +47,17 @@ pub const RATE: u32 = 100;
 pub const FASTEST: u32 = 100_000;
 /// How many notes a replay keeps, and how many troubles.
 pub const KEPT: usize = 20;
+/// Who does what nobody asked for.
+pub const PLATFORM: &str = "platform";
+/// How many slices on end may fail of a replay that the platform runs, until it is stopped.
+pub const MOST_FAILED: u32 = 20;
 
 /// Where a replay stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
+    /// It was asked for, and the platform has not begun with it, or not gone on with it.
+    Waiting,
     /// It is under way, or its runner died: the lease tells.
     Running,
     /// Somebody stopped it, or what it needs did not answer. It can go on.
@@ -62,10 +70,16 @@ impl State {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Stopped => "stopped",
             Self::Done => "done",
         }
+    }
+
+    /// Whether it is the tenant's one, while no other may be.
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running)
     }
 }
 
@@ -76,6 +90,10 @@ pub struct Place {
     pub object: String,
     /// How many of its lines are done.
     pub lines: u64,
+    /// Which version of the object has these lines, where it is not at its end: one that was erased from since is read
+    /// from its beginning, for its lines have moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// How far a replay is.
@@ -147,8 +165,27 @@ pub struct Replay {
     /// What went wrong on the way, in words; the first [`KEPT`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+    /// Whether the platform runs it, slice by slice, and not who began it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub platform: bool,
+    /// Whether it counts, and sends nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+    /// How many slices failed on end, of a replay that the platform runs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_slices: u32,
     /// Grows by one with each writing.
     pub revision: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Replay {
@@ -170,8 +207,40 @@ impl Replay {
             hold: None,
             progress: Progress::default(),
             troubles: Vec::new(),
+            platform: false,
+            dry_run: false,
+            failed_slices: 0,
             revision: 0,
         }
+    }
+
+    /// The next revision, in which it waits for the platform to run it.
+    #[must_use]
+    pub fn waiting(self, now: Timestamp) -> Self {
+        Self { state: State::Waiting, platform: true, hold: None, failed_slices: 0, ..self.next(now) }
+    }
+
+    /// Whether the platform is to go on with it: it waits, or is between two slices, or the runner of one died.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.platform && self.state.is_under_way() && self.runner(now).is_none()
+    }
+
+    /// The next revision behind a slice that did not come to the end. One that failed counts, and too many on end stop
+    /// the replay; `failed` says what went wrong.
+    #[must_use]
+    pub fn yielded(self, failed: Option<&str>, now: Timestamp) -> Self {
+        let mut next = Self { hold: None, ..self.next(now) };
+        let Some(why) = failed else { return Self { failed_slices: 0, ..next } };
+        next.failed_slices = next.failed_slices.saturating_add(1);
+        // It fails in the same way each time, as a rule.
+        if !next.troubles.iter().any(|trouble| trouble == why) {
+            next.trouble(why);
+        }
+        if next.failed_slices < MOST_FAILED {
+            return next;
+        }
+        next.trouble(format!("{MOST_FAILED} slices failed on end"));
+        Self { state: State::Stopped, failed_slices: 0, ..next }.noting(PLATFORM, "stopped", now)
     }
 
     /// The mark of its deliveries.
@@ -280,9 +349,29 @@ mod tests {
     }
 
     #[test]
+    fn the_platform_goes_on_between_slices_and_gives_up_where_all_of_them_fail() {
+        let mut replay = replay().waiting(at(100));
+        assert!(replay.is_due(at(100)) && replay.state.is_under_way());
+        replay = replay.held("one", at(101));
+        assert!(!replay.is_due(at(102)) && replay.is_due(at(221)), "its runner may have died");
+        replay = replay.yielded(None, at(110));
+        assert!(replay.is_due(at(110)) && replay.state == State::Running);
+        for slice in 1..MOST_FAILED {
+            replay = replay.held("one", at(111)).yielded(Some("no answer"), at(112));
+            assert!(replay.is_due(at(112)), "{slice}");
+        }
+        let on = replay.clone().held("one", at(113)).yielded(None, at(114));
+        assert_eq!(on.failed_slices, 0, "one that goes well is enough");
+        replay = replay.held("one", at(113)).yielded(Some("no answer"), at(114));
+        assert_eq!((replay.state, replay.is_due(at(115))), (State::Stopped, false));
+        assert_eq!(replay.troubles, ["no answer", "20 slices failed on end"]);
+        assert!(!self::replay().held("cli", at(0)).is_due(at(900)), "what a person runs is that person's");
+    }
+
+    #[test]
     fn a_replay_survives_its_stored_form() {
         let mut replay = replay().held("me", at(100));
-        replay.progress.place = Some(Place { object: "x".to_owned(), lines: 3 });
+        replay.progress.place = Some(Place { object: "x".to_owned(), lines: 3, version: None });
         replay.progress.tally.choose("t", &"crm".parse().unwrap(), 10);
         let stored = serde_json::to_string(&replay).unwrap();
         assert_eq!(serde_json::from_str::<Replay>(&stored).unwrap(), replay);

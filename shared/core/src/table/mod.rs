@@ -13,6 +13,7 @@
 mod address;
 mod cell;
 mod description;
+mod erasure;
 mod layout;
 mod name;
 mod row;
@@ -24,6 +25,7 @@ mod verdict;
 pub use address::{DatabaseAddress, InvalidAddress};
 pub use cell::Cell;
 pub use description::{ColumnFacts, Description, Need, Problem, needs, problems, types_of};
+pub use erasure::{erasure, of_subjects};
 pub use layout::{Authentication, Column, Database, Layout, Mode};
 pub use name::{Identifier, TableName};
 pub use row::{Row, WRITTEN};

@@ -7,6 +7,7 @@ mod audit;
 mod intake;
 mod log;
 mod metrics;
+mod replay;
 mod sample;
 mod source;
 mod stall;
@@ -28,6 +29,7 @@ use metrique::writer::format::Format as _;
 pub use intake::IntakeMetrics;
 pub use log::{start_telemetry, subscriber};
 pub use metrics::BatchMetrics;
+pub use replay::ReplayMetrics;
 use sample::Sample;
 pub use source::SourceMetrics;
 pub use sweep::SweepMetrics;
@@ -110,6 +112,11 @@ impl Telemetry {
     /// Writes the line of one sweep.
     pub fn write_sweep(&self, stage: &Stage, at: Timestamp, metrics: &SweepMetrics) {
         self.write_line(&sweep::SweepLine { stage, at, level: &self.reporting.level, metrics });
+    }
+
+    /// Writes the line of one invocation that ran replays.
+    pub fn write_replays(&self, stage: &Stage, at: Timestamp, metrics: &ReplayMetrics) {
+        self.write_line(&replay::ReplayLine { stage, at, level: &self.reporting.level, metrics });
     }
 
     /// Writes the line of one request at the front door.

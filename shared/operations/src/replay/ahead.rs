@@ -212,9 +212,9 @@ impl<'a, A: ArchiveReader> Ahead<'a, A> {
             parquet.next(self.archive).await?;
         }
         self.loads.extend(foreign.into_iter().map(|name| Load::Known(Next::Foreign(name))));
-        let view = match View::of(self.archive, objects).await? {
+        let view = match View::of(self.archive, objects, self.as_of).await? {
             Some(view) => view,
-            None => View::look(self.archive, &self.tenant, hour).await?,
+            None => View::look(self.archive, &self.tenant, hour, self.as_of).await?,
         };
         self.plan(hour, &view);
         Ok(())
@@ -230,7 +230,7 @@ impl<'a, A: ArchiveReader> Ahead<'a, A> {
             }
             match (view.place(batch, self.as_of), self.loads.back_mut()) {
                 (None, _) => {}
-                (Some(Kept::Itself(object)), _) => self.loads.push_back(Load::One(object.clone())),
+                (Some(Kept::Itself(object, _)), _) => self.loads.push_back(Load::One(object.clone())),
                 (Some(Kept::Within(object, _)), Some(Load::Many(last, keys))) if last.key == object.key => {
                     keys.push(key);
                 }

@@ -166,6 +166,13 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
         records: Result<Records, String>,
     ) -> Result<(), Ended> {
         let name = key.place();
+        let version = records.as_ref().map(|records| records.count().to_string()).unwrap_or_default();
+        if let Some(done) = &mut self.done
+            && done.object == name
+            && done.version.as_ref().is_some_and(|known| *known != version)
+        {
+            done.lines = 0;
+        }
         if self.hour != Some(key.hour) || self.fold.is_full() {
             self.step(ahead).await?;
             self.fold.clear();
@@ -176,7 +183,7 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
             }
         }
         let lines = match &records {
-            Ok(records) => self.lines(ahead, &name, records).await?,
+            Ok(records) => self.lines(ahead, (&name, &version), records).await?,
             Err(why) => {
                 if self.is_ahead(&name, 0) {
                     self.tally.unreadable += 1;
@@ -189,13 +196,18 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
         if self.is_ahead(&name, end - 1) {
             self.tally.objects += 1;
             // Behind its last line: no line has this number.
-            self.done = Some(Place { object: name, lines: end });
+            self.done = Some(Place { object: name, lines: end, version: None });
         }
         self.move_on(ahead, KEEP_LEAST).await
     }
 
     /// Works off the events of a batch; answers how many there are.
-    async fn lines(&mut self, ahead: &mut Ahead<'_, A>, name: &str, records: &Records) -> Result<u64, Ended> {
+    async fn lines(
+        &mut self,
+        ahead: &mut Ahead<'_, A>,
+        (name, version): (&str, &str),
+        records: &Records,
+    ) -> Result<u64, Ended> {
         let (mut number, tenant) = (0, self.way.tenant);
         for line in records.each(tenant) {
             let is_ahead = self.is_ahead(name, number);
@@ -203,7 +215,8 @@ impl<A: ArchiveReader, L: Ledger, S: Sender, C: Clock + ?Sized, K: Keeper, W: Ob
             number += 1;
             if is_ahead {
                 self.tally.lines += 1;
-                self.done = Some(Place { object: name.to_owned(), lines: number });
+                let version = Some(version.to_owned());
+                self.done = Some(Place { object: name.to_owned(), lines: number, version });
             }
             if self.pending.len() >= self.step_size() || self.pending_bytes >= STEP_BYTES {
                 self.step(ahead).await?;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use acequia_archive::compact::{compact, due};
 use acequia_core::archive::Hour;
 use acequia_core::delivery::Delivery;
-use acequia_core::port::{ArchiveReader, Listing, ReadError, ReplayStore, SendError, StoredObject};
+use acequia_core::port::{ArchiveReader, Listing, Queued, ReadError, ReplayStore, SendError, StoredObject};
 use acequia_core::replay::{LEASE, Place};
 use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build};
 
@@ -55,6 +55,10 @@ impl ArchiveReader for Stepping<InMemoryArchive> {
         step().await;
         self.0.read(object).await
     }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.0.first_kept(object).await
+    }
 }
 
 impl ReplayStore for Stepping<InMemoryReplays> {
@@ -76,6 +80,14 @@ impl ReplayStore for Stepping<InMemoryReplays> {
 
     async fn list(&self, tenant: &TenantId) -> Result<Vec<Replay>, Unavailable> {
         self.0.list(tenant).await
+    }
+
+    async fn queued(&self, most: usize) -> Result<Vec<Queued>, Unavailable> {
+        self.0.queued(most).await
+    }
+
+    async fn unqueue(&self, queued: &Queued) -> Result<(), Unavailable> {
+        self.0.unqueue(queued).await
     }
 }
 
@@ -204,6 +216,11 @@ impl ArchiveReader for Changing<'_> {
     async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
         self.call();
         self.world.archive.read(object).await
+    }
+
+    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
+        self.call();
+        self.world.archive.first_kept(object).await
     }
 }
 

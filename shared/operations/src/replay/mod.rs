@@ -10,10 +10,11 @@ pub mod engine;
 #[cfg(test)]
 mod killed;
 mod report;
+pub mod request;
 pub mod runner;
 mod sender;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +61,26 @@ impl Order {
         let Self { query, ids, rate } = self.clone();
         Plan { query, ids, rate, config_version: basis.config_version, as_of: basis.as_of }
     }
+}
+
+/// Leaves an order to the platform, which begins with it within a minute or two; nothing is sent yet.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn ask(
+    ports: &impl Ports,
+    tenant: &TenantId,
+    order: &Order,
+    basis: Basis,
+    (actor, alone): (&str, bool),
+) -> Result<ReplayStatus, OperationError> {
+    let configured = configured(ports, tenant, basis.config_version).await?;
+    let selection = select(tenant, &order.query, &configured, ports.clock().now())?;
+    queues(ports, tenant, &selection).await?;
+    let id = ReplayId::of(ports.chance().bytes());
+    let wish = request::Wish { plan: order.plan(basis), id, dry_run: false, alone };
+    let asked = request::ask(&ports.replays(), (tenant, &configured), wish, (actor, ports.clock().now())).await?;
+    Ok(asked.status)
 }
 
 /// By what an order would be looked at now.
@@ -175,20 +196,19 @@ pub async fn resume(
     id: &ReplayId,
     (actor, rate, alone): (&str, Option<u32>, bool),
 ) -> Result<Begin, OperationError> {
-    let (replay, now) = (load(ports, tenant, id).await?, ports.clock().now());
+    let (replay, now) = (request::load(&ports.replays(), tenant, id).await?, ports.clock().now());
     if replay.state == State::Done {
         return Err(OperationError::ReplayDone { tenant: tenant.clone(), replay: id.clone() });
     }
-    if let Some(hold) = replay.runner(now) {
-        let until = Some(hold.until);
-        return Err(OperationError::ReplayBusy { tenant: tenant.clone(), replay: id.clone(), until });
-    }
+    request::is_free(tenant, &replay, now)?;
     // What would end it at once is told before it is taken.
     let configured = configured(ports, tenant, replay.config_version).await?;
     queues(ports, tenant, &select(tenant, &replay.query, &configured, replay.created_at)?).await?;
     let token = ports.chance().token();
     let mut replay = replay.held(&token, now).noting(actor, "resumed", now);
     replay.rate = rate.unwrap_or(replay.rate);
+    // Who goes on with it runs it.
+    replay.platform = false;
     take(ports, tenant, replay, (token, actor, alone)).await
 }
 
@@ -241,22 +261,8 @@ pub async fn stop(
     id: &ReplayId,
     actor: &str,
 ) -> Result<ReplayStatus, OperationError> {
-    for _ in 0..TRIES {
-        let (replay, now) = (load(ports, tenant, id).await?, ports.clock().now());
-        let stopped = match replay.state {
-            State::Done => return Err(OperationError::ReplayDone { tenant: tenant.clone(), replay: id.clone() }),
-            State::Stopped => return Ok(ReplayStatus::of(tenant, replay, now)),
-            State::Running => replay.ended(State::Stopped, actor, now),
-        };
-        if ports.replays().save(tenant, &stopped).await? {
-            return Ok(ReplayStatus::of(tenant, stopped, now));
-        }
-    }
-    Err(OperationError::ReplayContested { tenant: tenant.clone(), replay: id.clone() })
+    request::stop(&ports.replays(), tenant, id, (actor, &ports.clock())).await
 }
-
-/// A runner writes it every few seconds.
-const TRIES: usize = 10;
 
 /// All replays of a tenant, the last one first.
 ///
@@ -272,13 +278,8 @@ pub async fn list(ports: &impl Ports, tenant: &TenantId) -> Result<Vec<ReplaySta
 /// # Errors
 /// [`OperationError::NoReplay`], or when the store does not answer.
 pub async fn show(ports: &impl Ports, tenant: &TenantId, id: &ReplayId) -> Result<ReplayStatus, OperationError> {
-    let replay = load(ports, tenant, id).await?;
+    let replay = request::load(&ports.replays(), tenant, id).await?;
     Ok(ReplayStatus::of(tenant, replay, ports.clock().now()))
-}
-
-async fn load(ports: &impl Ports, tenant: &TenantId, id: &ReplayId) -> Result<Replay, OperationError> {
-    let found = ports.replays().load(tenant, id).await?;
-    found.ok_or_else(|| OperationError::NoReplay { tenant: tenant.clone(), replay: id.clone() })
 }
 
 /// A version of the configuration, as functions go by it.

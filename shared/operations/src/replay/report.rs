@@ -82,6 +82,14 @@ impl From<&Tally> for Figures {
     }
 }
 
+impl Figures {
+    /// The numbers as they are counted.
+    pub fn tally(&self) -> Tally {
+        let Self { objects, lines, repeated, events, deliveries, bytes, unreadable, refused, counts } = self.clone();
+        Tally { objects, lines, repeated, events, deliveries, bytes, unreadable, refused, counts }
+    }
+}
+
 impl Preview {
     pub(super) fn of(
         (tenant, plan): (&TenantId, &Plan),
@@ -117,6 +125,10 @@ pub struct ReplayStatus {
     pub tenant: TenantId,
     /// Where it stands.
     pub state: Standing,
+    /// Whether the platform runs it, and not who began it.
+    pub platform: bool,
+    /// Whether it counts, and sends nothing.
+    pub dry_run: bool,
     /// What is asked for.
     pub query: Asked,
     /// Which ids receivers see.
@@ -203,6 +215,8 @@ impl From<Note> for Noted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
+    /// The platform begins with it, or goes on, within a minute or two.
+    Waiting,
     /// Somebody runs it.
     Running,
     /// Its runner died: `resume` goes on with it.
@@ -217,6 +231,7 @@ impl Standing {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Abandoned => "abandoned",
             Self::Stopped => "stopped",
@@ -234,7 +249,9 @@ impl ReplayStatus {
     /// Of a replay as it is stored.
     pub fn of(tenant: &TenantId, replay: Replay, now: Timestamp) -> Self {
         let state = match replay.state {
-            State::Running if replay.runner(now).is_none() => Standing::Abandoned,
+            State::Waiting => Standing::Waiting,
+            // Between two slices nobody holds it.
+            State::Running if replay.runner(now).is_none() && !replay.platform => Standing::Abandoned,
             State::Running => Standing::Running,
             State::Stopped => Standing::Stopped,
             State::Done => Standing::Done,
@@ -243,6 +260,8 @@ impl ReplayStatus {
             id: replay.id,
             tenant: tenant.clone(),
             state,
+            platform: replay.platform,
+            dry_run: replay.dry_run,
             query: Asked::from(&replay.query),
             ids: replay.ids,
             rate: replay.rate,

@@ -4,6 +4,7 @@ use acequia_core::flow::redrive::Observer;
 use acequia_core::id::TenantId;
 use acequia_core::port::{ArchiveReader, Clock, Ledger, ReplayStore, Unavailable};
 use acequia_core::replay::{Progress, Replay, Selection, State};
+use jiff::Timestamp;
 
 use super::engine::{Ended, Keeper, Way, go};
 use super::sender::Sender;
@@ -40,7 +41,8 @@ pub struct Runner<'a> {
     pub actor: &'a str,
 }
 
-/// Goes on with a replay that `runner` holds, until its end, or until somebody stops it.
+/// Goes on with a replay that `runner` holds, until its end, or until somebody stops it. One that the platform runs is
+/// left to go on with the next slice where `watch` ends this one, or where a service did not answer.
 ///
 /// # Errors
 /// Where it cannot be written down how it ended. It can go on all the same when its lease is over.
@@ -53,22 +55,29 @@ pub async fn run<A: ArchiveReader, L: Ledger, S: Sender, R: ReplayStore, C: Cloc
 ) -> Result<Ran, Unavailable> {
     let Outside { archive, ledger, sender, replays, clock } = *outside;
     let (mut progress, mut troubles) = (replay.progress.clone(), replay.troubles.clone());
-    let (query, mark, as_of, rate) = (replay.query.clone(), replay.mark(), replay.as_of, Some(replay.rate));
+    let (query, mark, as_of) = (replay.query.clone(), replay.mark(), replay.as_of);
+    // A count waits for nothing.
+    let rate = (!replay.dry_run).then_some(replay.rate);
     let way = Way { archive, ledger, sender, clock, tenant, query: &query, selection, mark, as_of, rate };
     let mut held = Held { tenant, replays, clock, replay, runner, lost: false };
     // On the heap: it holds what is read ahead and what is pending.
     let ended = Box::pin(go(&way, &mut progress, &mut troubles, &mut held, watch)).await;
-    let is_done = matches!(ended, Ended::Done);
+    let (is_done, is_refused) = (matches!(ended, Ended::Done), matches!(ended, Ended::Refused(_)));
     let broken = match ended {
         Ended::Broken(error) => Some(error),
         Ended::Refused(why) => Some(Unavailable::new("send a replay's deliveries", why)),
         Ended::Done | Ended::Stopped => None,
     };
     (held.replay.progress, held.replay.troubles) = (progress, troubles);
-    if let Some(error) = &broken {
-        held.replay.trouble(format!("{error:?}"));
+    let failed = broken.as_ref().map(|error| format!("{error:?}"));
+    if held.replay.platform && !is_refused {
+        held.end(is_done, |replay, now| replay.yielded(failed.as_deref(), now)).await?;
+    } else {
+        if let Some(error) = failed {
+            held.replay.trouble(error);
+        }
+        held.end(is_done, |replay, now| replay.ended(State::Stopped, runner.actor, now)).await?;
     }
-    held.end(is_done).await?;
     Ok(Ran { replay: held.replay, broken })
 }
 
@@ -100,15 +109,15 @@ impl<R: ReplayStore, C: Clock + ?Sized> Held<'_, R, C> {
         Ok(false)
     }
 
-    /// Writes how it ended.
-    async fn end(&mut self, is_done: bool) -> Result<(), Unavailable> {
+    /// Writes how it ended; `left` is how it is left where there is more to do.
+    async fn end(&mut self, is_done: bool, left: impl Fn(Replay, Timestamp) -> Replay) -> Result<(), Unavailable> {
         while !self.lost {
             let (now, actor) = (self.clock.now(), self.runner.actor);
             let next = match self.replay.state {
                 // Who stopped it has said so; what was sent until that was heard is added.
                 State::Stopped if !is_done => self.replay.clone().moved(now),
                 _ if is_done => self.replay.clone().ended(State::Done, actor, now),
-                _ => self.replay.clone().ended(State::Stopped, actor, now),
+                _ => left(self.replay.clone(), now),
             };
             if self.write(next).await? {
                 break;

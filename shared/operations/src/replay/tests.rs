@@ -22,14 +22,14 @@ use super::*;
 use crate::world::World;
 
 /// Ends a run after so many looks at it.
-pub(super) struct After(AtomicU64);
+pub(crate) struct After(AtomicU64);
 
 impl After {
-    fn looks(count: u64) -> Self {
+    pub(crate) fn looks(count: u64) -> Self {
         Self(AtomicU64::new(count))
     }
 
-    pub(super) fn never() -> Self {
+    pub(crate) fn never() -> Self {
         Self::looks(u64::MAX)
     }
 }
@@ -47,7 +47,7 @@ impl Observer for After {
 }
 
 /// Lets time pass wherever somebody waits for it.
-pub(super) fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
+pub(crate) fn drive<T>(world: &World, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     let mut context = Context::from_waker(Waker::noop());
     loop {
@@ -349,6 +349,21 @@ fn a_tenant_has_one_replay_under_way_unless_told() {
         sums
     });
     assert_eq!(by_replay.into_values().collect::<Vec<_>>(), [30, 30]);
+}
+
+#[test]
+fn what_is_left_to_the_platform_is_its_own_until_it_is_stopped() {
+    let world = filled();
+    let tenant = build::tenant_id("acme");
+    let basis = drive(&world, basis(&world, &tenant)).unwrap();
+    let asked = drive(&world, ask(&world, &tenant, &order(), basis, ("ana", true))).unwrap();
+    assert_eq!((asked.state, asked.platform), (Standing::Waiting, true));
+    let resumed = || drive(&world, resume(&world, &tenant, &asked.id, ("bob", None, true)));
+    assert!(matches!(resumed().unwrap_err(), OperationError::ReplayBusy { until: None, .. }));
+    assert!(matches!(begun(&world, &order()).unwrap_err(), OperationError::ReplayBusy { .. }));
+    drive(&world, stop(&world, &tenant, &asked.id, "bob")).unwrap();
+    let (status, _) = ran(&world, resumed().unwrap(), &After::never());
+    assert_eq!((status.state, status.platform, status.figures.deliveries), (Standing::Done, false, 30));
 }
 
 #[test]

@@ -15,28 +15,28 @@ use futures::future::join_all;
 use crate::world::{SERVER, prepare_on};
 
 /// A tenant with a database.
-struct Customer {
+pub(crate) struct Customer {
     tenant: acequia_core::id::TenantId,
     database: Database,
     password: Secret,
 }
 
 impl Customer {
-    fn on(server: &Server, name: &str) -> Self {
+    pub(crate) fn on(server: &Server, name: &str) -> Self {
         Self { tenant: build::tenant_id("acme"), database: prepare_on(server, name), password: Secret::new(PASSWORD) }
     }
 
-    fn entry(&self) -> Entry<'_> {
+    pub(crate) fn entry(&self) -> Entry<'_> {
         Entry { tenant: &self.tenant, database: &self.database, credential: &self.password }
     }
 
     /// Asks `psql` for one number.
-    fn count(&self, server: &Server, what: &str) -> usize {
+    pub(crate) fn count(&self, server: &Server, what: &str) -> usize {
         let text = server.query(&self.database.address.database, &format!("select {what}")).unwrap();
         text.parse().unwrap_or_else(|_| panic!("{what}: {text}"))
     }
 
-    fn run(&self, server: &Server, statement: &str) {
+    pub(crate) fn run(&self, server: &Server, statement: &str) {
         server.query(&self.database.address.database, statement).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use acequia_core::archive::{Form, Hour, ObjectKey};
 use acequia_core::delivery::Delivery;
 use acequia_core::id::TenantId;
-use acequia_core::port::{Archive, ArchiveReader, ArchiveUpkeep, Listing, ReadError, StoredObject};
+use acequia_core::port::{Archive, ArchiveEraser, ArchiveReader, ArchiveUpkeep, Listing, ReadError, StoredObject};
 
 use crate::build::{at, envelope, sink_id, start, tenant_id};
 
@@ -173,4 +173,41 @@ pub async fn the_tenants_that_have_objects_are_listed_each_once(
     let mut wanted = names.map(tenant_id);
     wanted.sort();
     assert_eq!(found, wanted);
+}
+
+/// Under its name, and only where it is still the one that was listed.
+pub async fn an_object_is_written_anew_in_place_of_the_one_that_was_listed_and_of_no_other(
+    archive: &(impl ArchiveInTest + ArchiveEraser),
+) {
+    let (key, tenant) = (key_of("anew", "1", 0), tenant_id("anew"));
+    archive.keep(&key, b"first".to_vec()).await.unwrap();
+    let first = all(archive, &tenant, "").await.remove(0);
+    assert!(archive.rewrite(&first, b"second".to_vec()).await.unwrap());
+    assert!(!archive.rewrite(&first, b"third".to_vec()).await.unwrap(), "it is another by now");
+    assert_eq!(archive.content(&key).await.unwrap(), b"second");
+    let second = all(archive, &tenant, "").await.remove(0);
+    assert_eq!((&second.key, second.bytes), (&key, 6));
+    assert_ne!(second.version, first.version);
+    assert!(!archive.keep(&key, b"fourth".to_vec()).await.unwrap(), "a batch that comes again changes nothing");
+    assert!(archive.rewrite(&second, Vec::new()).await.unwrap());
+    assert_eq!(archive.content(&key).await.unwrap(), b"");
+    archive.delete(&key).await;
+    assert!(!archive.rewrite(&second, b"fifth".to_vec()).await.unwrap(), "what is gone stays gone");
+    assert_eq!(archive.content(&key).await, None);
+}
+
+/// However often it is written anew.
+pub async fn when_an_object_was_kept_first_is_remembered(archive: &(impl ArchiveInTest + ArchiveEraser)) {
+    let (key, tenant) = (key_of("since", "1", 0), tenant_id("since"));
+    archive.keep(&key, b"first".to_vec()).await.unwrap();
+    let kept = all(archive, &tenant, "").await.remove(0);
+    assert_eq!(archive.first_kept(&kept).await.unwrap(), kept.kept_at);
+    for content in [b"second", b"third."] {
+        let now = all(archive, &tenant, "").await.remove(0);
+        assert!(archive.rewrite(&now, content.to_vec()).await.unwrap());
+    }
+    let anew = all(archive, &tenant, "").await.remove(0);
+    assert_eq!(archive.first_kept(&anew).await.unwrap(), kept.kept_at);
+    archive.delete(&key).await;
+    assert!(matches!(archive.first_kept(&anew).await, Err(ReadError::Missing)));
 }

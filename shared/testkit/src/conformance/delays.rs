@@ -99,6 +99,28 @@ pub async fn what_is_released_is_gone(store: &impl Store) {
     assert_eq!(left.iter().map(|waiting| waiting.count).collect::<Vec<_>>(), [1]);
 }
 
+/// With all its parts, whatever is due; what is gone already is no error.
+pub async fn what_is_erased_of_a_tenants_is_gone_and_no_other(store: &impl Store) {
+    let mut rows: Vec<_> = (0..12).map(|n| delayed("p-erase", Some("crm"), &format!("m-{n}"), 60)).collect();
+    rows.push(delayed("p-erase", None, "large", 60));
+    rows[12].message.body = "x".repeat(900_000);
+    let other = delayed("p-erase-b", Some("crm"), "m-1", 60);
+    delay(store, &rows).await;
+    delay(store, std::slice::from_ref(&other)).await;
+    let tenant = tenant_id("p-erase");
+    let mut found = store.keys(&tenant).await.unwrap();
+    found.sort();
+    assert_eq!(found, keys(&rows));
+    let read = store.read(&found).await;
+    assert!(read.iter().all(|row| matches!(row, Ok(Some(_)))), "{read:?}");
+    for _ in 0..2 {
+        assert!(store.erase(&rows[1..]).await.iter().all(Result::is_ok));
+    }
+    assert_eq!(store.keys(&tenant).await.unwrap(), [rows[0].key.clone()]);
+    assert!(matches!(store.read(&[rows[12].key.clone()]).await[..], [Ok(None)]));
+    assert_eq!(store.keys(&tenant_id("p-erase-b")).await.unwrap(), [other.key]);
+}
+
 /// By sink, with the next due time.
 pub async fn an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone(store: &impl Store) {
     let rows = [

@@ -153,6 +153,7 @@ macro_rules! suite {
                 an_operator_sees_what_waits_by_sink_and_of_his_tenant_alone,
                 an_operator_looks_at_those_that_are_due_first_of_his_tenant_and_sink,
                 a_sinks_messages_are_expedited_and_no_others,
+                what_is_erased_of_a_tenants_is_gone_and_no_other,
                 one_holder_at_a_time_has_a_lease,
                 who_has_a_lease_next_goes_on_where_the_last_one_stopped,
                 a_turn_is_taken_once_until_its_time_is_over,
@@ -308,6 +309,16 @@ macro_rules! suite {
             [what_is_removed_is_gone_and_can_be_removed_again, the_tenants_that_have_objects_are_listed_each_once,]
         );
     };
+    (archive_eraser, $port:expr) => {
+        $crate::cases!(
+            archive,
+            $port,
+            [
+                an_object_is_written_anew_in_place_of_the_one_that_was_listed_and_of_no_other,
+                when_an_object_was_kept_first_is_remembered,
+            ]
+        );
+    };
     (replays, $port:expr) => {
         $crate::cases!(
             replays,
@@ -316,6 +327,7 @@ macro_rules! suite {
                 a_replay_is_read_back_as_it_was_written,
                 of_two_writers_of_one_revision_one_writes,
                 a_tenant_has_one_under_way,
+                what_waits_is_queued_until_it_is_taken_out_and_again_when_it_waits_anew,
                 no_tenant_sees_the_replays_of_another,
             ]
         );

@@ -1,7 +1,7 @@
 //! The suite of replays.
 
 use acequia_core::id::ReplayId;
-use acequia_core::port::{Begun, ReplayStore};
+use acequia_core::port::{Begun, Queued, ReplayStore};
 use acequia_core::replay::{Place, Plan, Query, RATE, Replay, State};
 use acequia_core::wire::ReplayIds;
 
@@ -26,7 +26,7 @@ pub async fn a_replay_is_read_back_as_it_was_written(store: &impl ReplayStore) {
     assert_eq!(store.begin(&tenant, &first, true).await.unwrap(), Begun::Yes);
     assert_eq!(store.load(&tenant, &first.id).await.unwrap(), Some(first.clone()));
     let mut next = first.held("me", at(11));
-    next.progress.place = Some(Place { object: "x".to_owned(), lines: 7 });
+    next.progress.place = Some(Place { object: "x".to_owned(), lines: 7, version: Some("v".to_owned()) });
     next.progress.tally.choose("action.signed", &sink_id("crm"), 100);
     assert!(store.save(&tenant, &next).await.unwrap());
     assert_eq!(store.load(&tenant, &next.id).await.unwrap(), Some(next));
@@ -69,4 +69,37 @@ pub async fn no_tenant_sees_the_replays_of_another(store: &impl ReplayStore) {
     assert_eq!(store.load(&other, &replay.id).await.unwrap(), None);
     assert!(store.list(&other).await.unwrap().is_empty());
     assert_eq!(store.begin(&other, &replay, true).await.unwrap(), Begun::Yes);
+}
+
+/// From when it waits until somebody takes it out, and not longer than it is wanted.
+pub async fn what_waits_is_queued_until_it_is_taken_out_and_again_when_it_waits_anew(store: &impl ReplayStore) {
+    let (tenant, other) = (tenant_id("in-a-queue"), tenant_id("in-a-queue-2"));
+    let queued = async || -> Vec<Queued> {
+        let all = store.queued(1_000).await.unwrap();
+        all.into_iter().filter(|one| one.tenant == tenant || one.tenant == other).collect()
+    };
+    let waiting = |id: &str| Replay { platform: true, state: State::Waiting, hold: None, ..replay(id, 10) };
+    let (first, beside) = (waiting("r1"), waiting("r1"));
+    assert_eq!(store.begin(&tenant, &first, true).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin(&other, &beside, false).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin(&other, &beside, false).await.unwrap(), Begun::Changed);
+    let id = first.id.clone();
+    let one = |of: &acequia_core::id::TenantId, revision| Queued { tenant: of.clone(), id: id.clone(), revision };
+    assert_eq!(queued().await, [one(&tenant, 1), one(&other, 1)]);
+    assert_eq!(store.queued(1).await.unwrap().len(), 1);
+    assert_eq!(store.begin(&tenant, &waiting("r2"), true).await.unwrap(), Begun::Busy(first.id.clone()));
+    // One that runs, or ends, is in the list until somebody takes it out.
+    let stopped = first.held("me", at(11)).ended(State::Stopped, "bob", at(12));
+    assert!(!store.save(&tenant, &stopped).await.unwrap(), "it left a revision out");
+    let stopped = Replay { revision: 2, ..stopped };
+    assert!(store.save(&tenant, &stopped).await.unwrap());
+    let again = stopped.waiting(at(13));
+    assert_eq!(store.begin(&tenant, &again, false).await.unwrap(), Begun::Yes);
+    assert_eq!(store.load(&tenant, &again.id).await.unwrap(), Some(again));
+    store.unqueue(&one(&tenant, 1)).await.unwrap();
+    assert_eq!(queued().await, [one(&tenant, 3), one(&other, 1)], "it waits anew");
+    store.unqueue(&one(&tenant, 3)).await.unwrap();
+    store.unqueue(&one(&tenant, 3)).await.unwrap();
+    assert_eq!(queued().await, [one(&other, 1)]);
+    store.unqueue(&one(&other, 1)).await.unwrap();
 }

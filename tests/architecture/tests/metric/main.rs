@@ -23,7 +23,7 @@ use acequia_core::kind::SinkKind;
 use acequia_core::outcome::stall::{Stalls, Store};
 use acequia_core::outcome::{Hold, Reason};
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_lambda::{BatchMetrics, IntakeMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics};
+use acequia_lambda::{BatchMetrics, IntakeMetrics, ReplayMetrics, Reporting, SweepMetrics, Telemetry, WatchMetrics};
 use acequia_testkit::{InMemoryLines, build};
 use document::Template;
 use serde_json::Value;
@@ -114,6 +114,8 @@ fn lines() -> Vec<Value> {
     telemetry.write_sweep(&stage, build::start(), &eventful_sweep());
     telemetry.write_intake(&stage, &tenant, build::start(), &eventful_request());
     telemetry.write_watch(&stage, build::start(), &eventful_look());
+    let replays = ReplayMetrics { sent: 1, failed: 1, oldest: Duration::from_secs(1) };
+    telemetry.write_replays(&stage, build::start(), &replays);
     // One that somebody bent: its hash is another's.
     let note =
         AuditNote { action: AuditAction::Purge, actor: "ana".to_owned(), at: build::start(), summary: String::new() };

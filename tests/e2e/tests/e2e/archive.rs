@@ -5,7 +5,7 @@ use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
 
 /// The bucket, as the function is told.
-fn bucket() -> String {
+pub(crate) fn bucket() -> String {
     let path = format!("/2015-03-31/functions/acequia-{}-archive/configuration", world().environment.stage);
     let configuration = world().aws.rest("lambda", "GET", &path, &Json::Null).unwrap();
     configuration["Environment"]["Variables"]["ARCHIVE_BUCKET"].as_str().unwrap().to_owned()

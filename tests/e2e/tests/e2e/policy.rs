@@ -90,6 +90,7 @@ impl Stage {
             "key revoke" => format!("rowan {} --yes", a_key()),
             "consent show" => format!("rowan {SUBJECT}"),
             "consent export" => format!("rowan {SUBJECT} --out {}", self.path(&format!("proof-{turn}.ndjson"))),
+            "erase" => "unknown --subject nobody@alder.example --yes".to_owned(),
             "consent erase" => format!("rowan {SUBJECT} --yes"),
             "template preview" => {
                 format!("{file} thanks --event {sample} --out {}", self.path(&format!("mail-{turn}.txt")))
@@ -196,7 +197,7 @@ fn a_replay(turn: usize) -> String {
             "unreadable": 0, "refused": 0, "counts": []}},
     });
     let item = json!({
-        "pk": {"S": "birch"}, "sk": {"S": format!("replay#{id}")}, "document": {"S": document.to_string()},
+        "pk": {"S": "birch#@replay"}, "sk": {"S": format!("replay#{id}")}, "document": {"S": document.to_string()},
         "revision": {"N": "1"},
     });
     let put = json!({"TableName": format!("acequia-{}-tenants", world().environment.stage), "Item": item});

@@ -15,7 +15,7 @@ fn order<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Sends events of a type, and waits until as many are in the archive.
-fn keep(kind: &str, count: usize) {
+pub(crate) fn keep(kind: &str, count: usize) {
     let events: Vec<String> = (0..count).map(|n| event(kind, &format!("{kind}-{n:02}"), &json!({"n": n}))).collect();
     for batch in events.chunks(10) {
         world().send("birch", &batch.iter().map(String::as_str).collect::<Vec<_>>());
@@ -31,7 +31,7 @@ fn counted(more: &[&str]) -> Json {
 }
 
 /// The ids with which events came to an endpoint, by event; each as often as it came.
-fn arrived(endpoint: &str, kind: &str) -> BTreeMap<String, Vec<(String, Option<String>)>> {
+pub(crate) fn arrived(endpoint: &str, kind: &str) -> BTreeMap<String, Vec<(String, Option<String>)>> {
     let mut arrived: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for request in world().requests(endpoint, &format!("\"{kind}\"")) {
         assert_eq!(request["verified"], true, "{request}");

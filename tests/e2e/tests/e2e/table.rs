@@ -8,7 +8,7 @@ use e2e::world::{World, event};
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
 
-const TENANT: &str = "tamarisk";
+pub(crate) const TENANT: &str = "tamarisk";
 
 /// The tenant's own server, which ends with the process; and its configuration applied.
 pub(crate) fn server(world: &World) -> &'static Server {
@@ -18,7 +18,9 @@ pub(crate) fn server(world: &World) -> &'static Server {
         server.create_database("rows").unwrap();
         let table = "create schema crm authorization acequia; set role acequia; create table crm.people \
                      (id text primary key, country text, score integer, changed_at timestamptz not null); reset role; \
-                     create schema policy authorization acequia; create table policy.people (id text)";
+                     create schema policy authorization acequia; create table policy.people (id text); \
+                     create schema erasure authorization acequia; set role acequia; \
+                     create table erasure.people (id text, who text, raw jsonb); reset role";
         server.query("rows", table).unwrap();
         let text = world.document(TENANT).replace("localhost:5432", &format!("localhost:{}", server.port()));
         let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
@@ -29,7 +31,7 @@ pub(crate) fn server(world: &World) -> &'static Server {
         assert_eq!(lacking.code, 3, "{lacking:?}");
         assert!(lacking.stderr.contains("acequia_inbox") && lacking.stderr.contains(".toml:"), "{lacking:?}");
         // The table itself is not its user's: who owns it grants what is needed.
-        for (sink, who) in [("rows", "acequia"), ("policy", "postgres")] {
+        for (sink, who) in [("rows", "acequia"), ("policy", "postgres"), ("people", "acequia")] {
             world.acequia(&["table", "init", path, sink, "--run", "--as", who, "--password", PASSWORD], "");
         }
         world.acequia(&["tenant", "apply", path, "--yes", "--check", "--password", PASSWORD], "");
@@ -44,7 +46,7 @@ fn person(id: &str, data: &Json) -> String {
 }
 
 /// How many rows a table has.
-fn count(server: &Server, table: &str) -> usize {
+pub(crate) fn count(server: &Server, table: &str) -> usize {
     server.query("rows", &format!("select count(*) from {table}")).unwrap().parse().unwrap()
 }
 

@@ -5,7 +5,7 @@ mod purge;
 mod run;
 mod walk;
 
-pub use purge::{Purged, purge};
+pub use purge::{Purged, purge, purge_meant};
 pub use run::{Order, Redriven, Way, redrive};
 pub use walk::{Walked, walk};
 

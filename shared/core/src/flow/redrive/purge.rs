@@ -3,6 +3,7 @@
 use super::Observer;
 use super::walk::{Walker, patience};
 use crate::delivery::redrive::{Filter, Letter};
+use crate::message::Incoming;
 use crate::port::{DeadLetters, Unavailable};
 use crate::queue::QueueArn;
 
@@ -26,6 +27,28 @@ pub async fn purge(
     limit: Option<u64>,
     watch: &impl Observer,
 ) -> Purged {
+    purge_some(queues, queue, depth, limit, watch, |message| filter.takes(&Letter::read(message))).await
+}
+
+/// Deletes the dead letters whose bodies are `meant`, out of the `depth` messages that were there at the start.
+pub async fn purge_meant(
+    queues: &impl DeadLetters,
+    queue: &QueueArn,
+    depth: u64,
+    watch: &impl Observer,
+    mut meant: impl FnMut(&str) -> bool,
+) -> Purged {
+    purge_some(queues, queue, depth, None, watch, |message| meant(&message.body)).await
+}
+
+async fn purge_some(
+    queues: &impl DeadLetters,
+    queue: &QueueArn,
+    depth: u64,
+    limit: Option<u64>,
+    watch: &impl Observer,
+    mut takes: impl FnMut(&Incoming) -> bool,
+) -> Purged {
     let (mut walker, mut purged) = (Walker::new(queues, queue, patience(depth), depth), Purged::default());
     while walker.seen() < depth && !watch.ends() {
         let received = match walker.next().await {
@@ -40,7 +63,7 @@ pub async fn purge(
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let (mut chosen, mut handles) = (Vec::new(), Vec::new());
         for one in received {
-            if chosen.len() < room && filter.takes(&Letter::read(&one.message)) {
+            if chosen.len() < room && takes(&one.message) {
                 handles.push(one.message.receipt_handle.clone());
                 chosen.push(one);
             } else {

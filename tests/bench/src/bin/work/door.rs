@@ -14,7 +14,8 @@ use acequia_core::time::after;
 use acequia_lambda::http::HttpRequest;
 use acequia_lambda::{CachedTenants, CurrentTenant, Deadline, Reporting, SystemChance, SystemClock, Telemetry};
 use acequia_testkit::{
-    FixedClock, InMemoryIntake, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryStageQueues, InMemoryTenants,
+    FixedClock, InMemoryIntake, InMemoryLedger, InMemoryQueues, InMemoryRates, InMemoryReplays, InMemoryStageQueues,
+    InMemoryTenants,
 };
 use anyhow::{Context as _, Result, ensure};
 use ingest::{Door, DoorPorts, Guard, Parts};
@@ -30,6 +31,7 @@ impl DoorPorts for InMemory {
     type Intake = InMemoryIntake;
     type Rates = InMemoryRates;
     type Ledger = InMemoryLedger;
+    type Replays = InMemoryReplays;
 }
 
 /// The verifier of API keys, without issuers of tokens.
@@ -86,6 +88,7 @@ pub(crate) async fn run(document: &str, requests: &str) -> Result<()> {
         intake: InMemoryIntake::new(),
         rates: InMemoryRates::new(),
         ledger: InMemoryLedger::new(),
+        replays: InMemoryReplays::new(),
         clock: Arc::clone(&clock),
         chance: Arc::new(SystemChance),
         stage,
