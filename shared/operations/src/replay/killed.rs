@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use acequia_archive::compact::{compact, due};
 use acequia_core::archive::Hour;
@@ -12,7 +13,7 @@ use acequia_core::port::{ArchiveReader, Listing, ReadError, ReplayStore, SendErr
 use acequia_core::replay::{LEASE, Place};
 use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build};
 
-use super::tests::{After, begun, drive, filled, names, order, previewed, ran, sent, webhooks};
+use super::tests::{After, begun, drive, event, filled, keep, names, order, previewed, ran, sent, webhooks};
 use super::*;
 use crate::world::World;
 
@@ -237,8 +238,8 @@ fn an_object_of_many_batches_that_is_damaged_is_named_and_costs_no_other_event_a
     world.archive.damage(damaged, b"PAR1".to_vec());
     // A late object of the same hour, and the other hour, which is whole.
     world.archive.keeps_at(build::start());
-    super::tests::keep(&world, &[super::tests::event("late", "other", "DE", 7)]);
-    world.clock.advance(std::time::Duration::from_secs(2_000_000));
+    keep(&world, &[event("late", "other", "DE", 7)]);
+    world.clock.advance(Duration::from_secs(2_000_000));
     let preview = previewed(&world, &order()).unwrap();
     let figures = preview.figures;
     assert_eq!((figures.unreadable, figures.events, figures.deliveries), (1, 9, 13), "{:?}", preview.troubles);
