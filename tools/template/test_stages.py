@@ -208,7 +208,7 @@ class ChoiceTest(unittest.TestCase):
             self.assertEqual(role["Statement"][0]["Condition"], {"StringEquals": {"aws:SourceAccount": "123456789012"}}, name)
             self.assertEqual(target["RetryPolicy"], {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}, name)
         configured = by_kind(self.default, "AWS::Lambda::EventInvokeConfig").values()
-        self.assertEqual({c["FunctionName"] for c in configured}, {"<SweeperFunction>", "<OutboxFunction>", "<CompactFunction>"})
+        self.assertEqual({c["FunctionName"] for c in configured}, {"<SweeperFunction>", "<OutboxFunction>", "<CompactFunction>", "<ReplayFunction>"})
         for config in configured:
             self.assertEqual((config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]), (0, 60))
 

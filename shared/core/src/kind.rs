@@ -131,7 +131,8 @@ impl fmt::Display for SinkKind {
 pub const ROUTER: &str = "router";
 
 /// The functions beside a delivery's way: they work off no tenant's queue.
-pub const BESIDE: [&str; 8] = ["sweeper", "outbox", "confirm", "feedback", "ingest", "kafka", "audit", "replay"];
+pub const BESIDE: [&str; 9] =
+    ["sweeper", "outbox", "confirm", "feedback", "ingest", "kafka", "audit", "compact", "replay"];
 
 /// The functions that work off tenants' queues: the router, and one for each kind of sink.
 pub fn functions_of_queues() -> impl Iterator<Item = &'static str> + Clone {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use acequia_archive::compact::{compact, due};
 use acequia_core::archive::Hour;
@@ -255,7 +256,7 @@ fn an_object_of_many_batches_that_is_damaged_is_named_and_costs_no_other_event_a
     // A late object of the same hour, and the other hour, which is whole.
     world.archive.keeps_at(build::start());
     keep(&world, &[event("late", "other", "DE", 7)]);
-    world.clock.advance(std::time::Duration::from_secs(2_000_000));
+    world.clock.advance(Duration::from_secs(2_000_000));
     let preview = previewed(&world, &order()).unwrap();
     let figures = preview.figures;
     assert_eq!((figures.unreadable, figures.events, figures.deliveries), (1, 9, 13), "{:?}", preview.troubles);
