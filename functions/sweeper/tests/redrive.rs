@@ -107,7 +107,7 @@ impl World {
                 key: delivery.key(),
                 replay: None,
                 digest: digest(message.body.as_bytes()),
-                redrive: redrive_of(&message),
+                redrives: redrive_of(&message).into_iter().collect(),
                 now: self.clock.now(),
                 lease_until: after(self.clock.now(), HOUR),
                 ..build::claim("x", "crm")

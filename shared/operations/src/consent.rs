@@ -292,7 +292,7 @@ mod tests {
             world.mail_store.suppress(&tenant, &id, &suppression).await.unwrap();
             let erased = erase(&world, &tenant, id, keep).await.unwrap();
             assert_eq!((erased.rows, erased.address), (2, !keep));
-            for named in ["delayed", "erase the address", "dlq purge", "archive", "backups"] {
+            for named in ["delayed", "erase the address", "dead letters", "archive", "backups"] {
                 assert!(erased.remains.iter().any(|line| line.contains(named)), "{named}");
             }
             assert_eq!(world.consents.dossier(&tenant, &id).await.unwrap(), Dossier::default());

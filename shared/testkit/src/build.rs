@@ -132,7 +132,7 @@ pub fn claim(event: &str, sink: &str) -> ClaimRequest {
         trace_id: None,
         route: None,
         replay: None,
-        redrive: None,
+        redrives: Vec::new(),
         token: "me".to_owned(),
         expedited: false,
         now: start(),

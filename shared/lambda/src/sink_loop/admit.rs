@@ -9,7 +9,7 @@ use acequia_core::outcome::stall::Store;
 use acequia_core::outcome::{Cause, DisabledBy, Hold};
 use acequia_core::port::{Ledger as _, Ports, Unavailable};
 use acequia_core::tenant::{Ambiguous, Sink as SinkConfig, Target};
-use acequia_core::wire::{RETURNED, is_expedited, redrive_of};
+use acequia_core::wire::{RETURNED, Redrive, is_expedited, redrive_of};
 
 use jiff::Timestamp;
 
@@ -26,6 +26,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
     pub(super) async fn admit(&self, current: &CurrentTenant, deadline: Deadline, items: &mut [Item]) {
         let token = self.common.chance.token();
         let (mut claims, mut lookups) = (Vec::new(), Vec::with_capacity(items.len()));
+        let mut of_followers = marks_of_followers(items);
         for (index, item) in items.iter_mut().enumerate() {
             let Some(delivery) = item.open() else { continue };
             let sink = current.tenant.sink(&delivery.sink).filter(|sink| sink.kind() == S::KIND);
@@ -38,7 +39,10 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
                 accepted_at: delivery.envelope.accepted_at,
                 trace_id: delivery.envelope.trace.as_ref().map(|trace| trace.trace_id().to_owned()),
                 route: delivery.route.clone(),
-                redrive: redrive_of(&item.message),
+                redrives: redrive_of(&item.message)
+                    .into_iter()
+                    .chain(of_followers.remove(&index).unwrap_or_default())
+                    .collect(),
                 token: token.clone(),
                 expedited: is_expedited(&item.message),
                 now: self.common.clock.now(),
@@ -80,7 +84,7 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
     async fn look_up(&self, current: &CurrentTenant, lookups: Vec<(usize, ClaimRequest)>, items: &mut [Item]) {
         let came_before = |item: &Item, request: &ClaimRequest| {
             item.message.receive_count > 1
-                || request.redrive.is_some()
+                || !request.redrives.is_empty()
                 || item.message.attributes.contains_key(RETURNED)
                 || item.sink.as_ref().is_none_or(|sink| !sink.enabled || sink.claims)
         };
@@ -112,6 +116,18 @@ impl<P: Ports, S: Sink> SinkLoop<P, S> {
             }
         }
     }
+}
+
+/// The marks of redrives that copies in a batch have, by the item that speaks for them: which of them the ledger knows
+/// already, it alone can say.
+fn marks_of_followers(items: &[Item]) -> BTreeMap<usize, Vec<Redrive>> {
+    let mut marks: BTreeMap<usize, Vec<Redrive>> = BTreeMap::new();
+    for item in items {
+        if let (Some(leader), Some(mark)) = (item.follows, redrive_of(&item.message)) {
+            marks.entry(leader).or_default().push(mark);
+        }
+    }
+    marks
 }
 
 fn ledger_down(item: &mut Item, error: &Unavailable) {

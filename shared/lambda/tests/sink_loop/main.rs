@@ -108,6 +108,29 @@ async fn what_was_redriven_starts_over_also_beside_copies_of_it_in_the_same_batc
     assert_eq!(world.status("1"), Some(Status::Delivered));
 }
 
+/// Two letters of one delivery, of which the ledger knows one: in whichever order they come.
+#[tokio::test]
+async fn of_two_redriven_copies_in_one_batch_the_one_that_is_new_lets_the_delivery_start_over() {
+    let redriven = |id: &str, letter: &str| {
+        let mut message = message(id, "1");
+        message.attributes.insert(REDRIVEN.to_owned(), Attribute::text(letter));
+        message
+    };
+    for marks in [["letter-1", "letter-2"], ["letter-2", "letter-1"]] {
+        for strict in ["", r#","strict":true"#] {
+            let world = world(strict);
+            world.order("1", fail_with(400));
+            world.handle(&[message("m1", "1")]).await;
+            world.handle(&[redriven("m2", "letter-1")]).await;
+            world.obey_no_more();
+            assert_eq!((world.attempts().len(), world.dead_letters().len()), (2, 2), "{marks:?} {strict}");
+            let [first, second] = marks;
+            assert!(world.handle(&[redriven("m3", first), redriven("m4", second)]).await.is_empty());
+            assert_eq!((world.attempts().len(), world.dead_letters().len()), (3, 2), "{marks:?} {strict}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_same_delivery_twice_in_one_batch_is_one_effect_and_shares_its_fate() {
     let world = world("");

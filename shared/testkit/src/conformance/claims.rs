@@ -116,7 +116,7 @@ pub async fn a_redriven_delivery_starts_over_and_keeps_its_history(ledger: &impl
     let copy = claim_one(ledger, &tenant, later(10, claim("1", "mail"))).await;
     assert_eq!(copy, Verdict::Quarantined(Reason::AttemptsExhausted), "it is not the message that was moved back");
     let redrive = Redrive { id: "letter-1".to_owned(), at: at(10) };
-    let redriven = ClaimRequest { redrive: Some(redrive.clone()), ..claim("1", "mail") };
+    let redriven = ClaimRequest { redrives: vec![redrive.clone()], ..claim("1", "mail") };
     let verdict = claim_one(ledger, &tenant, later(10, redriven)).await;
     let (record, _) = granted(&verdict);
     assert_eq!((record.attempts_used, &record.attempts, record.reason), (0, &dead.attempts, None));

@@ -29,8 +29,9 @@ pub struct ClaimRequest {
     pub route: Option<Arc<str>>,
     /// The replay that makes it, where one does; the key has its id.
     pub replay: Option<Replayed>,
-    /// The mark with which the message came out of the dead-letter queue, if it did ([`crate::wire::redrive_of`]).
-    pub redrive: Option<Redrive>,
+    /// The marks with which the message came out of the dead-letter queue, if it did ([`crate::wire::redrive_of`]), and
+    /// those of other copies for which this request asks, too.
+    pub redrives: Vec<Redrive>,
     /// The claimant: unique to this invocation.
     pub token: String,
     /// Whether the message comes back before its time because an operator wants it.
@@ -219,7 +220,7 @@ mod tests {
             accepted_at: at(0),
             trace_id: None,
             route: None,
-            redrive: None,
+            redrives: Vec::new(),
             token: "me".to_owned(),
             expedited: false,
             now: at(now),
@@ -232,7 +233,7 @@ mod tests {
     }
 
     fn redriven(mark: &str, now: i64) -> ClaimRequest {
-        ClaimRequest { redrive: Some(redrive(mark, now)), ..request(now) }
+        ClaimRequest { redrives: vec![redrive(mark, now)], ..request(now) }
     }
 
     fn record(status: Status) -> DeliveryRecord {

@@ -258,7 +258,7 @@ impl DeliveryRecord {
             reason: None,
             receipt: None,
             reservation: None,
-            redrives: request.redrive.iter().cloned().collect(),
+            redrives: request.redrives.clone(),
             attempts_used_before: 0,
             trace_id: request.trace_id.clone(),
             route: request.route.clone(),
@@ -268,7 +268,8 @@ impl DeliveryRecord {
     /// The record that the delivery starts over with, because its dead letter was moved back: its history is kept.
     fn begin_again(&self, request: &ClaimRequest) -> Self {
         let mut redrives = self.redrives.clone();
-        redrives.extend(request.redrive.clone());
+        let is_new = |redrive: &&Redrive| !self.redrives.iter().any(|known| known.id == redrive.id);
+        redrives.extend(request.redrives.iter().filter(is_new).cloned());
         let surplus = redrives.len().saturating_sub(KEPT_REDRIVES);
         redrives.drain(..surplus);
         let attempts_used_before = self.attempts_used_before.saturating_add(self.attempts_used);
@@ -288,7 +289,7 @@ impl DeliveryRecord {
         }
     }
 
-    /// Whether this message was moved out of the dead-letter queue by somebody who could know how the record stands
+    /// Whether this message, or a copy for which it asks, was moved out of the dead-letter queue by somebody who could know how the record stands
     /// now.
     ///
     /// An older move is of another copy of the dead letter. Where a second effect is at stake, a move counts only if it
@@ -300,7 +301,7 @@ impl DeliveryRecord {
             _ => self.updated_at,
         };
         let is_known = |redrive: &Redrive| self.redrives.iter().any(|known| known.id == redrive.id);
-        request.redrive.as_ref().is_some_and(|redrive| redrive.at >= since && !is_known(redrive))
+        request.redrives.iter().any(|redrive| redrive.at >= since && !is_known(redrive))
     }
 }
 

@@ -151,7 +151,7 @@ mod tests {
             accepted_at: at(-100),
             trace_id: None,
             route: None,
-            redrive: None,
+            redrives: Vec::new(),
             token: "me".to_owned(),
             expedited: false,
             now: at(-1),

@@ -66,7 +66,7 @@ fn requests(round: usize) -> Result<Vec<ClaimRequest>> {
             accepted_at: now,
             trace_id: None,
             route: None,
-            redrive: None,
+            redrives: Vec::new(),
             expedited: false,
             token: token.clone(),
             now,
