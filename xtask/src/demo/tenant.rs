@@ -226,7 +226,9 @@ fn derive(local: &Local, tenant: &str, warehouse: Option<&Warehouse>) -> Result<
         }
     }
     let types = toml::Value::Array(vec!["*".into()]);
-    let archive = [("id", "archive".into()), ("kind", "archive".into()), ("types", types)];
+    // One of them as Parquet: `DuckDB` reads both forms.
+    let format = if tenant == BROKEN { "parquet" } else { "ndjson" };
+    let archive = [("id", "archive".into()), ("kind", "archive".into()), ("types", types), ("format", format.into())];
     sinks.push(toml::Table::from_iter(archive.map(|(name, value)| (name.to_owned(), value))).into());
     if let Some(warehouse) = warehouse {
         local.acequia.put_secret(tenant, "database", warehouse::SECRET, warehouse.password())?;

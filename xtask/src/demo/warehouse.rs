@@ -1,4 +1,4 @@
-//! What others say of what is remembered: `DuckDB` counts the archive, by the view of docs/ARCHIVE.md, and `psql` the
+//! What others say of what is remembered: `DuckDB` counts the archive, by the views of docs/ARCHIVE.md, and `psql` the
 //! table; both must equal what was sent.
 
 use std::collections::BTreeMap;
@@ -161,10 +161,10 @@ fn count(local: &Local, folder: &Path) -> Result<BTreeMap<String, u64>> {
     fetch.args(["-c", FETCH]).arg(&archive).env_clear().envs(emulator::variables(&local.aws.address));
     process::output(&mut fetch, "copying the archive", "")?;
     let page = fs::read_to_string(host::path("docs/ARCHIVE.md")).context("cannot read docs/ARCHIVE.md")?;
-    let (_, view) = page.split_once("```sql\ncreate or replace view events").context("docs/ARCHIVE.md has no view")?;
-    let (view, _) = view.split_once("\n```").context("the view of docs/ARCHIVE.md does not end")?;
+    let blocks = page.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0));
+    let views: Vec<&str> = blocks.filter(|block| block.starts_with("create or replace view")).collect();
     let mut duckdb = process::command(Tools::Recipes.program("python"));
     duckdb.args(["-c", COUNT]).current_dir(folder);
-    let said = process::output(&mut duckdb, "DuckDB", &format!("create or replace view events{view}"))?;
+    let said = process::output(&mut duckdb, "DuckDB", &views.join("\n"))?;
     serde_json::from_str(&said).context("DuckDB did not count")
 }
