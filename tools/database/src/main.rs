@@ -2,6 +2,7 @@
 //! and stays until it is ended.
 
 use std::io::Write as _;
+use std::sync::mpsc;
 
 use database::{PASSWORD, Server};
 
@@ -20,7 +21,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut output = std::io::stdout();
     writeln!(output, "{said}")?;
     output.flush()?;
-    loop {
-        std::thread::park();
-    }
+    let (_kept, forever) = mpsc::channel::<()>();
+    Ok(forever.recv()?)
 }

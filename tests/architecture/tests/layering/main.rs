@@ -153,6 +153,7 @@ const LAYERS: &[Layer] = &[
             "acequia-operations",
             "acequia-testkit",
             "router",
+            "archive",
             "webhook",
             "forward",
             "email",

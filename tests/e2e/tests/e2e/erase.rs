@@ -1,5 +1,7 @@
 //! Erasing a person: by the deployed functions, the operator's policy and a real `PostgreSQL`.
 
+use std::collections::BTreeSet;
+
 use database::PASSWORD;
 use e2e::{eventually, world};
 use serde_json::{Value as Json, json};
@@ -35,6 +37,16 @@ fn archived() -> String {
         String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap()
     });
     unpacked.collect()
+}
+
+/// The archive's lines that name somebody: a message that came twice may stand there twice.
+fn lines_of(who: &str) -> Vec<String> {
+    archived().lines().filter(|line| line.contains(who)).map(str::to_owned).collect()
+}
+
+/// How many events name somebody.
+fn events_of(who: &str) -> usize {
+    lines_of(who).into_iter().collect::<BTreeSet<_>>().len()
 }
 
 /// All that tables and queues of the stage have of the tenant, and the archive, as one text.
@@ -86,10 +98,7 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
         server.query("rows", &query).unwrap().parse::<usize>().unwrap()
     };
     eventually("all are rows", || (rows(ANA) == 8 && rows(BO) == 8).then_some(()));
-    eventually("all are archived", || {
-        let archived = archived();
-        (archived.matches(ANA).count() == 8 && archived.matches(BO).count() == 8).then_some(())
-    });
+    eventually("all are archived", || (events_of(ANA) == 8 && events_of(BO) == 8).then_some(()));
     eventually("two are delayed", || {
         let delayed = world.read(&["delayed", TENANT, "--sink", "far"]);
         (delayed["total"] == 2).then_some(())
@@ -98,6 +107,7 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
         let letter = event_of("erase.never", &format!("erase.never-{name}"), subject);
         eventually("the dead letter is there", || world.quarantined(TENANT, "webhook", &letter));
     }
+    let archived = lines_of(ANA).len() as u64;
     let counted = erase(&["--dry-run"]);
     let rows_of = |told: &Json| {
         let tables = told["tables"].as_array().unwrap();
@@ -106,7 +116,7 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
     let told = |told: &Json| {
         (told["archive"]["events"].as_u64(), told["delayed"].as_u64(), told["dead_letters"].as_u64(), rows_of(told))
     };
-    assert_eq!(told(&counted), (Some(8), Some(1), Some(1), Some(8)), "{counted}");
+    assert_eq!(told(&counted), (Some(archived), Some(1), Some(1), Some(8)), "{counted}");
     assert_eq!((rows(ANA), everything().contains(&ANA.to_lowercase())), (8, true), "a dry run changes nothing");
     let done = erase(&["--yes"]);
     assert_eq!(told(&done), told(&counted), "{done}");
@@ -117,7 +127,7 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
     let before: Option<String> = found.map(|chars| chars.into_iter().rev().collect());
     assert_eq!(before, None, "what stands before it, somewhere");
     assert_eq!((rows(ANA), rows(BO), count(server, "erasure.people")), (0, 8, 8));
-    assert_eq!(archived().matches(BO).count(), 8, "the others' are there");
+    assert_eq!(events_of(BO), 8, "the others' are there");
     assert_eq!(world.read(&["delayed", TENANT, "--sink", "far"])["total"], 1);
     let log = world.read(&["audit", TENANT]);
     let erased: Vec<&str> = log["rows"]
@@ -129,7 +139,8 @@ fn a_person_is_erased_from_archive_queues_consents_and_tables_and_nobody_else_is
         .collect();
     assert_eq!(erased.len(), 2, "{log}");
     assert!(
-        erased[0].contains(done["subject"].as_str().unwrap()) && erased[1].contains("8 archived events"),
+        erased[0].contains(done["subject"].as_str().unwrap())
+            && erased[1].contains(&format!("{archived} archived events")),
         "{erased:?}"
     );
     let again = erase(&["--yes"]);
