@@ -57,7 +57,8 @@ struct Read<'a> {
 /// Where the event's text is no JSON: an envelope that was parsed always is.
 pub fn write_line(out: &mut Vec<u8>, envelope: &Envelope, config_version: u64) -> Result<(), serde_json::Error> {
     let body = envelope.body.as_str();
-    let has_ends = body.contains(['\n', '\r']);
+    // As bytes: to look at each character was a quarter of what the archive takes for an event.
+    let has_ends = memchr::memchr2(b'\n', b'\r', body.as_bytes()).is_some();
     let one_line = has_ends.then(|| body.replace(['\n', '\r'], " "));
     let event: &RawValue = serde_json::from_str(one_line.as_deref().unwrap_or(body))?;
     let text = has_ends.then_some(body);
