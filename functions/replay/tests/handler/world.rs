@@ -25,7 +25,7 @@ use acequia_lambda::{Deadline, Reporting, Telemetry};
 use acequia_operations::replay::request::{Wish, ask};
 use acequia_testkit::{
     FixedClock, InMemoryArchive, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryReplays, InMemoryStageQueues,
-    InMemoryTenants, SeededChance, build,
+    InMemoryTenants, SeededChance, build, step,
 };
 use jiff::Timestamp;
 use replay::Replayer;
@@ -48,19 +48,6 @@ pub(crate) struct World {
 /// One await point more, at which a run may be killed.
 #[derive(Clone)]
 struct Stepping<P>(P);
-
-async fn step() {
-    let mut seen = false;
-    std::future::poll_fn(|context| {
-        if seen {
-            return Poll::Ready(());
-        }
-        seen = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 impl ArchiveReader for Stepping<InMemoryArchive> {
     async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {

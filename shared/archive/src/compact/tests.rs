@@ -8,7 +8,7 @@ use acequia_core::archive::{ObjectKey, write_line};
 use acequia_core::delivery::Delivery;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::port::{Listing, ReadError};
-use acequia_testkit::{InMemoryArchive, build};
+use acequia_testkit::{InMemoryArchive, build, step};
 
 use super::*;
 use crate::lines::pack;
@@ -36,20 +36,6 @@ impl Stepping {
     fn new(archive: &InMemoryArchive, fault: Fault) -> Self {
         Self { archive: archive.clone(), fault, lost: std::sync::Mutex::default() }
     }
-}
-
-/// Is there the second time that it is asked.
-async fn step() {
-    let mut asked = false;
-    std::future::poll_fn(|context| {
-        if asked {
-            return Poll::Ready(());
-        }
-        asked = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl Archive for Stepping {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use acequia_archive::compact::{compact, due};
 use acequia_archive::lines::unpack;
@@ -18,7 +18,7 @@ use acequia_core::port::{
     SuppressionList as _, Unavailable,
 };
 use acequia_core::queue::{QueueName, QueueRole};
-use acequia_testkit::{InMemoryArchive, build};
+use acequia_testkit::{InMemoryArchive, build, step};
 
 use super::*;
 use crate::replay::tests::{After, drive};
@@ -200,19 +200,6 @@ fn what_cannot_be_read_stays_and_is_named_and_keeps_nothing_else_from_being_eras
 struct Stepping {
     archive: InMemoryArchive,
     deletes: bool,
-}
-
-async fn step() {
-    let mut seen = false;
-    std::future::poll_fn(|context| {
-        if seen {
-            return Poll::Ready(());
-        }
-        seen = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl ArchiveReader for Stepping {

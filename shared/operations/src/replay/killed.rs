@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use acequia_archive::compact::{compact, due};
@@ -11,7 +11,7 @@ use acequia_core::archive::Hour;
 use acequia_core::delivery::Delivery;
 use acequia_core::port::{ArchiveReader, Listing, Queued, ReadError, ReplayStore, SendError, StoredObject};
 use acequia_core::replay::{LEASE, Place};
-use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build};
+use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build, step};
 
 use super::tests::{After, begun, drive, event, filled, keep, names, order, previewed, ran, sent, webhooks};
 use super::*;
@@ -19,20 +19,6 @@ use crate::world::World;
 
 /// A port at whose every step the process can die.
 struct Stepping<T>(T);
-
-/// Is there the second time that it is asked.
-async fn step() {
-    let mut asked = false;
-    std::future::poll_fn(|context| {
-        if asked {
-            return Poll::Ready(());
-        }
-        asked = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 impl Sender for Stepping<ToQueues<InMemoryQueues>> {
     async fn send(&self, deliveries: &[Delivery]) -> Vec<Result<(), SendError>> {
