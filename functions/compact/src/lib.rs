@@ -1,5 +1,5 @@
 //! The compact function: once an hour it makes one object of each closed hour's small objects, for tenants whose archive
-//! sinks want it ([`acequia_archive::compact`]).
+//! sinks want it ([`acequia_archive::compact`]), and deletes what is older than their `retention`.
 //!
 //! What is to be done is what the names of objects tell: it keeps nothing in mind, and a run that has no time left, or
 //! dies, is gone on with by the next one. Each run begins with another tenant, so that none is always the last. One
@@ -11,11 +11,11 @@ pub mod config;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acequia_archive::compact::{CLOSED_AFTER, Compactable, Compacted, LOOKS_BACK, compact, due};
+use acequia_archive::compact::{CLOSED_AFTER, Compactable, Compacted, LOOKS_BACK, compact, due, expire};
 use acequia_core::archive::Hour;
 use acequia_core::id::TenantId;
 use acequia_core::port::{Clock, TenantStore, Unavailable};
-use acequia_core::tenant::{RawTenant, Target, Tenant};
+use acequia_core::tenant::{ArchiveSink, RawTenant, Target, Tenant, archive_retention};
 use acequia_lambda::Deadline;
 use jiff::Timestamp;
 
@@ -93,10 +93,18 @@ impl<A: Compactable, T: TenantStore> Compactor<A, T> {
 
     /// Compacts a tenant's closed hours; answers how many objects were left.
     async fn tenant(&self, tenant: &TenantId, now: Timestamp, deadline: Deadline) -> Result<u64, Unavailable> {
-        if !self.wants(tenant).await? {
+        let Some(wish) = self.wish(tenant).await? else { return Ok(0) };
+        let early = |by| Hour::of(now.checked_sub(by).unwrap_or(Timestamp::UNIX_EPOCH));
+        if let Some(retention) = wish.retention {
+            let goes_on = || self.has_time(deadline);
+            let deleted = expire(&self.archive, tenant, early(retention), &goes_on).await?;
+            if deleted > 0 {
+                tracing::info!(tenant.id = %tenant, deleted, "objects of the archive whose time is over are deleted");
+            }
+        }
+        if !wish.compacts {
             return Ok(0);
         }
-        let early = |by| Hour::of(now.checked_sub(by).unwrap_or(Timestamp::MIN));
         let mut left = 0;
         for (hour, _) in due(&self.archive, tenant, early(LOOKS_BACK), early(CLOSED_AFTER)).await? {
             if !self.has_time(deadline) {
@@ -109,15 +117,29 @@ impl<A: Compactable, T: TenantStore> Compactor<A, T> {
         Ok(left)
     }
 
-    async fn wants(&self, tenant: &TenantId) -> Result<bool, Unavailable> {
-        let Some(stored) = self.tenants.current(tenant).await? else { return Ok(false) };
+    /// What a tenant wants; nothing of one that has no configuration any more.
+    async fn wish(&self, tenant: &TenantId) -> Result<Option<Wish>, Unavailable> {
+        let Some(stored) = self.tenants.current(tenant).await? else { return Ok(None) };
         let read = RawTenant::from_json(&stored.document).ok().and_then(|raw| Tenant::of_stored(&raw).ok());
         let Some(configured) = read else {
             return Err(Unavailable::new("read a configuration", "it is not as this version writes it"));
         };
-        let compacts = |target: &Target| matches!(target, Target::Archive(archive) if archive.compacts);
-        Ok(configured.sinks.iter().any(|sink| compacts(&sink.target)))
+        let archives = configured.sinks.iter().filter_map(|sink| match &sink.target {
+            Target::Archive(archive) => Some(archive),
+            _ => None,
+        });
+        let archives: Vec<&ArchiveSink> = archives.collect();
+        let compacts = archives.iter().any(|archive| archive.compacts);
+        Ok(Some(Wish { compacts, retention: archive_retention(archives) }))
     }
+}
+
+/// What a tenant wants of its archive.
+struct Wish {
+    /// That hours that are over are made one object.
+    compacts: bool,
+    /// That events are kept for so long.
+    retention: Option<Duration>,
 }
 
 /// Logs what became of an hour; answers how many objects were left.

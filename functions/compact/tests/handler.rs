@@ -60,6 +60,37 @@ impl World {
     }
 }
 
+#[tokio::test]
+async fn what_is_older_than_a_tenants_retention_is_deleted_and_nothing_else_is() {
+    let world = world();
+    let sink = |id: &str, more: &str| format!(r#"{{"id":"{id}","kind":"archive","types":["*"]{more}}}"#);
+    let document =
+        |tenant: &str, sinks: &[String]| format!(r#"{{"tenant":"{tenant}","name":"A","sinks":[{}]}}"#, sinks.join(","));
+    let (day, month) = (r#","retention":"1d""#, r#","retention":"30d""#);
+    for (tenant, sinks) in [
+        ("acme", vec![sink("keep", day)]),
+        // The longest counts.
+        ("bona", vec![sink("keep", day), sink("also", month)]),
+        // One of them keeps for good.
+        ("cora", vec![sink("keep", day), sink("also", "")]),
+    ] {
+        world.compactor.tenants.put(&build::tenant_id(tenant), document(tenant, &sinks));
+        for (id, seconds) in [("1", 0), ("2", 3_600), ("3", 2 * 3_600)] {
+            world.keep(tenant, id, seconds).await;
+        }
+    }
+    // The second hour is a day old to the minute, and the third is not.
+    world.clock.advance(Duration::from_hours(23));
+    world.run(MINUTES).await.unwrap();
+    let left = |tenant: &str| world.objects(tenant).0;
+    assert_eq!((left("acme"), left("bona"), left("cora")), (1, 3, 3));
+    world.clock.advance(Duration::from_hours(40 * 24));
+    world.run(Duration::from_mins(1)).await.unwrap();
+    assert_eq!(left("acme"), 1, "there was no time");
+    world.run(MINUTES).await.unwrap();
+    assert_eq!((left("acme"), left("bona"), left("cora")), (0, 0, 3));
+}
+
 const MINUTES: Duration = Duration::from_mins(14);
 
 #[tokio::test]

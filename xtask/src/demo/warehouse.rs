@@ -161,7 +161,9 @@ fn count(local: &Local, folder: &Path) -> Result<BTreeMap<String, u64>> {
     fetch.args(["-c", FETCH]).arg(&archive).env_clear().envs(emulator::variables(&local.aws.address));
     process::output(&mut fetch, "copying the archive", "")?;
     let page = fs::read_to_string(host::path("docs/ARCHIVE.md")).context("cannot read docs/ARCHIVE.md")?;
-    let blocks = page.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0));
+    let (_, section) = page.split_once("\n## Read it with DuckDB\n").context("docs/ARCHIVE.md has no such section")?;
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let blocks = section.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0));
     let views: Vec<&str> = blocks.filter(|block| block.starts_with("create or replace view")).collect();
     let mut duckdb = process::command(Tools::Recipes.program("python"));
     duckdb.args(["-c", COUNT]).current_dir(folder);

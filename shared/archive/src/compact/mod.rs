@@ -12,6 +12,7 @@
 //!
 //! An hour that was compacted may get late objects. They are put together with what is there, as long as that is small.
 
+mod expire;
 mod hour;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 
 use crate::view::Names;
 
+pub use expire::expire;
 pub use hour::compact;
 
 /// How long an hour is over before it is compacted by itself: what was accepted in it is kept within minutes, as a rule.

@@ -1,8 +1,13 @@
 //! Sinks of kind `archive`: the platform's archive in S3.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::issue::Findings;
+#[cfg(feature = "schema")]
+use super::super::text::{DurationText, between};
 use super::Place;
 
 /// How a batch of events is kept.
@@ -40,7 +45,19 @@ pub struct RawArchive {
         schemars(with = "bool", extend("examples" = [true]))
     )]
     pub compact: Option<bool>,
+    /// For how long events are kept, from the hour of their acceptance on. All archive sinks of a tenant share the
+    /// archive's objects: the longest counts, and without it on one of them, nothing is deleted (but by the platform's
+    /// `ArchiveDays`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "DurationText", extend("x-bounds" = between(&RETENTIONS), "examples" = ["365d"]))
+    )]
+    pub retention: Option<String>,
 }
+
+/// What `retention` may be: less than a day is none, and an archive is for years.
+const RETENTIONS: RangeInclusive<Duration> = Duration::from_hours(24)..=Duration::from_hours(24 * 36_500);
 
 /// The archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +66,36 @@ pub struct ArchiveSink {
     pub format: ArchiveFormat,
     /// Whether hours that are over are made one object.
     pub compacts: bool,
+    /// For how long events are kept; for good without it.
+    pub retention: Option<Duration>,
 }
 
 impl RawArchive {
     /// Validates what is an archive sink's own: any format can be compacted, or left.
-    #[expect(clippy::unnecessary_wraps, reason = "every kind is validated by such a call")]
-    pub(super) fn validate(&self, _: &Place<'_>, _: &mut Findings) -> Option<ArchiveSink> {
+    pub(super) fn validate(&self, place: &Place<'_>, findings: &mut Findings) -> Option<ArchiveSink> {
         let format = self.format.unwrap_or_default();
-        Some(ArchiveSink { format, compacts: self.compact.unwrap_or(format == ArchiveFormat::Parquet) })
+        let retention = match self.retention.as_deref() {
+            None => None,
+            Some(text) => {
+                let time = humantime::parse_duration(text).ok().filter(|time| RETENTIONS.contains(time));
+                if time.is_none() {
+                    let problem =
+                        format!("{text:?} is not a duration from a day to 100 years, such as \"90d\" or \"2y\"");
+                    findings.report(format!("{}.retention", place.path), problem);
+                }
+                Some(time?)
+            }
+        };
+        Some(ArchiveSink { format, compacts: self.compact.unwrap_or(format == ArchiveFormat::Parquet), retention })
     }
+}
+
+/// For how long a tenant's archive keeps events, by its archive sinks: the longest of them; for good where one says
+/// nothing, and where there is none any more.
+pub fn archive_retention<'s>(sinks: impl IntoIterator<Item = &'s ArchiveSink>) -> Option<Duration> {
+    let mut longest = None;
+    for sink in sinks {
+        longest = longest.max(Some(sink.retention?));
+    }
+    longest
 }

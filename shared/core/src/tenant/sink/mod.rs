@@ -37,7 +37,7 @@ use crate::time::after;
 
 use retry::{validate_expiry, validate_retry};
 
-pub use archive::{ArchiveFormat, ArchiveSink, RawArchive};
+pub use archive::{ArchiveFormat, ArchiveSink, RawArchive, archive_retention};
 pub use email::{Ambiguous, EmailSink, RawEmail};
 pub use eventbridge::{BusArn, EventbridgeSink, InvalidBus, RawEventbridge};
 pub use format::SinkFormat;
