@@ -99,3 +99,41 @@ pub fn archive_retention<'s>(sinks: impl IntoIterator<Item = &'s ArchiveSink>) -
     }
     longest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::Egress;
+    use crate::tenant::{RawTenant, Target, Tenant};
+
+    fn validated(retention: &str) -> Result<Option<Duration>, Vec<(String, String)>> {
+        let sink = format!(r#"{{"id":"keep","kind":"archive","types":["*"],"retention":"{retention}"}}"#);
+        let raw = RawTenant::from_json(&format!(r#"{{"tenant":"acme","name":"A","sinks":[{sink}]}}"#)).unwrap();
+        let told =
+            |issues: crate::tenant::Issues| issues.0.into_iter().map(|one| (one.path, one.problem)).collect::<Vec<_>>();
+        let tenant = Tenant::validate(&raw, Egress::Public).map_err(told)?;
+        let Target::Archive(archive) = tenant.sinks[0].target else { panic!("it is an archive") };
+        Ok(archive.retention)
+    }
+
+    #[test]
+    fn a_retention_is_a_day_or_more_and_another_is_refused_by_its_place() {
+        assert_eq!(validated("90d"), Ok(Some(Duration::from_hours(90 * 24))));
+        for wrong in ["1h", "soon", "200y", ""] {
+            let issues = validated(wrong).unwrap_err();
+            assert!(issues[0].0 == "sinks[0].retention" && issues[0].1.contains("100 years"), "{wrong}: {issues:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_retention_of_a_tenant_counts_and_one_that_has_none_keeps_all() {
+        let sink = |days: Option<u64>| ArchiveSink {
+            format: ArchiveFormat::Ndjson,
+            compacts: false,
+            retention: days.map(|days| Duration::from_hours(days * 24)),
+        };
+        let of = |days: &[Option<u64>]| archive_retention(&days.iter().copied().map(sink).collect::<Vec<_>>());
+        assert_eq!(of(&[Some(1), Some(30), Some(7)]), Some(Duration::from_hours(30 * 24)));
+        assert_eq!((of(&[Some(1), None]), of(&[])), (None, None));
+    }
+}
