@@ -1,24 +1,3 @@
-//! What the archive function is told by its environment.
+//! What the archive function is told by its environment: what each function is that works with the archive.
 
-use acequia_lambda::environment::{Environment, Installation, InvalidEnvironment};
-
-/// The archive function's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Where it is installed.
-    pub installation: Installation,
-    /// The bucket that is the archive.
-    pub bucket: String,
-}
-
-impl Config {
-    /// Reads the environment.
-    ///
-    /// # Errors
-    /// All bad variables together.
-    pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
-        let installation = Installation::read(&mut environment);
-        let bucket = environment.text("ARCHIVE_BUCKET");
-        environment.conclude(installation.map(|installation| Self { installation, bucket }))
-    }
-}
+pub use acequia_lambda::environment::ArchiveInstallation as Config;

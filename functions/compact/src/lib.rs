@@ -6,8 +6,6 @@
 //! tenant's archive that cannot be compacted costs the others nothing; the invocation fails at its end, so that the
 //! alarm tells.
 
-pub mod config;
-
 use std::sync::Arc;
 use std::time::Duration;
 

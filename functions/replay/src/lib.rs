@@ -13,7 +13,6 @@
 //! - One replay that cannot go on costs the others nothing: it has one slice in an invocation, and is stopped when
 //!   [`MOST_FAILED`](acequia_core::replay::MOST_FAILED) on end failed.
 
-pub mod config;
 mod replayer;
 mod slice;
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 /// How many replays are run side by side: each holds some megabytes of archived events.
 const LANES: usize = 4;
 /// With less time left no slice begins.
-pub(crate) const TO_BEGIN: Duration = Duration::from_secs(30);
+const TO_BEGIN: Duration = Duration::from_secs(30);
 /// How many waiting replays are looked at in one invocation. Others have their turn when some of these are done.
 const MOST: usize = 500;
 

@@ -19,7 +19,7 @@ use acequia_operations::replay::runner::{Outside, Ran, Runner, run};
 use acequia_operations::replay::{Nowhere, Sender, ToQueues};
 use jiff::Timestamp;
 
-use crate::replayer::{Replayer, Sliced, TO_BEGIN};
+use crate::replayer::{Replayer, Sliced};
 
 /// How long a slice takes before the next replay has its turn.
 const SLICE: Duration = Duration::from_secs(20);
@@ -140,7 +140,7 @@ where
         let selection = Selection::new(&replay.query, &configured, replay.created_at)
             .map_err(|error| NoSlice::Never(error.to_string()))?;
         let left = deadline.for_effects(&*self.clock);
-        let end = after(self.clock.now(), SLICE.min(left.saturating_sub(SPARE.min(TO_BEGIN))));
+        let end = after(self.clock.now(), SLICE.min(left.saturating_sub(SPARE)));
         let watch = Until { clock: &*self.clock, end, tenant };
         let ran = if replay.dry_run {
             self.run_into(&Nowhere, (tenant, &selection), (replay, token), (&watch, left)).await

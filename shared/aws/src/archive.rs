@@ -152,15 +152,22 @@ impl ArchiveEraser for S3ArchiveEraser {
         };
         let condition = Condition::InPlaceOf { version: object.version.clone(), first_kept };
         let path = format!("{}/{}", self.writer.before, in_path(&object.key.to_string()));
-        let put = Put { path, content, kind: "application/zstd", condition };
+        let put = Put { path, content, kind: media_type(object.key.form), condition };
         self.writer.operation.invoke(put).await.map_err(|error| unavailable(REWRITE, error))
+    }
+}
+
+/// What S3 is told that an object of this form is.
+fn media_type(form: Form) -> &'static str {
+    match form {
+        Form::Lines => "application/zstd",
+        Form::Parquet | Form::Compacted { .. } => "application/vnd.apache.parquet",
     }
 }
 
 impl Archive for S3Archive {
     async fn keep(&self, key: &ObjectKey, content: Vec<u8>) -> Result<bool, Unavailable> {
-        let kind = if key.form == Form::Lines { "application/zstd" } else { "application/vnd.apache.parquet" };
-        self.put_new(KEEP, &key.to_string(), content, kind).await
+        self.put_new(KEEP, &key.to_string(), content, media_type(key.form)).await
     }
 }
 

@@ -94,6 +94,27 @@ pub struct Installation {
     pub reporting: Reporting,
 }
 
+/// What a function is told that works with the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveInstallation {
+    /// Where it is installed.
+    pub installation: Installation,
+    /// The bucket that is the archive.
+    pub bucket: String,
+}
+
+impl ArchiveInstallation {
+    /// Reads `ARCHIVE_BUCKET`, and what every function is told.
+    ///
+    /// # Errors
+    /// All bad variables together.
+    pub fn from_env(mut environment: Environment) -> Result<Self, InvalidEnvironment> {
+        let installation = Installation::read(&mut environment);
+        let bucket = environment.text("ARCHIVE_BUCKET");
+        environment.conclude(installation.map(|installation| Self { installation, bucket }))
+    }
+}
+
 /// Reads where a function may call out to: `public`, or `local` in the stage of that name.
 pub fn egress(environment: &mut Environment, name: &str, installation: Option<&Installation>) -> Option<Egress> {
     let is_local = installation.is_some_and(|installation| installation.stage.as_str() == "local");

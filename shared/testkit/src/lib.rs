@@ -76,7 +76,7 @@ pub use queues::{Depth, InMemoryQueues};
 pub use rates::InMemoryRates;
 pub use replays::InMemoryReplays;
 pub use secrets::InMemorySecrets;
-pub use step::step;
+pub use step::{Stepping, step};
 pub use tables::{InMemoryTables, StoredRow};
 pub use tenants::InMemoryTenants;
 pub use topics::InMemoryTopics;

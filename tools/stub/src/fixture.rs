@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use acequia_core::delivery::Delivery;
+use acequia_core::delivery::route::Routed;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::{Stage, TenantId};
 use acequia_core::kind::SinkKind;
@@ -196,6 +197,7 @@ fn records(
     let now = i64::try_from(clock::since_epoch().as_millis()).unwrap_or(0);
     let at = Timestamp::from_millisecond(now).map_err(|error| invalid(&error))?;
     let mut turns = sinks.iter().cycle();
+    let route: Arc<str> = longest_route(sinks, at)?.into();
     let mut records = Vec::with_capacity(count);
     for number in 0..count {
         let id = format!("{serial:08}-{number:08}");
@@ -204,12 +206,35 @@ fn records(
             None => Outgoing { body, ..Outgoing::default() },
             Some(sink) => {
                 let envelope = Envelope::parse(&tenant, at, body.as_bytes()).map_err(|error| invalid(&error))?;
-                Delivery::new(sink.parse().map_err(|error| invalid(&error))?, envelope).to_message()
+                let delivery = Delivery::new(sink.parse().map_err(|error| invalid(&error))?, envelope);
+                delivery.routed(Some(&route)).to_message()
             }
         };
         records.push(record(&id, &queue, now, &message));
     }
     Ok(json!({"Records": records}).to_string())
+}
+
+/// The longest text about a routing that deliveries carry: what a row of the ledger costs is counted with it.
+fn longest_route(sinks: &[&str], at: Timestamp) -> Result<String, StubError> {
+    let invalid = |error: &dyn std::fmt::Display| StubError::Fixture(error.to_string());
+    let id = |id: &str| id.parse().map_err(|error| invalid(&error));
+    let mut routed = Routed {
+        event_type: "action.signed".to_owned(),
+        routed_at: at,
+        config_version: 1,
+        taken: sinks.iter().take(1).map(|sink| id(sink)).collect::<Result<_, _>>()?,
+        filtered: Vec::new(),
+        clauses: Vec::new(),
+        via: Some("http acq_bench_acme_abcdefgh".to_owned()),
+    };
+    let mut longest = None;
+    while let Some(text) = routed.to_text() {
+        routed.filtered.push(id(&format!("sink-{}", routed.filtered.len()))?);
+        routed.clauses.push("types".to_owned());
+        longest = Some(text);
+    }
+    longest.ok_or_else(|| StubError::Fixture("no routing is short enough to travel".to_owned()))
 }
 
 /// An event of so many bytes, most of them its comment: this text, again and again. `filler` needs no escapes in JSON.

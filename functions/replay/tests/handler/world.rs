@@ -11,12 +11,8 @@ use acequia_core::delivery::Delivery;
 use acequia_core::event::envelope::Envelope;
 use acequia_core::id::{ReplayId, TenantId};
 use acequia_core::kind::SinkKind;
-use acequia_core::message::Outgoing;
-use acequia_core::port::{
-    Archive as _, ArchiveReader, Begun, Clock as _, Listing, Queued, Queues, ReadError, ReplayStore, SendError,
-    StoredObject, TenantStore as _, Unavailable,
-};
-use acequia_core::queue::{QueueArn, QueueName, QueueRole};
+use acequia_core::port::{Archive as _, Clock as _, Queued, ReplayStore as _, TenantStore as _};
+use acequia_core::queue::{QueueName, QueueRole};
 use acequia_core::replay::{Plan, Query, Replay};
 use acequia_core::tenant::{RawTenant, Tenant};
 use acequia_core::time::after;
@@ -25,7 +21,7 @@ use acequia_lambda::{Deadline, Reporting, Telemetry};
 use acequia_operations::replay::request::{Wish, ask};
 use acequia_testkit::{
     FixedClock, InMemoryArchive, InMemoryLedger, InMemoryLines, InMemoryQueues, InMemoryReplays, InMemoryStageQueues,
-    InMemoryTenants, SeededChance, build, step,
+    InMemoryTenants, SeededChance, Stepping, build,
 };
 use jiff::Timestamp;
 use replay::Replayer;
@@ -43,77 +39,6 @@ pub(crate) struct World {
     stage_queues: InMemoryStageQueues,
     lines: InMemoryLines,
     chance: SeededChance,
-}
-
-/// One await point more, at which a run may be killed.
-#[derive(Clone)]
-struct Stepping<P>(P);
-
-impl ArchiveReader for Stepping<InMemoryArchive> {
-    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
-        step().await;
-        self.0.list(tenant, after).await
-    }
-
-    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
-        step().await;
-        self.0.read(object).await
-    }
-
-    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
-        self.0.first_kept(object).await
-    }
-}
-
-impl Queues for Stepping<InMemoryQueues> {
-    async fn send(&self, queue: &QueueArn, messages: &[Outgoing]) -> Vec<Result<String, SendError>> {
-        step().await;
-        let sent = self.0.send(queue, messages).await;
-        step().await;
-        sent
-    }
-
-    async fn hide(&self, queue: &QueueArn, handles: &[(String, Duration)]) -> Vec<Result<(), Unavailable>> {
-        self.0.hide(queue, handles).await
-    }
-
-    async fn delete(&self, queue: &QueueArn, handles: &[String]) -> Vec<Result<(), Unavailable>> {
-        Queues::delete(&self.0, queue, handles).await
-    }
-}
-
-impl ReplayStore for Stepping<InMemoryReplays> {
-    async fn begin(&self, tenant: &TenantId, replay: &Replay, alone: bool) -> Result<Begun, Unavailable> {
-        self.0.begin(tenant, replay, alone).await
-    }
-
-    async fn save(&self, tenant: &TenantId, replay: &Replay) -> Result<bool, Unavailable> {
-        step().await;
-        let saved = self.0.save(tenant, replay).await;
-        step().await;
-        saved
-    }
-
-    async fn load(&self, tenant: &TenantId, id: &ReplayId) -> Result<Option<Replay>, Unavailable> {
-        step().await;
-        self.0.load(tenant, id).await
-    }
-
-    async fn list(&self, tenant: &TenantId) -> Result<Vec<Replay>, Unavailable> {
-        self.0.list(tenant).await
-    }
-
-    async fn queued(&self, most: usize) -> Result<Vec<Queued>, Unavailable> {
-        step().await;
-        self.0.queued(most).await
-    }
-
-    async fn unqueue(&self, queued: &Queued) -> Result<(), Unavailable> {
-        step().await;
-        let done = self.0.unqueue(queued).await;
-        step().await;
-        done
-    }
 }
 
 fn webhooks(tenant: &str) -> QueueName {

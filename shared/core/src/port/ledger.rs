@@ -53,7 +53,7 @@ pub trait Ledger: Send + Sync {
         within: &RangeInclusive<Timestamp>,
         from: Option<String>,
     ) -> impl Future<Output = Result<Page, Unavailable>> + Send;
-    /// One page of all of a tenant's rows, in no order. It reads the whole table: for reports, not for functions.
+    /// One page of all of a tenant's rows: those of one event stand together, from page to page; the events are in no order. It reads the whole table: for reports, not for functions.
     fn page(&self, tenant: &TenantId, from: Option<String>) -> impl Future<Output = Result<Page, Unavailable>> + Send;
 }
 

@@ -90,8 +90,8 @@ pub struct Place {
     pub object: String,
     /// How many of its lines are done.
     pub lines: u64,
-    /// Which version of the object has these lines, where it is not at its end: one that was erased from since is read
-    /// from its beginning, for its lines have moved.
+    /// Which version of the batch has these lines, where it is not at its end: how many events it has. One that was erased
+    /// from since has fewer, and is read from its beginning, for its lines have moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }

@@ -37,7 +37,7 @@ pub(super) const MAX_NAME_CHARS: usize = 200;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Recording {
-    /// The routing and every outcome: `acequia explain` answers for every event.
+    /// The routing and every outcome: `acequia explain` answers for every event, once one of its deliveries was tried.
     #[default]
     All,
     /// Only what was unmatched, failed or claimed: the cheap way for millions of events.

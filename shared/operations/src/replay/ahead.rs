@@ -249,8 +249,8 @@ impl<'a, A: ArchiveReader> Ahead<'a, A> {
 const PAGE: usize = 1_000;
 
 /// Reads what is to be read at once.
-async fn read<A: ArchiveReader>(archive: &A, load_: Load, as_of: Timestamp) -> Vec<Next> {
-    let (object, keys) = match load_ {
+async fn read<A: ArchiveReader>(archive: &A, wanted: Load, as_of: Timestamp) -> Vec<Next> {
+    let (object, keys) = match wanted {
         Load::Known(next) => return vec![next],
         Load::One(object) => {
             let key = object.key.clone();

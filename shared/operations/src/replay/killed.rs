@@ -9,16 +9,13 @@ use std::time::Duration;
 use acequia_archive::compact::{compact, due};
 use acequia_core::archive::Hour;
 use acequia_core::delivery::Delivery;
-use acequia_core::port::{ArchiveReader, Listing, Queued, ReadError, ReplayStore, SendError, StoredObject};
+use acequia_core::port::{ArchiveReader, Listing, ReadError, ReplayStore, SendError, StoredObject};
 use acequia_core::replay::{LEASE, Place};
-use acequia_testkit::{InMemoryArchive, InMemoryQueues, InMemoryReplays, build, step};
+use acequia_testkit::{InMemoryQueues, Stepping, build, step};
 
 use super::tests::{After, begun, drive, event, filled, keep, names, order, previewed, ran, sent, webhooks};
 use super::*;
 use crate::world::World;
-
-/// A port at whose every step the process can die.
-struct Stepping<T>(T);
 
 impl Sender for Stepping<ToQueues<InMemoryQueues>> {
     async fn send(&self, deliveries: &[Delivery]) -> Vec<Result<(), SendError>> {
@@ -29,52 +26,6 @@ impl Sender for Stepping<ToQueues<InMemoryQueues>> {
         }
         step().await;
         answers
-    }
-}
-
-impl ArchiveReader for Stepping<InMemoryArchive> {
-    async fn list(&self, tenant: &TenantId, after: &str) -> Result<Listing, Unavailable> {
-        step().await;
-        self.0.list(tenant, after).await
-    }
-
-    async fn read(&self, object: &StoredObject) -> Result<Vec<u8>, ReadError> {
-        step().await;
-        self.0.read(object).await
-    }
-
-    async fn first_kept(&self, object: &StoredObject) -> Result<Timestamp, ReadError> {
-        self.0.first_kept(object).await
-    }
-}
-
-impl ReplayStore for Stepping<InMemoryReplays> {
-    async fn begin(&self, tenant: &TenantId, replay: &Replay, alone: bool) -> Result<Begun, Unavailable> {
-        self.0.begin(tenant, replay, alone).await
-    }
-
-    async fn save(&self, tenant: &TenantId, replay: &Replay) -> Result<bool, Unavailable> {
-        step().await;
-        let saved = self.0.save(tenant, replay).await;
-        step().await;
-        saved
-    }
-
-    async fn load(&self, tenant: &TenantId, id: &ReplayId) -> Result<Option<Replay>, Unavailable> {
-        step().await;
-        self.0.load(tenant, id).await
-    }
-
-    async fn list(&self, tenant: &TenantId) -> Result<Vec<Replay>, Unavailable> {
-        self.0.list(tenant).await
-    }
-
-    async fn queued(&self, most: usize) -> Result<Vec<Queued>, Unavailable> {
-        self.0.queued(most).await
-    }
-
-    async fn unqueue(&self, queued: &Queued) -> Result<(), Unavailable> {
-        self.0.unqueue(queued).await
     }
 }
 
