@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::tenant::{self, ARCHIVED};
 use super::view::View;
+use super::warehouse;
 use super::{Phases, late};
 use crate::host;
 use crate::local::Local;
@@ -30,6 +31,9 @@ pub(super) struct Replayed {
     lines: u64,
     /// Events that the added sink takes, counted by the demo itself.
     takes: u64,
+    /// The same by `DuckDB` of the archive, each once for each hour in which it was accepted: a replay folds repetitions
+    /// within an hour.
+    by_hours: u64,
     /// What the dry run said.
     foretold: u64,
     /// What the replay says that it sent.
@@ -72,7 +76,8 @@ pub(super) fn replay(local: &Local, view: &mut View, phases: &Phases) -> Result<
         }
         std::thread::sleep(Duration::from_millis(300));
     };
-    Ok(Replayed { kept, lines, takes, foretold, sent, arrived })
+    let by_hours = warehouse::replayable(local, ARCHIVED, TAKES)?;
+    Ok(Replayed { kept, lines, takes, by_hours, foretold, sent, arrived })
 }
 
 /// Applies the tenant's file with one more sink.
@@ -102,12 +107,16 @@ fn number(told: &Json, name: &str) -> Result<u64> {
 
 /// Whether all that the sink takes arrived, each event once, and as foretold.
 pub(super) fn check(replayed: &Replayed) -> Check {
-    let Replayed { kept, lines, takes, foretold, sent, arrived } = *replayed;
+    let Replayed { kept, lines, takes, by_hours, foretold, sent, arrived } = *replayed;
     Check {
-        holds: takes > 0 && lines >= kept && [foretold, sent, arrived].iter().all(|count| *count == takes),
+        holds: takes > 0
+            && lines >= kept
+            && [foretold, sent].iter().all(|count| *count == by_hours)
+            && by_hours >= takes
+            && arrived == takes,
         says: format!(
-            "replayed: a sink that {ARCHIVED} got afterwards takes {takes} of {kept} archived events; the dry run counted \
-             {foretold}, {sent} were sent, and {arrived} have arrived"
+            "replayed: a sink that {ARCHIVED} got afterwards takes {takes} of {kept} archived events, {by_hours} by their \
+             hours; the dry run counted {foretold}, {sent} were sent, and {arrived} have arrived"
         ),
     }
 }
@@ -118,14 +127,18 @@ mod tests {
 
     #[test]
     fn one_event_that_is_missing_anywhere_does_not_hold() {
-        let whole = Replayed { kept: 9, lines: 10, takes: 4, foretold: 4, sent: 4, arrived: 4 };
+        let whole = Replayed { kept: 9, lines: 10, takes: 4, by_hours: 4, foretold: 4, sent: 4, arrived: 4 };
         assert!(check(&whole).holds);
+        // One that was sent twice, in two hours.
+        assert!(check(&Replayed { by_hours: 5, foretold: 5, sent: 5, ..whole }).holds);
         for part in [
             Replayed { lines: 8, ..whole },
             Replayed { foretold: 3, ..whole },
+            Replayed { foretold: 5, sent: 5, ..whole },
+            Replayed { by_hours: 3, foretold: 3, sent: 3, ..whole },
             Replayed { sent: 5, ..whole },
             Replayed { arrived: 3, ..whole },
-            Replayed { takes: 0, foretold: 0, sent: 0, arrived: 0, ..whole },
+            Replayed { takes: 0, by_hours: 0, foretold: 0, sent: 0, arrived: 0, ..whole },
         ] {
             assert!(!check(&part).holds, "{part:?}");
         }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 
 use super::Phases;
 use super::tenant::{self, STACKS, TABULATED};
@@ -40,13 +41,15 @@ for bucket in buckets:
                 s3.download_file(bucket, one['Key'], path)
 ";
 
-/// Counts the different events of each tenant.
-const COUNT: &str = "
+/// Makes views, and prints the rows of a query of two columns as an object.
+const ASK: &str = "
 import duckdb, json, sys
-database = duckdb.connect()
-database.execute(sys.stdin.read())
-print(json.dumps(dict(database.execute('select tenant, count(distinct event_id) from events group by tenant').fetchall())))
+given, database = json.load(sys.stdin), duckdb.connect()
+database.execute(given['views'])
+print(json.dumps(dict(database.execute(given['query']).fetchall())))
 ";
+/// The different events of each tenant.
+const EVENTS: &str = "select tenant, count(distinct event_id) from events group by tenant";
 
 /// A database that a tenant fills.
 pub(super) struct Warehouse(Database);
@@ -118,12 +121,9 @@ pub(super) fn judge(local: &Local, warehouse: Option<&Warehouse>, phases: &Phase
     let sent: BTreeMap<String, u64> =
         STACKS.iter().map(|stack| (stack.tenant.to_owned(), events(stack.tenant).len() as u64)).collect();
     let start = host::now();
-    let folder = host::scratch("warehouse");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).context("cannot remove .local/warehouse")?;
-    }
+    let folder = emptied()?;
     let kept = loop {
-        let kept = count(local, &folder)?;
+        let kept = ask(local, &folder, EVENTS)?;
         if kept == sent || start.elapsed() > WITHIN {
             break kept;
         }
@@ -153,8 +153,26 @@ pub(super) fn judge(local: &Local, warehouse: Option<&Warehouse>, phases: &Phase
     Ok(checks)
 }
 
-/// The different events of each tenant in the archive, by `DuckDB`.
-fn count(local: &Local, folder: &Path) -> Result<BTreeMap<String, u64>> {
+/// How many events of a type a replay of a tenant's whole archive takes, by `DuckDB`: each once for each hour in which it
+/// was accepted, as docs/REPLAY.md says.
+pub(super) fn replayable(local: &Local, tenant: &str, kind: &str) -> Result<u64> {
+    let query = format!(
+        "select tenant, count(distinct (event_id, \"date\", hour)) from events where tenant = '{tenant}' and type = '{kind}' group by tenant"
+    );
+    Ok(ask(local, &emptied()?, &query)?.get(tenant).copied().unwrap_or_default())
+}
+
+/// The folder of the archive's copy, with nothing in it.
+fn emptied() -> Result<PathBuf> {
+    let folder = host::scratch("warehouse");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).context("cannot remove .local/warehouse")?;
+    }
+    Ok(folder)
+}
+
+/// Copies what is new of the archive into a folder, and has `DuckDB` answer a query over it by tenant.
+fn ask(local: &Local, folder: &Path, query: &str) -> Result<BTreeMap<String, u64>> {
     let archive = folder.join("archive");
     fs::create_dir_all(&archive).context("cannot make .local/warehouse")?;
     let mut fetch = process::command(Tools::Local.program("python"));
@@ -165,8 +183,9 @@ fn count(local: &Local, folder: &Path) -> Result<BTreeMap<String, u64>> {
     let section = section.split("\n## ").next().unwrap_or_default();
     let blocks = section.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0));
     let views: Vec<&str> = blocks.filter(|block| block.starts_with("create or replace view")).collect();
+    let given = json!({"views": views.join("\n"), "query": query}).to_string();
     let mut duckdb = process::command(Tools::Recipes.program("python"));
-    duckdb.args(["-c", COUNT]).current_dir(folder);
-    let said = process::output(&mut duckdb, "DuckDB", &views.join("\n"))?;
+    duckdb.args(["-c", ASK]).current_dir(folder);
+    let said = process::output(&mut duckdb, "DuckDB", &given)?;
     serde_json::from_str(&said).context("DuckDB did not count")
 }
